@@ -1,0 +1,38 @@
+"""Text-to-image diffusion, opened up: see, change and measure every part of a small real model.
+
+    import explorable as ex
+    pipe = ex.load("unet-flow")
+    pipe("a red car on a mountain road").image
+
+Importing the package is cheap: torch, plotly and the widgets come in when they are first needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline, SettingError, load
+    from .run import Run, Settings
+    from .widgets.studio import Studio
+    from .zoo import WeightError
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "load": "pipeline", "Pipeline": "pipeline", "SettingError": "pipeline", "Run": "run", "Settings": "run",
+    "WeightError": "zoo", "UnknownWordError": "nn.text", "PromptTooLongError": "nn.text",
+    "Studio": "widgets.studio",
+}
+__all__ = ["Pipeline", "Run", "SettingError", "Settings", "Studio", "WeightError", "load"]  # noqa: F822
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"explorable has no {name!r}; it has {', '.join(sorted(_HOME))}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HOME, "__version__"])

@@ -1,0 +1,1 @@
+"""Paths, samplers and guidance: the mathematics of diffusion. Knows no network and no widget."""

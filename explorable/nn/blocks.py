@@ -1,0 +1,120 @@
+"""The blocks that the networks share: time embedding, attention, feed-forward."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def time_features(t: Tensor, width: int) -> Tensor:
+    """Sines and cosines of t at `width` / 2 frequencies, (batch,) to (batch, width).
+
+    Vaswani et al. 2017, section 3.5, with t in [0, 1] stretched to the customary 0 to 1000.
+    """
+    half = width // 2
+    rates = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / half)
+    angles = 1000 * t.float()[:, None] * rates
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class TimeEmbedding(nn.Module):
+    """t, (batch,), to a vector that tells every block how noisy its input is, (batch, width)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.width = width
+        self.lift = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, t: Tensor) -> Tensor:
+        return F.silu(self.out(F.silu(self.lift(time_features(t, self.width)))))
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(batch, places, width) to (batch, heads, places, width / heads)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """(batch, heads, places, width / heads) to (batch, places, width)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def attention_weights(query: Tensor, key: Tensor, keep: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(d)): for each query, how much it reads from each key; sums to 1 over keys.
+
+    query (batch, heads, queries, d), key (batch, heads, keys, d), keep (batch, keys) bool: False keys get 0.
+    """
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    if keep is not None:
+        scores = scores.masked_fill(~keep[:, None, None, :], -math.inf)
+    return scores.softmax(dim=-1)
+
+
+class SelfAttention(nn.Module):
+    """Every place reads from every other. Weights are never formed: the fused kernel is enough."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """x (batch, places, width); keep (batch, places) bool marks the places that may be read."""
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm(x)).chunk(3, dim=-1))
+        mask = None if keep is None else keep[:, None, None, :]
+        return x + self.out(join_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)))
+
+
+class Memory(NamedTuple):
+    """What a cross-attention layer has read of a prompt: computed once, used at every step.
+
+    key, value: (batch, heads, tokens, width / heads). keep: (batch, tokens) bool, False on padding.
+    """
+
+    key: Tensor
+    value: Tensor
+    keep: Tensor
+
+
+class CrossAttention(nn.Module):
+    """Every place of the picture asks the prompt's tokens (Rombach et al. 2022, section 3.3)."""
+
+    def __init__(self, width: int, heads: int, context_width: int):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(context_width, 2 * width)
+        self.out = nn.Linear(width, width)
+        nn.init.zeros_(self.out.weight)
+
+    def remember(self, context: Tensor, keep: Tensor) -> Memory:
+        """Keys and values of a context (batch, tokens, context width)."""
+        key, value = (split_heads(part, self.heads) for part in self.key_value(context).chunk(2, dim=-1))
+        return Memory(key, value, keep)
+
+    def forward(self, x: Tensor, memory: Memory) -> Tensor:
+        weights = attention_weights(split_heads(self.query(self.norm(x)), self.heads), memory.key, memory.keep)
+        return x + self.out(join_heads(weights @ memory.value))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers at each place by itself."""
+
+    def __init__(self, width: int, ratio: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.lift = nn.Linear(width, ratio * width)
+        self.out = nn.Linear(ratio * width, width)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh"))

@@ -1,0 +1,188 @@
+"""The text encoder: words to numbers, trained so that a caption and its picture agree.
+
+Stands for CLIP (Radford et al. 2021). Two towers: the text encoder, whose token vectors are the
+context that every denoiser reads, and a picture encoder over latents that is its teacher.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import FeedForward, SelfAttention
+
+PAD, START, END = "<pad>", "<start>", "<end>"
+
+
+class UnknownWordError(ValueError):
+    """A word that the text encoder never saw. Names it, and the nearest known words."""
+
+    def __init__(self, word: str, known: tuple[str, ...]):
+        near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+        hint = f"; the nearest it knows: {', '.join(near)}" if near else ""
+        super().__init__(f"the text encoder never saw the word {word!r}{hint}")
+        self.word, self.near = word, near
+
+
+class PromptTooLongError(ValueError):
+    """More words than the context has room for: never cut in silence."""
+
+    def __init__(self, words: int, room: int):
+        super().__init__(f"the prompt has {words} words; the text encoder reads {room} at most")
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """vocabulary: every word, without the three special tokens. length: tokens of a context, all told."""
+
+    vocabulary: tuple[str, ...]
+    length: int = 24
+    width: int = 160
+    layers: int = 3
+    heads: int = 5
+    shared_width: int = 64  # of the space in which words meet pictures
+    picture_widths: tuple[int, int, int] = (48, 96, 128)
+
+
+class Tokens(NamedTuple):
+    """Prompts as numbers: ids (batch, length) long, keep (batch, length) bool (False on padding)."""
+
+    ids: Tensor
+    keep: Tensor
+
+
+class Context(NamedTuple):
+    """Encoded prompts: vectors (batch, tokens, width), keep (batch, tokens) bool (False on padding)."""
+
+    vectors: Tensor
+    keep: Tensor
+
+
+class Tokenizer:
+    """One token a word, between a start and an end token; the rest of the row is padding."""
+
+    def __init__(self, vocabulary: tuple[str, ...], length: int):
+        self.vocabulary, self.length = vocabulary, length
+        self.names = (PAD, START, END, *vocabulary)
+        self.ids = {name: i for i, name in enumerate(self.names)}
+
+    def words(self, prompt: str) -> list[str]:
+        """The words of a prompt as the encoder reads them: lower case, no punctuation at their ends."""
+        return [w for w in (raw.strip(".,!?;:\"'()") for raw in prompt.lower().split()) if w]
+
+    def labels(self, prompt: str) -> list[str]:
+        """The names of all `length` tokens of a prompt: start, words, end, padding.
+
+        Raises:
+            UnknownWordError, PromptTooLongError
+        """
+        words = self.words(prompt)
+        for word in words:
+            if word not in self.vocabulary:
+                raise UnknownWordError(word, self.vocabulary)
+        if len(words) > self.length - 2:
+            raise PromptTooLongError(len(words), self.length - 2)
+        return [START, *words, END, *[PAD] * (self.length - 2 - len(words))]
+
+    def __call__(self, prompts: list[str]) -> Tokens:
+        ids = torch.tensor([[self.ids[name] for name in self.labels(p)] for p in prompts])
+        return Tokens(ids, ids != self.ids[PAD])
+
+
+class TextEncoder(nn.Module):
+    """Tokens (batch, 24) to a context (batch, 24, width): a transformer that looks both ways."""
+
+    def __init__(self, config: TextConfig):
+        super().__init__()
+        self.config = c = config
+        self.tokenizer = Tokenizer(tuple(c.vocabulary), c.length)
+        self.words = nn.Embedding(len(self.tokenizer.names), c.width)
+        self.places = nn.Parameter(0.02 * torch.randn(c.length, c.width))
+        self.layers = nn.ModuleList(
+            nn.ModuleList([SelfAttention(c.width, c.heads), FeedForward(c.width, 4)]) for _ in range(c.layers))
+        self.norm = nn.LayerNorm(c.width)
+        nn.init.normal_(self.words.weight, std=0.05)
+
+    def forward(self, tokens: Tokens) -> Context:
+        device = self.places.device
+        keep = tokens.keep.to(device)
+        x = self.words(tokens.ids.to(device)) + self.places
+        for attend, think in self.layers:  # type: ignore[misc]
+            x = think(attend(x, keep))
+        return Context(self.norm(x), keep)
+
+    def encode(self, prompts: list[str]) -> Context:
+        """Prompts to their context. An empty prompt is a start and an end token: it asks for nothing."""
+        return self(self.tokenizer(prompts))
+
+
+class PictureEncoder(nn.Module):
+    """Latents (batch, 4, 16, 16) to 64 region vectors (batch, 64, shared width) on an 8 x 8 grid."""
+
+    def __init__(self, config: TextConfig):
+        super().__init__()
+        fine, middle, wide = config.picture_widths
+        self.net = nn.Sequential(
+            nn.Conv2d(4, fine, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(fine, fine, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(fine, middle, 4, stride=2, padding=1), nn.GroupNorm(8, middle), nn.SiLU(),  # 8 x 8
+            nn.Conv2d(middle, middle, 3, padding=1), nn.GroupNorm(8, middle), nn.SiLU(),
+            nn.Conv2d(middle, wide, 3, padding=1),
+        )
+        self.mix = nn.Sequential(SelfAttention(wide, 4), FeedForward(wide, 2), SelfAttention(wide, 4),
+                                 FeedForward(wide, 2), nn.LayerNorm(wide))
+        self.places = nn.Parameter(0.02 * torch.randn(64, wide))
+        self.region = nn.Linear(wide, config.shared_width)
+        self.whole = nn.Linear(wide, config.shared_width)
+
+    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors: one a region (batch, 64, shared), and one for the whole picture (batch, shared)."""
+        x = self.mix(self.net(latents).flatten(2).transpose(1, 2) + self.places)
+        return F.normalize(self.region(x), dim=-1), F.normalize(self.whole(x.mean(1)), dim=-1)
+
+
+class TextModel(nn.Module):
+    """Both towers and the space between them."""
+
+    def __init__(self, config: TextConfig):
+        super().__init__()
+        self.config = config
+        self.text = TextEncoder(config)
+        self.picture = PictureEncoder(config)
+        self.word = nn.Linear(config.width, config.shared_width)
+        self.sentence = nn.Linear(config.width, config.shared_width)
+        self.log_scale = nn.Parameter(torch.tensor([2.5, 2.5]))
+
+    def embed(self, context: Context, tokens: Tokens) -> tuple[Tensor, Tensor]:
+        """Unit vectors: one a token (batch, tokens, shared), and one for the sentence, at its end token."""
+        end = (tokens.ids == 2).float().argmax(dim=1)
+        sentence = context.vectors[torch.arange(len(end)), end]
+        return F.normalize(self.word(context.vectors), dim=-1), F.normalize(self.sentence(sentence), dim=-1)
+
+    def similarity(self, tokens: Tokens, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """How well each text fits each picture, twice, each (texts, pictures).
+
+        By sentence: cosine of the two whole vectors (Radford et al. 2021). By words: every word takes its
+        best region, and their mean is the score (FILIP, Yao et al. 2021, equation 5).
+        """
+        words, sentence = self.embed(self.text(tokens), tokens)
+        regions, whole = self.picture(latents)
+        real = tokens.keep.float()
+        best = torch.einsum("akd,brd->abkr", words, regions).amax(dim=-1)  # (texts, pictures, tokens)
+        by_words = (best * real[:, None]).sum(-1) / real.sum(1)[:, None]
+        return sentence @ whole.T, by_words
+
+    def loss(self, tokens: Tokens, latents: Tensor) -> dict[str, Tensor]:
+        """InfoNCE both ways, on both similarities: text i belongs to picture i and to no other."""
+        target = torch.arange(len(latents), device=latents.device)
+        total, right = latents.new_zeros(()), []
+        for scale, score in zip(self.log_scale.clamp(max=4.6).exp(), self.similarity(tokens, latents), strict=True):
+            logits = scale * score
+            total = total + (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+            right.append((logits.argmax(1) == target).float().mean())
+        return {"loss": total, "by_sentence": right[0], "by_words": right[1]}

@@ -1,0 +1,126 @@
+"""The U-Net: down to a small overview, up again to detail, with skips across and words read on the way.
+
+    16 x 16   in ---> down.0 ------------ skip ------------> up.0 ---> out
+                        |                                      ^
+     8 x 8            down.1 ------------ skip ------------> up.1
+                        |                                      ^
+     4 x 4              +--------------> middle ---------------+
+
+Ronneberger et al. 2015 for the shape; Rombach et al. 2022 for the attention in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import CrossAttention, FeedForward, Memory, SelfAttention, TimeEmbedding
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Sizes of the U-Net: channels at 16 x 16, 8 x 8 and 4 x 4; units on the way down and up at each."""
+
+    channels: int = 4
+    widths: tuple[int, int, int] = (96, 192, 192)
+    down: tuple[int, int] = (1, 1)
+    up: tuple[int, int] = (2, 2)
+    self_attention: tuple[bool, bool, bool] = (False, True, True)
+    head_width: int = 32
+    context_width: int = 160
+    time_width: int = 192
+
+
+class ResBlock(nn.Module):
+    """Two convolutions that know the time: the second normalised input is scaled and shifted by t."""
+
+    def __init__(self, width: int, time_width: int):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(8, width)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.modulate = nn.Linear(time_width, 2 * width)
+        self.norm2 = nn.GroupNorm(8, width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        scale, shift = self.modulate(time)[:, :, None, None].chunk(2, dim=1)
+        h = self.conv1(F.silu(self.norm1(x)))
+        return x + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+
+
+class Unit(nn.Module):
+    """What happens at one level: (fuse a skip,) convolve, look around, read the words, think."""
+
+    def __init__(self, width: int, c: UNetConfig, look_around: bool, skip_width: int = 0):
+        super().__init__()
+        heads = width // c.head_width
+        self.fuse = nn.Conv2d(width + skip_width, width, 1) if skip_width else None
+        self.res = ResBlock(width, c.time_width)
+        self.attend = SelfAttention(width, heads) if look_around else None
+        self.cross = CrossAttention(width, heads, c.context_width)
+        self.think = FeedForward(width, 2) if look_around else None
+
+    def forward(self, x: Tensor, time: Tensor, memory: Memory, skip: Tensor | None = None) -> Tensor:
+        if self.fuse is not None and skip is not None:
+            x = self.fuse(torch.cat([x, skip], dim=1))
+        x = self.res(x, time)
+        high = x.shape[2]
+        x = x.flatten(2).transpose(1, 2)  # (batch, places, width)
+        x = self.attend(x) if self.attend is not None else x
+        x = self.cross(x, memory)
+        x = self.think(x) if self.think is not None else x
+        return x.transpose(1, 2).unflatten(2, (high, -1))
+
+
+class UNet(nn.Module):
+    """Predicts a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt's memory."""
+
+    def __init__(self, config: UNetConfig | None = None):
+        super().__init__()
+        self.config = c = config or UNetConfig()
+        fine, middle, deep = c.widths
+        self.time = TimeEmbedding(c.time_width)
+        self.inlet = nn.Conv2d(c.channels, fine, 3, padding=1)
+        self.down = nn.ModuleList([
+            nn.ModuleList(Unit(fine, c, c.self_attention[0]) for _ in range(c.down[0])),
+            nn.ModuleList(Unit(middle, c, c.self_attention[1]) for _ in range(c.down[1])),
+        ])
+        self.shrink = nn.ModuleList([nn.Conv2d(fine, middle, 3, stride=2, padding=1),
+                                     nn.Conv2d(middle, deep, 3, stride=2, padding=1)])
+        self.middle = Unit(deep, c, c.self_attention[2])
+        self.grow = nn.ModuleList([nn.Conv2d(middle, fine, 1), nn.Conv2d(deep, middle, 1)])
+        self.up = nn.ModuleList([
+            nn.ModuleList(Unit(fine, c, c.self_attention[0], fine if k == 0 else 0) for k in range(c.up[0])),
+            nn.ModuleList(Unit(middle, c, c.self_attention[1], middle if k == 0 else 0) for k in range(c.up[1])),
+        ])
+        self.norm = nn.GroupNorm(8, fine)
+        self.outlet = nn.Conv2d(fine, c.channels, 3, padding=1)
+        nn.init.zeros_(self.outlet.weight)
+
+    def units(self) -> list[Unit]:
+        """All units in the order in which they run."""
+        return [*self.down[0], *self.down[1], self.middle, *self.up[1], *self.up[0]]  # type: ignore[misc]
+
+    def remember(self, context: Tensor, keep: Tensor) -> list[Memory]:
+        """What every cross-attention layer reads of a context (batch, tokens, width): once a prompt."""
+        return [unit.cross.remember(context, keep) for unit in self.units()]
+
+    def forward(self, x: Tensor, t: Tensor, memory: list[Memory]) -> Tensor:
+        """x (batch, 4, 16, 16), t (batch,) in [0, 1], memory from `remember`; to (batch, 4, 16, 16)."""
+        time, words, skips = self.time(t), iter(memory), []
+        x = self.inlet(x)
+        for level in (0, 1):
+            for unit in self.down[level]:  # type: ignore[union-attr]
+                x = unit(x, time, next(words))
+            skips.append(x)
+            x = self.shrink[level](x)
+        x = self.middle(x, time, next(words))
+        for level in (1, 0):
+            x = F.interpolate(self.grow[level](x), scale_factor=2.0, mode="nearest")
+            for unit in self.up[level]:  # type: ignore[union-attr]
+                x = unit(x, time, next(words), skips[level])
+        return self.outlet(F.silu(self.norm(x)))

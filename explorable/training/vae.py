@@ -1,0 +1,65 @@
+"""Train the autoencoder: squared and absolute error, edges weighed in, a light pull towards a normal latent."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..nn.vae import VAE, VAEConfig
+from .data import pictures
+from .loop import Plan, fit
+
+BATCH = 16
+PICTURES = 64_000
+
+
+def to_tensor(images: np.ndarray) -> Tensor:
+    """(n, 128, 128, 3) uint8 to (n, 3, 128, 128) float in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def edges(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences to the right and the lower neighbour."""
+    return x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
+
+
+def vae_loss(vae: VAE, x: Tensor) -> dict[str, Tensor]:
+    """Kingma and Welling 2014, with a pixel loss in place of the likelihood and a small weight on the KL."""
+    mean, log_variance = vae.distribution(x)
+    z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+    y = vae.decoder(z)
+    error = y - x
+    squared = error.square().mean()
+    edge = sum(e.abs().mean() for e in edges(error))
+    kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+    loss = 5 * squared + 0.5 * error.abs().mean() + 0.5 * edge + 5e-4 * kl
+    return {"loss": loss, "psnr": 10 * torch.log10(4 / squared), "kl": kl}
+
+
+def train(steps: int = 3200) -> VAE:
+    """Train, and set the statistics that make latents unit size."""
+    data = pictures(PICTURES)
+    order = np.random.default_rng(0).permutation(PICTURES)
+
+    def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
+        pick = [order[(step * BATCH + k) % PICTURES] for k in range(BATCH)]
+        x = to_tensor(np.stack([data[i] for i in pick])).to(memory_format=torch.channels_last)
+        return vae_loss(model, x)  # type: ignore[arg-type]
+
+    torch.manual_seed(0)
+    vae = VAE().to(memory_format=torch.channels_last)
+    vae = fit("vae", vae, loss, Plan(steps, lr=1.5e-3, weight_decay=0.0))
+    return standardised(vae, data)
+
+
+@torch.inference_mode()
+def standardised(vae: VAE, data: np.ndarray) -> VAE:
+    """A VAE with the same weights whose latents have zero mean and unit spread, channel by channel."""
+    means = torch.cat([vae.distribution(to_tensor(data[i : i + 50]))[0] for i in range(0, 2000, 50)])
+    old = vae.config
+    config = VAEConfig(**{**old.__dict__, "shift": tuple(means.mean((0, 2, 3)).tolist()),
+                          "scale": tuple(means.std((0, 2, 3)).tolist())})
+    new = VAE(config)
+    new.load_state_dict(vae.state_dict())
+    return new.eval()

@@ -1,0 +1,274 @@
+"""A small grammar, both ways: `say` puts a scene into words, `parse` reads a caption back.
+
+    caption  = [opener] [time ","] body [where] [time]
+    body     = thing [side] | thing relation thing | thing "and" thing
+             | thing side "and" thing side | place
+    thing    = ("a" | "an" | "two" | "three") {size | mood | colour} noun
+    relation = ["to the"] ("left" | "right") "of" | "in front of" | "behind"
+    side     = "on the" ("left" | "right")
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, replace
+
+from .scene import BUILDINGS, NATURAL, OPPOSITE, Group, Scene
+from .words import (COLOUR_WORDS, COUNT_WORDS, MOOD_WORDS, OPENERS, PLACE_WORDS, SIZE_WORDS, THING_WORDS, TIME_WORDS,
+                    VOCABULARY)
+
+MAX_WORDS = 22  # with the start and end tokens 24, the length of a context
+
+
+class GrammarError(ValueError):
+    """A caption that the grammar cannot read: says where and what it hoped for."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a caption and what it speaks of.
+
+    role:  "thing", "colour", "size", "count", "mood", "place", "time", "relation", "side" or "function".
+    group: which of the scene's groups, for the first four and the mood of a thing.
+    """
+
+    text: str
+    role: str = "function"
+    group: int | None = None
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption as read: what it says of the scene (None: unsaid), and what each word speaks of."""
+
+    scene: Scene
+    words: tuple[Word, ...]
+
+
+def split_words(text: str) -> list[str]:
+    """Lower-case words of `text`; full stops and commas are dropped."""
+    return re.sub(r"[.,!?;:]", " ", text.lower()).split()
+
+
+# ---------------------------------------------------------------- saying
+
+
+def say(scene: Scene, rng: random.Random, everything: bool = False) -> str:
+    """One of the many captions of `scene`.
+
+    everything: say all that is known of it. Otherwise a caption may leave out the place, the time (mostly
+        the day), a thing's natural colour, and which of two things is on the left.
+    """
+    while True:
+        caption = _say(scene, rng, everything)
+        if len(split_words(caption)) <= MAX_WORDS:
+            return caption
+
+
+def _say(scene: Scene, rng: random.Random, everything: bool) -> str:
+    mood_on = _mood_place(scene, rng)
+    things = [_say_group(g, scene.mood if mood_on == i else None, rng, everything)
+              for i, g in enumerate(scene.groups)]
+    place = time = ""
+    if scene.place and (everything or not things or rng.random() < 0.75 or mood_on is None):
+        preposition, article, name = rng.choice(PLACE_WORDS[scene.place])
+        magical = "magical" if scene.mood and mood_on is None else ""
+        place = _join("" if not things else preposition, article, magical, name)
+    if scene.time and (everything or rng.random() < (0.45 if scene.time == "day" else 0.8)):
+        time = rng.choice(TIME_WORDS[scene.time])
+    if not things:
+        return _join(place, time)
+    opener = rng.choices(("", "a picture of", "a drawing of", "there"), (8, 1, 1, 1))[0]
+    if opener == "there":
+        opener = "there is" if scene.groups[0].count == 1 else "there are"
+    body = _join(opener, _say_arrangement(scene, things, rng, everything))
+    if time and rng.random() < 0.15:
+        return f"{time}, {_join(body, place)}"
+    return _join(body, place, time)
+
+
+def _mood_place(scene: Scene, rng: random.Random) -> int | None:
+    """Which thing wears the mood's word; None for the place (only magic can be a place's)."""
+    if scene.mood == "cozy":
+        homes = [i for i, g in enumerate(scene.groups) if g.kind in BUILDINGS]
+        return homes[0] if homes else 0 if scene.groups else None
+    if scene.mood == "magical" and scene.place and rng.random() < 0.5:
+        return None
+    return 0 if scene.groups else None
+
+
+def _say_group(group: Group, mood: str | None, rng: random.Random, everything: bool) -> str:
+    names = THING_WORDS[group.kind]
+    name = names[0] if len(names) == 1 or rng.random() < 0.6 else rng.choice(names[1:])
+    colour = ""
+    if group.colour and (everything or group.colour not in NATURAL[group.kind] or rng.random() < 0.6):
+        colours = COLOUR_WORDS[group.colour]
+        colour = colours[0] if rng.random() < 0.75 else rng.choice(colours)
+    size = rng.choice(SIZE_WORDS[group.size]) if group.size in SIZE_WORDS and mood != "majestic" else ""
+    rest = _join(size, mood or "", colour, name[group.count > 1])
+    count = COUNT_WORDS.get(group.count) or ("an" if rest[0] in "aeiou" else "a")
+    return f"{count} {rest}"
+
+
+def _say_arrangement(scene: Scene, things: list[str], rng: random.Random, everything: bool) -> str:
+    if len(things) == 1:
+        side = scene.groups[0].side
+        return f"{things[0]} on the {side}" if side in ("left", "right") else things[0]
+    (a, b), relation = things, scene.relation
+    if relation is None:
+        return f"{a} and {b}"
+    if relation in ("in front of", "behind"):
+        return f"{a} {relation} {b}" if rng.random() < 0.5 else f"{b} {OPPOSITE[relation]} {a}"
+    side = relation.removesuffix(" of")
+    other = OPPOSITE[relation].removesuffix(" of")
+    ways = [f"{a} to the {side} of {b}", f"{b} to the {other} of {a}", f"{a} {side} of {b}",
+            f"{a} on the {side} and {b} on the {other}"]
+    return rng.choice(ways if everything or rng.random() < 0.75 else [f"{a} and {b}", f"{b} and {a}"])
+
+
+def _join(*parts: str) -> str:
+    return " ".join(p for p in parts if p)
+
+
+# --------------------------------------------------------------- reading
+
+
+def parse(text: str) -> Caption:
+    """Read a caption.
+
+    Raises:
+        GrammarError: the words are known but not in an order the grammar allows, or a word is unknown.
+    """
+    return _Reader(split_words(text)).caption()
+
+
+def _lookup(table: dict, *, plural: int | None = None) -> list[tuple[tuple[str, ...], object]]:
+    """(words, meaning) pairs of a table, longest first, so that "sports car" is tried before "car"."""
+    rows = [(tuple((n if plural is None else n[plural]).split()), key) for key, names in table.items() for n in names]
+    return sorted(rows, key=lambda row: -len(row[0]))
+
+
+_ADJECTIVES = [(role, _lookup(table)) for role, table in
+               (("size", SIZE_WORDS), ("mood", MOOD_WORDS), ("colour", COLOUR_WORDS))]
+_NOUNS = {False: _lookup(THING_WORDS, plural=0), True: _lookup(THING_WORDS, plural=1)}
+_TIMES = _lookup(TIME_WORDS)
+_PLACES = _lookup({p: tuple({name for _, _, name in ways}) for p, ways in PLACE_WORDS.items()})
+_PREPOSITIONS = {p: {pre for pre, _, _ in ways} for p, ways in PLACE_WORDS.items()}
+_OPENERS = _lookup({o: (o,) for o in OPENERS})
+_RELATIONS = _lookup({"left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"),
+                      "in front of": ("in front of",), "behind": ("behind",)})
+_SIDES = _lookup({"left": ("on the left",), "right": ("on the right",)})
+
+
+class _Reader:
+    """Recursive descent over a list of words, keeping what each word was read as."""
+
+    def __init__(self, words: list[str]):
+        self.text, self.at = words, 0
+        self.words = [Word(w) for w in words]
+        self.mood: str | None = None
+
+    def caption(self) -> Caption:
+        if not self.text:
+            raise GrammarError("an empty caption says nothing")
+        for w in self.text:
+            if w not in VOCABULARY:
+                raise GrammarError(f"{w!r} is not a word of the picture world")
+        time = self.time()
+        self.take(_OPENERS)
+        place = self.place(bare=True)
+        groups, relation = ((), None) if place else self.things()
+        place = place or self.place()
+        time = time or self.time()
+        if self.at < len(self.text):
+            raise GrammarError(f"cannot read on at {self.text[self.at]!r} (word {self.at + 1})")
+        return Caption(Scene(groups, relation, place, time, self.mood), tuple(self.words))
+
+    def take(self, rows, role: str = "function", group: int | None = None):
+        """The meaning of the words that come next, if `rows` has them; and go past them."""
+        for words, meaning in rows:
+            if tuple(self.text[self.at : self.at + len(words)]) == words:
+                for k in range(len(words)):
+                    self.words[self.at + k] = Word(words[k], role, group)
+                self.at += len(words)
+                return meaning
+        return None
+
+    def word(self, *choices: str) -> str | None:
+        return self.take([((c,), c) for c in choices])
+
+    def time(self) -> str | None:
+        start, time = self.at, self.take(_TIMES, "time")
+        if time:  # the preposition is a function word
+            self.words[start] = Word(self.text[start])
+        return time
+
+    def place(self, bare: bool = False) -> str | None:
+        """A place after its preposition, or (bare) standing alone as the subject."""
+        start = self.at, list(self.words), self.mood
+        preposition = None if bare else self.word("on", "in", "at", "by")
+        self.word("a", "the")
+        self.adjective_mood()
+        place = self.take(_PLACES, "place")
+        if place and (bare or preposition in _PREPOSITIONS[place]):
+            return place
+        self.at, self.words, self.mood = start
+        return None
+
+    def adjective_mood(self) -> None:
+        self.mood = self.take(_ADJECTIVES[1][1], "mood") or self.mood
+
+    def things(self) -> tuple[tuple[Group, ...], str | None]:
+        first = self.group(0)
+        side = self.take(_SIDES, "side")
+        relation = None if side else self.take(_RELATIONS, "relation")
+        if not relation and not self.word("and"):
+            return (replace(first, side=side),), None
+        second = self.group(1)
+        if side:
+            other = self.take(_SIDES, "side")
+            if other == side or other is None:
+                raise GrammarError(f"one thing is on the {side}: say that the other is on the other side")
+            relation = f"{side} of"
+        return (first, second), relation
+
+    def group(self, index: int) -> Group:
+        start = self.at
+        number = self.word("a", "an", *COUNT_WORDS.values())
+        if number is None:
+            here = self.text[start] if start < len(self.text) else "the end"
+            raise GrammarError(f"expected 'a', 'an', 'two' or 'three' at {here!r} (word {start + 1})")
+        count = next((n for n, w in COUNT_WORDS.items() if w == number), 1)
+        if count > 1:
+            self.words[start] = Word(number, "count", index)
+        said: dict[str, str] = {}
+        while True:
+            for role, rows in _ADJECTIVES:
+                meaning = self.take(rows, role, index)
+                if meaning:
+                    said[role] = meaning
+                    break
+            else:
+                break
+        kind = self.take(_NOUNS[count > 1], "thing", index)
+        if kind is None:
+            here = self.text[self.at] if self.at < len(self.text) else "the end"
+            raise GrammarError(f"expected a {'plural' if count > 1 else 'single'} thing at {here!r}")
+        self.mood = said.get("mood", self.mood)
+        return Group(kind, said.get("colour"), said.get("size", "medium"), count)
+
+
+def agrees(said: Scene, full: Scene) -> bool:
+    """Whether everything that `said` states is so in `full` (the other order of two things is the same)."""
+    if len(said.groups) != len(full.groups):
+        return False
+    if len(said.groups) == 2 and said.groups[0].kind == full.groups[1].kind:
+        full = replace(full, groups=full.groups[::-1], relation=full.relation and OPPOSITE[full.relation])
+    same = all(getattr(said, k) in (None, getattr(full, k)) for k in ("relation", "place", "time", "mood"))
+    return same and all(
+        a.kind == b.kind and a.count == b.count and a.colour in (None, b.colour) and a.side in (None, b.side)
+        and (a.size == b.size or full.mood == "majestic")
+        for a, b in zip(said.groups, full.groups, strict=True)
+    )
+

@@ -1,0 +1,8 @@
+"""The sixteen things that can stand in a scene: how each is drawn, from named parts."""
+
+from __future__ import annotations
+
+from . import animals, buildings, garden, vehicles  # noqa: F401  (each registers its things)
+from .base import THINGS, Thing
+
+__all__ = ["THINGS", "Thing"]
