@@ -25,7 +25,7 @@ _HOME = {
     "WeightError": "zoo", "UnknownWordError": "nn.text", "PromptTooLongError": "nn.text",
     "Studio": "widgets.studio",
 }
-__all__ = ["Pipeline", "Run", "SettingError", "Settings", "Studio", "WeightError", "load"]  # noqa: F822
+__all__ = ["Pipeline", "Run", "SettingError", "Settings", "Studio", "WeightError", "load"]
 
 
 def __getattr__(name: str) -> Any:

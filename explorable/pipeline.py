@@ -138,7 +138,10 @@ class Pipeline:
 
         def denoise(x: Tensor, t: float) -> Tensor:
             estimate = self.estimate(torch.cat([x, x]) if both else x, t, memory)
-            return classifier_free(*estimate.chunk(2), guidance) if both else estimate
+            if not both:
+                return estimate
+            uncond, cond = estimate.chunk(2)
+            return classifier_free(uncond, cond, guidance)
 
         return denoise
 
@@ -187,7 +190,7 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
 def load_text() -> TextModel:
     """The text encoder and the picture encoder that taught it."""
     config, state = read("text")
-    model = TextModel(TextConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}))
+    model = TextModel(TextConfig(**config))
     model.load_state_dict(state)
     return model.eval()
 
@@ -195,7 +198,7 @@ def load_text() -> TextModel:
 def load_denoiser(name: str) -> UNet:
     """The network of a shipped model."""
     config, state = read(name)
-    model = UNet(UNetConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}))
+    model = UNet(UNetConfig(**config))
     model.load_state_dict(state)
     return model.eval()
 
@@ -203,6 +206,6 @@ def load_denoiser(name: str) -> UNet:
 def load_vae() -> VAE:
     """The autoencoder."""
     config, state = read("vae")
-    model = VAE(VAEConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}))
+    model = VAE(VAEConfig(**config))
     model.load_state_dict(state)
     return model.eval()

@@ -6,6 +6,7 @@ around a float32 network, with t, alpha and sigma as Python floats.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ def uniform_times(steps: int) -> list[float]:
 
 def euler(denoise: Denoise, path: Path, x: Tensor, times: list[float]) -> Iterator[Step]:
     """Euler's method on dx/dt: follow the present speed to the next time. Order 1, one evaluation a step."""
-    for k, (t, next_t) in enumerate(zip(times, times[1:], strict=False)):
+    for k, (t, next_t) in enumerate(itertools.pairwise(times)):
         denoised = denoise(x, t)
         next_x = x + (next_t - t) * velocity_from_denoised(path, x.double(), denoised.double(), t)
         yield Step(k, t, next_t, x, denoised, next_x)
@@ -52,7 +53,7 @@ def heun(denoise: Denoise, path: Path, x: Tensor, times: list[float]) -> Iterato
 
     As in Karras et al. 2022, algorithm 1, the last step, to sigma = 0, is Euler's.
     """
-    for k, (t, next_t) in enumerate(zip(times, times[1:], strict=False)):
+    for k, (t, next_t) in enumerate(itertools.pairwise(times)):
         denoised = denoise(x, t)
         here = velocity_from_denoised(path, x.double(), denoised.double(), t)
         next_x = x + (next_t - t) * here

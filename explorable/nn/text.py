@@ -112,7 +112,8 @@ class TextEncoder(nn.Module):
         device = self.places.device
         keep = tokens.keep.to(device)
         x = self.words(tokens.ids.to(device)) + self.places
-        for attend, think in self.layers:  # type: ignore[misc]
+        for layer in self.layers:
+            attend, think = layer.children()
             x = think(attend(x, keep))
         return Context(self.norm(x), keep)
 

@@ -76,6 +76,11 @@ class Unit(nn.Module):
         return x.transpose(1, 2).unflatten(2, (high, -1))
 
 
+def level(stack: nn.ModuleList, k: int) -> list[Unit]:
+    """The units of one side of the U at 16 x 16 (k = 0) or 8 x 8 (k = 1)."""
+    return [unit for unit in stack[k].children() if isinstance(unit, Unit)]
+
+
 class UNet(nn.Module):
     """Predicts a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt's memory."""
 
@@ -103,7 +108,8 @@ class UNet(nn.Module):
 
     def units(self) -> list[Unit]:
         """All units in the order in which they run."""
-        return [*self.down[0], *self.down[1], self.middle, *self.up[1], *self.up[0]]  # type: ignore[misc]
+        down, up = self.down, self.up
+        return [*level(down, 0), *level(down, 1), self.middle, *level(up, 1), *level(up, 0)]
 
     def remember(self, context: Tensor, keep: Tensor) -> list[Memory]:
         """What every cross-attention layer reads of a context (batch, tokens, width): once a prompt."""
@@ -113,14 +119,14 @@ class UNet(nn.Module):
         """x (batch, 4, 16, 16), t (batch,) in [0, 1], memory from `remember`; to (batch, 4, 16, 16)."""
         time, words, skips = self.time(t), iter(memory), []
         x = self.inlet(x)
-        for level in (0, 1):
-            for unit in self.down[level]:  # type: ignore[union-attr]
+        for k in (0, 1):
+            for unit in level(self.down, k):
                 x = unit(x, time, next(words))
             skips.append(x)
-            x = self.shrink[level](x)
+            x = self.shrink[k](x)
         x = self.middle(x, time, next(words))
-        for level in (1, 0):
-            x = F.interpolate(self.grow[level](x), scale_factor=2.0, mode="nearest")
-            for unit in self.up[level]:  # type: ignore[union-attr]
-                x = unit(x, time, next(words), skips[level])
+        for k in (1, 0):
+            x = F.interpolate(self.grow[k](x), scale_factor=2.0, mode="nearest")
+            for unit in level(self.up, k):
+                x = unit(x, time, next(words), skips[k])
         return self.outlet(F.silu(self.norm(x)))

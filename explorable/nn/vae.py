@@ -46,6 +46,9 @@ class ConvBlock(nn.Module):
 class VAE(nn.Module):
     """Encoder and decoder. Pictures are (batch, 3, 128, 128) in [-1, 1]."""
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, config: VAEConfig | None = None):
         super().__init__()
         self.config = c = config or VAEConfig()

@@ -52,7 +52,7 @@ def _change(s: Scene, rng: random.Random) -> Scene:
         return replace(s, place=rng.choice([p for p in PLACES if p != s.place]))
     if what == "time":
         return replace(s, time=rng.choice([t for t in TIMES if t != s.time]))
-    if what == "relation":
+    if what == "relation" and s.relation:
         choices = [OPPOSITE[s.relation], rng.choice(RELATIONS)] if max(g.count for g in groups) == 1 \
             else [OPPOSITE[s.relation]]
         return replace(s, relation=rng.choice(choices))

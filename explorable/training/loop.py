@@ -61,7 +61,8 @@ def fit(name: str, model: nn.Module, loss: Callable[[nn.Module, int], dict[str, 
     optimizer = torch.optim.AdamW(model.parameters(), plan.lr, betas=(0.9, 0.99), weight_decay=plan.weight_decay)
     start = _resume(name, model, average, optimizer, plan)
     curve = (cache() / f"{name}.csv").open("a", newline="")
-    writer, saved, sums = csv.writer(curve), time.monotonic(), {}
+    writer, saved = csv.writer(curve), time.monotonic()
+    sums: dict[str, float] = {}
     bar = tqdm(range(start, plan.steps), initial=start, total=plan.steps, desc=name, mininterval=5)
     for step in bar:
         if step == plan.fall_starts():

@@ -47,8 +47,8 @@ def train(vae: VAE, steps: int = 900) -> TextModel:
 
     def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
         pick = [2 * pairs[(step * PAIRS + k) % len(pairs)] + twin for k in range(PAIRS) for twin in (0, 1)]
-        tokens = model.text.tokenizer(captions(pick, step))
-        return model.loss(tokens, data[pick].float())  # type: ignore[operator]
+        assert isinstance(model, TextModel)
+        return model.loss(model.text.tokenizer(captions(pick, step)), data[pick].float())
 
     torch.manual_seed(0)
     return fit("text", TextModel(TextConfig(VOCABULARY)), loss, Plan(steps, lr=1e-3, warmup=100))  # type: ignore[return-value]

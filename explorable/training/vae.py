@@ -48,9 +48,9 @@ def train(steps: int = 3200) -> VAE:
         return vae_loss(model, x)  # type: ignore[arg-type]
 
     torch.manual_seed(0)
-    vae = VAE().to(memory_format=torch.channels_last)
-    vae = fit("vae", vae, loss, Plan(steps, lr=1.5e-3, weight_decay=0.0))
-    return standardised(vae, data)
+    fresh = VAE().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    vae = fit("vae", fresh, loss, Plan(steps, lr=1.5e-3, weight_decay=0.0))
+    return standardised(vae, data)  # type: ignore[arg-type]
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ middle at x = 0, its foot at y = 0, y up, one unit a pixel at medium size.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -166,7 +167,7 @@ class Pen:
 
     def line(self, points: Sequence[POINT], width: float, colour: RGB, **how) -> None:
         """A line of `width` units with round joints and ends."""
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in itertools.pairwise(points):
             long = math.hypot(x1 - x0, y1 - y0) or 1.0
             nx, ny = -(y1 - y0) / long * width / 2, (x1 - x0) / long * width / 2
             self.polygon(((x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny), (x0 - nx, y0 - ny)),

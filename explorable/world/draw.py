@@ -46,6 +46,7 @@ class Spot:
 def draw(scene: Scene, masks: bool = True) -> Picture:
     """Draw `scene`; what it leaves unsaid is filled in from its seed. masks=False is quicker."""
     scene = complete(scene)
+    assert scene.time and scene.place  # complete() has filled them in
     rng = random.Random(f"draw {scene.seed}")
     canvas = Canvas(LIGHTS[scene.time], masks)
     paint_place(canvas, scene.place, rng)

@@ -15,8 +15,17 @@ import re
 from dataclasses import dataclass, replace
 
 from .scene import BUILDINGS, NATURAL, OPPOSITE, Group, Scene
-from .words import (COLOUR_WORDS, COUNT_WORDS, MOOD_WORDS, OPENERS, PLACE_WORDS, SIZE_WORDS, THING_WORDS, TIME_WORDS,
-                    VOCABULARY)
+from .words import (
+    COLOUR_WORDS,
+    COUNT_WORDS,
+    MOOD_WORDS,
+    OPENERS,
+    PLACE_WORDS,
+    SIZE_WORDS,
+    THING_WORDS,
+    TIME_WORDS,
+    VOCABULARY,
+)
 
 MAX_WORDS = 22  # with the start and end tokens 24, the length of a context
 

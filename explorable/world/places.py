@@ -115,8 +115,9 @@ def mountain_road(canvas: Canvas, rng: random.Random) -> None:
 @place
 def meadow(canvas: Canvas, rng: random.Random) -> None:
     canvas.part("hills")
-    for x, h in ((26, 14), (98, 17)):
-        canvas.ellipse(x + rng.uniform(-8, 8), 76, 50, h + rng.uniform(-2, 2), mix((96, 164, 96), canvas.light.haze, 0.25))
+    for x, h in ((26.0, 14), (98.0, 17)):
+        green = mix((96, 164, 96), canvas.light.haze, 0.25)
+        canvas.ellipse(x + rng.uniform(-8, 8), 76, 50, h + rng.uniform(-2, 2), green)
     _ground(canvas, "meadow", GRASS, 73, 3, rng)
     for k in range(9):
         x, y = 8 + (k * 41) % 116 + rng.uniform(-4, 4), 84 + (k * 17) % 40
@@ -141,7 +142,8 @@ def forest(canvas: Canvas, rng: random.Random) -> None:
     canvas.part("forest")
     canvas.polygon([(0, 40), (SIZE, 40), (SIZE, 84), (0, 84)], mix((52, 104, 76), canvas.light.haze, 0.30))
     for k in range(7):
-        _fir(canvas, k * 21.5 + rng.uniform(-3, 3), 78, rng.uniform(44, 54), mix((48, 108, 76), canvas.light.haze, 0.14))
+        green = mix((48, 108, 76), canvas.light.haze, 0.14)
+        _fir(canvas, k * 21.5 + rng.uniform(-3, 3), 78, rng.uniform(44, 54), green)
     _ground(canvas, "forest.floor", (92, 132, 74), 77, 2, rng)
     canvas.part("forest")
     for x in (4, 26, 101, 124):
@@ -180,11 +182,12 @@ def city(canvas: Canvas, rng: random.Random) -> None:
 @place
 def desert(canvas: Canvas, rng: random.Random) -> None:
     canvas.part("dunes")
-    for x, h in ((30, 16), (100, 20)):
-        canvas.ellipse(x + rng.uniform(-8, 8), 78, 54, h + rng.uniform(-2, 2), mix((222, 158, 92), canvas.light.haze, 0.2))
+    for x, h in ((30.0, 16), (100.0, 20)):
+        ochre = mix((222, 158, 92), canvas.light.haze, 0.2)
+        canvas.ellipse(x + rng.uniform(-8, 8), 78, 54, h + rng.uniform(-2, 2), ochre)
     _ground(canvas, "desert", (236, 190, 118), 74, 3, rng)
     canvas.part("cactus")
-    for x, foot, h in ((13, 84, 26), (115, 80, 20)):
+    for x, foot, h in ((13.0, 84, 26), (115.0, 80, 20)):
         x, green = x + rng.uniform(-4, 4), (76, 140, 88)
         w = h * 0.11
         for a, b, lo, hi in ((0, 0, 0, 1), (-2.6, -1.2, 0.42, 0.75), (1.2, 2.6, 0.3, 0.62)):
@@ -198,8 +201,9 @@ def desert(canvas: Canvas, rng: random.Random) -> None:
 @place
 def lake(canvas: Canvas, rng: random.Random) -> None:
     canvas.part("hills")
-    for x, h in ((22, 24), (70, 18), (112, 26)):
-        canvas.ellipse(x + rng.uniform(-6, 6), 66, 36, h + rng.uniform(-3, 3), mix((92, 148, 116), canvas.light.haze, 0.35))
+    for x, h in ((22.0, 24), (70.0, 18), (112.0, 26)):
+        green = mix((92, 148, 116), canvas.light.haze, 0.35)
+        canvas.ellipse(x + rng.uniform(-6, 6), 66, 36, h + rng.uniform(-3, 3), green)
     canvas.part("lake")
     canvas.polygon([(0, 64), (SIZE, 64), (SIZE, 96), (0, 96)], mix((74, 140, 190), canvas.light.sky[1], 0.3))
     for k in range(5):

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -48,7 +49,7 @@ def write(name: str, module: nn.Module, config: dict, about: dict, folder: Path 
     (folder / f"{name}.json").write_text(text + "\n")
 
 
-def read(name: str, folder: Path = FOLDER) -> tuple[dict, dict[str, Tensor]]:
+def read(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Configuration and float32 weights of a model, checked against its card.
 
     Raises:
@@ -62,7 +63,8 @@ def read(name: str, folder: Path = FOLDER) -> tuple[dict, dict[str, Tensor]]:
                           "install the package again")
     try:
         with safe_open(path, "pt") as file:
-            config = json.loads(file.metadata()["config"])
+            saved = json.loads(file.metadata()["config"])
+            config = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
             return config, {k: file.get_tensor(k).to(torch.float32) for k in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise WeightError(f"the weight file {path.name} cannot be read ({error}): install the package again") from error

@@ -1,0 +1,48 @@
+# Everything runs in .venv, which the first `make lab` or `make test` makes.
+#
+#   PYTHON        the interpreter that makes .venv                 (python3)
+#   INSTALL_ARGS  more arguments for pip install, for example
+#                 INSTALL_ARGS="-r binder/requirements.txt" for the CPU build of torch
+#   LAB_ARGS      more arguments for jupyter lab                   (--no-browser, --port=9000)
+#   PYTEST_ARGS   more arguments for pytest                        (-x, -k stage, -m "not slow")
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Idle OpenMP threads sleep instead of spinning: on few cores the interface needs them.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+lab: .venv/lab.stamp  ## open JupyterLab on the first notebook
+	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00-studio.ipynb
+
+test: .venv/test.stamp  ## run every test: pytest, the notebooks, the linter, the type checker
+	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+lint: .venv/test.stamp  ## run the linter and the type checker alone
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+clean:  ## remove .venv, caches and build products
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis lab.log
+	find explorable tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# A stamp is older than pyproject.toml when the dependencies may have changed; only then pip runs again.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/lab.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install $(INSTALL_ARGS) -e '.[lab]'
+	touch $@
+
+.venv/test.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install $(INSTALL_ARGS) -e '.[lab,test]'
+	touch $@ .venv/lab.stamp

@@ -1,0 +1,95 @@
+"""The command line: `python -m explorable train|measure|draw|notebooks`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Text-to-image diffusion, opened up.")
+
+
+@app.command()
+def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-flow")],
+          steps: Annotated[int | None, typer.Option(help="optimizer steps; default: as shipped")] = None) -> None:
+    """Train a model and write its weights and card into the zoo. Resumes where it was stopped."""
+    from .training.ship import train_and_ship
+
+    train_and_ship(name, steps)
+
+
+@app.command()
+def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' names them all")],
+            as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+            quick: Annotated[bool, typer.Option(help="a small version (exam only)")] = False,
+            model: Annotated[str, typer.Option(help="which denoiser (exam, lesson, speed)")] = "unet-flow",
+            steps: Annotated[int, typer.Option(help="sampling steps (exam, lesson)")] = 20,
+            guidance: Annotated[float | None, typer.Option(help="guidance (exam, lesson)")] = None) -> None:
+    """Measure a claim, and print the table."""
+    from .measure import MEASURES, measure
+
+    if name not in MEASURES:
+        for known, (_, _, claim) in MEASURES.items():
+            typer.echo(f"{known:10} {claim}")
+        raise typer.Exit(0 if name == "list" else 2)
+    options: dict = {"model": model} if name in ("exam", "lesson", "speed") else {}
+    if name in ("exam", "lesson"):
+        options |= {"steps": steps} | ({} if guidance is None else {"guidance": guidance})
+    if name == "exam":
+        options["quick"] = quick
+    table = measure(name, **options)
+    if as_json:
+        typer.echo(json.dumps(table.as_dict(), indent=2))
+    else:
+        _print(table)
+
+
+def _print(table) -> None:
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    grid = Grid(title=table.title, title_justify="left")
+    for column in table.rows[0]:
+        grid.add_column(column, justify="left" if isinstance(table.rows[0][column], str) else "right")
+    for row in table.rows:
+        grid.add_row(*("" if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in row.values()))
+    console = Console(width=None if Console().is_terminal else 120)
+    console.print(grid)
+    for note in table.notes:
+        console.print(f"  {note}", highlight=False)
+
+
+@app.command()
+def draw(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
+         caption: Annotated[str | None, typer.Argument(help="a caption; without one, a sheet of 64")] = None,
+         seed: Annotated[int, typer.Option(help="which of the many pictures")] = 0) -> None:
+    """Draw a caption with the picture world (no network), or a contact sheet of 64 captioned pictures."""
+    from .world.sheet import caption_picture, contact_sheet
+
+    image = contact_sheet(seed=seed) if caption is None else caption_picture(caption, seed)
+    image.save(path)
+    typer.echo(f"wrote {path}")
+
+
+@app.command()
+def notebooks(folder: Annotated[Path, typer.Argument(help="a folder of yours")]) -> None:
+    """Copy the notebooks to a folder of yours, to play in. Files that are there already are left alone."""
+    source = Path(__file__).resolve().parent.parent / "notebooks"
+    if not source.is_dir():
+        raise typer.BadParameter("this installation has no notebooks beside it: clone the project to get them")
+    folder.mkdir(parents=True, exist_ok=True)
+    for notebook in sorted(source.glob("*.ipynb")):
+        target = folder / notebook.name
+        if target.exists():
+            typer.echo(f"left alone {target}")
+        else:
+            shutil.copy(notebook, target)
+            typer.echo(f"copied {target}")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m explorable")

@@ -1,0 +1,8 @@
+"""Every claim as a function that measures it: `python -m explorable measure NAME`.
+
+A measure returns a `Table`: plain numbers with names, printed for people or (--json) for machines.
+"""
+
+from .table import MEASURES, Table, measure
+
+__all__ = ["MEASURES", "Table", "measure"]

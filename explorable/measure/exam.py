@@ -1,0 +1,168 @@
+"""The exam: GenEval's six tasks (Ghosh et al. 2023) made small and exact, answered by the examiner.
+
+A picture passes if everything the prompt states is so in it, and nothing else is there. Each task is
+given twice: on combinations that training had, and on combinations that it never had (the protocol of
+Okawa et al. 2023).
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..pipeline import GUIDANCE, Pipeline, load
+from ..run import Settings
+from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, complete, draw, held_out, parse, say
+from .table import Table, interval
+from .verdict import bears_out, examine
+
+LESSON = ("a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
+          "a cozy cabin in snowy mountains", "a magical forest at twilight")
+SEEDS = (0, 1, 2, 3)
+PROMPTS = 40  # a task, of each sort
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt, and the scene it states."""
+
+    task: str
+    prompt: str
+    said: Scene
+    held_out: bool
+
+
+def _one(rng: random.Random) -> Scene:
+    return Scene((Group(rng.choice(KINDS)),), place=rng.choice(PLACES), time=rng.choice((None, *TIMES)))
+
+
+def _two(rng: random.Random) -> Scene:
+    a, b = rng.sample(KINDS, 2)
+    return Scene((Group(a), Group(b)), place=rng.choice((None, *PLACES)))
+
+
+def _counting(rng: random.Random) -> Scene:
+    group = Group(rng.choice(KINDS), rng.choice((None, *COLOURS)), count=rng.choice((2, 3)))
+    return Scene((group,), place=rng.choice((None, *PLACES)))
+
+
+def _colours(rng: random.Random) -> Scene:
+    return Scene((Group(rng.choice(KINDS), rng.choice(tuple(COLOURS))),), time=rng.choice((None, *TIMES)))
+
+
+def _position(rng: random.Random) -> Scene:
+    a, b = rng.sample(KINDS, 2)
+    return Scene((Group(a), Group(b)), relation=rng.choice(RELATIONS), place=rng.choice((None, *PLACES)))
+
+
+def _binding(rng: random.Random) -> Scene:
+    a, b = rng.sample(KINDS, 2)
+    one, other = rng.sample(tuple(COLOURS), 2)
+    return Scene((Group(a, one), Group(b, other)))
+
+
+TASKS: dict[str, Callable[[random.Random], Scene]] = {
+    "one thing": _one, "two things": _two, "counting": _counting, "colours": _colours, "position": _position,
+    "binding": _binding,
+}
+
+
+def questions(task: str, unseen: bool, count: int = PROMPTS) -> list[Question]:
+    """`count` different prompts of a task; `unseen`: each with a combination that training never had."""
+    rng = random.Random(f"exam {task} {unseen}")
+    found: dict[str, Question] = {}
+    while len(found) < count:
+        scene = TASKS[task](rng)
+        if held_out(scene) == unseen:
+            prompt = say(scene, rng, everything=True)
+            said = parse(prompt).scene
+            found.setdefault(prompt, Question(task, prompt, said, unseen))
+    return list(found.values())
+
+
+def grade(asked: list[Question], seeds: tuple[int, ...], paint: Callable[[list[str], list[int]], np.ndarray],
+          label: str = "") -> np.ndarray:
+    """Which pictures pass, (questions, seeds) bool."""
+    jobs = list(itertools.product(asked, seeds))
+    passed = []
+    for start in tqdm(range(0, len(jobs), BATCH), desc=label, leave=False):
+        part = jobs[start : start + BATCH]
+        images = paint([q.prompt for q, _ in part], [s for _, s in part])
+        passed += [bears_out(v, q.said) for v, (q, _) in zip(examine(images), part, strict=True)]
+    return np.array(passed).reshape(len(asked), len(seeds))
+
+
+def painter(pipe: Pipeline, steps: int, guidance: float) -> Callable[[list[str], list[int]], np.ndarray]:
+    """A function from prompts and seeds to pictures."""
+    settings = Settings("", steps=steps, guidance=guidance)
+    return lambda prompts, seeds: pipe.images(prompts, seeds, settings)
+
+
+def true_drawings(prompts: list[str], seeds: list[int]) -> np.ndarray:
+    """What a perfect painter would hand in: the prompts, drawn by the picture world itself."""
+    scenes = [parse(p).scene for p in prompts]
+    return np.stack([draw(complete(Scene(s.groups, s.relation, s.place, s.time, s.mood, seed)), masks=False).image
+                     for s, seed in zip(scenes, seeds, strict=True)])
+
+
+def exam(model: str = "unet-flow", steps: int = 20, guidance: float = GUIDANCE, quick: bool = False,
+         prompts: int = PROMPTS) -> Table:
+    """The whole exam: six tasks, seen and held-out; beside it a perfect painter and shuffled prompts.
+
+    quick: eight prompts and one seed a task, about half a minute.
+    """
+    seeds, count = ((0,), 8) if quick else (SEEDS, prompts)
+    paint = painter(load(model), steps, guidance)
+    rows = []
+    totals: dict[bool, list[np.ndarray]] = {False: [], True: []}
+    for task in TASKS:
+        row: dict[str, object] = {"task": task}
+        for unseen in (False, True):
+            asked = questions(task, unseen, count)
+            passed = grade(asked, seeds, paint, task)
+            totals[unseen].append(passed)
+            row |= _cells("held-out" if unseen else "seen", passed)
+            if not unseen:
+                row |= _controls(asked, seeds)
+        rows.append(row)
+    last: dict[str, object] = {"task": "all"}
+    for unseen, parts in totals.items():
+        last |= _cells("held-out" if unseen else "seen", np.concatenate(parts))
+    for key in ("true drawings %", "shuffled %"):
+        last[key] = float(np.mean([float(str(r[key])) for r in rows]))
+    rows.append({k: last.get(k) for k in rows[0]})
+    n = len(seeds) * count
+    return Table(f"Exam of {model}, {steps} steps, guidance {guidance:g}: {count} prompts x {len(seeds)} seeds a cell",
+                 rows, [f"{n} pictures a cell; intervals are 95% bootstrap over prompts",
+                        "true drawings: what the picture world itself draws for the seen prompts",
+                        "shuffled: the same drawings marked against another prompt of the task"])
+
+
+def _cells(name: str, passed: np.ndarray) -> dict[str, object]:
+    low, high = interval(passed)
+    return {f"{name} %": round(100 * float(passed.mean()), 1), f"{name} 95%": f"{low:.0f} to {high:.0f}"}
+
+
+def _controls(asked: list[Question], seeds: tuple[int, ...]) -> dict[str, float]:
+    """The examiner's own check: right on true drawings, at chance against the next question's drawing."""
+    right = grade(asked, seeds, true_drawings)
+    shifted = [Question(q.task, other.prompt, q.said, q.held_out)
+               for q, other in zip(asked, asked[1:] + asked[:1], strict=True)]
+    wrong = grade(shifted, seeds, true_drawings)
+    return {"true drawings %": round(100 * float(right.mean()), 1), "shuffled %": round(100 * float(wrong.mean()), 1)}
+
+
+def lesson(model: str = "unet-flow", steps: int = 20, guidance: float = GUIDANCE) -> Table:
+    """The lesson's five prompts: how many of four seeds bear out everything the prompt says."""
+    paint = painter(load(model), steps, guidance)
+    asked = [Question("lesson", p, parse(p).scene, False) for p in LESSON]
+    passed = grade(asked, SEEDS, paint, "lesson")
+    rows: list[dict] = [{"prompt": q.prompt, "right": f"{int(row.sum())} of {len(SEEDS)}"}
+                        for q, row in zip(asked, passed, strict=True)]
+    return Table(f"The lesson's prompts on {model}", rows)

@@ -1,0 +1,84 @@
+"""The examiner's verdict on a picture, in words, and whether it bears out what a prompt says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from ..nn.examiner import Examiner, ExaminerConfig
+from ..world import Scene
+from ..zoo import read
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the examiner sees of one kind of thing. relation: to the other thing, or "alone"."""
+
+    count: int
+    colour: str
+    side: str
+    relation: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All that the examiner says of a picture: the things that are there, and the whole."""
+
+    things: dict[str, Seen]
+    place: str
+    time: str
+    mood: str | None
+
+
+@lru_cache(maxsize=1)
+def load_examiner() -> Examiner:
+    """The shipped examiner."""
+    config, state = read("examiner")
+    model = Examiner(ExaminerConfig(**config))
+    model.load_state_dict(state)
+    return model.eval()
+
+
+@torch.inference_mode()
+def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdict]:
+    """Verdicts on pictures (n, 128, 128, 3) uint8."""
+    examiner = examiner or load_examiner()
+    out: list[Verdict] = []
+    for start in range(0, len(images), BATCH):
+        x = torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH])).permute(0, 3, 1, 2)
+        report = examiner(x.float() / 127.5 - 1)
+        best = {name: getattr(report, name).argmax(-1).numpy() for name in report._fields if name != "cells"}
+        out += [_in_words(examiner.config, {k: v[i] for k, v in best.items()}) for i in range(len(x))]
+    return out
+
+
+def _in_words(c: ExaminerConfig, best: dict[str, np.ndarray]) -> Verdict:
+    relations = (*c.relations, "alone")
+    things = {kind: Seen(int(best["number"][k]), c.colours[best["colour"][k]], c.sides[best["side"][k]],
+                         relations[best["relation"][k]])
+              for k, kind in enumerate(c.kinds) if best["number"][k]}
+    mood = c.moods[best["mood"]]
+    return Verdict(things, c.places[best["place"]], c.times[best["time"]], None if mood == "plain" else mood)
+
+
+def bears_out(verdict: Verdict, said: Scene) -> bool:
+    """Whether everything that `said` states is so in the picture: every thing, number, colour, relation,
+    side, place, time and mood; and no thing is there that was not asked for. What is unsaid is free."""
+    if set(verdict.things) != {g.kind for g in said.groups}:
+        return False
+    for i, g in enumerate(said.groups):
+        seen = verdict.things[g.kind]
+        alone = len(said.groups) == 1
+        if seen.count != g.count or g.colour not in (None, seen.colour):
+            return False
+        if alone and g.side is not None and seen.side != g.side:
+            return False
+        if i == 0 and said.relation is not None and seen.relation != said.relation:
+            return False
+    return (said.place in (None, verdict.place) and said.time in (None, verdict.time)
+            and said.mood in (None, verdict.mood))
