@@ -25,6 +25,7 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
 @app.command()
 def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' names them all")],
             as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+            markdown: Annotated[bool, typer.Option(help="print a Markdown table, as in the README")] = False,
             quick: Annotated[bool, typer.Option(help="a small version (exam only)")] = False,
             model: Annotated[str, typer.Option(help="which denoiser (exam, lesson, speed)")] = "unet-flow",
             steps: Annotated[int, typer.Option(help="sampling steps (exam, lesson)")] = 20,
@@ -44,6 +45,8 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
     table = measure(name, **options)
     if as_json:
         typer.echo(json.dumps(table.as_dict(), indent=2))
+    elif markdown:
+        typer.echo(table.as_markdown())
     else:
         _print(table)
 
@@ -72,6 +75,28 @@ def draw(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
 
     image = contact_sheet(seed=seed) if caption is None else caption_picture(caption, seed)
     image.save(path)
+    typer.echo(f"wrote {path}")
+
+
+@app.command()
+def paint(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
+          prompt: Annotated[str | None, typer.Argument(help="a prompt; without one, the lesson's five")] = None,
+          seeds: Annotated[int, typer.Option(help="how many seeds, side by side")] = 4,
+          steps: Annotated[int, typer.Option()] = 20,
+          guidance: Annotated[float | None, typer.Option(help="default: the pipeline's own")] = None) -> None:
+    """Let the model paint: one row a prompt, one column a seed."""
+    import numpy as np
+    from PIL import Image
+
+    from .measure.exam import LESSON
+    from .pipeline import GUIDANCE, load
+
+    pipe = load()
+    w = GUIDANCE if guidance is None else guidance
+    rows = [np.concatenate([pipe(p, steps=steps, guidance=w, seed=s).image for s in range(seeds)], axis=1)
+            for p in ([prompt] if prompt else LESSON)]
+    page = Image.fromarray(np.concatenate(rows))
+    page.resize((page.width * 3 // 2, page.height * 3 // 2), Image.Resampling.LANCZOS).save(path)
     typer.echo(f"wrote {path}")
 
 

@@ -14,6 +14,7 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "examiner": ("examiner", "examiner", "is the examiner right on drawings it never saw, and at chance on wrong ones"),
     "lesson": ("exam", "lesson", "the lesson's five prompts, four seeds each"),
     "vae": ("autoencoder", "vae", "how well the autoencoder gives back drawings it never saw"),
+    "world": ("world", "world", "how fast it draws, and what is held out"),
     "speed": ("speed", "speed", "time, memory and size, on this machine"),
 }
 
@@ -29,6 +30,14 @@ class Table:
     def as_dict(self) -> dict:
         """Plain data, for JSON."""
         return asdict(self)
+
+    def as_markdown(self) -> str:
+        """The table as Markdown."""
+        lines = [list(self.rows[0]), ["---"] * len(self.rows[0])]
+        lines += [["" if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in row.values()]
+                  for row in self.rows]
+        grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return "\n\n".join([self.title, grid, *self.notes])
 
 
 def measure(name: str, **options) -> Table:

@@ -174,8 +174,9 @@ class TextModel(nn.Module):
         words, sentence = self.embed(self.text(tokens), tokens)
         regions, whole = self.picture(latents)
         real = tokens.keep.float()
-        best = torch.einsum("akd,brd->abkr", words, regions).amax(dim=-1)  # (texts, pictures, tokens)
-        by_words = (best * real[:, None]).sum(-1) / real.sum(1)[:, None]
+        scores = words.flatten(0, 1) @ regions.flatten(0, 1).T  # (texts * tokens, pictures * regions)
+        best = scores.unflatten(1, regions.shape[:2]).max(dim=-1).values.unflatten(0, words.shape[:2])
+        by_words = (best * real[..., None]).sum(1) / real.sum(1)[:, None]  # (texts, pictures)
         return sentence @ whole.T, by_words
 
     def loss(self, tokens: Tokens, latents: Tensor) -> dict[str, Tensor]:

@@ -59,14 +59,15 @@ def fit(name: str, model: nn.Module, loss: Callable[[nn.Module, int], dict[str, 
     """
     average = copy.deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters(), plan.lr, betas=(0.9, 0.99), weight_decay=plan.weight_decay)
-    start = _resume(name, model, average, optimizer, plan)
+    start, spent = _resume(name, model, average, optimizer, plan)
+    began = time.monotonic() - spent
     curve = (cache() / f"{name}.csv").open("a", newline="")
     writer, saved = csv.writer(curve), time.monotonic()
     sums: dict[str, float] = {}
     bar = tqdm(range(start, plan.steps), initial=start, total=plan.steps, desc=name, mininterval=5)
     for step in bar:
         if step == plan.fall_starts():
-            _save(name, model, average, optimizer, step)
+            _save(name, model, average, optimizer, step, time.monotonic() - began)
             shutil.copy(_state(name), _state(name, "stable"))
         for group in optimizer.param_groups:
             group["lr"] = plan.rate(step)
@@ -89,9 +90,9 @@ def fit(name: str, model: nn.Module, loss: Callable[[nn.Module, int], dict[str, 
             bar.set_postfix({k: f"{v:.4g}" for k, v in sums.items()}, refresh=False)
             sums = {}
         if time.monotonic() - saved > plan.save_every:
-            _save(name, model, average, optimizer, step + 1)
+            _save(name, model, average, optimizer, step + 1, time.monotonic() - began)
             saved = time.monotonic()
-    _save(name, model, average, optimizer, plan.steps)
+    _save(name, model, average, optimizer, plan.steps, time.monotonic() - began)
     return average.eval()
 
 
@@ -99,16 +100,18 @@ def _state(name: str, tag: str = "state"):
     return cache() / f"{name}.{tag}.pt"
 
 
-def _save(name: str, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+def _save(name: str, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int,
+          seconds: float) -> None:
     """Write beside, then rename: a kill in the middle leaves the last good state."""
     part = _state(name, "part")
     torch.save({"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
-                "step": step}, part)
+                "step": step, "seconds": seconds}, part)
     part.rename(_state(name))
 
 
-def _resume(name: str, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, plan: Plan) -> int:
-    """Load the latest state that lies before the end of `plan`; 0 where there is none.
+def _resume(name: str, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer,
+            plan: Plan) -> tuple[int, float]:
+    """Load the latest state that lies before the end of `plan`: its step and the seconds spent.
 
     A state past the start of its own fall has a low rate behind it: with more steps planned than it
     had, the state from before the fall is the one to go on from.
@@ -125,5 +128,10 @@ def _resume(name: str, model: nn.Module, average: nn.Module, optimizer: torch.op
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        return state["step"]
-    return 0
+        return state["step"], state["seconds"]
+    return 0, 0.0
+
+
+def minutes_spent(name: str) -> float:
+    """How long the training of `name` has taken in all, over every call."""
+    return round(torch.load(_state(name), map_location="cpu", weights_only=True)["seconds"] / 60, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from dataclasses import asdict
 
 from torch import nn
@@ -11,6 +10,7 @@ from torch import nn
 from ..pipeline import load_text, load_vae
 from ..zoo import files
 from .data import cache
+from .loop import minutes_spent
 
 # name: (role, what it stands for, steps as shipped)
 RECIPES: dict[str, tuple[str, str, int]] = {
@@ -31,9 +31,8 @@ def train_and_ship(name: str, steps: int | None = None) -> None:
         raise KeyError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")
     role, stands_for, usual = RECIPES[name]
     steps = steps or usual
-    started = time.monotonic()
     model, about = _train(name, steps)
-    about |= {"steps": steps, "minutes in this call": round((time.monotonic() - started) / 60, 1), "curve": curve(name)}
+    about |= {"steps": steps, "minutes": minutes_spent(name), "curve": curve(name)}
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore[call-overload]
     files.write(name, model, config, {"role": role, "stands for": stands_for, "data": DATA[name], **about})
 

@@ -1,0 +1,283 @@
+"""What every explorable is: traits in, a computation apart from the message loop, something to look at out.
+
+A subclass names the traits that it `asks` with, and writes `asked`, `compute` and `show`. From here it has the
+status line, the progress bar, the worker that keeps only the latest wish, `data`, `table()`, `code()` and `close()`.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import logging
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ipywidgets as ipw
+import torch
+import traitlets as tr
+import xarray as xr
+
+from ..pipeline import Pipeline, load
+
+CSS = (Path(__file__).parent / "base.css").read_text("utf-8")
+LONGEST_REPR = 109  # a notebook's text output stays on one line, and the same from run to run
+MODEL = threading.Lock()  # one computation at a time in a kernel: two at once would only slow each other
+
+Check = Callable[[], None]
+Progress = Callable[[int, int], None]
+
+
+class Overtaken(Exception):
+    """Raised inside a computation that nobody waits for any more."""
+
+
+class Worker:
+    """Does the latest job asked for, on a thread that lives only as long as there is work.
+
+    A newer job takes the place of one that waits, and stops one that runs: the `check` that it was given
+    raises Overtaken.
+    """
+
+    def __init__(self, name: str):
+        self._name = name
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._waiting: Callable[[Check], None] | None = None
+        self._latest = 0
+        self._closed = False
+
+    def ask(self, job: Callable[[Check], None]) -> None:
+        """Do this, and nothing that was asked for before."""
+        with self._change:
+            if self._closed:
+                return
+            self._latest += 1
+            self._waiting = job
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=f"explorable-{self._name}", daemon=True)
+                self._thread.start()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether all work was done in time."""
+        with self._change:
+            return self._change.wait_for(lambda: self._thread is None, timeout)
+
+    def close(self, timeout: float = 10) -> None:
+        """Drop what waits, stop what runs, take nothing more. When this returns there is no thread."""
+        with self._change:
+            self._closed, self._waiting = True, None
+            self._latest += 1
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def _work(self) -> None:
+        while True:
+            with self._change:
+                if self._waiting is None:
+                    self._thread = None
+                    self._change.notify_all()
+                    return
+                job, self._waiting, number = self._waiting, None, self._latest
+            try:
+                job(functools.partial(self._check, number))
+            except Overtaken:
+                pass
+            except Exception:  # a mistake in the explorable itself: the next wish must still be answered
+                logging.getLogger(__name__).exception("%s failed", self._name)
+
+    def _check(self, number: int) -> None:
+        if number != self._latest:
+            raise Overtaken
+
+
+@functools.cache
+def shipped(name: str) -> Pipeline:
+    """The shipped pipeline, opened once a kernel."""
+    return load(name)
+
+
+class Explorable(ipw.VBox):
+    """The base class. `pipe=None` means the shipped model, opened when it is first needed.
+
+    busy: whether something is being computed. error: what went wrong last, None when nothing did.
+    shown: what `compute` made of the last wish that went well; it stays when a later one fails.
+    """
+
+    question: ClassVar[str] = ""
+    asks: ClassVar[tuple[str, ...]] = ()  # the traits that a computation depends on
+    default_model: ClassVar[str] = "unet-flow"
+
+    busy = tr.Bool(False)
+
+    def __init__(self, pipe: Pipeline | None = None, **values: Any):
+        self._pipe = pipe
+        self._worker = Worker(type(self).__name__)
+        self.error: Exception | None = None
+        self.shown: Any = None
+        self._status = ipw.HTML(layout=ipw.Layout(margin="0"))
+        self._bar = ipw.FloatProgress(min=0, max=1, layout=ipw.Layout(width="100%", height="4px", margin="0"))
+        self._bar.add_class("ex-bar")
+        super().__init__(**values)
+        self.add_class("ex-explorable")
+        self.observe(lambda change: self.draw(), names=list(self.asks))
+
+    # ---- what a subclass writes -----------------------------------------------------------------------------------
+
+    def asked(self) -> Any:
+        """The present wish, as a value that can be compared: what `compute` needs, and nothing of the screen."""
+        raise NotImplementedError
+
+    def compute(self, pipe: Pipeline, asked: Any, progress: Progress) -> Any:
+        """The answer. Runs apart from the message loop; calls progress(done, of), which may end it."""
+        raise NotImplementedError
+
+    def show(self, answer: Any) -> str:
+        """Put an answer on the screen. Returns what the status line says of it."""
+        raise NotImplementedError
+
+    @property
+    def data(self) -> xr.Dataset:
+        """What is on the screen, as labelled arrays."""
+        raise NotImplementedError
+
+    def table(self) -> Any:
+        """The same as a table: its twin for a screen reader."""
+        raise NotImplementedError
+
+    def code(self) -> str:
+        """The lines that reproduce what the explorable is set to."""
+        raise NotImplementedError
+
+    # ---- what it gets -------------------------------------------------------------------------------------------
+
+    @property
+    def pipe(self) -> Pipeline:
+        """The pipeline that this explorable opens up."""
+        return self._pipe or shipped(self.default_model)
+
+    def draw(self) -> None:
+        """Compute what the traits now ask for. Returns at once; `wait` waits."""
+        asked = self.asked()
+        self._worker.ask(functools.partial(self._answer, asked))
+
+    def wait(self, timeout: float = 60) -> None:
+        """Wait until nothing is being computed.
+
+        Raises:
+            TimeoutError: it took longer.
+        """
+        if not self._worker.wait(timeout):
+            raise TimeoutError(f"{type(self).__name__} is still computing after {timeout:g} s")
+
+    def answer(self) -> Any:
+        """The last good answer, waited for where there is none yet. Raises what went wrong with the first."""
+        if self.shown is None:
+            self.wait()
+        if self.shown is None:
+            raise self.error or RuntimeError(f"this {type(self).__name__} is closed and never drew anything")
+        return self.shown
+
+    def say(self, text: str, kind: str = "note") -> None:
+        """Write the status line: kind is note, busy or error. The text is shown as text, whatever is in it."""
+        role = "alert" if kind == "error" else "status"
+        self._status.value = f'<div class="ex-status ex-{kind}" role="{role}">{html.escape(text)}</div>'
+
+    def close(self) -> None:
+        """Stop computing, and take everything off the page: no thread and no observer is left."""
+        self._worker.close()
+        self.unobserve_all()
+        for widget in _below(self):
+            widget.unobserve_all()
+            widget.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        state = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.asks if getattr(self, name) is not None)
+        return textwrap.shorten(f"{type(self).__name__}({state})", LONGEST_REPR, placeholder=" …)")
+
+    # ---- how -------------------------------------------------------------------------------------------------------
+
+    def frame_with(self, *rows: ipw.Widget) -> None:
+        """Lay out: the question, then the rows. The status line and the bar are rows like others."""
+        heading = ipw.HTML(f'<style>{CSS}</style><div class="ex-question" role="heading" aria-level="2">'
+                           f'{html.escape(self.question)}</div>')
+        self.children = (heading, *rows)
+
+    def tie(self, name: str, control: ipw.Widget, inward: Callable = lambda v: v, outward: Callable = lambda v: v,
+            ) -> None:
+        """Moving the control sets the trait, and setting the trait moves the control. What is refused moves back."""
+
+        def move_in(change: Any = None) -> None:
+            with self._quietly():
+                control.value = inward(getattr(self, name))
+
+        def move_out(change: Any) -> None:
+            if self._moving:
+                return
+            try:
+                setattr(self, name, outward(change["new"]))
+            except (ValueError, tr.TraitError) as error:
+                self.say(_sentence(error), "error")
+                move_in()
+
+        move_in()
+        self.observe(move_in, names=name)
+        control.observe(move_out, names="value")
+
+    _moving = False
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Controls that move here follow a trait; they are not the reader's hand."""
+        before, self._moving = self._moving, True
+        try:
+            yield
+        finally:
+            self._moving = before
+
+    def _answer(self, asked: Any, check: Check) -> None:
+        """On the worker's thread: compute one wish, and show it or say what is wrong with it."""
+        self.busy = True
+        self._bar.bar_style, self._bar.value = "", 0
+        self._bar.add_class("ex-moving")
+        try:
+            with MODEL, torch.inference_mode():
+                check()
+                answer = self.compute(self.pipe, asked, functools.partial(self._progress, check))
+            check()
+            self.shown, self.error = answer, None
+            self.say(self.show(answer))
+        except Overtaken:
+            raise
+        except Exception as error:
+            self.error = error
+            self.say(_sentence(error), "error")
+            if not isinstance(error, ValueError):
+                raise
+        finally:
+            self._bar.remove_class("ex-moving")
+            self.busy = False
+
+    def _progress(self, check: Check, done: int, of: int) -> None:
+        check()
+        if done / of >= self._bar.value + 0.04 or done >= of:  # at most some 25 messages a computation
+            self._bar.value = done / of
+
+
+def _sentence(error: Exception) -> str:
+    """An error in plain words: what it says if it is one of ours, its kind too if it is a surprise."""
+    text = str(error) if isinstance(error, (ValueError, tr.TraitError)) else f"{type(error).__name__}: {error}"
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _below(box: ipw.Box) -> Iterator[ipw.Widget]:
+    """Every widget in a box, and in the boxes in it."""
+    for child in box.children:
+        if isinstance(child, ipw.Box):
+            yield from _below(child)
+        yield child

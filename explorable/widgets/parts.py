@@ -1,0 +1,68 @@
+"""Small pieces of page that explorables are made of: pure functions from values to safe HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+WHAT_FOR = {
+    "<start>": "start of the text: here, and in the end token, the encoder can gather the whole sentence",
+    "<end>": "end of the text",
+    "<pad>": "padding: it fills the context up to its fixed length, and no attention reads it",
+}
+
+
+def word_chips(tokens: Sequence[str]) -> str:
+    """Every token of a prompt as a chip, special ones dashed, the run of padding at the end folded into one."""
+    padding = len(tokens) - next((i for i, name in enumerate(reversed(tokens)) if name != "<pad>"), len(tokens))
+    shown = [(name, "token " + str(i)) for i, name in enumerate(tokens[:padding])]
+    chips = [_chip(name, WHAT_FOR.get(name, place), name in WHAT_FOR) for name, place in shown]
+    if padding < len(tokens):
+        chips.append(_chip(f"{len(tokens) - padding} × <pad>", WHAT_FOR["<pad>"], True))
+    return f'<div class="ex-words"><span>{len(tokens)} tokens</span>{"".join(chips)}</div>'
+
+
+def _chip(text: str, tip: str, special: bool) -> str:
+    kind = "ex-word ex-special" if special else "ex-word"
+    return f'<span class="{kind}" title="{escape(tip)}">{escape(text)}</span>'
+
+
+def duration(seconds: float) -> str:
+    """A duration as one would say it: 4 ms, 0.41 s."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
+
+
+def pipeline_map(words: int, tokens: int, width: int, seed: int, work: str, seconds: dict[str, float]) -> str:
+    """The way from words and noise to a picture, with the shapes that go along it and the time that each part took.
+
+    words: tokens of the prompt without padding; tokens, width: shape of the context; work: what the denoiser did.
+    """
+    total = sum(seconds.values()) or 1.0
+
+    def stage(x: float, y: float, w: float, h: float, colour: str, lines: Sequence[str], time: float | None = None,
+              ) -> str:
+        top = y + h / 2 + 5 - 9 * (len(lines) - 1)
+        texts = "".join(f'<text x="{x + w / 2:g}" y="{top + 18 * i:g}"{" class=ex-name" if i == 0 else ""}>'
+                        f"{escape(line)}</text>" for i, line in enumerate(lines))
+        share = "" if time is None else (f'<rect class="ex-share" x="{x + 4:g}" y="{y + h - 7:g}" rx="1.5" height="3" '
+                                         f'width="{max(2.0, (w - 8) * time / total):.1f}"/>')
+        return f'<g class="ex-c-{colour}"><rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6"/>{share}{texts}</g>'
+
+    def arrow(x: float, y: float, to_x: float, to_y: float) -> str:
+        return (f'<path d="M{x} {y}H{(x + to_x) / 2}V{to_y}H{to_x - 6}"/>'
+                f'<path class="ex-head" d="M{to_x} {to_y}l-8 -4.5v9z"/>')
+
+    text, denoiser, decoder = (seconds[name] for name in ("text encoder", "denoiser", "decoder"))
+    drawing = "".join([
+        stage(1, 2, 130, 46, "word", ["words", f"{words} of {tokens} tokens"]),
+        stage(175, 2, 150, 66, "word", ["text encoder", f"{tokens} × {width} context", duration(text)], text),
+        stage(1, 82, 130, 46, "noise", ["noise", f"4 × 16 × 16, seed {seed}"]),
+        stage(385, 24, 170, 84, "guidance", ["denoiser", work, "4 × 16 × 16 latent", duration(denoiser)], denoiser),
+        stage(605, 33, 120, 66, "picture", ["decoder", "8 × larger a side", duration(decoder)], decoder),
+        stage(775, 43, 122, 46, "picture", ["picture", "3 × 128 × 128"]),
+        arrow(131, 25, 175, 25), arrow(325, 35, 385, 52), arrow(131, 105, 385, 84),
+        arrow(555, 66, 605, 66), arrow(725, 66, 775, 66),
+    ])
+    said = (f"Words go through the text encoder ({duration(text)}) into the denoiser ({work}, {duration(denoiser)}), "
+            f"which starts from noise; its latent goes through the decoder ({duration(decoder)}) and is the picture.")
+    return f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(said)}">{drawing}</svg></div>'

@@ -1,0 +1,236 @@
+"""Studio: a prompt becomes a picture. All of it together, and every part of it to be seen."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import ipywidgets as ipw
+import numpy as np
+import traitlets as tr
+import xarray as xr
+
+from ..pipeline import GUIDANCE, SAMPLERS, Pipeline, Run, Settings, check
+from .base import Explorable, Progress
+from .parts import duration, pipeline_map, word_chips
+from .stage import Layer, Stage
+
+EXAMPLES = (
+    "a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
+    "a cozy cabin in snowy mountains", "a magical forest at twilight", "two blue cats on a beach at night",
+    "a red ball to the left of a green dog in a meadow", "a pink castle behind a black cat by a lake",
+)
+MOST_FRAMES = 101  # a recording of more steps shows so many of them, evenly spread
+CHUNK = 7  # pictures decoded at a time: between two chunks a newer wish can come in
+LARGEST_SEED = 2**31 - 1  # that the dice throw
+LARGEST_SHOWN = 2**53 - 1  # that a browser's numbers hold
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A run and its recording: pictures[k] belong to the state after steps[k] steps, (frames, 128, 128, 3) uint8."""
+
+    run: Run
+    steps: np.ndarray
+    noisy: np.ndarray
+    believed: np.ndarray
+
+
+class Studio(Explorable):
+    """How do words become a picture?
+
+        studio = Studio(prompt="a golden retriever", seed=3)
+        studio.guidance = 7          # moves the slider, and draws
+        studio.wait().image          # the finished picture
+
+    prompt, negative, seed, steps, guidance, sampler: as in calling a pipeline. Setting one draws anew.
+    """
+
+    question = "How do words become a picture?"
+    asks = tuple(field.name for field in fields(Settings))
+
+    prompt = tr.Unicode("a red sports car on a mountain road at sunset")
+    negative = tr.Unicode(None, allow_none=True)
+    seed = tr.Int(0)
+    steps = tr.Int(20)
+    guidance = tr.Float(GUIDANCE)
+    sampler = tr.Unicode("euler")
+
+    def __init__(self, pipe: Pipeline | None = None, **values: Any):
+        super().__init__(pipe, **values)
+        self.stage = Stage(waiting="The first picture is on its way …")
+        self._chips, self._map = ipw.HTML(), ipw.HTML()
+        self.frame_with(self._prompt_row(), self._examples(), self._setting_row(), self._chips, self._status, self._bar,
+                        self.stage, self._map)
+        self.say("Opening the model …")
+        self.draw()
+
+    @tr.validate("seed", "steps", "guidance", "sampler")
+    def _refuse(self, proposal: Any) -> Any:
+        check(replace(Settings(""), **{proposal["trait"].name: proposal["value"]}))
+        return proposal["value"]
+
+    # ---- from a wish to what is on the screen ----------------------------------------------------------------------
+
+    def asked(self) -> Settings:
+        return Settings(**{name: getattr(self, name) for name in self.asks})
+
+    def compute(self, pipe: Pipeline, asked: Settings, progress: Progress) -> Drawn:
+        frames = min(asked.steps + 1, MOST_FRAMES)
+        of = asked.steps + frames // 2  # a picture to decode costs about as much as half a step
+        wish = {name: getattr(asked, name) for name in self.asks}
+        run = pipe(**wish, progress=lambda done, _: progress(done, of))
+        steps = np.linspace(0, asked.steps, frames).round().astype(int)
+
+        def decode(latents: np.ndarray, done: float) -> np.ndarray:
+            pictures = []
+            for start in range(0, len(latents), CHUNK):
+                pictures.append(pipe.decode(latents[start:start + CHUNK]))
+                progress(int(asked.steps + (done + start / 2 / len(latents)) * (of - asked.steps)), of)
+            return np.concatenate(pictures)
+
+        noisy = decode(run.latents.values[steps], 0)
+        believed = decode(run.denoised.values[steps[:-1]], 0.5)
+        return Drawn(run, steps, noisy, np.concatenate([believed, noisy[-1:]]))
+
+    def show(self, drawn: Drawn) -> str:
+        run, s = drawn.run, drawn.run.settings
+        times = run.latents.t.values[drawn.steps]
+        self.stage.show(
+            [Layer("held", "What the model holds", drawn.noisy, "the noisy latent, decoded"),
+             Layer("believed", "What it believes", drawn.believed, "the denoised estimate")],
+            captions=[f"step {k} of {s.steps}, t = {t:.2f}" for k, t in zip(drawn.steps, times, strict=True)],
+            strip="believed", file_name=f"{_slug(s.prompt)}-seed-{s.seed}")
+        self._chips.value = word_chips(run.tokens)
+        words = sum(name != "<pad>" for name in run.tokens)
+        self._map.value = pipeline_map(words, len(run.tokens), self.pipe.text.config.width, s.seed, _work(s), run.seconds)
+        return _remark(s, sum(run.seconds.values()))
+
+    # ---- what it can be asked --------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Run:
+        """The run on the screen; the first one is waited for."""
+        return self.answer().run
+
+    @property
+    def data(self) -> xr.Dataset:
+        """The recording on the screen: what the model held and believed at the start of each step, and the picture."""
+        drawn = self.answer()
+        axes = ("step", "y", "x", "rgb")
+        steps = drawn.steps[:-1]
+        return xr.Dataset(
+            {"noisy": (axes, drawn.noisy[:-1]), "believed": (axes, drawn.believed[:-1]), "image": (axes[1:], drawn.noisy[-1])},
+            coords={"step": steps, "t": ("step", drawn.run.latents.t.values[steps]), "rgb": list("rgb")},
+            attrs={name: value for name in self.asks if (value := getattr(drawn.run.settings, name)) is not None})
+
+    def table(self) -> Any:
+        """One row a step, as a pandas table: how far what was held and what was believed are from the picture.
+
+        Distances are root mean squares over the pixels, where 0 is black and 1 is white.
+        """
+        data = self.data
+
+        def distance(pictures: xr.DataArray) -> xr.DataArray:
+            return (((pictures.astype("float32") - data.image.astype("float32")) / 255) ** 2).mean(["y", "x", "rgb"]) ** 0.5
+
+        columns = {"held, from the picture": distance(data.noisy), "believed, from the picture": distance(data.believed)}
+        return xr.Dataset(columns).to_dataframe()
+
+    def code(self) -> str:
+        """The lines that draw the same picture without the Studio."""
+        wish = "".join(f"{name}={value!r}, " for name in self.asks[1:] if (value := getattr(self, name)) is not None)
+        opened = f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
+        return f"import explorable as ex\n\n{opened}\nrun = pipe({self.prompt!r}, {wish.rstrip(', ')})\nrun.image"
+
+    # ---- the controls ----------------------------------------------------------------------------------------------
+
+    def _prompt_row(self) -> ipw.Widget:
+        prompt = ipw.Text(description="prompt", placeholder="empty: draw without a wish", continuous_update=False,
+                          tooltip="What shall be drawn? Enter draws it.", layout=ipw.Layout(flex="3 1 300px"))
+        negative = ipw.Text(description="away from", placeholder="the empty prompt", continuous_update=False,
+                            tooltip="Negative prompt: guidance pushes away from it", layout=ipw.Layout(flex="1 1 170px"))
+        for box in (prompt, negative):
+            box.style.description_width = "initial"
+        button = ipw.Button(description="Draw", button_style="primary", layout=ipw.Layout(width="80px"))
+        button.on_click(lambda _: self._draw_or_replay())
+        self.tie("prompt", prompt)
+        self.tie("negative", negative, lambda v: v or "", lambda v: v or None)
+        return _row(prompt, negative, button)
+
+    def _examples(self) -> ipw.Widget:
+        def button(text: str) -> ipw.Button:
+            made = ipw.Button(description=text, tooltip=f"Draw: {text}")
+            made.on_click(lambda _: setattr(self, "prompt", text))
+            return made
+
+        row = _row(*map(button, EXAMPLES))
+        row.add_class("ex-examples")
+        return row
+
+    def _setting_row(self) -> ipw.Widget:
+        narrow = {"description_width": "initial"}
+        seed = ipw.BoundedIntText(description="seed", min=0, max=LARGEST_SHOWN, style=narrow, layout=ipw.Layout(width="150px"),
+                                  tooltip="Chooses the noise to start from: the same seed, the same picture")
+        dice = ipw.Button(icon="random", description="new", tooltip="Another seed", layout=ipw.Layout(width="70px"))
+        dice.on_click(lambda _: setattr(self, "seed", random.randint(0, LARGEST_SEED) % 10_000))
+        steps = ipw.IntSlider(description="steps", min=1, max=50, continuous_update=False, style=narrow,
+                              tooltip="How many times the denoiser looks at the latent", layout=ipw.Layout(flex="1 1 190px"))
+        guidance = ipw.FloatSlider(
+            description="guidance", min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False, style=narrow,
+            tooltip="w in uncond + w (cond - uncond). 1 is plain conditional, 0 ignores the prompt",
+            layout=ipw.Layout(flex="1 1 210px"))
+        sampler = ipw.Dropdown(description="sampler", options=list(SAMPLERS), style=narrow, layout=ipw.Layout(width="140px"),
+                               tooltip="euler: one look a step. heun: two, and more exact")
+        self.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
+        self.tie("steps", steps, lambda v: _make_room(steps, v))
+        self.tie("guidance", guidance, lambda v: _make_room(guidance, v))
+        self.tie("sampler", sampler)
+        help_text = ipw.HTML('<span class="ex-help">guidance 1: plain conditional · 0: the prompt is ignored</span>')
+        return _row(seed, dice, steps, guidance, sampler, help_text)
+
+    def _draw_or_replay(self) -> None:
+        if self.shown is not None and self.error is None and self.shown.run.settings == self.asked():
+            self.stage.play()
+        else:
+            self.draw()
+
+
+def _row(*widgets: ipw.Widget) -> ipw.Box:
+    row = ipw.Box(widgets)
+    row.add_class("ex-row")
+    return row
+
+
+def _make_room(slider: ipw.Widget, value: float) -> float:
+    """A value from code may lie beyond the slider's end: then the slider grows."""
+    slider.max = max(slider.max, value)
+    return value
+
+
+def _passes(s: Settings) -> int:
+    """Passes through the network at each look: two while there are two estimates to tell apart."""
+    return 1 if s.guidance in (0, 1) or s.prompt == (s.negative or "") else 2
+
+
+def _work(s: Settings) -> str:
+    looks = f"{s.steps} step{'s' * (s.steps > 1)}" + (" of Heun" if s.sampler == "heun" else "")
+    return f"{looks} × {_passes(s)} pass{'es' * (_passes(s) > 1)}"
+
+
+def _remark(s: Settings, seconds: float) -> str:
+    """What the status line says of a picture: how it came about, and what was special about the wish."""
+    done = f"{_work(s)}, {duration(seconds)} in all."
+    if not s.prompt.strip():
+        return f"An empty prompt asks for nothing: this picture is unconditional. {done}"
+    if s.guidance == 0:
+        return f"Guidance 0 ignores the prompt: this picture is unconditional. {done}"
+    if s.guidance == 1:
+        return f"Guidance 1 follows the prompt as it is, with no push away from anything. {done}"
+    return f"{done[:1].upper()}{done[1:]}"
+
+
+def _slug(prompt: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60] or "unconditional"
