@@ -26,12 +26,14 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
 def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' names them all")],
             as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
             markdown: Annotated[bool, typer.Option(help="print a Markdown table, as in the README")] = False,
+            on_card: Annotated[bool, typer.Option("--card", help="write the table onto the model's card")] = False,
             quick: Annotated[bool, typer.Option(help="a small version (exam only)")] = False,
             model: Annotated[str, typer.Option(help="which denoiser (exam, lesson, speed)")] = "unet-flow",
             steps: Annotated[int, typer.Option(help="sampling steps (exam, lesson)")] = 20,
             guidance: Annotated[float | None, typer.Option(help="guidance (exam, lesson)")] = None) -> None:
     """Measure a claim, and print the table."""
-    from .measure import MEASURES, measure
+    from .measure import MEASURES, ON_CARD, measure
+    from .zoo import annotate
 
     if name not in MEASURES:
         for known, (_, _, claim) in MEASURES.items():
@@ -43,6 +45,10 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
     if name == "exam":
         options["quick"] = quick
     table = measure(name, **options)
+    if on_card:
+        if name not in ON_CARD:
+            raise typer.BadParameter(f"--card is for {', '.join(ON_CARD)}")
+        annotate(ON_CARD[name], measured={"title": table.title, "rows": table.rows})
     if as_json:
         typer.echo(json.dumps(table.as_dict(), indent=2))
     elif markdown:

@@ -13,10 +13,14 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "exam": ("exam", "exam", "six tasks in prompts, scored by the examiner; seen and held-out combinations apart"),
     "examiner": ("examiner", "examiner", "is the examiner right on drawings it never saw, and at chance on wrong ones"),
     "lesson": ("exam", "lesson", "the lesson's five prompts, four seeds each"),
+    "text": ("text", "text", "does a caption find its drawing, among others and their twins"),
     "vae": ("autoencoder", "vae", "how well the autoencoder gives back drawings it never saw"),
     "world": ("world", "world", "how fast it draws, and what is held out"),
     "speed": ("speed", "speed", "time, memory and size, on this machine"),
 }
+
+# The measure whose rows go onto a model's card.
+ON_CARD = {"vae": "vae", "text": "text", "examiner": "examiner", "exam": "unet-flow"}
 
 
 @dataclass(frozen=True)

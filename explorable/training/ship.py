@@ -14,7 +14,7 @@ from .loop import minutes_spent
 
 # name: (role, what it stands for, steps as shipped)
 RECIPES: dict[str, tuple[str, str, int]] = {
-    "vae": ("autoencoder", "the compression of Stable Diffusion: f8, 4 channels", 3200),
+    "vae": ("autoencoder", "the compression of Stable Diffusion: f8, 4 channels", 7_500),
     "text": ("text encoder", "CLIP: contrastive, by sentences and by words and regions", 900),
     "examiner": ("examiner", "scores finished pictures; never guides", 2400),
     "unet-flow": ("denoiser", "a U-Net with cross-attention on the straight path", 5000),

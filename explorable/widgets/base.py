@@ -197,7 +197,10 @@ class Explorable(ipw.VBox):
         super().close()
 
     def __repr__(self) -> str:
-        state = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.asks if getattr(self, name) is not None)
+        values = {name: value for name in self.asks if (value := getattr(self, name)) is not None}
+        said = [f"{value:g}" if isinstance(value, float) else repr(value) for value in values.values()]
+        named = [f"{name}={value}" for name, value in zip(values, said, strict=True)]
+        state = ", ".join([*said[:1], *named[1:]])
         return textwrap.shorten(f"{type(self).__name__}({state})", LONGEST_REPR, placeholder=" …)")
 
     # ---- how -------------------------------------------------------------------------------------------------------

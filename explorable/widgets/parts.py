@@ -32,7 +32,7 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
 
 
-def pipeline_map(words: int, tokens: int, width: int, seed: int, work: str, seconds: dict[str, float]) -> str:
+def pipeline_map(words: int, tokens: int, width: int, work: str, seconds: dict[str, float]) -> str:
     """The way from words and noise to a picture, with the shapes that go along it and the time that each part took.
 
     words: tokens of the prompt without padding; tokens, width: shape of the context; work: what the denoiser did.
@@ -41,7 +41,7 @@ def pipeline_map(words: int, tokens: int, width: int, seed: int, work: str, seco
 
     def stage(x: float, y: float, w: float, h: float, colour: str, lines: Sequence[str], time: float | None = None,
               ) -> str:
-        top = y + h / 2 + 5 - 9 * (len(lines) - 1)
+        top = y + h / 2 + 5 - 9 * (len(lines) - 1) - (0 if time is None else 3)  # room for the bar
         texts = "".join(f'<text x="{x + w / 2:g}" y="{top + 18 * i:g}"{" class=ex-name" if i == 0 else ""}>'
                         f"{escape(line)}</text>" for i, line in enumerate(lines))
         share = "" if time is None else (f'<rect class="ex-share" x="{x + 4:g}" y="{y + h - 7:g}" rx="1.5" height="3" '
@@ -55,14 +55,16 @@ def pipeline_map(words: int, tokens: int, width: int, seed: int, work: str, seco
     text, denoiser, decoder = (seconds[name] for name in ("text encoder", "denoiser", "decoder"))
     drawing = "".join([
         stage(1, 2, 130, 46, "word", ["words", f"{words} of {tokens} tokens"]),
-        stage(175, 2, 150, 66, "word", ["text encoder", f"{tokens} × {width} context", duration(text)], text),
-        stage(1, 82, 130, 46, "noise", ["noise", f"4 × 16 × 16, seed {seed}"]),
-        stage(385, 24, 170, 84, "guidance", ["denoiser", work, "4 × 16 × 16 latent", duration(denoiser)], denoiser),
-        stage(605, 33, 120, 66, "picture", ["decoder", "8 × larger a side", duration(decoder)], decoder),
+        stage(175, 2, 150, 70, "word", ["text encoder", f"{tokens} × {width} context", duration(text)], text),
+        stage(1, 82, 130, 46, "noise", ["noise", "4 × 16 × 16 latent"]),
+        stage(385, 20, 170, 92, "guidance", ["denoiser", work, "4 × 16 × 16 latent", duration(denoiser)], denoiser),
+        stage(605, 31, 120, 70, "picture", ["decoder", "8 × larger a side", duration(decoder)], decoder),
         stage(775, 43, 122, 46, "picture", ["picture", "3 × 128 × 128"]),
         arrow(131, 25, 175, 25), arrow(325, 35, 385, 52), arrow(131, 105, 385, 84),
         arrow(555, 66, 605, 66), arrow(725, 66, 775, 66),
     ])
-    said = (f"Words go through the text encoder ({duration(text)}) into the denoiser ({work}, {duration(denoiser)}), "
-            f"which starts from noise; its latent goes through the decoder ({duration(decoder)}) and is the picture.")
-    return f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(said)}">{drawing}</svg></div>'
+    said = (f"Words go through the text encoder ({duration(text)}) into the denoiser ({work}, "
+            f"{duration(denoiser)}), which starts from noise; its latent goes through the decoder "
+            f"({duration(decoder)}) and is the picture.")
+    return (f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(said)}">'
+            f"{drawing}</svg></div>")

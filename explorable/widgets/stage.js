@@ -144,7 +144,7 @@ class Stage {
 
   load() {
     const buffers = this.model.get("buffers");
-    const specs = this.model.get("layers").filter((spec) => spec.kind in OPENERS);
+    const specs = this.model.get("layers");
     this.layers = new Map(specs.map((spec, i) => [spec.name, OPENERS[spec.kind](spec, buffers[i])]));
     this.captions = this.model.get("captions");
     this.count = this.captions.length;
@@ -180,12 +180,12 @@ class Stage {
     const spec = specs.find((s) => s.name === this.model.get("strip"));
     const pictures = spec && this.layers.get(spec.name);
     this.picks = pictures ? pickThumbs(this.count) : [];
-    this.stripTitle.textContent = spec ? spec.note || spec.label : "";
+    this.stripTitle.textContent = spec ? `${spec.label}, step by step` : "";
     this.strip.setAttribute("aria-label", spec ? spec.label : "");
     // The slider is the keyboard's way to every frame; the thumbnails stay out of the tab order.
     this.thumbs = this.picks.map((k) =>
       makeFocusable("button", { type: "button", class: "ex-thumb", tabindex: -1, title: this.captions[k], "aria-label": this.captions[k],
-        onclick: () => this.scrub(k) }, pictures.at(k)));
+        onclick: () => this.pickThumb(spec.name, k) }, pictures.at(k)));
     this.strip.replaceChildren(...this.thumbs);
   }
 
@@ -267,6 +267,12 @@ class Stage {
     this.pause();
     this.show(frame);
     this.rest();
+  }
+
+  /** A thumbnail opens as what it shows, not as another layer's picture of the same step. */
+  pickThumb(name, k) {
+    this.pickLayer(name);
+    this.scrub(k);
   }
 
   pickLayer(name) {

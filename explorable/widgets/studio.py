@@ -24,8 +24,9 @@ EXAMPLES = (
 )
 MOST_FRAMES = 101  # a recording of more steps shows so many of them, evenly spread
 CHUNK = 7  # pictures decoded at a time: between two chunks a newer wish can come in
-LARGEST_SEED = 2**31 - 1  # that the dice throw
-LARGEST_SHOWN = 2**53 - 1  # that a browser's numbers hold
+DICE = 10_000  # seeds that the "new" button throws: short enough to read out
+LARGEST_SHOWN = 2**53 - 1  # the largest seed that a browser's numbers hold
+NARROW = {"description_width": "initial"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,8 @@ class Studio(Explorable):
 
         studio = Studio(prompt="a golden retriever", seed=3)
         studio.guidance = 7          # moves the slider, and draws
-        studio.wait().image          # the finished picture
+        studio.wait()
+        studio.run.image             # the finished picture
 
     prompt, negative, seed, steps, guidance, sampler: as in calling a pipeline. Setting one draws anew.
     """
@@ -62,10 +64,17 @@ class Studio(Explorable):
         super().__init__(pipe, **values)
         self.stage = Stage(waiting="The first picture is on its way …")
         self._chips, self._map = ipw.HTML(), ipw.HTML()
-        self.frame_with(self._prompt_row(), self._examples(), self._setting_row(), self._chips, self._status, self._bar,
-                        self.stage, self._map)
+        about = ipw.HTML('<span class="ex-help">guidance 1: plain conditional; 0: the prompt is ignored</span>')
+        self._status.layout.flex = "1 1 300px"
+        self.frame_with(self._prompt_row(), self._examples(), self._setting_row(), self._chips,
+                        _row(self._status, about), self._bar, self.stage, self._map)
+        self.observe(self._say_if_empty, names="busy")
         self.say("Opening the model …")
         self.draw()
+
+    def _say_if_empty(self, change: Any) -> None:
+        if not change["new"] and self.shown is None:
+            self.stage.waiting = "There is no picture yet: the line above says why."
 
     @tr.validate("seed", "steps", "guidance", "sampler")
     def _refuse(self, proposal: Any) -> Any:
@@ -105,7 +114,8 @@ class Studio(Explorable):
             strip="believed", file_name=f"{_slug(s.prompt)}-seed-{s.seed}")
         self._chips.value = word_chips(run.tokens)
         words = sum(name != "<pad>" for name in run.tokens)
-        self._map.value = pipeline_map(words, len(run.tokens), self.pipe.text.config.width, s.seed, _work(s), run.seconds)
+        width = self.pipe.text.config.width
+        self._map.value = pipeline_map(words, len(run.tokens), width, _work(s), run.seconds)
         return _remark(s, sum(run.seconds.values()))
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
@@ -117,14 +127,14 @@ class Studio(Explorable):
 
     @property
     def data(self) -> xr.Dataset:
-        """The recording on the screen: what the model held and believed at the start of each step, and the picture."""
-        drawn = self.answer()
-        axes = ("step", "y", "x", "rgb")
-        steps = drawn.steps[:-1]
+        """The recording on the screen: what the model held and believed at the start of each step; the picture."""
+        drawn, axes = self.answer(), ("step", "y", "x", "rgb")
+        settings, steps = drawn.run.settings, drawn.steps[:-1]
         return xr.Dataset(
-            {"noisy": (axes, drawn.noisy[:-1]), "believed": (axes, drawn.believed[:-1]), "image": (axes[1:], drawn.noisy[-1])},
+            {"noisy": (axes, drawn.noisy[:-1]), "previews": (axes, drawn.believed[:-1]),
+             "image": (axes[1:], drawn.noisy[-1])},
             coords={"step": steps, "t": ("step", drawn.run.latents.t.values[steps]), "rgb": list("rgb")},
-            attrs={name: value for name in self.asks if (value := getattr(drawn.run.settings, name)) is not None})
+            attrs={name: value for name in self.asks if (value := getattr(settings, name)) is not None})
 
     def table(self) -> Any:
         """One row a step, as a pandas table: how far what was held and what was believed are from the picture.
@@ -132,12 +142,13 @@ class Studio(Explorable):
         Distances are root mean squares over the pixels, where 0 is black and 1 is white.
         """
         data = self.data
+        image = data.image.astype("float32") / 255
 
         def distance(pictures: xr.DataArray) -> xr.DataArray:
-            return (((pictures.astype("float32") - data.image.astype("float32")) / 255) ** 2).mean(["y", "x", "rgb"]) ** 0.5
+            return ((pictures.astype("float32") / 255 - image) ** 2).mean(["y", "x", "rgb"]) ** 0.5
 
-        columns = {"held, from the picture": distance(data.noisy), "believed, from the picture": distance(data.believed)}
-        return xr.Dataset(columns).to_dataframe()
+        return xr.Dataset({"held, from the picture": distance(data.noisy),
+                           "believed, from the picture": distance(data.previews)}).to_dataframe()
 
     def code(self) -> str:
         """The lines that draw the same picture without the Studio."""
@@ -148,12 +159,12 @@ class Studio(Explorable):
     # ---- the controls ----------------------------------------------------------------------------------------------
 
     def _prompt_row(self) -> ipw.Widget:
-        prompt = ipw.Text(description="prompt", placeholder="empty: draw without a wish", continuous_update=False,
-                          tooltip="What shall be drawn? Enter draws it.", layout=ipw.Layout(flex="3 1 300px"))
-        negative = ipw.Text(description="away from", placeholder="the empty prompt", continuous_update=False,
-                            tooltip="Negative prompt: guidance pushes away from it", layout=ipw.Layout(flex="1 1 170px"))
-        for box in (prompt, negative):
-            box.style.description_width = "initial"
+        prompt = ipw.Text(
+            description="prompt", placeholder="empty: draw without a wish", continuous_update=False, style=NARROW,
+            tooltip="What shall be drawn? Enter draws it.", layout=ipw.Layout(flex="3 1 300px"))
+        negative = ipw.Text(
+            description="away from", placeholder="the empty prompt", continuous_update=False, style=NARROW,
+            tooltip="Negative prompt: guidance pushes away from it", layout=ipw.Layout(flex="1 1 170px"))
         button = ipw.Button(description="Draw", button_style="primary", layout=ipw.Layout(width="80px"))
         button.on_click(lambda _: self._draw_or_replay())
         self.tie("prompt", prompt)
@@ -171,25 +182,26 @@ class Studio(Explorable):
         return row
 
     def _setting_row(self) -> ipw.Widget:
-        narrow = {"description_width": "initial"}
-        seed = ipw.BoundedIntText(description="seed", min=0, max=LARGEST_SHOWN, style=narrow, layout=ipw.Layout(width="150px"),
-                                  tooltip="Chooses the noise to start from: the same seed, the same picture")
+        seed = ipw.BoundedIntText(
+            description="seed", min=0, max=LARGEST_SHOWN, style=NARROW, layout=ipw.Layout(width="120px"),
+            tooltip="Chooses the noise to start from: the same seed, the same picture")
         dice = ipw.Button(icon="random", description="new", tooltip="Another seed", layout=ipw.Layout(width="70px"))
-        dice.on_click(lambda _: setattr(self, "seed", random.randint(0, LARGEST_SEED) % 10_000))
-        steps = ipw.IntSlider(description="steps", min=1, max=50, continuous_update=False, style=narrow,
-                              tooltip="How many times the denoiser looks at the latent", layout=ipw.Layout(flex="1 1 190px"))
+        dice.on_click(lambda _: setattr(self, "seed", random.randrange(DICE)))
+        steps = ipw.IntSlider(
+            description="steps", min=1, max=50, continuous_update=False, style=NARROW,
+            tooltip="How many times the denoiser looks at the latent", layout=ipw.Layout(flex="1 1 190px"))
         guidance = ipw.FloatSlider(
-            description="guidance", min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False, style=narrow,
-            tooltip="w in uncond + w (cond - uncond). 1 is plain conditional, 0 ignores the prompt",
+            description="guidance", min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False,
+            style=NARROW, tooltip="w in uncond + w (cond - uncond). 1 is plain conditional, 0 ignores the prompt",
             layout=ipw.Layout(flex="1 1 210px"))
-        sampler = ipw.Dropdown(description="sampler", options=list(SAMPLERS), style=narrow, layout=ipw.Layout(width="140px"),
-                               tooltip="euler: one look a step. heun: two, and more exact")
+        sampler = ipw.Dropdown(
+            description="sampler", options=list(SAMPLERS), style=NARROW, layout=ipw.Layout(width="130px"),
+            tooltip="euler: one look a step. heun: two, and more exact")
         self.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
         self.tie("steps", steps, lambda v: _make_room(steps, v))
         self.tie("guidance", guidance, lambda v: _make_room(guidance, v))
         self.tie("sampler", sampler)
-        help_text = ipw.HTML('<span class="ex-help">guidance 1: plain conditional · 0: the prompt is ignored</span>')
-        return _row(seed, dice, steps, guidance, sampler, help_text)
+        return _row(seed, dice, steps, guidance, sampler)
 
     def _draw_or_replay(self) -> None:
         if self.shown is not None and self.error is None and self.shown.run.settings == self.asked():

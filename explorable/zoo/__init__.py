@@ -1,5 +1,5 @@
 """The shipped weights: half precision in safetensors, a card beside each, and `load` to open them."""
 
-from .files import WeightError, card, names, read, write
+from .files import WeightError, annotate, card, names, read, write
 
-__all__ = ["WeightError", "card", "names", "read", "write"]
+__all__ = ["WeightError", "annotate", "card", "names", "read", "write"]

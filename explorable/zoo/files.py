@@ -49,6 +49,12 @@ def write(name: str, module: nn.Module, config: dict, about: dict, folder: Path 
     (folder / f"{name}.json").write_text(text + "\n")
 
 
+def annotate(name: str, folder: Path = FOLDER, **facts) -> None:
+    """Put measured facts onto a card."""
+    about = card(name, folder) | facts
+    (folder / f"{name}.json").write_text(json.dumps(about, indent=2) + "\n")
+
+
 def read(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Configuration and float32 weights of a model, checked against its card.
 

@@ -88,7 +88,11 @@ def test_red_is_inside_the_car(kind, colour):
 def test_words_of_the_time_speak_of_the_sky(scene, rng):
     picture = draw(scene)
     caption = say(scene, rng, everything=True)
-    times = [mask for w, (_, mask) in zip(parse(caption).words, truth(picture, caption), strict=True) if w.role == "time"]
+    times = [
+        mask
+        for w, (_, mask) in zip(parse(caption).words, truth(picture, caption), strict=True)
+        if w.role == "time"
+    ]
     heaven = [m for name, m in picture.masks.items() if name in ("sky", "sun", "moon", "stars", "clouds")]
     earth = [m for name, m in picture.masks.items() if name not in ("sky", "sun", "moon", "stars", "clouds")]
     assert len(times) == 1
@@ -102,7 +106,9 @@ def test_words_of_the_place_speak_of_the_place(scene, rng):
     """No sky and no thing: only what is neither."""
     picture = draw(scene)
     caption = say(scene, rng, everything=True)
-    others = [m for name, m in picture.masks.items() if name in {*(g.kind for g in scene.groups), "sky", "sparks"}]
+    others = [
+        m for name, m in picture.masks.items() if name in {*(g.kind for g in scene.groups), "sky", "sparks"}
+    ]
     for word, (_, mask) in zip(parse(caption).words, truth(picture, caption), strict=True):
         if word.role == "place":
             assert mask.any() and not (mask & np.any(others, axis=0)).any()
@@ -110,7 +116,9 @@ def test_words_of_the_place_speak_of_the_place(scene, rng):
 
 def test_magic_is_in_the_sparks_and_coziness_in_the_windows():
     forest = draw(Scene(place="forest", time="twilight", mood="magical"))
-    assert np.array_equal(dict(truth(forest, "a magical forest at twilight"))["magical"], forest.masks["sparks"])
+    assert np.array_equal(
+        dict(truth(forest, "a magical forest at twilight"))["magical"], forest.masks["sparks"]
+    )
     cabin = draw(Scene((Group("cabin"),), place="snowy mountains", mood="cozy"))
     cozy = dict(truth(cabin, "a cozy cabin in snowy mountains"))["cozy"]
     assert not (cabin.masks["cabin.0.windows"] & ~cozy).any()
@@ -130,11 +138,21 @@ def test_a_scene_and_its_picture_have_the_same_truth(scene, rng):
 def test_a_caption_that_is_not_so_is_refused(scene, rng, data):
     picture = draw(scene)
     group = scene.groups[0]
-    other = data.draw(st.sampled_from([
-        replace(scene, place=next(p for p in PLACES if p != scene.place)),
-        replace(scene, time=next(t for t in TIMES if t != scene.time)),
-        replace(scene, groups=(replace(group, colour=next(c for c in COLOURS if c != group.colour)), *scene.groups[1:])),
-    ]))
+    other = data.draw(
+        st.sampled_from(
+            [
+                replace(scene, place=next(p for p in PLACES if p != scene.place)),
+                replace(scene, time=next(t for t in TIMES if t != scene.time)),
+                replace(
+                    scene,
+                    groups=(
+                        replace(group, colour=next(c for c in COLOURS if c != group.colour)),
+                        *scene.groups[1:],
+                    ),
+                ),
+            ]
+        )
+    )
     caption = say(other, rng, everything=True)
     with pytest.raises(ValueError, match="does not fit the scene"):
         truth(picture, caption)

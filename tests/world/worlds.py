@@ -11,7 +11,19 @@ from unittest.mock import patch
 import numpy as np
 from hypothesis import strategies as st
 
-from explorable.world import COLOURS, KINDS, PLACES, RELATIONS, SIDES, TIMES, Group, Picture, Scene, draw, sample
+from explorable.world import (
+    COLOURS,
+    KINDS,
+    PLACES,
+    RELATIONS,
+    SIDES,
+    TIMES,
+    Group,
+    Picture,
+    Scene,
+    draw,
+    sample,
+)
 
 LESSON = (
     "a golden retriever",
@@ -45,11 +57,22 @@ def scenes(draw, number: int | None = None, count: int | None = None) -> Scene:
     relation = None
     if number == 1:
         many = 1 if mood == "majestic" else draw(st.integers(1, 3)) if count is None else count
-        side = "centre" if many > 1 or mood == "majestic" else draw(st.sampled_from(("centre", "left", "right")))
-        groups[0] = replace(groups[0], count=many, side=side, size="big" if mood == "majestic" else groups[0].size)
+        side = (
+            "centre" if many > 1 or mood == "majestic" else draw(st.sampled_from(("centre", "left", "right")))
+        )
+        groups[0] = replace(
+            groups[0], count=many, side=side, size="big" if mood == "majestic" else groups[0].size
+        )
     elif number == 2:
         relation = draw(st.sampled_from(RELATIONS))
-    return Scene(tuple(groups), relation, draw(st.sampled_from(PLACES)), draw(st.sampled_from(TIMES)), mood, draw(seeds))
+    return Scene(
+        tuple(groups),
+        relation,
+        draw(st.sampled_from(PLACES)),
+        draw(st.sampled_from(TIMES)),
+        mood,
+        draw(seeds),
+    )
 
 
 @st.composite
@@ -75,7 +98,9 @@ def sayable(scene: Scene) -> Scene:
     A majestic thing is big without the word.
     """
     groups = tuple(
-        replace(g, side=None if g.side == "centre" else g.side, size="big" if scene.mood == "majestic" else g.size)
+        replace(
+            g, side=None if g.side == "centre" else g.side, size="big" if scene.mood == "majestic" else g.size
+        )
         for g in scene.groups
     )
     relation = scene.relation
@@ -98,9 +123,11 @@ def only(kind: str, index: int):
 
 
 def alone(scene: Scene, kind: str, index: int) -> np.ndarray:
-    """The mask one thing would have with nothing before it. Sparks, which are drawn last, left out of account."""
+    """The mask one thing would have with nothing before it, and no sparks, which are drawn last."""
     with only(kind, index):
-        return draw(replace(scene, mood=None if scene.mood == "magical" else scene.mood)).masks[f"{kind}.{index}"]
+        return draw(replace(scene, mood=None if scene.mood == "magical" else scene.mood)).masks[
+            f"{kind}.{index}"
+        ]
 
 
 def items(scene: Scene) -> list[tuple[str, int]]:
@@ -121,5 +148,20 @@ def same_masks(a: Picture, b: Picture) -> bool:
     return a.masks.keys() == b.masks.keys() and all(np.array_equal(a.masks[k], b.masks[k]) for k in a.masks)
 
 
-__all__ = ["BUILDINGS", "FLIPPED", "LESSON", "SIDES", "alone", "bare", "items", "only", "partial_scenes", "rngs",
-           "same_masks", "sampled", "sayable", "scenes", "seeds"]
+__all__ = [
+    "BUILDINGS",
+    "FLIPPED",
+    "LESSON",
+    "SIDES",
+    "alone",
+    "bare",
+    "items",
+    "only",
+    "partial_scenes",
+    "rngs",
+    "same_masks",
+    "sampled",
+    "sayable",
+    "scenes",
+    "seeds",
+]

@@ -1,0 +1,118 @@
+"""The first notebook in a real JupyterLab: a prompt is typed, a picture comes, it is scrubbed, nothing complains."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from lab import complaints, open_and_run
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+NASTY = "<img src=x onerror=alert(1)>"
+# Enough of the picture to tell two pictures apart: its pixels, thinned.
+PIXELS = """canvas => Array.from(
+  canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((_, i) => i % 401 === 0))"""
+
+
+def pixels(canvas: Locator) -> list[int]:
+    return canvas.evaluate(PIXELS)
+
+
+def rest(stage: Locator, last: int = 20) -> None:
+    """Wait until a new recording has played to its end."""
+    expect(stage.locator(".ex-caption")).to_have_text(f"step {last} of {last}, t = 0.00")
+
+
+def type_prompt(studio: Locator, prompt: str) -> None:
+    box = studio.get_by_label("prompt", exact=True)
+    box.fill(prompt)
+    box.press("Enter")
+
+
+@pytest.fixture
+def studio(page: Page, address: str) -> Locator:
+    page.complaints = complaints(page)  # type: ignore[attr-defined]
+    open_and_run(page, address, "00-studio.ipynb")
+    studio = page.locator(".ex-explorable").first
+    expect(studio.locator(".ex-thumb").last).to_be_visible(timeout=180_000)
+    rest(studio)
+    return studio
+
+
+def test_a_prompt_becomes_a_picture_that_can_be_scrubbed(page: Page, studio: Locator):
+    canvas, slider = studio.locator(".ex-picture"), studio.locator(".ex-slider")
+    caption = studio.locator(".ex-caption")
+
+    # A typed prompt draws another picture, and its words are shown as tokens.
+    first = pixels(canvas)
+    type_prompt(studio, "a cozy cabin in snowy mountains")
+    expect(studio.locator(".ex-words")).to_contain_text("cabin")
+    expect(studio.locator(".ex-words")).to_contain_text("<start>")
+    rest(studio)
+    finished = pixels(canvas)
+    assert finished != first
+
+    # The mouse drags the step slider.
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    expect(caption).to_have_text(re.compile(r"^step (9|10|11) of 20"))
+    middle = pixels(canvas)
+    assert middle != finished
+
+    # The keyboard moves it, and JupyterLab does not take the keys: no cell is added, none is run.
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    slider.focus()
+    slider.press("Home")
+    expect(caption).to_have_text("step 0 of 20, t = 1.00")
+    static = pixels(canvas)
+    for _ in range(3):
+        slider.press("ArrowRight")
+    expect(caption).to_have_text("step 3 of 20, t = 0.85")
+    assert static != pixels(canvas) != middle
+    slider.press("a")
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    slider.press("End")
+    rest(studio)
+    assert pixels(canvas) == finished
+
+    # What the model believes, by its thumbnails.
+    studio.locator(".ex-thumb").nth(2).click()
+    expect(caption).to_have_text("step 2 of 20, t = 0.90")
+    expect(studio.locator('[data-layer="believed"]')).to_have_attribute("aria-pressed", "true")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_a_bad_prompt_is_text_and_keeps_the_picture(page: Page, studio: Locator):
+    page.on("dialog", lambda dialog: pytest.fail(f"a prompt ran as a script: {dialog.message}"))
+    before = pixels(studio.locator(".ex-picture"))
+    type_prompt(studio, NASTY)
+    status = studio.locator(".ex-status")
+    expect(status).to_contain_text("<img")
+    expect(status).to_have_attribute("role", "alert")
+    assert studio.locator("img").count() == 0
+    assert pixels(studio.locator(".ex-picture")) == before
+
+    type_prompt(studio, "a red cra")
+    expect(status).to_contain_text("'cra'")
+    expect(status).to_contain_text("car")
+    type_prompt(studio, "a red car")
+    expect(status).to_contain_text("20 steps × 2 passes")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_without_a_kernel_the_recording_still_scrubs(page: Page, studio: Locator):
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    slider = studio.locator(".ex-slider")
+    slider.focus()
+    slider.press("Home")
+    expect(studio.locator(".ex-caption")).to_have_text("step 0 of 20, t = 1.00")
+    page.wait_for_timeout(400)  # the report to the kernel that is gone
+    slider.press("ArrowRight")
+    expect(studio.locator(".ex-caption")).to_have_text("step 1 of 20, t = 0.95")

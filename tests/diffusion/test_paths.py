@@ -1,0 +1,119 @@
+"""Paths and guidance: the conversions undo each other, and speeds are speeds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from explorable.diffusion.guidance import classifier_free
+from explorable.diffusion.paths import (
+    Straight,
+    denoised_from_velocity,
+    noise_from_denoised,
+    velocity_from_denoised,
+)
+
+
+class Circle:
+    """A second path, so that nothing rests on the straight one: cos and sin of a quarter turn."""
+
+    name = "circle"
+
+    def alpha(self, t: float) -> float:
+        return math.cos(math.pi * t / 2)
+
+    def sigma(self, t: float) -> float:
+        return math.sin(math.pi * t / 2)
+
+    def alpha_rate(self, t: float) -> float:
+        return -math.pi / 2 * math.sin(math.pi * t / 2)
+
+    def sigma_rate(self, t: float) -> float:
+        return math.pi / 2 * math.cos(math.pi * t / 2)
+
+
+paths = st.sampled_from((Straight(), Circle()))
+times = st.floats(1e-3, 1)
+seeds = st.integers(0, 2**31)
+weights = st.floats(-20, 20)
+
+
+def three(seed: int) -> torch.Tensor:
+    """Three tensors of one shape, float64."""
+    return torch.randn(3, 2, 4, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def close(a: torch.Tensor, b: torch.Tensor, scale: float = 1.0) -> None:
+    torch.testing.assert_close(a, b, rtol=1e-11 * scale, atol=1e-11 * scale)
+
+
+@given(paths, times, seeds)
+def test_picture_and_noise_come_back_from_the_latent_and_its_speed(path, t, seed):
+    """x and dx/dt are made of x0 and e; what is made of them must be x0, e and dx/dt again."""
+    x0, e, _ = three(seed)
+    x = path.alpha(t) * x0 + path.sigma(t) * e
+    speed = path.alpha_rate(t) * x0 + path.sigma_rate(t) * e
+    close(denoised_from_velocity(path, x, speed, t), x0)
+    close(noise_from_denoised(path, x, x0, t), e, 1 / path.sigma(t))
+    close(velocity_from_denoised(path, x, x0, t), speed, 1 / path.sigma(t))
+
+
+@given(paths, times, seeds)
+def test_velocity_and_denoised_undo_each_other(path, t, seed):
+    x, anything, _ = three(seed)
+    scale = 1 / path.sigma(t)
+    close(denoised_from_velocity(path, x, velocity_from_denoised(path, x, anything, t), t), anything, scale)
+    close(velocity_from_denoised(path, x, denoised_from_velocity(path, x, anything, t), t), anything, scale)
+
+
+@given(seeds)
+def test_a_speed_can_be_read_at_every_time_of_the_straight_path(seed):
+    """Where nothing is noise the latent is the picture, whatever the speed."""
+    x, speed, _ = three(seed)
+    close(denoised_from_velocity(Straight(), x, speed, 0.0), x)
+    close(denoised_from_velocity(Straight(), x, speed, 1.0), x - speed)
+
+
+@given(paths, st.floats(0.01, 0.99))
+def test_the_rates_are_the_derivatives(path, t):
+    h = 1e-5
+    for f, rate in ((path.alpha, path.alpha_rate), (path.sigma, path.sigma_rate)):
+        assert rate(t) == pytest.approx((f(t + h) - f(t - h)) / (2 * h), abs=1e-8)
+
+
+def test_a_path_begins_at_the_picture_and_ends_in_noise():
+    for path in (Straight(), Circle()):
+        assert (path.alpha(0.0), path.sigma(0.0)) == (1, 0)
+        assert (path.alpha(1.0), path.sigma(1.0)) == pytest.approx((0, 1), abs=1e-15)
+        assert all(
+            isinstance(f(0.5), float) for f in (path.alpha, path.sigma, path.alpha_rate, path.sigma_rate)
+        )
+
+
+@given(seeds, weights)
+def test_guidance_off_and_guidance_of_nothing(seed, w):
+    uncond, cond, _ = three(seed)
+    assert torch.equal(classifier_free(uncond, cond, 0), uncond)
+    close(classifier_free(uncond, cond, 1), cond)
+    assert torch.equal(classifier_free(cond, cond, w), cond)
+
+
+@given(seeds, weights, weights)
+def test_guidance_is_a_straight_line_in_w(seed, v, w):
+    uncond, cond, _ = three(seed)
+    middle = (classifier_free(uncond, cond, v) + classifier_free(uncond, cond, w)) / 2
+    close(classifier_free(uncond, cond, (v + w) / 2), middle, 100)
+    close(classifier_free(uncond, cond, w), classifier_free(cond, uncond, 1 - w), 100)
+
+
+@given(paths, times, seeds, weights)
+def test_guiding_the_denoised_is_guiding_the_velocity(path, t, seed, w):
+    """The conversion is affine, so it does not matter on which side of it the two are compared."""
+    x, uncond, cond = three(seed)
+    guided = velocity_from_denoised(path, x, classifier_free(uncond, cond, w), t)
+    apart = (velocity_from_denoised(path, x, d, t) for d in (uncond, cond))
+    close(guided, classifier_free(*apart, w), 100 / path.sigma(t))

@@ -1,0 +1,358 @@
+"""The networks whole: shapes, and what must not make a difference."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_blocks import randn, shaken
+
+from explorable.nn.text import (
+    END,
+    PAD,
+    START,
+    PromptTooLongError,
+    TextConfig,
+    TextEncoder,
+    TextModel,
+    Tokenizer,
+    Tokens,
+    UnknownWordError,
+)
+from explorable.nn.unet import UNet, UNetConfig
+from explorable.nn.vae import VAE, VAEConfig
+from explorable.world import VOCABULARY, say, split_words
+from explorable.world.scene import sample
+
+TEXT = TextConfig(VOCABULARY, width=16, layers=2, heads=2, shared_width=8, picture_widths=(8, 8, 8))
+UNET = UNetConfig(widths=(8, 16, 16), up=(1, 2), head_width=8, context_width=16, time_width=16)
+CODER = VAEConfig(
+    encoder_widths=(8, 8), decoder_widths=(8, 8), shift=(0.5, -1.0, 0.0, 2.0), scale=(0.5, 2.0, 1.0, 3.0)
+)
+PROMPTS = ["a cat", "three red balls on a beach at sunset", ""]
+
+few = settings(max_examples=20)
+prompts = st.lists(st.sampled_from(VOCABULARY), max_size=22).map(" ".join)
+
+
+@pytest.fixture(scope="module")
+def text() -> TextModel:
+    return shaken(TextModel(TEXT))
+
+
+@pytest.fixture(scope="module")
+def unet() -> UNet:
+    return shaken(UNet(UNET), spread=0.1)
+
+
+@pytest.fixture(scope="module")
+def vae() -> VAE:
+    return shaken(VAE(CODER), spread=0.1)
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+# ------------------------------------------------------------ the tokenizer
+
+
+@given(prompts)
+def test_a_prompt_is_its_words_between_start_and_end(prompt):
+    tokenizer = Tokenizer(VOCABULARY, 24)
+    words = prompt.split()
+    labels = tokenizer.labels(prompt)
+    assert labels == [START, *words, END] + [PAD] * (22 - len(words))
+    ids, keep = tokenizer([prompt])
+    assert [tokenizer.names[i] for i in ids[0]] == labels
+    assert keep[0].tolist() == [name != PAD for name in labels]
+
+
+@given(st.integers(0, 2**31))
+def test_the_tokenizer_reads_what_the_grammar_says(seed):
+    rng = random.Random(seed)
+    caption = say(sample(rng), rng)
+    assert Tokenizer(VOCABULARY, 24).words(caption) == split_words(caption)
+
+
+@given(
+    prompts,
+    st.sampled_from((str.upper, str.title, "  {}  ".format, "{}.".format, "({})".format, '"{}"!'.format)),
+)
+def test_capitals_and_punctuation_make_no_difference(prompt, write):
+    tokenizer = Tokenizer(VOCABULARY, 24)
+    assert tokenizer.labels(write(prompt)) == tokenizer.labels(prompt)
+
+
+@given(st.sampled_from([w for w in VOCABULARY if len(w) > 4]), st.data())
+def test_an_unknown_word_is_named_with_the_nearest_known(word, data):
+    at = data.draw(st.integers(0, len(word)))
+    wrong = word[:at] + "x" + word[at:]
+    with pytest.raises(UnknownWordError) as caught:
+        Tokenizer(VOCABULARY, 24)([f"a {wrong} on a beach"])
+    assert caught.value.word == wrong and word in caught.value.near
+    assert repr(wrong) in str(caught.value) and all(near in str(caught.value) for near in caught.value.near)
+
+
+def test_a_word_like_no_other_has_no_hint():
+    with pytest.raises(UnknownWordError) as caught:
+        Tokenizer(VOCABULARY, 24).labels("qqqqqqqq")
+    assert caught.value.near == [] and "nearest" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [PAD, START, END])
+def test_the_names_of_special_tokens_are_no_words(name):
+    with pytest.raises(UnknownWordError):
+        Tokenizer(VOCABULARY, 24).labels(f"a {name} cat")
+
+
+def test_html_is_only_an_unknown_word():
+    with pytest.raises(UnknownWordError) as caught:
+        Tokenizer(VOCABULARY, 24).labels("a <img src=x onerror=alert(1)> cat")
+    assert caught.value.word == "<img"
+
+
+@given(st.integers(0, 40))
+def test_too_long_a_prompt_is_never_cut(words):
+    tokenizer, prompt = Tokenizer(VOCABULARY, 24), " ".join(["cat"] * words)
+    if words <= 22:
+        assert tokenizer.labels(prompt).count("cat") == words
+    else:
+        with pytest.raises(PromptTooLongError, match=f"{words} words.* 22 "):
+            tokenizer.labels(prompt)
+
+
+def test_one_bad_prompt_spoils_the_batch():
+    with pytest.raises(UnknownWordError, match="zeppelin"):
+        Tokenizer(VOCABULARY, 24)(["a cat", "a zeppelin"])
+
+
+@pytest.mark.xfail(reason="an exception with a constructor of its own cannot be unpickled", raises=TypeError)
+@pytest.mark.parametrize("error", [UnknownWordError("catt", ("cat",)), PromptTooLongError(30, 22)], ids=repr)
+def test_an_error_can_come_from_another_process(error):
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+# --------------------------------------------------------- the text encoder
+
+
+def test_a_context_has_a_vector_for_every_token(text):
+    context = text.text.encode(PROMPTS)
+    assert context.vectors.shape == (3, TEXT.length, TEXT.width)
+    assert context.keep.sum(1).tolist() == [len(p.split()) + 2 for p in PROMPTS]
+
+
+@few
+@given(st.lists(prompts, min_size=1, max_size=4))
+def test_a_prompt_is_encoded_alike_alone_and_in_company(text, several):
+    together = text.text.encode(several).vectors
+    alone = torch.cat([text.text.encode([p]).vectors for p in several])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_the_padding_token_is_never_read(text):
+    encoder = shaken(TextEncoder(TEXT))
+    before = encoder.encode(PROMPTS)
+    encoder.words.weight[0] += 100  # the padding token's own vector
+    after = encoder.encode(PROMPTS)
+    assert torch.equal(before.vectors[before.keep], after.vectors[after.keep])
+    assert not torch.equal(before.vectors, after.vectors)
+
+
+def test_words_and_their_order_are_read(text):
+    """At the end token, which is the same word in the same place of all three."""
+    a, b, c = text.text.encode(["red cat blue dog", "blue cat red dog", "red cat blue ball"]).vectors[:, 5]
+    assert not torch.allclose(a, b, atol=1e-3) and not torch.allclose(a, c, atol=1e-3)
+
+
+def test_texts_and_pictures_meet_as_unit_vectors(text):
+    tokens, latents = text.text.tokenizer(PROMPTS), randn(0, 5, 4, 16, 16)
+    words, sentence = text.embed(text.text(tokens), tokens)
+    regions, whole = text.picture(latents)
+    for vectors in (words, sentence, regions, whole):
+        torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(vectors.shape[:-1]))
+    assert regions.shape == (5, 64, TEXT.shared_width)
+    for score in text.similarity(tokens, latents):
+        assert score.shape == (3, 5) and (score.abs() <= 1 + 1e-5).all()
+
+
+def test_the_sentence_is_read_at_its_end_token(text):
+    tokens = text.text.tokenizer(PROMPTS)
+    context = text.text(tokens)
+    _, sentence = text.embed(context, tokens)
+    ends = [text.text.tokenizer.labels(p).index(END) for p in PROMPTS]
+    at_end = torch.stack([context.vectors[row, end] for row, end in enumerate(ends)])
+    torch.testing.assert_close(sentence, torch.nn.functional.normalize(text.sentence(at_end), dim=-1))
+
+
+def test_similarity_by_words_passes_over_the_padding(text):
+    """A longer row of the same words scores the same."""
+    tokens, latents = text.text.tokenizer(PROMPTS), randn(0, 4, 4, 16, 16)
+    words, _ = text.embed(text.text(tokens), tokens)
+    regions, _ = text.picture(latents)
+    _, by_words = text.similarity(tokens, latents)
+    for a in range(3):
+        real = words[a, tokens.keep[a]]
+        for b in range(4):
+            torch.testing.assert_close(by_words[a, b], (real @ regions[b].T).amax(1).mean())
+
+
+def test_the_contrastive_loss_does_not_care_for_the_order_of_its_pairs(text):
+    tokens, latents = text.text.tokenizer(PROMPTS), randn(1, 3, 4, 16, 16)
+    order = torch.tensor([2, 0, 1])
+    turned = text.loss(Tokens(tokens.ids[order], tokens.keep[order]), latents[order])
+    torch.testing.assert_close(text.loss(tokens, latents)["loss"], turned["loss"])
+    assert not torch.allclose(text.loss(tokens, latents[order])["loss"], turned["loss"])
+
+
+# ----------------------------------------------------------------- the U-Net
+
+
+def read(unet: UNet, text: TextModel, several: list[str]):
+    context = text.text.encode(several)
+    return unet.remember(context.vectors, context.keep)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_a_field_has_the_shape_of_its_latent(unet, text, batch):
+    field = unet(randn(0, batch, 4, 16, 16), torch.rand(batch), read(unet, text, PROMPTS[:batch]))
+    assert field.shape == (batch, 4, 16, 16) and field.isfinite().all()
+
+
+@few
+@given(st.integers(0, 99), st.permutations(range(3)))
+def test_a_row_does_not_know_its_company(unet, text, seed, order):
+    x, t = randn(seed, 3, 4, 16, 16), torch.tensor([0.1, 0.5, 1.0])
+    together = unet(x, t, read(unet, text, PROMPTS))
+    for row in range(3):
+        alone = unet(x[row : row + 1], t[row : row + 1], read(unet, text, PROMPTS[row : row + 1]))
+        torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-5, atol=1e-5)
+    turned = unet(x[order], t[order], read(unet, text, [PROMPTS[k] for k in order]))
+    torch.testing.assert_close(turned, together[order], rtol=1e-5, atol=1e-5)
+
+
+def test_a_memory_is_as_good_at_every_step_as_a_fresh_one(unet, text):
+    once = read(unet, text, PROMPTS)
+    kept = [tensor.clone() for memory in once for tensor in memory]
+    for t in (1.0, 0.6, 0.2):
+        x, times = randn(int(10 * t), 3, 4, 16, 16), torch.full((3,), t)
+        assert torch.equal(unet(x, times, once), unet(x, times, read(unet, text, PROMPTS)))
+    assert all(torch.equal(a, b) for a, b in zip(kept, (tensor for m in once for tensor in m), strict=True))
+
+
+def test_there_is_a_memory_for_every_unit(unet, text):
+    memory = read(unet, text, PROMPTS)
+    assert len(memory) == len(unet.units()) == sum(UNET.down) + 1 + sum(UNET.up)
+    assert {id(u) for u in unet.units()} == {id(m) for m in unet.modules() if type(m).__name__ == "Unit"}
+
+
+@few
+@given(st.integers(0, 99), st.floats(-100, 100))
+def test_padding_in_the_context_changes_nothing(unet, text, seed, anything):
+    context = text.text.encode(PROMPTS)
+    other = torch.where(
+        context.keep[..., None], context.vectors, anything * randn(seed, *context.vectors.shape)
+    )
+    x, t = randn(seed, 3, 4, 16, 16), torch.full((3,), 0.4)
+    assert torch.equal(
+        unet(x, t, unet.remember(context.vectors, context.keep)),
+        unet(x, t, unet.remember(other, context.keep)),
+    )
+
+
+def test_words_time_and_latent_are_all_read(unet, text):
+    x, t = randn(0, 1, 4, 16, 16), torch.tensor([0.5])
+    base = unet(x, t, read(unet, text, ["a cat"]))
+    for other in (
+        unet(x, t, read(unet, text, ["a dog"])),
+        unet(x, t / 2, read(unet, text, ["a cat"])),
+        unet(x + 1, t, read(unet, text, ["a cat"])),
+    ):
+        assert (other - base).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_skips_are_used(unet, text, level):
+    """Zeroing what a level's skip brings changes the field: both are read on the way up."""
+    memory, x, t = read(unet, text, ["a cat"]), randn(0, 1, 4, 16, 16), torch.tensor([0.5])
+    base, fuse = unet(x, t, memory), unet.up[level][0].fuse
+    width, kept = UNET.widths[level], fuse.weight.clone()
+    fuse.weight[:, width:] = 0
+    cut = unet(x, t, memory)
+    fuse.weight.copy_(kept)
+    assert not torch.allclose(cut, base) and torch.equal(unet(x, t, memory), base)
+
+
+def test_channels_last_makes_no_difference(unet, text):
+    memory, x, t = read(unet, text, PROMPTS), randn(0, 3, 4, 16, 16), torch.full((3,), 0.3)
+    other = shaken(UNet(UNET), spread=0.1).to(memory_format=torch.channels_last)
+    other.load_state_dict(unet.state_dict())
+    torch.testing.assert_close(
+        other(x.contiguous(memory_format=torch.channels_last), t, memory),
+        unet(x, t, memory),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+# ------------------------------------------------------------------- the VAE
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_pictures_become_latents_and_latents_pictures(vae, batch):
+    z = vae.encode(randn(0, batch, 3, 128, 128))
+    assert z.shape == (batch, 4, 16, 16)
+    assert vae.decode(z).shape == (batch, 3, 128, 128)
+    mean, log_variance = vae.distribution(randn(0, batch, 3, 128, 128))
+    assert mean.shape == log_variance.shape == z.shape
+
+
+def test_the_statistics_are_undone_in_decoding(vae):
+    """Latents leave the encoder shifted and scaled, channel by channel, and the decoder gets the raw ones."""
+    picture = randn(0, 2, 3, 128, 128)
+    raw = vae.distribution(picture)[0]
+    shift, scale = (torch.tensor(s).view(1, 4, 1, 1) for s in (CODER.shift, CODER.scale))
+    torch.testing.assert_close(vae.encode(picture) * scale + shift, raw)
+    torch.testing.assert_close(vae.decode(vae.encode(picture)), vae.decoder(raw), rtol=1e-4, atol=1e-5)
+
+
+def test_measured_statistics_make_unit_latents(vae):
+    pictures = randn(0, 4, 3, 128, 128)
+    raw = vae.distribution(pictures)[0]
+    statistics = {"shift": tuple(raw.mean((0, 2, 3)).tolist()), "scale": tuple(raw.std((0, 2, 3)).tolist())}
+    new = VAE(VAEConfig(**{**CODER.__dict__, **statistics})).eval()
+    new.load_state_dict(vae.state_dict())
+    z = new.encode(pictures)
+    torch.testing.assert_close(z.mean((0, 2, 3)), torch.zeros(4), rtol=0, atol=1e-4)
+    torch.testing.assert_close(z.std((0, 2, 3)), torch.ones(4), rtol=1e-4, atol=0)
+    torch.testing.assert_close(new.decode(z), vae.decode(vae.encode(pictures)), rtol=1e-4, atol=1e-4)
+
+
+def test_statistics_are_configuration_and_not_weights(vae):
+    assert not {"shift", "scale"} & vae.state_dict().keys()
+
+
+def test_a_picture_does_not_know_its_company(vae):
+    x = randn(0, 3, 3, 128, 128)
+    torch.testing.assert_close(
+        vae.encode(x), torch.cat([vae.encode(x[k : k + 1]) for k in range(3)]), rtol=1e-4, atol=1e-5
+    )
+    z = randn(1, 3, 4, 16, 16)
+    torch.testing.assert_close(
+        vae.decode(z), torch.cat([vae.decode(z[k : k + 1]) for k in range(3)]), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_one_place_of_a_latent_is_eight_pixels_a_side():
+    """Moving a picture by eight pixels moves its latent by one place (away from the edges)."""
+    vae = shaken(VAE(replace(CODER, encoder_blocks=(1, 1))), spread=0.1)
+    wide = randn(0, 1, 3, 128, 128 + 8)
+    a, b = vae.encode(wide[..., :128]), vae.encode(wide[..., 8:])
+    torch.testing.assert_close(a[..., 6:10, 7:11], b[..., 6:10, 6:10], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,533 @@
+"""Prompt to picture, with tiny networks of random weights: what does not rest on training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import explorable as ex
+from explorable import pipeline as module
+from explorable import zoo
+from explorable.diffusion.paths import Straight
+from explorable.diffusion.samplers import SAMPLERS, start_noise, uniform_times
+from explorable.nn.text import END, PAD, START, PromptTooLongError, TextConfig, TextModel, UnknownWordError
+from explorable.nn.unet import UNet, UNetConfig
+from explorable.nn.vae import VAE, VAEConfig
+from explorable.pipeline import MAX_STEPS, Pipeline, SettingError, check, choose_device
+from explorable.run import Run, Settings
+from explorable.world import VOCABULARY
+from explorable.zoo import WeightError
+
+TEXT = TextConfig(VOCABULARY, width=16, layers=1, heads=2, shared_width=8, picture_widths=(8, 8, 8))
+UNET = UNetConfig(widths=(8, 16, 16), up=(1, 1), head_width=8, context_width=16, time_width=16)
+CODER = VAEConfig(
+    encoder_widths=(8, 8),
+    decoder_widths=(8, 8),
+    encoder_blocks=(1, 1),
+    decoder_blocks=(1, 1),
+    shift=(0.5, -1.0, 0.0, 2.0),
+    scale=(0.5, 2.0, 1.0, 3.0),
+)
+PROMPT, OTHER = "a red car on a mountain road", "two dogs at night"
+
+quick = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def shaken(network: torch.nn.Module, spread: float) -> torch.nn.Module:
+    """Random weights with nothing at zero, halved as weight files are."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(spread * torch.randn(p.shape, generator=generator))
+            p.copy_(p.half().float())
+    return network
+
+
+@pytest.fixture(scope="module")
+def networks() -> dict:
+    torch.manual_seed(0)
+    return {
+        "text": shaken(TextModel(TEXT), 0.3),
+        "unet-flow": shaken(UNet(UNET), 0.15),
+        "vae": shaken(VAE(CODER), 0.02),
+    }
+
+
+@pytest.fixture(scope="module")
+def pipe(networks) -> Pipeline:
+    return Pipeline(
+        "tiny", networks["text"].text, networks["unet-flow"], networks["vae"], Straight(), torch.device("cpu")
+    )
+
+
+@pytest.fixture(scope="module")
+def run(pipe) -> Run:
+    return pipe(PROMPT, steps=5, guidance=3, seed=1)
+
+
+def same(a: Run, b: Run) -> bool:
+    """Bit for bit, through and through."""
+    return (
+        np.array_equal(a.image, b.image)
+        and np.array_equal(a.latents.values, b.latents.values)
+        and np.array_equal(a.denoised.values, b.denoised.values)
+    )
+
+
+# ------------------------------------------------------------- what is a picture of
+
+
+@quick
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    sampler=st.sampled_from(tuple(SAMPLERS)),
+    steps=st.integers(1, 5),
+    guidance=st.floats(0, 20),
+)
+def test_the_same_settings_are_the_same_picture_bit_for_bit(pipe, seed, sampler, steps, guidance):
+    first = pipe(PROMPT, None, steps, guidance, seed, sampler)
+    pipe(OTHER, steps=2, seed=seed // 2)
+    torch.manual_seed(seed % 1000)
+    assert same(first, pipe(PROMPT, None, steps, guidance, seed, sampler))
+
+
+def test_every_setting_makes_a_difference(pipe, run):
+    others = [
+        pipe(OTHER, steps=5, guidance=3, seed=1),
+        pipe(PROMPT, OTHER, steps=5, guidance=3, seed=1),
+        pipe(PROMPT, steps=6, guidance=3, seed=1),
+        pipe(PROMPT, steps=5, guidance=4, seed=1),
+        pipe(PROMPT, steps=5, guidance=3, seed=2),
+        pipe(PROMPT, steps=5, guidance=3, seed=1, sampler="heun"),
+    ]
+    pictures = {r.image.tobytes() for r in (run, *others)}
+    assert len(pictures) == 1 + len(others)
+
+
+@quick
+@given(seed=st.integers(0, 999), guidance=st.floats(0, 50))
+def test_an_empty_prompt_is_no_guidance_for_any_prompt(pipe, seed, guidance):
+    nothing = pipe("", steps=3, guidance=guidance, seed=seed)
+    assert same(nothing, pipe(PROMPT, steps=3, guidance=0, seed=seed))
+    assert same(nothing, pipe(OTHER, steps=3, guidance=0, seed=seed))
+
+
+@quick
+@given(seed=st.integers(0, 999), guidance=st.floats(0, 50))
+def test_a_prompt_against_itself_is_plain_conditional(pipe, seed, guidance):
+    plain = pipe(PROMPT, steps=3, guidance=1, seed=seed)
+    assert same(plain, pipe(PROMPT, PROMPT, steps=3, guidance=guidance, seed=seed))
+    assert same(plain, pipe(PROMPT, OTHER, steps=3, guidance=1, seed=seed)), (
+        "nothing is compared at guidance 1"
+    )
+
+
+@quick
+@given(seed=st.integers(0, 999))
+def test_guidance_zero_draws_the_negative(pipe, seed):
+    assert same(
+        pipe(PROMPT, OTHER, steps=3, guidance=0, seed=seed), pipe(OTHER, steps=3, guidance=1, seed=seed)
+    )
+
+
+@quick
+@given(w=st.floats(0, 20), t=st.floats(0.01, 1), seed=st.integers(0, 99))
+def test_guidance_is_uncond_plus_w_times_the_difference(pipe, w, t, seed):
+    """One pass for both branches, against the branches by themselves."""
+    x = start_noise(seed, (1, 4, 16, 16))
+    with torch.inference_mode():
+        uncond, cond, guided = (pipe.denoiser_for([PROMPT], g)(x, t) for g in (0, 1, w))
+    torch.testing.assert_close(guided, uncond + w * (cond - uncond), rtol=1e-4, atol=1e-4)
+
+
+def test_guidance_just_beside_one_is_just_beside_the_conditional(pipe):
+    """The two ways through the network, one branch or two, give the same picture where they meet."""
+    for meeting in (0.0, 1.0):
+        plain, beside = (pipe(PROMPT, steps=4, guidance=g, seed=3) for g in (meeting, meeting + 1e-9))
+        np.testing.assert_allclose(plain.latents.values, beside.latents.values, rtol=1e-4, atol=1e-4)
+
+
+def test_both_branches_go_through_in_one_batch(pipe, monkeypatch):
+    batches: list[int] = []
+    forward = pipe.denoiser.forward
+    monkeypatch.setattr(
+        pipe.denoiser, "forward", lambda x, *rest: batches.append(len(x)) or forward(x, *rest)
+    )
+    for guidance, batch in ((3, 2), (1, 1), (0, 1)):
+        batches.clear()
+        pipe(PROMPT, steps=4, guidance=guidance)
+        assert batches == [batch] * 4
+
+
+def test_the_walk_is_in_float64_on_the_cpu(pipe):
+    with torch.inference_mode():
+        records = pipe.walk(pipe.denoiser_for([PROMPT], 3), Settings(PROMPT, steps=3), [1])
+        for record in records:
+            for latent in (record.x, record.denoised, record.next_x):
+                assert latent.dtype == torch.float64 and latent.device.type == "cpu"
+                assert latent.shape == (1, 4, 16, 16)
+
+
+def test_the_prompt_is_read_once(pipe, monkeypatch):
+    reads: list[int] = []
+    remember = pipe.denoiser.remember
+    monkeypatch.setattr(pipe.denoiser, "remember", lambda *context: reads.append(1) or remember(*context))
+    pipe(PROMPT, steps=6)
+    assert len(reads) == 1
+
+
+# ------------------------------------------------------------------------ batches
+
+
+@quick
+@given(
+    seeds=st.lists(st.integers(0, 99), min_size=1, max_size=4),
+    guidance=st.sampled_from((0, 1, 3.5)),
+    sampler=st.sampled_from(tuple(SAMPLERS)),
+    negative=st.sampled_from((None, OTHER)),
+)
+def test_a_batch_is_its_pictures_one_by_one(pipe, seeds, guidance, sampler, negative):
+    """To one level in 255: a batch sums in another order."""
+    prompts = [(PROMPT, OTHER, "", "a cat")[k % 4] for k in range(len(seeds))]
+    wanted = Settings("", negative, steps=3, guidance=guidance, sampler=sampler)
+    pictures = pipe.images(prompts, seeds, wanted)
+    assert pictures.shape == (len(seeds), 128, 128, 3) and pictures.dtype == np.uint8
+    for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
+        alone = pipe(prompt, negative, 3, guidance, seed, sampler).image
+        assert np.abs(picture.astype(int) - alone).max() <= 1
+
+
+@pytest.mark.xfail(reason="images() checks no seeds and no lengths: IndexError, or a shape error from torch")
+@pytest.mark.parametrize(
+    ("prompts", "seeds"), [([], []), ([PROMPT], [1, 2]), ([PROMPT, OTHER], [1]), ([PROMPT], [-1])]
+)
+def test_a_batch_that_does_not_fit_is_refused(pipe, prompts, seeds):
+    with pytest.raises(SettingError):
+        pipe.images(prompts, seeds)
+
+
+# ---------------------------------------------------------------------------- Run
+
+
+def test_a_run_is_labelled(run):
+    assert run.latents.dims == run.denoised.dims == ("step", "channel", "y", "x")
+    assert run.latents.shape == (6, 4, 16, 16) and run.denoised.shape == (5, 4, 16, 16)
+    assert run.latents.dtype == run.denoised.dtype == np.float32
+    assert run.latents.step.values.tolist() == list(range(6))
+    assert run.latents.t.values.tolist() == uniform_times(5)
+    assert run.denoised.t.values.tolist() == uniform_times(5)[:-1]
+    assert run.steps == 5
+    assert run.settings == Settings(PROMPT, None, 5, 3, 1, "euler") and run.model == "tiny"
+    assert run.tokens == (START, *PROMPT.split(), END, *[PAD] * (TEXT.length - 2 - len(PROMPT.split())))
+    assert repr(PROMPT) in repr(run) and "seed=1" in repr(run)
+
+
+def test_pictures_are_labelled(run):
+    for pictures, latents in ((run.previews, run.denoised), (run.noisy, run.latents)):
+        assert pictures.dims == ("step", "y", "x", "rgb") and pictures.dtype == np.uint8
+        assert pictures.shape == (latents.sizes["step"], 128, 128, 3)
+        assert pictures.rgb.values.tolist() == ["r", "g", "b"]
+        assert pictures.t.equals(latents.t)
+    assert np.array_equal(run.noisy.values[-1:], run._decode(run.latents.values)[-1:])
+    assert np.abs(run.noisy.values[-1].astype(int) - run.image).max() <= 1
+
+
+def test_a_run_starts_from_its_noise_and_takes_eulers_steps(run):
+    x = run.latents.values.astype(float)
+    np.testing.assert_array_equal(x[0], start_noise(1, (4, 16, 16)).float().numpy())
+    t = run.latents.t.values
+    for k in range(run.steps):
+        speed = (x[k] - run.denoised.values[k]) / t[k]  # on the straight path
+        np.testing.assert_allclose(x[k + 1], x[k] + (t[k + 1] - t[k]) * speed, rtol=1e-4, atol=1e-5)
+
+
+def test_the_picture_is_the_last_estimate(run):
+    """On the straight path the last step ends there."""
+    np.testing.assert_allclose(run.latents.values[-1], run.denoised.values[-1], rtol=1e-5, atol=1e-5)
+    assert run.image.shape == (128, 128, 3) and run.image.dtype == np.uint8
+    assert np.abs(run.preview(run.steps - 1).astype(int) - run.image).max() <= 1
+
+
+def test_previews_are_the_estimates_of_each_step(run):
+    for step in range(run.steps):
+        one = run._decode(run.denoised.values[step : step + 1])[0]
+        assert np.abs(run.preview(step).astype(int) - one).max() <= 1
+
+
+@pytest.mark.parametrize("step", [99, 5, -1])
+def test_a_step_that_is_not_there_is_named_with_the_range(run, step):
+    with pytest.raises(IndexError, match=f"step {step}: this run has steps 0 to 4"):
+        run.preview(step)
+
+
+def test_every_stage_is_timed(run):
+    assert run.seconds.keys() == {"text encoder", "denoiser", "decoder"}
+    assert all(seconds > 0 for seconds in run.seconds.values())
+
+
+def test_decoding_fills_the_range_of_a_byte(pipe, monkeypatch):
+    """-1 is black, 1 is white, what lies beyond is clipped, and rounding is to the nearest."""
+    levels = torch.tensor([-5.0, -1.0, 0.0, 1.0, 7.0])
+    monkeypatch.setattr(pipe.vae, "decode", lambda z: levels.view(-1, 1, 1, 1).expand(-1, 3, 128, 128))
+    decoded = pipe.decode(np.zeros((5, 4, 16, 16), np.float32))
+    assert decoded[:, 0, 0, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+# ------------------------------------------------------------------- bad settings
+
+WRONG = {
+    "steps": (0, -1, MAX_STEPS + 1, 10_000, 2.5, "20", None, math.nan),
+    "guidance": (math.nan, math.inf, -math.inf, -1, -1e-9, 101, "4", None),
+    "seed": (-1, 2**63, 1.5, "0", None),
+    "sampler": ("", "eulr", "ddpm", None, "Euler"),
+}
+EACH = [
+    pytest.param(field, value, id=f"{field}={value!r}") for field, values in WRONG.items() for value in values
+]
+
+
+@pytest.mark.parametrize(("field", "value"), EACH)
+def test_a_bad_setting_is_named_before_anything_is_computed(pipe, monkeypatch, field, value):
+    def never(*args, **kwargs):
+        raise AssertionError("the network ran")
+
+    monkeypatch.setattr(pipe.denoiser, "forward", never)
+    monkeypatch.setattr(pipe.text, "forward", never)
+    with pytest.raises(SettingError, match=rf"^{field} is .*: choose"):
+        pipe(PROMPT, **{field: value})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(PROMPT, steps=1),
+        Settings(PROMPT, steps=MAX_STEPS),
+        Settings(PROMPT, guidance=0),
+        Settings(PROMPT, guidance=100),
+        Settings(PROMPT, seed=0),
+        Settings(PROMPT, seed=2**63 - 1),
+        *(Settings(PROMPT, sampler=s) for s in SAMPLERS),
+    ],
+)
+def test_the_ends_of_every_range_are_allowed(settings):
+    assert check(settings) is settings
+
+
+@pytest.mark.xfail(reason="seeds of numpy pass check() and fail in torch; its float32 guidance is refused")
+@pytest.mark.parametrize(
+    "numbers", [{"seed": np.int64(3)}, {"guidance": np.float32(3)}, {"guidance": np.int64(3)}], ids=str
+)
+def test_settings_may_come_from_numpy(pipe, numbers):
+    ((field, value),) = numbers.items()
+    assert same(pipe(PROMPT, steps=2, **numbers), pipe(PROMPT, steps=2, **{field: int(value)}))
+
+
+def test_steps_may_come_from_numpy(pipe):
+    assert same(pipe(PROMPT, steps=np.int64(3)), pipe(PROMPT, steps=3))
+
+
+@pytest.mark.parametrize("negative", [False, True], ids=["prompt", "negative"])
+def test_a_bad_prompt_is_refused(pipe, negative):
+    def ask(text: str) -> Run:
+        return pipe(PROMPT, text, steps=1) if negative else pipe(text, steps=1)
+
+    with pytest.raises(UnknownWordError, match=r"'catt'; the nearest it knows: cat"):
+        ask("a catt")
+    with pytest.raises(UnknownWordError, match="'<img'"):
+        ask("<img src=x onerror=alert(1)>")
+    with pytest.raises(PromptTooLongError, match="23 words"):
+        ask("cat " * 23)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a cat",
+        pytest.param(
+            "nonsense", marks=pytest.mark.xfail(reason="at guidance 1 a negative is not read", strict=True)
+        ),
+    ],
+)
+def test_a_negative_is_read_even_where_it_changes_nothing(pipe, text):
+    if text == "a cat":
+        assert same(pipe(PROMPT, text, steps=2, guidance=1), pipe(PROMPT, steps=2, guidance=1))
+    else:
+        with pytest.raises(UnknownWordError):
+            pipe(PROMPT, text, steps=2, guidance=1)
+
+
+@pytest.mark.parametrize("guidance", [0, 3])
+def test_an_unknown_word_is_refused_at_any_guidance(pipe, guidance):
+    with pytest.raises(UnknownWordError):
+        pipe("a zeppelin", steps=1, guidance=guidance)
+
+
+# --------------------------------------------------------------- stopping in midway
+
+
+class Stop(Exception):
+    pass
+
+
+def test_progress_counts_every_step(pipe):
+    told: list[tuple[int, int]] = []
+    silent = pipe(PROMPT, steps=4)
+    assert same(silent, pipe(PROMPT, steps=4, progress=lambda done, all_told: told.append((done, all_told))))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_what_progress_raises_stops_the_run_and_leaves_nothing_behind(pipe, run, monkeypatch, after):
+    calls: list[int] = []
+    forward = pipe.denoiser.forward
+    monkeypatch.setattr(pipe.denoiser, "forward", lambda *args: calls.append(1) or forward(*args))
+    weights = {k: v.clone() for k, v in pipe.denoiser.state_dict().items()}
+
+    def progress(done: int, steps: int) -> None:
+        if done == after:
+            raise Stop
+
+    with pytest.raises(Stop):
+        pipe(PROMPT, steps=5, progress=progress)
+    assert len(calls) == after
+    assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
+    assert all(torch.equal(weights[k], v) for k, v in pipe.denoiser.state_dict().items())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in pipe.denoiser.modules())
+    assert same(run, pipe(PROMPT, steps=5, guidance=3, seed=1))
+
+
+def test_a_failed_call_leaves_the_next_one_as_it_was(pipe, run):
+    for wrong in ({"steps": 0}, {"guidance": math.nan}, {"prompt": "zeppelin"}, {"sampler": "?"}):
+        with pytest.raises(ValueError):
+            pipe(**{"prompt": PROMPT, **wrong})
+    assert same(run, pipe(PROMPT, steps=5, guidance=3, seed=1))
+
+
+# ----------------------------------------------------------------------- loading
+
+
+@pytest.fixture
+def shelf(tmp_path, networks, monkeypatch):
+    """The same tiny networks as weight files, in the place of the shipped ones."""
+    roles = {"text": (TEXT, "text encoder"), "unet-flow": (UNET, "denoiser"), "vae": (CODER, "decoder")}
+    for name, (config, role) in roles.items():
+        zoo.write(name, networks[name], asdict(config), {"role": role}, tmp_path)
+    monkeypatch.setattr(module, "card", partial(zoo.card, folder=tmp_path))
+    monkeypatch.setattr(module, "read", partial(zoo.read, folder=tmp_path))
+    return tmp_path
+
+
+def test_a_pipeline_from_files_draws_the_same(shelf, run):
+    loaded = ex.load(device="cpu")
+    assert isinstance(loaded, ex.Pipeline) and loaded.name == "unet-flow" and loaded.vocabulary == VOCABULARY
+    assert same(run, loaded(PROMPT, steps=5, guidance=3, seed=1))
+    assert "cpu" in repr(loaded)
+
+
+def test_an_unknown_model_is_told_what_there_is(shelf):
+    with pytest.raises(ex.WeightError, match="no model is called 'unet-flaw'; did you mean 'unet-flow'"):
+        ex.load("unet-flaw")
+
+
+@pytest.mark.parametrize("name", ["vae", "text"])
+def test_a_part_of_a_pipeline_draws_nothing_by_itself(shelf, name):
+    with pytest.raises(WeightError, match=f"'{name}' is the .* of a pipeline"):
+        ex.load(name, "cpu")
+
+
+@pytest.mark.parametrize("name", ["text", "unet-flow", "vae"])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-1], lambda b: b[:20], lambda b: b"", lambda b: b[:-1] + b"\xff" * 2]
+)
+def test_damaged_weights_are_refused_by_the_name_of_the_file(shelf, name, damage):
+    file = shelf / f"{name}.safetensors"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(WeightError, match=rf"{name}\.safetensors is damaged"):
+        ex.load(device="cpu")
+
+
+@pytest.mark.parametrize("name", ["text", "unet-flow", "vae"])
+def test_missing_weights_are_named(shelf, name):
+    (shelf / f"{name}.safetensors").unlink()
+    with pytest.raises(WeightError, match=rf"{name}\.safetensors is missing"):
+        ex.load(device="cpu")
+
+
+ABSENT = [f"cuda:{torch.cuda.device_count() + 7}", "nonsense", ""]
+
+
+@pytest.mark.parametrize("device", ABSENT)
+def test_a_device_that_is_not_there_is_named(shelf, device):
+    with pytest.raises(ex.SettingError, match=rf"device '{device}' cannot be used here"):
+        ex.load(device=device)
+    with pytest.raises(SettingError, match="device='cpu' always can"):
+        choose_device(device)
+
+
+@pytest.mark.xfail(reason="torch.zeros works on the meta device, which has no numbers")
+def test_a_device_without_numbers_is_refused():
+    with pytest.raises(SettingError, match="device 'meta'"):
+        choose_device("meta")
+
+
+@pytest.mark.xfail(reason="torch lists every dispatch key it has: a wall of text in a status line")
+def test_a_refused_device_is_refused_in_few_words():
+    absent = "mps" if not torch.backends.mps.is_available() else "xpu"
+    with pytest.raises(SettingError) as caught:
+        choose_device(absent)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_device_is_chosen_that_works():
+    chosen = choose_device()
+    assert float(torch.ones(2, device=chosen).sum()) == 2
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_half_precision_costs_next_to_nothing(shelf, networks):
+    """Weights that are halves already come back exactly; the settings of the networks come back equal."""
+    assert module.load_vae().config == CODER and module.load_text().config == TEXT
+    assert module.load_denoiser("unet-flow").config == UNET
+    for name, loaded in (
+        ("vae", module.load_vae()),
+        ("text", module.load_text()),
+        ("unet-flow", module.load_denoiser("unet-flow")),
+    ):
+        assert not loaded.training
+        for key, weight in networks[name].state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], weight), key
+
+
+@pytest.mark.gpu
+def test_a_gpu_starts_from_the_same_noise_and_ends_near(networks, pipe):
+    import copy
+
+    parts = {name: copy.deepcopy(network) for name, network in networks.items()}
+    there = Pipeline(
+        "tiny", parts["text"].text, parts["unet-flow"], parts["vae"], Straight(), torch.device("cuda")
+    )
+    a, b = (p(PROMPT, steps=5, guidance=3, seed=1) for p in (pipe, there))
+    assert np.array_equal(a.latents.values[0], b.latents.values[0])
+    np.testing.assert_allclose(a.latents.values, b.latents.values, rtol=0.05, atol=0.05)
+    assert same(b, there(PROMPT, steps=5, guidance=3, seed=1))
+
+
+def test_public_names_are_the_same_things():
+    assert (
+        ex.Pipeline is Pipeline
+        and ex.SettingError is SettingError
+        and ex.Run is Run
+        and ex.Settings is Settings
+    )
+    assert ex.UnknownWordError is UnknownWordError and ex.PromptTooLongError is PromptTooLongError
+    assert issubclass(SettingError, ValueError)
+    assert replace(Settings("a cat"), seed=3) == Settings("a cat", seed=3)
+    with pytest.raises(AttributeError, match="no 'lode'"):
+        _ = ex.lode
