@@ -13,10 +13,10 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint clean
+.PHONY: help lab test notebooks lint clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 lab: .venv/lab.stamp  ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00-studio.ipynb
@@ -26,6 +26,10 @@ test: .venv/test.stamp  ## run every test: pytest, the notebooks, the linter, th
 	$(BIN)/pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+notebooks: .venv/test.stamp  ## run the notebooks and keep what they print, without widget state
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 lint: .venv/test.stamp  ## run the linter and the type checker alone
 	$(BIN)/ruff check

@@ -1,0 +1,47 @@
+"""Photograph a notebook's explorable in JupyterLab, light and dark: what README shows, and what a reviewer looks at.
+
+    python tests/browser/shoot.py FOLDER [NOTEBOOK]
+
+Writes NAME.png and NAME-dark.png, where NAME is the notebook's without its number.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from lab import browser, lab, open_and_run
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark"}
+
+
+def shoot(chromium: str, notebook: Path, folder: Path) -> None:
+    """One picture a theme, taken when the first recording has come to rest."""
+    for ending, theme in THEMES.items():
+        settings = {"@jupyterlab/apputils-extension/themes": {"theme": theme}}
+        with (tempfile.TemporaryDirectory() as root, lab(Path(shutil.copy(notebook, root)).parent, settings) as address,
+              browser(chromium, device_scale_factor=1.5) as context):
+            page = context.new_page()
+            open_and_run(page, address, notebook.name)
+            page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+            page.wait_for_selector(".ex-thumb", timeout=180_000)
+            page.wait_for_timeout(5000)  # it has played
+            page.evaluate("() => document.querySelector('.jp-Notebook .jp-Cell').scrollIntoView()")
+            page.wait_for_timeout(500)
+            target = folder / f"{notebook.stem.partition('-')[2]}{ending}.png"
+            page.screenshot(path=target)
+            print(f"wrote {target}")
+
+
+def main() -> None:
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    chromium = shutil.which("chromium") or sys.exit("no chromium on PATH")
+    shoot(chromium, NOTEBOOKS / (sys.argv[2] if len(sys.argv) > 2 else "00-studio.ipynb"), Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
