@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .nn.text import PromptTooLongError, UnknownWordError
     from .pipeline import Pipeline, SettingError, load
     from .run import Run, Settings
     from .widgets.studio import Studio
@@ -25,7 +26,8 @@ _HOME = {
     "WeightError": "zoo", "UnknownWordError": "nn.text", "PromptTooLongError": "nn.text",
     "Studio": "widgets.studio",
 }
-__all__ = ["Pipeline", "Run", "SettingError", "Settings", "Studio", "WeightError", "load"]
+__all__ = ["Pipeline", "PromptTooLongError", "Run", "SettingError", "Settings", "Studio", "UnknownWordError",
+           "WeightError", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `python -m explorable train|measure|draw|notebooks`."""
+"""The command line: `python -m explorable train|measure|draw|paint|notebooks`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,44 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+
+class Plain(TyperGroup):
+    """Our own errors in plain words, without a traceback."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Text-to-image diffusion, opened up.")
 
 
 @app.command()
 def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-flow")],
-          steps: Annotated[int | None, typer.Option(help="optimizer steps; default: as shipped")] = None) -> None:
-    """Train a model and write its weights and card into the zoo. Resumes where it was stopped."""
+          steps: Annotated[int | None, typer.Option(min=1, help="steps in all; default: as shipped")] = None) -> None:
+    """Train a model, write its weights and card into the zoo, and measure it onto the card.
+
+    Goes on where it was stopped. Ctrl-C ends it after the present step and ships what there is.
+    """
+    from .measure import ON_CARD, measure
     from .training.ship import train_and_ship
+    from .zoo import annotate
 
     train_and_ship(name, steps)
+    typer.echo(f"{name} is in the zoo")
+    for claim in (m for m, model in ON_CARD.items() if model == name):
+        if claim == "exam":
+            typer.echo("its exam takes some ten minutes: python -m explorable measure exam --card")
+            continue
+        table = measure(claim)
+        annotate(name, measured={"title": table.title, "rows": table.rows})
+        _print(table)
 
 
 @app.command()
@@ -35,10 +61,12 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
     from .measure import MEASURES, ON_CARD, measure
     from .zoo import annotate
 
-    if name not in MEASURES:
+    if name == "list":
         for known, (_, _, claim) in MEASURES.items():
             typer.echo(f"{known:10} {claim}")
-        raise typer.Exit(0 if name == "list" else 2)
+        return
+    if on_card and (name not in ON_CARD or quick):
+        raise ValueError(f"--card is for the whole of {', '.join(ON_CARD)}")
     options: dict = {"model": model} if name in ("exam", "lesson", "speed") else {}
     if name in ("exam", "lesson"):
         options |= {"steps": steps} | ({} if guidance is None else {"guidance": guidance})
@@ -46,9 +74,7 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
         options["quick"] = quick
     table = measure(name, **options)
     if on_card:
-        if name not in ON_CARD:
-            raise typer.BadParameter(f"--card is for {', '.join(ON_CARD)}")
-        annotate(ON_CARD[name], measured={"title": table.title, "rows": table.rows})
+        annotate(model if name == "exam" else ON_CARD[name], measured={"title": table.title, "rows": table.rows})
     if as_json:
         typer.echo(json.dumps(table.as_dict(), indent=2))
     elif markdown:
@@ -87,7 +113,7 @@ def draw(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
 @app.command()
 def paint(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
           prompt: Annotated[str | None, typer.Argument(help="a prompt; without one, the lesson's five")] = None,
-          seeds: Annotated[int, typer.Option(help="how many seeds, side by side")] = 4,
+          seeds: Annotated[int, typer.Option(min=1, help="how many seeds, side by side")] = 4,
           steps: Annotated[int, typer.Option()] = 20,
           guidance: Annotated[float | None, typer.Option(help="default: the pipeline's own")] = None) -> None:
     """Let the model paint: one row a prompt, one column a seed."""
@@ -95,7 +121,8 @@ def paint(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
     from PIL import Image
 
     from .measure.exam import LESSON
-    from .pipeline import GUIDANCE, load
+    from .pipeline import load
+    from .run import GUIDANCE
 
     pipe = load()
     w = GUIDANCE if guidance is None else guidance
@@ -109,9 +136,10 @@ def paint(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
 @app.command()
 def notebooks(folder: Annotated[Path, typer.Argument(help="a folder of yours")]) -> None:
     """Copy the notebooks to a folder of yours, to play in. Files that are there already are left alone."""
-    source = Path(__file__).resolve().parent.parent / "notebooks"
-    if not source.is_dir():
-        raise typer.BadParameter("this installation has no notebooks beside it: clone the project to get them")
+    here = Path(__file__).resolve().parent
+    source = next((p for p in (here / "notebooks", here.parent / "notebooks") if p.is_dir()), here)
+    if source == here:
+        raise ValueError("this installation came without its notebooks: clone the project to get them")
     folder.mkdir(parents=True, exist_ok=True)
     for notebook in sorted(source.glob("*.ipynb")):
         target = folder / notebook.name

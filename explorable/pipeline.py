@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
-import math
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from numbers import Integral, Real
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,15 +23,17 @@ from .diffusion.guidance import classifier_free
 from .diffusion.paths import Path, Straight, denoised_from_velocity
 from .diffusion.samplers import SAMPLERS, Denoise, Step, start_noise, uniform_times
 from .nn.blocks import Memory
+from .nn.examiner import Examiner, ExaminerConfig
 from .nn.text import TextConfig, TextEncoder, TextModel
 from .nn.unet import UNet, UNetConfig
 from .nn.vae import VAE, VAEConfig
-from .run import Run, Settings
+from .run import GUIDANCE, Run, Settings
 from .zoo import WeightError, card, read
 
 MAX_STEPS = 1000
-GUIDANCE = 4.0  # where the exam of the shipped model is best
+DECODED_AT_ONCE = 16  # pictures: a long recording must not need a lot of memory
 LATENT = (4, 16, 16)
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 class SettingError(ValueError):
@@ -37,17 +41,24 @@ class SettingError(ValueError):
 
 
 def check(settings: Settings) -> Settings:
-    """The same settings, or a SettingError that says which one is wrong and what it may be."""
+    """The same settings in Python's own numbers, or a SettingError: which one is wrong, and what it may be."""
     s = settings
-    if not isinstance(s.steps, (int, np.integer)) or not 1 <= s.steps <= MAX_STEPS:
+    for name in ("prompt", "negative"):
+        if not isinstance(getattr(s, name), str) and (name, s.negative) != ("negative", None):
+            raise SettingError(f"{name} is {getattr(s, name)!r}: give a text (an empty one asks for nothing)")
+    if not _whole(s.steps) or not 1 <= s.steps <= MAX_STEPS:
         raise SettingError(f"steps is {s.steps!r}: choose a whole number from 1 to {MAX_STEPS}")
-    if not isinstance(s.guidance, (int, float)) or not math.isfinite(s.guidance) or not 0 <= s.guidance <= 100:
+    if not isinstance(s.guidance, Real) or isinstance(s.guidance, bool) or not 0 <= s.guidance <= 100:
         raise SettingError(f"guidance is {s.guidance!r}: choose a number from 0 (the prompt is ignored) to 100")
-    if not isinstance(s.seed, (int, np.integer)) or not 0 <= s.seed < 2**63:
+    if not _whole(s.seed) or not 0 <= s.seed < 2**63:
         raise SettingError(f"seed is {s.seed!r}: choose a whole number from 0 to {2**63 - 1}")
     if s.sampler not in SAMPLERS:
         raise SettingError(f"sampler is {s.sampler!r}: choose one of {', '.join(SAMPLERS)}")
-    return s
+    return replace(s, steps=int(s.steps), guidance=float(s.guidance), seed=int(s.seed))
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def choose_device(device: str | None = None) -> torch.device:
@@ -56,11 +67,30 @@ def choose_device(device: str | None = None) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
+        torch.zeros(1, device=chosen).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = textwrap.shorten(str(error).splitlines()[0], 120, placeholder=" …")
         raise SettingError(f"device {device!r} cannot be used here ({reason}); device='cpu' always can") from error
     return chosen
+
+
+class Denoiser:
+    """denoise(x, t) -> the guided estimate of x0, for prompts read once; counts how often the network was called.
+
+    branches: 2 where two estimates are compared (both go through the network in one batch), else 1.
+    """
+
+    def __init__(self, pipe: Pipeline, memory: list[Memory], branches: int, guidance: float):
+        self.pipe, self.memory, self.branches, self.guidance = pipe, memory, branches, guidance
+        self.evaluations = 0
+
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        self.evaluations += 1
+        estimate = self.pipe.estimate(torch.cat([x] * self.branches), t, self.memory)
+        if self.branches == 1:
+            return estimate
+        uncond, cond = estimate.chunk(2)
+        return classifier_free(uncond, cond, self.guidance)
 
 
 class Pipeline:
@@ -88,29 +118,45 @@ class Pipeline:
             prompt: what to draw; "" draws without a wish (unconditional).
             negative: what to compare with, in place of the empty prompt.
             guidance: w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt.
-            progress: called with (steps done, steps in all) before each step; what it raises stops the run.
+            progress: called with (steps done, steps in all) after each step; what it raises stops the run.
 
         Raises:
             SettingError, UnknownWordError, PromptTooLongError: before anything is computed.
         """
         settings = check(Settings(prompt, negative, steps, guidance, seed, sampler))
+        tokens = self.read(settings)
         seconds: dict[str, float] = {}
         with torch.inference_mode():
             started = time.perf_counter()
-            denoise = self.denoiser_for([prompt], guidance, negative)
+            denoise = self.denoiser_for([prompt], settings.guidance, negative)
+            self._finish()
             seconds["text encoder"] = time.perf_counter() - started
             started = time.perf_counter()
             records = []
-            for record in self.walk(denoise, settings, [seed]):
+            for record in self.walk(denoise, settings, [settings.seed]):
                 records.append(record)
                 if progress:
-                    progress(len(records), steps)
+                    progress(len(records), settings.steps)
             seconds["denoiser"] = time.perf_counter() - started
-        run = _collect(self, settings, records, seconds)
+        run = _collect(self, settings, tokens, denoise, records, seconds)
         started = time.perf_counter()
         _ = run.image
         seconds["decoder"] = time.perf_counter() - started
         return run
+
+    def read(self, settings: Settings) -> tuple[str, ...]:
+        """The prompt's tokens. The negative prompt is read too, so that a word unknown in either is said at once.
+
+        Raises:
+            UnknownWordError, PromptTooLongError
+        """
+        self.text.tokenizer.labels(settings.negative or "")
+        return tuple(self.text.tokenizer.labels(settings.prompt))
+
+    def _finish(self) -> None:
+        """Wait for a GPU, so that a stage's time is its own."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def walk(self, denoise: Denoise, settings: Settings, seeds: list[int]) -> Iterator[Step]:
         """The steps of a batch of samplings, one for each seed. Latents (batch, 4, 16, 16) float64, on the CPU."""
@@ -119,13 +165,17 @@ class Pipeline:
 
     def images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """A batch of finished pictures, (batch, 128, 128, 3) uint8, for measurements: one prompt and seed each."""
-        s = check(replace(settings or Settings("", guidance=GUIDANCE), prompt=prompts[0]))
+        if not prompts or len(prompts) != len(seeds):
+            raise SettingError(f"{len(prompts)} prompts and {len(seeds)} seeds: give one seed to each of at least one")
+        for prompt, seed in zip(prompts, seeds, strict=True):
+            s = check(replace(settings or Settings(""), prompt=prompt, seed=seed))
+            self.read(s)
         with torch.inference_mode():
             denoise = self.denoiser_for(prompts, s.guidance, s.negative)
             *_, last = self.walk(denoise, s, seeds)
         return self.decode(last.next_x.numpy())
 
-    def denoiser_for(self, prompts: list[str], guidance: float, negative: str | None = None) -> Denoise:
+    def denoiser_for(self, prompts: list[str], guidance: float, negative: str | None = None) -> Denoiser:
         """denoise(x, t) for a batch of prompts: what is read of them is computed here, once.
 
         With guidance on, both branches go through the network in one batch, [uncond, cond].
@@ -134,33 +184,26 @@ class Pipeline:
         both = guidance not in (0, 1) and any(p != blank for p in prompts)
         texts = [*([blank] * len(prompts)), *prompts] if both else [blank] * len(prompts) if guidance == 0 else prompts
         context = self.text.encode(list(texts))
-        memory = self.denoiser.remember(context.vectors, context.keep)
-
-        def denoise(x: Tensor, t: float) -> Tensor:
-            estimate = self.estimate(torch.cat([x, x]) if both else x, t, memory)
-            if not both:
-                return estimate
-            uncond, cond = estimate.chunk(2)
-            return classifier_free(uncond, cond, guidance)
-
-        return denoise
+        return Denoiser(self, self.denoiser.remember(context.vectors, context.keep), 2 if both else 1, guidance)
 
     def estimate(self, x: Tensor, t: float, memory: list[Memory]) -> Tensor:
         """The network's estimate of x0, float64 on the CPU: its velocity, converted at the edge."""
         noisy = x.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
         velocity = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), memory)
-        return denoised_from_velocity(self.path, x.double(), velocity.double().cpu() if self.device.type != "mps"
-                                      else velocity.cpu().double(), t)
+        return denoised_from_velocity(self.path, x.double(), velocity.cpu().double(), t)
 
     @torch.inference_mode()
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents (n, 4, 16, 16) to pictures (n, 128, 128, 3) uint8."""
-        z = torch.from_numpy(np.ascontiguousarray(latents)).to(self.device, torch.float32)
-        pictures = self.vae.decode(z.contiguous(memory_format=torch.channels_last))
-        return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        pictures = []
+        for z in torch.from_numpy(np.array(latents, np.float32)).split(DECODED_AT_ONCE):
+            picture = self.vae.decode(z.to(self.device).contiguous(memory_format=torch.channels_last))
+            pictures.append(((picture.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+        return np.concatenate(pictures)
 
 
-def _collect(pipe: Pipeline, settings: Settings, records: list[Step], seconds: dict[str, float]) -> Run:
+def _collect(pipe: Pipeline, settings: Settings, tokens: tuple[str, ...], denoise: Denoiser, records: list[Step],
+             seconds: dict[str, float]) -> Run:
     """Put the steps of one sampling into labelled arrays."""
 
     def label(tensors: list[Tensor], t: list[float]) -> xr.DataArray:
@@ -169,8 +212,8 @@ def _collect(pipe: Pipeline, settings: Settings, records: list[Step], seconds: d
 
     latents = label([*(r.x for r in records), records[-1].next_x], [*(r.t for r in records), records[-1].next_t])
     denoised = label([r.denoised for r in records], [r.t for r in records])
-    tokens = tuple(pipe.text.tokenizer.labels(settings.prompt))
-    return Run(settings, pipe.name, tokens, latents, denoised, seconds, pipe.decode)
+    return Run(settings, pipe.name, tokens, latents, denoised, seconds, denoise.evaluations, denoise.branches,
+               pipe.decode)
 
 
 def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
@@ -189,23 +232,26 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
 
 def load_text() -> TextModel:
     """The text encoder and the picture encoder that taught it."""
-    config, state = read("text")
-    model = TextModel(TextConfig(**config))
-    model.load_state_dict(state)
-    return model.eval()
+    return _open("text", lambda config: TextModel(TextConfig(**config)))
 
 
 def load_denoiser(name: str) -> UNet:
     """The network of a shipped model."""
-    config, state = read(name)
-    model = UNet(UNetConfig(**config))
-    model.load_state_dict(state)
-    return model.eval()
+    return _open(name, lambda config: UNet(UNetConfig(**config)))
 
 
 def load_vae() -> VAE:
     """The autoencoder."""
-    config, state = read("vae")
-    model = VAE(VAEConfig(**config))
+    return _open("vae", lambda config: VAE(VAEConfig(**config)))
+
+
+def load_examiner() -> Examiner:
+    """The examiner: for measuring, never for guiding."""
+    return _open("examiner", lambda config: Examiner(ExaminerConfig(**config)))
+
+
+def _open(name: str, build: Callable[[dict], Network]) -> Network:
+    config, state = read(name)
+    model = build(config)
     model.load_state_dict(state)
     return model.eval()

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+GUIDANCE = 4.0  # w of classifier-free guidance where nothing else is said
 Decode = Callable[[np.ndarray], np.ndarray]
 
 
@@ -19,7 +20,7 @@ class Settings:
     prompt: str
     negative: str | None = None
     steps: int = 20
-    guidance: float = 4.0
+    guidance: float = GUIDANCE
     seed: int = 0
     sampler: str = "euler"
 
@@ -35,6 +36,8 @@ class Run:
               with the noise time `t` of each as a coordinate.
     denoised: (step, channel, y, x) float32, `steps` of them: the guided estimate of x0 at each step.
     seconds:  wall time of each stage: "text encoder", "denoiser", "decoder".
+    evaluations: how often the denoiser was called: once a step, twice for Heun.
+    branches: pictures in each call: 2 where guidance compares two estimates, else 1.
     """
 
     settings: Settings
@@ -43,6 +46,8 @@ class Run:
     latents: xr.DataArray
     denoised: xr.DataArray
     seconds: dict[str, float]
+    evaluations: int
+    branches: int
     _decode: Decode = field(repr=False)
 
     def __repr__(self) -> str:
@@ -67,7 +72,7 @@ class Run:
         """
         if not 0 <= step < self.steps:
             raise IndexError(f"step {step}: this run has steps 0 to {self.steps - 1}")
-        return self.previews.values[step]
+        return self._decode(self.denoised.values[step : step + 1])[0]
 
     @cached_property
     def previews(self) -> xr.DataArray:

@@ -69,4 +69,4 @@ SAMPLERS: dict[str, Callable[[Denoise, Path, Tensor, list[float]], Iterator[Step
 
 def start_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
     """The noise that a seed stands for: standard normal float64, the same on every device."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)), dtype=torch.float64)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from ..pipeline import GUIDANCE, Pipeline, load
 from ..run import Settings
-from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, complete, draw, held_out, parse, say
+from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, say
 from .table import Table, interval
 from .verdict import bears_out, examine
 
@@ -106,16 +106,15 @@ def painter(pipe: Pipeline, steps: int, guidance: float) -> Callable[[list[str],
 
 def true_drawings(prompts: list[str], seeds: list[int]) -> np.ndarray:
     """What a perfect painter would hand in: the prompts, drawn by the picture world itself."""
-    scenes = [parse(p).scene for p in prompts]
-    return np.stack([draw(complete(Scene(s.groups, s.relation, s.place, s.time, s.mood, seed)), masks=False).image
-                     for s, seed in zip(scenes, seeds, strict=True)])
+    return np.stack([draw(replace(parse(p).scene, seed=seed), masks=False).image
+                     for p, seed in zip(prompts, seeds, strict=True)])
 
 
 def exam(model: str = "unet-flow", steps: int = 20, guidance: float = GUIDANCE, quick: bool = False,
          prompts: int = PROMPTS) -> Table:
     """The whole exam: six tasks, seen and held-out; beside it a perfect painter and shuffled prompts.
 
-    quick: eight prompts and one seed a task, about half a minute.
+    quick: eight prompts and one seed a cell, about half a minute.
     """
     seeds, count = ((0,), 8) if quick else (SEEDS, prompts)
     paint = painter(load(model), steps, guidance)
@@ -127,21 +126,22 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float = GUIDANCE, 
             asked = questions(task, unseen, count)
             passed = grade(asked, seeds, paint, task)
             totals[unseen].append(passed)
-            row |= _cells("held-out" if unseen else "seen", passed)
-            if not unseen:
-                row |= _controls(asked, seeds)
+            name = "held-out" if unseen else "seen"
+            row |= _cells(name, passed)
+            row |= _controls(f"{name} " if unseen else "", asked, seeds)
         rows.append(row)
     last: dict[str, object] = {"task": "all"}
     for unseen, parts in totals.items():
         last |= _cells("held-out" if unseen else "seen", np.concatenate(parts))
-    for key in ("true drawings %", "shuffled %"):
-        last[key] = float(np.mean([float(str(r[key])) for r in rows]))
-    rows.append({k: last.get(k) for k in rows[0]})
+    for key in rows[0]:
+        if key.startswith(("true", "wrong")):
+            last[key] = round(float(np.mean([float(str(r[key])) for r in rows])), 1)
+    rows.append({k: last[k] for k in rows[0]})
     n = len(seeds) * count
     return Table(f"Exam of {model}, {steps} steps, guidance {guidance:g}: {count} prompts x {len(seeds)} seeds a cell",
                  rows, [f"{n} pictures a cell; intervals are 95% bootstrap over prompts",
-                        "true drawings: what the picture world itself draws for the seen prompts",
-                        "shuffled: the same drawings marked against another prompt of the task"])
+                        "true: what the picture world itself draws for these prompts; "
+                        "wrong: the same drawings, marked against the next prompt of the task"])
 
 
 def _cells(name: str, passed: np.ndarray) -> dict[str, object]:
@@ -149,13 +149,16 @@ def _cells(name: str, passed: np.ndarray) -> dict[str, object]:
     return {f"{name} %": round(100 * float(passed.mean()), 1), f"{name} 95%": f"{low:.0f} to {high:.0f}"}
 
 
-def _controls(asked: list[Question], seeds: tuple[int, ...]) -> dict[str, float]:
-    """The examiner's own check: right on true drawings, at chance against the next question's drawing."""
+def _controls(name: str, asked: list[Question], seeds: tuple[int, ...]) -> dict[str, float]:
+    """The examiner's own check: right on true drawings, at chance on another question's drawings.
+
+    Chance is near nothing here: two prompts of a task seldom say the same.
+    """
     right = grade(asked, seeds, true_drawings)
-    shifted = [Question(q.task, other.prompt, q.said, q.held_out)
-               for q, other in zip(asked, asked[1:] + asked[:1], strict=True)]
+    others = asked[1:] + asked[:1]
+    shifted = [replace(q, prompt=other.prompt) for q, other in zip(asked, others, strict=True)]
     wrong = grade(shifted, seeds, true_drawings)
-    return {"true drawings %": round(100 * float(right.mean()), 1), "shuffled %": round(100 * float(wrong.mean()), 1)}
+    return {f"true {name}%": round(100 * float(right.mean()), 1), f"wrong {name}%": round(100 * float(wrong.mean()), 1)}
 
 
 def lesson(model: str = "unet-flow", steps: int = 20, guidance: float = GUIDANCE) -> Table:

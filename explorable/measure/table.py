@@ -11,7 +11,7 @@ import numpy as np
 # name: (module, function, what it claims)
 MEASURES: dict[str, tuple[str, str, str]] = {
     "exam": ("exam", "exam", "six tasks in prompts, scored by the examiner; seen and held-out combinations apart"),
-    "examiner": ("examiner", "examiner", "is the examiner right on drawings it never saw, and at chance on wrong ones"),
+    "examiner": ("examiner", "examiner", "is the examiner right on drawings it never saw, held-out combinations apart"),
     "lesson": ("exam", "lesson", "the lesson's five prompts, four seeds each"),
     "text": ("text", "text", "does a caption find its drawing, among others and their twins"),
     "vae": ("autoencoder", "vae", "how well the autoencoder gives back drawings it never saw"),
@@ -48,10 +48,10 @@ def measure(name: str, **options) -> Table:
     """Run the measure called `name`.
 
     Raises:
-        KeyError: no such measure; names them all.
+        ValueError: no such measure; names them all.
     """
     if name not in MEASURES:
-        raise KeyError(f"no measure is called {name!r}; there are: {', '.join(MEASURES)}")
+        raise ValueError(f"no measure is called {name!r}; there are: {', '.join(MEASURES)}")
     module, function, _ = MEASURES[name]
     return getattr(importlib.import_module(f".{module}", __package__), function)(**options)
 

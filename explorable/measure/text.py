@@ -20,7 +20,7 @@ def text(count: int = 1024, batch: int = 128) -> Table:
     right: dict[str, list[float]] = {"by whole sentences": [], "by words and regions": [], "against the twin alone": []}
     for start in range(0, count, batch):
         z = torch.cat([vae.encode(to_tensor(data[k : k + 32])) for k in range(start, start + batch, 32)])
-        tokens = model.text.tokenizer(captions(list(range(start, start + batch)), 0, "test"))
+        tokens = model.text.tokenizer(captions(list(range(start, start + batch)), 0, "test", everything=True))
         by_sentence, by_words = model.similarity(tokens, z)
         own = torch.arange(batch)
         right["by whole sentences"] += (by_sentence.argmax(1) == own).tolist()

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ..nn.examiner import Examiner, ExaminerConfig
+from ..pipeline import load_examiner
 from ..world import Scene
-from ..zoo import read
 
 BATCH = 64
 
@@ -36,18 +36,15 @@ class Verdict:
 
 
 @lru_cache(maxsize=1)
-def load_examiner() -> Examiner:
-    """The shipped examiner."""
-    config, state = read("examiner")
-    model = Examiner(ExaminerConfig(**config))
-    model.load_state_dict(state)
-    return model.eval()
+def shipped_examiner() -> Examiner:
+    """The shipped examiner, opened once."""
+    return load_examiner()
 
 
 @torch.inference_mode()
 def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdict]:
     """Verdicts on pictures (n, 128, 128, 3) uint8."""
-    examiner = examiner or load_examiner()
+    examiner = examiner or shipped_examiner()
     out: list[Verdict] = []
     for start in range(0, len(images), BATCH):
         x = torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH])).permute(0, 3, 1, 2)

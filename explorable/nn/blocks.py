@@ -10,6 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def zero(layer: nn.Linear | nn.Conv2d) -> None:
+    """Start a gate at zero: until it has trained, the block that ends in it is the identity."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
 def time_features(t: Tensor, width: int) -> Tensor:
     """Sines and cosines of t at `width` / 2 frequencies, (batch,) to (batch, width).
 
@@ -64,7 +71,7 @@ class SelfAttention(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        nn.init.zeros_(self.out.weight)
+        zero(self.out)
 
     def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """x (batch, places, width); keep (batch, places) bool marks the places that may be read."""
@@ -94,7 +101,7 @@ class CrossAttention(nn.Module):
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(context_width, 2 * width)
         self.out = nn.Linear(width, width)
-        nn.init.zeros_(self.out.weight)
+        zero(self.out)
 
     def remember(self, context: Tensor, keep: Tensor) -> Memory:
         """Keys and values of a context (batch, tokens, context width)."""
@@ -114,7 +121,7 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.lift = nn.Linear(width, ratio * width)
         self.out = nn.Linear(ratio * width, width)
-        nn.init.zeros_(self.out.weight)
+        zero(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh"))

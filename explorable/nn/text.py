@@ -7,6 +7,7 @@ context that every denoiser reads, and a picture encoder over latents that is it
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ from torch.nn import functional as F
 
 from .blocks import FeedForward, SelfAttention
 
-PAD, START, END = "<pad>", "<start>", "<end>"
+SPECIAL = PAD, START, END = "<pad>", "<start>", "<end>"
+# What a word is. world.grammar has the same rule for its captions: change both (tests/test_words_agree.py).
+WORD = re.compile(r"""<\S*|[^\s<.,!?;:"'()]+(?:'[^\s<.,!?;:"'()]+)*""")
 
 
 class UnknownWordError(ValueError):
@@ -28,12 +31,19 @@ class UnknownWordError(ValueError):
         super().__init__(f"the text encoder never saw the word {word!r}{hint}")
         self.word, self.near = word, near
 
+    def __reduce__(self):  # among its nearest words a word has the same nearest words
+        return type(self), (self.word, tuple(self.near))
+
 
 class PromptTooLongError(ValueError):
     """More words than the context has room for: never cut in silence."""
 
     def __init__(self, words: int, room: int):
         super().__init__(f"the prompt has {words} words; the text encoder reads {room} at most")
+        self.words, self.room = words, room
+
+    def __reduce__(self):
+        return type(self), (self.words, self.room)
 
 
 @dataclass(frozen=True)
@@ -68,12 +78,15 @@ class Tokenizer:
 
     def __init__(self, vocabulary: tuple[str, ...], length: int):
         self.vocabulary, self.length = vocabulary, length
-        self.names = (PAD, START, END, *vocabulary)
+        self.names = (*SPECIAL, *vocabulary)
         self.ids = {name: i for i, name in enumerate(self.names)}
 
     def words(self, prompt: str) -> list[str]:
-        """The words of a prompt as the encoder reads them: lower case, no punctuation at their ends."""
-        return [w for w in (raw.strip(".,!?;:\"'()") for raw in prompt.lower().split()) if w]
+        """The words of a prompt as the encoder reads them: lower case, parted by spaces and punctuation.
+
+        A "<" and all that clings to it stays one word, so that an error shows it as it was typed.
+        """
+        return WORD.findall(prompt.lower())
 
     def labels(self, prompt: str) -> list[str]:
         """The names of all `length` tokens of a prompt: start, words, end, padding.
@@ -83,7 +96,7 @@ class Tokenizer:
         """
         words = self.words(prompt)
         for word in words:
-            if word not in self.vocabulary:
+            if word not in self.ids or word in SPECIAL:
                 raise UnknownWordError(word, self.vocabulary)
         if len(words) > self.length - 2:
             raise PromptTooLongError(len(words), self.length - 2)
@@ -161,8 +174,9 @@ class TextModel(nn.Module):
 
     def embed(self, context: Context, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """Unit vectors: one a token (batch, tokens, shared), and one for the sentence, at its end token."""
-        end = (tokens.ids == 2).float().argmax(dim=1)
-        sentence = context.vectors[torch.arange(len(end)), end]
+        ids = tokens.ids.to(context.vectors.device)
+        end = (ids == self.text.tokenizer.ids[END]).float().argmax(dim=1)
+        sentence = context.vectors[torch.arange(len(end), device=end.device), end]
         return F.normalize(self.word(context.vectors), dim=-1), F.normalize(self.sentence(sentence), dim=-1)
 
     def similarity(self, tokens: Tokens, latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,8 +187,8 @@ class TextModel(nn.Module):
         """
         words, sentence = self.embed(self.text(tokens), tokens)
         regions, whole = self.picture(latents)
-        real = tokens.keep.float()
         scores = words.flatten(0, 1) @ regions.flatten(0, 1).T  # (texts * tokens, pictures * regions)
+        real = tokens.keep.to(scores)
         best = scores.unflatten(1, regions.shape[:2]).max(dim=-1).values.unflatten(0, words.shape[:2])
         by_words = (best * real[..., None]).sum(1) / real.sum(1)[:, None]  # (texts, pictures)
         return sentence @ whole.T, by_words

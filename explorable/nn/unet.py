@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import CrossAttention, FeedForward, Memory, SelfAttention, TimeEmbedding
+from .blocks import CrossAttention, FeedForward, Memory, SelfAttention, TimeEmbedding, zero
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ResBlock(nn.Module):
         self.modulate = nn.Linear(time_width, 2 * width)
         self.norm2 = nn.GroupNorm(8, width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
+        zero(self.conv2)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         scale, shift = self.modulate(time)[:, :, None, None].chunk(2, dim=1)
@@ -104,7 +104,7 @@ class UNet(nn.Module):
         ])
         self.norm = nn.GroupNorm(8, fine)
         self.outlet = nn.Conv2d(fine, c.channels, 3, padding=1)
-        nn.init.zeros_(self.outlet.weight)
+        zero(self.outlet)
 
     def units(self) -> list[Unit]:
         """All units in the order in which they run."""

@@ -13,6 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .blocks import zero
+
+GROUPS = 8  # of channels, each normalised by itself
+
 
 @dataclass(frozen=True)
 class VAEConfig:
@@ -28,19 +32,19 @@ class VAEConfig:
 
 
 class ConvBlock(nn.Module):
-    """x + conv(act(conv(act(x)))). The last convolution starts at zero: an untrained block does nothing.
-
-    No normalisation: a decoder has to keep absolute brightness.
-    """
+    """Two convolutions beside a shortcut. The last one starts at zero: an untrained block does nothing."""
 
     def __init__(self, width: int):
         super().__init__()
+        self.norm1 = nn.GroupNorm(GROUPS, width)
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm2 = nn.GroupNorm(GROUPS, width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
+        zero(self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(F.relu(x))))
+        h = self.conv1(F.silu(self.norm1(x)))
+        return x + self.conv2(F.silu(self.norm2(h)))
 
 
 class VAE(nn.Module):
@@ -59,18 +63,18 @@ class VAE(nn.Module):
             *(ConvBlock(fine) for _ in range(c.encoder_blocks[0])),
             nn.Conv2d(fine, coarse, 4, stride=2, padding=1),  # (coarse, 16, 16)
             *(ConvBlock(coarse) for _ in range(c.encoder_blocks[1])),
-            nn.ReLU(),
+            nn.GroupNorm(GROUPS, coarse), nn.SiLU(),
             nn.Conv2d(coarse, 2 * c.channels, 3, padding=1),  # mean and log variance
         )
         fine, coarse = c.decoder_widths
         self.decoder = nn.Sequential(
             nn.Conv2d(c.channels, coarse, 3, padding=1),
             *(ConvBlock(coarse) for _ in range(c.decoder_blocks[1])),
-            nn.ReLU(),
+            nn.GroupNorm(GROUPS, coarse), nn.SiLU(),
             nn.Conv2d(coarse, 4 * fine, 3, padding=1),
             nn.PixelShuffle(2),  # (fine, 32, 32)
             *(ConvBlock(fine) for _ in range(c.decoder_blocks[0])),
-            nn.ReLU(),
+            nn.GroupNorm(GROUPS, fine), nn.SiLU(),
             nn.Conv2d(fine, 48, 3, padding=1),
             nn.PixelShuffle(4),  # (3, 128, 128)
         )

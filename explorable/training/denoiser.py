@@ -11,7 +11,7 @@ from ..nn.text import TextEncoder
 from ..nn.unet import UNet
 from ..nn.vae import VAE
 from .examiner import NONE, cell_maps
-from .loop import Plan, fit
+from .loop import Plan, Training, fit
 from .text import captions, latents
 from .vae import PICTURES
 
@@ -41,7 +41,7 @@ def emphasis(cells: np.ndarray) -> Tensor:
     return weight / weight.mean()
 
 
-def train(vae: VAE, text: TextEncoder, steps: int = 5000) -> UNet:
+def train(vae: VAE, text: TextEncoder, steps: int, of: str = "") -> Training:
     """unet-flow: the text encoder stays as it is, so that every denoiser reads the same words."""
     data, cells = latents(vae), cell_maps(PICTURES)
     order = np.random.default_rng(3)
@@ -63,6 +63,6 @@ def train(vae: VAE, text: TextEncoder, steps: int = 5000) -> UNet:
 
     torch.manual_seed(0)
     model = UNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit("unet-flow", model, loss, Plan(steps, lr=1e-3, warmup=300))  # type: ignore[return-value]
+    return fit("unet-flow", model, loss, Plan(steps, warmup=300), of)
 
 

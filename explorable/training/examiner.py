@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 from ..nn.examiner import Examiner, ExaminerConfig, Truth, examiner_loss
 from ..world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, Scene, draw
-from .data import CHUNK, cache, pictures, scene
-from .loop import Plan, fit
+from .data import CHUNK, cache, edition, pictures, scene, write_beside
+from .loop import Plan, Training, fit
 from .vae import PICTURES, to_tensor
 
 BATCH = 32
@@ -42,13 +42,13 @@ def _map_chunk(job: tuple[str, int]) -> np.ndarray:
 
 def cell_maps(count: int, split: str = "train") -> np.ndarray:
     """Cell maps of the first `count` scenes of a split, (count, 16, 16) uint8, kept in the cache."""
-    path = cache() / f"cells-{split}-{count}.npy"
+    path = cache() / f"cells-{split}-{count}-{edition()}.u8"
     if not path.exists():
         with ProcessPoolExecutor(2) as pool:
             jobs = [(split, s) for s in range(0, count, CHUNK)]
             maps = np.concatenate(list(tqdm(pool.map(_map_chunk, jobs), total=len(jobs), desc=f"mapping {split}")))
-        np.save(path, maps[:count])
-    return np.load(path)
+        write_beside(path, lambda part: maps[:count].tofile(part))
+    return np.fromfile(path, np.uint8).reshape(count, 16, 16)
 
 
 def answers(scenes: list[Scene], cells: np.ndarray) -> Truth:
@@ -89,7 +89,7 @@ def blurred(x: Tensor, rng: np.random.Generator) -> Tensor:
     return torch.where(half, soft, x) + 0.03 * torch.randn_like(x)
 
 
-def train(steps: int = 2400) -> Examiner:
+def train(steps: int, of: str = "") -> Training:
     """Train on the same pictures as the autoencoder."""
     data, cells = pictures(PICTURES), cell_maps(PICTURES)
     order = np.random.default_rng(2).permutation(PICTURES)
@@ -102,4 +102,4 @@ def train(steps: int = 2400) -> Examiner:
 
     torch.manual_seed(0)
     model = Examiner(CONFIG).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit("examiner", model, loss, Plan(steps, lr=1.5e-3))  # type: ignore[return-value]
+    return fit("examiner", model, loss, Plan(steps), of)

@@ -1,71 +1,81 @@
-"""Train a model, measure it, and write weights and card into the zoo."""
+"""Train a model, and write its weights and card into the zoo. What it measures is added by `measure --card`."""
 
 from __future__ import annotations
 
-import csv
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
+import numpy as np
 from torch import nn
 
 from ..pipeline import load_text, load_vae
-from ..zoo import files
-from .data import cache
-from .loop import minutes_spent
+from ..zoo import card, write
+from . import denoiser, examiner, text, vae
+from .data import edition
+from .loop import Training
 
-# name: (role, what it stands for, steps as shipped)
-RECIPES: dict[str, tuple[str, str, int]] = {
-    "vae": ("autoencoder", "the compression of Stable Diffusion: f8, 4 channels", 7_500),
-    "text": ("text encoder", "CLIP: contrastive, by sentences and by words and regions", 900),
-    "examiner": ("examiner", "scores finished pictures; never guides", 2400),
-    "unet-flow": ("denoiser", "a U-Net with cross-attention on the straight path", 5000),
+WORLD = "64,000 drawings of the picture world (split 'train': scenes and their twins, no held-out pair)"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is made. `after` names the models that must be in the zoo before; `finish` is its last touch."""
+
+    role: str
+    stands_for: str
+    data: str
+    batch: int
+    steps: int
+    train: Callable[[int, str], Training]
+    after: tuple[str, ...] = ()
+    finish: Callable[[Any], nn.Module] = lambda model: model
+
+
+RECIPES = {
+    "vae": Recipe("autoencoder", "the compression of Stable Diffusion: f8, 4 channels",
+                  f"{WORLD}; three batches of crops to one of whole pictures", vae.BATCH, 7_000,
+                  vae.train, finish=vae.standardised),
+    "text": Recipe("text encoder", "CLIP: contrastive, by sentences and by words and regions",
+                   f"latents of {WORLD}, captioned anew each time", 2 * text.PAIRS, 900,
+                   lambda steps, of: text.train(load_vae(), steps, of), ("vae",)),
+    "examiner": Recipe("examiner", "scores finished pictures; never guides", f"{WORLD}, half of them blurred",
+                       examiner.BATCH, 2_400, examiner.train),
+    "unet-flow": Recipe("denoiser", "a U-Net with cross-attention on the straight path",
+                        f"latents of {WORLD}, captioned anew each time, a tenth of the captions dropped",
+                        denoiser.BATCH, 5_000,
+                        lambda steps, of: denoiser.train(load_vae(), load_text().text, steps, of), ("vae", "text")),
 }
 
 
 def train_and_ship(name: str, steps: int | None = None) -> None:
-    """Train `name` (its forerunners must be in the zoo), and ship the moving average of its weights.
+    """Train `name` and ship the moving average of its weights. Goes on from where an earlier call was stopped.
 
     Raises:
-        KeyError: no such model; names them all.
+        ValueError: no such model, or a state on disk that is of another training.
     """
     if name not in RECIPES:
-        raise KeyError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")
-    role, stands_for, usual = RECIPES[name]
-    steps = steps or usual
-    model, about = _train(name, steps)
-    about |= {"steps": steps, "minutes": minutes_spent(name), "curve": curve(name)}
-    config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore[call-overload]
-    files.write(name, model, config, {"role": role, "stands for": stands_for, "data": DATA[name], **about})
+        raise ValueError(f"no recipe is called {name!r}; there are: {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    rests_on = " ".join([f"world {edition()}", *(f"{other} {card(other)['sha256'][:8]}" for other in recipe.after)])
+    training = recipe.train(steps or recipe.steps, rests_on)
+    ship(name, training)
 
 
-def _train(name: str, steps: int) -> tuple[nn.Module, dict]:
-    """The trained model, and what its card says beyond the recipe."""
-    if name == "vae":
-        from . import vae
-
-        return vae.train(steps), {"batch": vae.BATCH}
-    if name == "text":
-        from . import text
-
-        return text.train(load_vae(), steps), {"batch": 2 * text.PAIRS}
-    if name == "examiner":
-        from . import examiner
-
-        return examiner.train(steps), {"batch": examiner.BATCH}
-    from . import denoiser
-
-    return denoiser.train(load_vae(), load_text().text, steps), {"batch": denoiser.BATCH}
+def ship(name: str, training: Training) -> None:
+    """Write the moving average of a training into the zoo, finished or not: the card says how far it is."""
+    recipe = RECIPES[name]
+    model = recipe.finish(training.average)
+    about = {"role": recipe.role, "stands for": recipe.stands_for, "data": recipe.data, "rests on": training.of,
+             "batch": recipe.batch, "steps": training.step, "of steps planned": training.plan.steps,
+             "minutes": round(training.seconds / 60, 1), "curve": thinned(training.curve)}
+    config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
+    write(name, model, config, about)
 
 
-WORLD = "64,000 drawings of the picture world (split \"train\": scenes and their twins, no held-out pair)"
-DATA = {"vae": WORLD, "text": f"latents of {WORLD}, captioned anew each time", 
-        "examiner": f"{WORLD}, half of them blurred",
-        "unet-flow": f"latents of {WORLD}, captioned anew each time, a tenth of the captions dropped"}
-
-
-def curve(name: str, points: int = 40) -> list[dict[str, float]]:
-    """The loss curve as about `points` rows: {"step": ..., "loss": ..., ...}."""
-    with (cache() / f"{name}.csv").open() as file:
-        rows = [(int(row[0]), dict(cell.split("=") for cell in row[1:])) for row in csv.reader(file)]
-    every = max(1, len(rows) // points)
-    return [{"step": step, **{k: float(v) for k, v in cells.items()}} for step, cells in rows[every - 1 :: every]]
-
+def thinned(curve: list[dict[str, float]], points: int = 40) -> list[dict[str, float]]:
+    """At most `points` rows of a loss curve, evenly spread, to four digits."""
+    if not curve:
+        return []
+    picks = np.unique(np.linspace(0, len(curve) - 1, min(points, len(curve))).round().astype(int))
+    return [{k: float(f"{v:.4g}") for k, v in curve[i].items()} for i in picks]

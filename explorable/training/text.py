@@ -12,8 +12,9 @@ from tqdm.auto import tqdm
 from ..nn.text import TextConfig, TextModel
 from ..nn.vae import VAE
 from ..world import VOCABULARY, say
-from .data import cache, pictures, scene
-from .loop import Plan, fit
+from ..zoo import card
+from .data import cache, edition, pictures, scene, write_beside
+from .loop import Plan, Training, fit
 from .vae import PICTURES, to_tensor
 
 PAIRS = 64  # scenes and their twins in a batch
@@ -22,25 +23,23 @@ PAIRS = 64  # scenes and their twins in a batch
 @torch.inference_mode()
 def latents(vae: VAE, split: str = "train", count: int = PICTURES) -> Tensor:
     """Latents of a split, (count, 4, 16, 16) half precision, kept in the cache with the VAE that made them."""
-    mark = f"{sum(float(p.double().sum()) for p in vae.encoder.parameters()):.6f}"
-    path = cache() / f"latents-{split}-{count}.pt"
+    by = card("vae")["sha256"][:8]
+    path = cache() / f"latents-{split}-{count}-{edition()}-{by}.pt"
     if path.exists():
-        saved = torch.load(path, weights_only=True)
-        if saved["vae"] == mark:
-            return saved["latents"]
+        return torch.load(path, weights_only=True)
     data = pictures(count, split)
     out = torch.cat([vae.encode(to_tensor(data[i : i + 100]).contiguous(memory_format=torch.channels_last)).half()
                      for i in tqdm(range(0, count, 100), desc=f"encoding {split}")])
-    torch.save({"vae": mark, "latents": out}, path)
+    write_beside(path, lambda part: torch.save(out, part))
     return out
 
 
-def captions(pick: list[int], step: int, split: str = "train") -> list[str]:
+def captions(pick: list[int], step: int, split: str = "train", everything: bool = False) -> list[str]:
     """A fresh caption for each scene picked: the same scene is said in other words at another step."""
-    return [say(scene(i, split), random.Random(f"{split} {i} {step}")) for i in pick]
+    return [say(scene(i, split), random.Random(f"{split} {i} {step}"), everything) for i in pick]
 
 
-def train(vae: VAE, steps: int = 900) -> TextModel:
+def train(vae: VAE, steps: int, of: str = "") -> Training:
     """Contrastive training on latents: InfoNCE by whole sentences and by words and regions."""
     data = latents(vae)
     pairs = np.random.default_rng(1).permutation(PICTURES // 2)
@@ -51,4 +50,4 @@ def train(vae: VAE, steps: int = 900) -> TextModel:
         return model.loss(model.text.tokenizer(captions(pick, step)), data[pick].float())
 
     torch.manual_seed(0)
-    return fit("text", TextModel(TextConfig(VOCABULARY)), loss, Plan(steps, lr=1e-3, warmup=100))  # type: ignore[return-value]
+    return fit("text", TextModel(TextConfig(VOCABULARY)), loss, Plan(steps, warmup=100), of)

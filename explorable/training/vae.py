@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..nn.vae import VAE, VAEConfig
+from ..nn.vae import VAE
 from .data import pictures
-from .loop import Plan, fit
+from .loop import Plan, Training, fit
 
-BATCH = 16
+BATCH = 32  # crops; or a quarter as many whole pictures
 PICTURES = 64_000
-WHOLE_STEPS = 2080
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
@@ -39,25 +40,25 @@ def vae_loss(vae: VAE, x: Tensor) -> dict[str, Tensor]:
 
 
 def batch(data: np.ndarray, step: int) -> Tensor:
-    """Whole pictures at first, and every fourth time; else 64 x 64 crops, most of them where things stand.
+    """Every fourth time whole pictures, else 64 x 64 crops, most of them where things stand.
 
     Backgrounds are learnt soon; eyes and windows are small, and a crop shows four times as much of them in
     the same time. Crops begin at multiples of 8, so that they fall on whole latent places.
     """
     rng = np.random.default_rng([5, step])
-    if step < WHOLE_STEPS or step % 4 == 0:
-        pick = rng.integers(len(data), size=BATCH if step < WHOLE_STEPS else BATCH // 2)
+    if step % 4 == 0:
+        pick = rng.integers(len(data), size=BATCH // 4)
         return to_tensor(np.stack([data[i] for i in pick]))
     crops = []
-    for i in rng.integers(len(data), size=2 * BATCH):
+    for i in rng.integers(len(data), size=BATCH):
         low = rng.random() < 0.8
         x, y = 8 * rng.integers(0, 9), 8 * (rng.integers(5, 9) if low else rng.integers(0, 5))
         crops.append(data[i, y : y + 64, x : x + 64])
     return to_tensor(np.stack(crops))
 
 
-def train(steps: int = 7_500) -> VAE:
-    """Train, and set the statistics that make latents unit size."""
+def train(steps: int, of: str = "") -> Training:
+    """Train; `standardised` then sets the statistics that make latents unit size."""
     data = pictures(PICTURES)
 
     def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
@@ -65,17 +66,15 @@ def train(steps: int = 7_500) -> VAE:
 
     torch.manual_seed(0)
     fresh = VAE().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    vae = fit("vae", fresh, loss, Plan(steps, lr=1.5e-3, weight_decay=0.0))
-    return standardised(vae, data)  # type: ignore[arg-type]
+    return fit("vae", fresh, loss, Plan(steps, lr=1.5e-3, weight_decay=0.0), of)
 
 
 @torch.inference_mode()
-def standardised(vae: VAE, data: np.ndarray) -> VAE:
+def standardised(vae: VAE) -> VAE:
     """A VAE with the same weights whose latents have zero mean and unit spread, channel by channel."""
+    data = pictures(PICTURES)
     means = torch.cat([vae.distribution(to_tensor(data[i : i + 50]))[0] for i in range(0, 2000, 50)])
-    old = vae.config
-    config = VAEConfig(**{**old.__dict__, "shift": tuple(means.mean((0, 2, 3)).tolist()),
-                          "scale": tuple(means.std((0, 2, 3)).tolist())})
-    new = VAE(config)
+    new = VAE(replace(vae.config, shift=tuple(means.mean((0, 2, 3)).tolist()),
+                      scale=tuple(means.std((0, 2, 3)).tolist())))
     new.load_state_dict(vae.state_dict())
     return new.eval()

@@ -6,13 +6,14 @@ status line, the progress bar, the worker that keeps only the latest wish, `data
 
 from __future__ import annotations
 
+import difflib
 import functools
 import html
-import logging
 import textwrap
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,77 +23,14 @@ import traitlets as tr
 import xarray as xr
 
 from ..pipeline import Pipeline, load
+from .worker import Check, Overtaken, Worker
 
 CSS = (Path(__file__).parent / "base.css").read_text("utf-8")
 LONGEST_REPR = 109  # a notebook's text output stays on one line, and the same from run to run
+NOTICEABLE = 0.25  # seconds: what takes longer is said in words; base.css shows the bar as late
 MODEL = threading.Lock()  # one computation at a time in a kernel: two at once would only slow each other
 
-Check = Callable[[], None]
 Progress = Callable[[int, int], None]
-
-
-class Overtaken(Exception):
-    """Raised inside a computation that nobody waits for any more."""
-
-
-class Worker:
-    """Does the latest job asked for, on a thread that lives only as long as there is work.
-
-    A newer job takes the place of one that waits, and stops one that runs: the `check` that it was given
-    raises Overtaken.
-    """
-
-    def __init__(self, name: str):
-        self._name = name
-        self._change = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._waiting: Callable[[Check], None] | None = None
-        self._latest = 0
-        self._closed = False
-
-    def ask(self, job: Callable[[Check], None]) -> None:
-        """Do this, and nothing that was asked for before."""
-        with self._change:
-            if self._closed:
-                return
-            self._latest += 1
-            self._waiting = job
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=f"explorable-{self._name}", daemon=True)
-                self._thread.start()
-
-    def wait(self, timeout: float) -> bool:
-        """Whether all work was done in time."""
-        with self._change:
-            return self._change.wait_for(lambda: self._thread is None, timeout)
-
-    def close(self, timeout: float = 10) -> None:
-        """Drop what waits, stop what runs, take nothing more. When this returns there is no thread."""
-        with self._change:
-            self._closed, self._waiting = True, None
-            self._latest += 1
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def _work(self) -> None:
-        while True:
-            with self._change:
-                if self._waiting is None:
-                    self._thread = None
-                    self._change.notify_all()
-                    return
-                job, self._waiting, number = self._waiting, None, self._latest
-            try:
-                job(functools.partial(self._check, number))
-            except Overtaken:
-                pass
-            except Exception:  # a mistake in the explorable itself: the next wish must still be answered
-                logging.getLogger(__name__).exception("%s failed", self._name)
-
-    def _check(self, number: int) -> None:
-        if number != self._latest:
-            raise Overtaken
 
 
 @functools.cache
@@ -110,6 +48,7 @@ class Explorable(ipw.VBox):
 
     question: ClassVar[str] = ""
     asks: ClassVar[tuple[str, ...]] = ()  # the traits that a computation depends on
+    doing: ClassVar[str] = "Computing …"  # what the status line says of a computation that takes a while
     default_model: ClassVar[str] = "unet-flow"
 
     busy = tr.Bool(False)
@@ -117,12 +56,14 @@ class Explorable(ipw.VBox):
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
         self._pipe = pipe
         self._worker = Worker(type(self).__name__)
+        self._asking = threading.Lock()
         self.error: Exception | None = None
         self.shown: Any = None
+        self._refuse_unknown(values)
+        super().__init__(**values)
         self._status = ipw.HTML(layout=ipw.Layout(margin="0"))
         self._bar = ipw.FloatProgress(min=0, max=1, layout=ipw.Layout(width="100%", height="4px", margin="0"))
         self._bar.add_class("ex-bar")
-        super().__init__(**values)
         self.add_class("ex-explorable")
         self.observe(lambda change: self.draw(), names=list(self.asks))
 
@@ -161,9 +102,10 @@ class Explorable(ipw.VBox):
         return self._pipe or shipped(self.default_model)
 
     def draw(self) -> None:
-        """Compute what the traits now ask for. Returns at once; `wait` waits."""
-        asked = self.asked()
-        self._worker.ask(functools.partial(self._answer, asked))
+        """Compute what the traits now ask for, unless that is being done. Returns at once; `wait` waits."""
+        with self._asking:  # or of two traits set on two threads, the older wish might be asked for last
+            asked = self.asked()
+            self._worker.ask(functools.partial(self._answer, asked), asked)
 
     def wait(self, timeout: float = 60) -> None:
         """Wait until nothing is being computed.
@@ -187,14 +129,24 @@ class Explorable(ipw.VBox):
         role = "alert" if kind == "error" else "status"
         self._status.value = f'<div class="ex-status ex-{kind}" role="{role}">{html.escape(text)}</div>'
 
-    def close(self) -> None:
-        """Stop computing, and take everything off the page: no thread and no observer is left."""
-        self._worker.close()
+    def close(self, timeout: float = 10) -> None:
+        """Stop computing, and take everything off the page: no thread, no observer and no widget model is left.
+
+        Warns where the computation did not stop in time: it will by itself, at its next step.
+        """
+        if not self._worker.close(timeout):
+            warnings.warn(f"{type(self).__name__} is closed, but its computation has not stopped after {timeout:g} s; "
+                          "it will at its next step", RuntimeWarning, stacklevel=2)
         self.unobserve_all()
-        for widget in _below(self):
+        below = list(_below(self))
+        for widget in below:
             widget.unobserve_all()
             widget.close()
         super().close()
+        for widget in [*below, self]:  # last: a view on the page uses them to its end
+            for part in (widget.layout, getattr(widget, "style", None)):
+                if part is not None:
+                    part.close()
 
     def __repr__(self) -> str:
         values = {name: value for name in self.asks if (value := getattr(self, name)) is not None}
@@ -216,12 +168,11 @@ class Explorable(ipw.VBox):
         """Moving the control sets the trait, and setting the trait moves the control. What is refused moves back."""
 
         def move_in(change: Any = None) -> None:
-            with self._quietly():
-                control.value = inward(getattr(self, name))
+            control.value = inward(getattr(self, name))
 
         def move_out(change: Any) -> None:
-            if self._moving:
-                return
+            if change["new"] == inward(getattr(self, name)):
+                return  # the control followed the trait: it is not the reader's hand
             try:
                 setattr(self, name, outward(change["new"]))
             except (ValueError, tr.TraitError) as error:
@@ -232,26 +183,26 @@ class Explorable(ipw.VBox):
         self.observe(move_in, names=name)
         control.observe(move_out, names="value")
 
-    _moving = False
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Controls that move here follow a trait; they are not the reader's hand."""
-        before, self._moving = self._moving, True
-        try:
-            yield
-        finally:
-            self._moving = before
+    def _refuse_unknown(self, values: dict[str, Any]) -> None:
+        for name in values:
+            if not self.has_trait(name):
+                near = difflib.get_close_matches(name, self.asks, 1, 0.5) or difflib.get_close_matches(
+                    name, self.trait_names(), 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it can be given {', '.join(self.asks)}"
+                raise TypeError(f"{type(self).__name__} has no setting {name!r}: {hint}")
 
     def _answer(self, asked: Any, check: Check) -> None:
         """On the worker's thread: compute one wish, and show it or say what is wrong with it."""
         self.busy = True
         self._bar.bar_style, self._bar.value = "", 0
         self._bar.add_class("ex-moving")
+        progress = functools.partial(self._progress, check, time.monotonic() + NOTICEABLE)
+        if MODEL.locked():
+            self.say("Waiting for another computation …", "busy")
         try:
             with MODEL, torch.inference_mode():
                 check()
-                answer = self.compute(self.pipe, asked, functools.partial(self._progress, check))
+                answer = self.compute(self.pipe, asked, progress)
             check()
             self.shown, self.error = answer, None
             self.say(self.show(answer))
@@ -266,8 +217,10 @@ class Explorable(ipw.VBox):
             self._bar.remove_class("ex-moving")
             self.busy = False
 
-    def _progress(self, check: Check, done: int, of: int) -> None:
+    def _progress(self, check: Check, noticeable: float, done: int, of: int) -> None:
         check()
+        if time.monotonic() >= noticeable:
+            self.say(self.doing, "busy")
         if done / of >= self._bar.value + 0.04 or done >= of:  # at most some 25 messages a computation
             self._bar.value = done / of
 

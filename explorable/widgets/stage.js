@@ -137,12 +137,12 @@ class Stage {
     for (const [event, handler] of Object.entries(this.handlers)) this.model.off(event, handler);
     this.resize.disconnect();
     this.pause();
-    clearTimeout(this.resting);
   }
 
   // ---- a recording arrives -------------------------------------------------------------------------------------
 
   load() {
+    this.arrived = this.model.get("arrival");
     const buffers = this.model.get("buffers");
     const specs = this.model.get("layers");
     this.layers = new Map(specs.map((spec, i) => [spec.name, OPENERS[spec.kind](spec, buffers[i])]));
@@ -162,8 +162,11 @@ class Stage {
 
   /** Static turns into the picture once, unless the reader has asked for less motion. */
   arrive() {
+    this.pause();
     this.load();
-    if (this.count && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.play(0, ARRIVE_MS);
+    if (!this.count) return;
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.rest();
+    else this.play(0, ARRIVE_MS);
   }
 
   buildChoices(specs) {
@@ -262,6 +265,7 @@ class Stage {
   /** Python, or another view of this stage, moved. */
   follow() {
     const frame = this.model.get("frame");
+    if (this.model.get("arrival") !== this.arrived) return; // a part of a recording that is about to be loaded
     if (frame === this.known || !this.count) return; // our own report, or a part of the recording just loaded
     this.known = frame;
     this.pause();
@@ -318,7 +322,9 @@ class Stage {
     this.rest();
   }
 
+  /** Stop playing, and do not report a frame that is being left. */
   pause() {
+    clearTimeout(this.resting);
     cancelAnimationFrame(this.playing);
     this.playing = undefined;
     this.markPlaying(false);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -31,12 +32,16 @@ NARROW = {"description_width": "initial"}
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A run and its recording: pictures[k] belong to the state after steps[k] steps, (frames, 128, 128, 3) uint8."""
+    """A run and its recording: pictures[k] belong to the state after steps[k] steps, (frames, 128, 128, 3) uint8.
+
+    seconds: how long the recording took to decode, apart from the run.
+    """
 
     run: Run
     steps: np.ndarray
     noisy: np.ndarray
     believed: np.ndarray
+    seconds: float
 
 
 class Studio(Explorable):
@@ -51,6 +56,7 @@ class Studio(Explorable):
     """
 
     question = "How do words become a picture?"
+    doing = "Drawing …"
     asks = tuple(field.name for field in fields(Settings))
 
     prompt = tr.Unicode("a red sports car on a mountain road at sunset")
@@ -69,7 +75,7 @@ class Studio(Explorable):
         self.frame_with(self._prompt_row(), self._examples(), self._setting_row(), self._chips,
                         _row(self._status, about), self._bar, self.stage, self._map)
         self.observe(self._say_if_empty, names="busy")
-        self.say("Opening the model …")
+        self.say("Opening the model …", "busy")
         self.draw()
 
     def _say_if_empty(self, change: Any) -> None:
@@ -100,9 +106,13 @@ class Studio(Explorable):
                 progress(int(asked.steps + (done + start / 2 / len(latents)) * (of - asked.steps)), of)
             return np.concatenate(pictures)
 
-        noisy = decode(run.latents.values[steps], 0)
+        started = time.perf_counter()
+        noisy = decode(run.latents.values[steps[:-1]], 0)
         believed = decode(run.denoised.values[steps[:-1]], 0.5)
-        return Drawn(run, steps, noisy, np.concatenate([believed, noisy[-1:]]))
+        seconds = time.perf_counter() - started
+        # Both end with the picture itself: decoded in a batch, it could differ in a last bit.
+        end = run.image[None]
+        return Drawn(run, steps, np.concatenate([noisy, end]), np.concatenate([believed, end]), seconds)
 
     def show(self, drawn: Drawn) -> str:
         run, s = drawn.run, drawn.run.settings
@@ -115,8 +125,8 @@ class Studio(Explorable):
         self._chips.value = word_chips(run.tokens)
         words = sum(name != "<pad>" for name in run.tokens)
         width = self.pipe.text.config.width
-        self._map.value = pipeline_map(words, len(run.tokens), width, _work(s), run.seconds)
-        return _remark(s, sum(run.seconds.values()))
+        self._map.value = pipeline_map(words, len(run.tokens), width, _work(run), run.seconds)
+        return _remark(drawn)
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
@@ -189,14 +199,14 @@ class Studio(Explorable):
         dice.on_click(lambda _: setattr(self, "seed", random.randrange(DICE)))
         steps = ipw.IntSlider(
             description="steps", min=1, max=50, continuous_update=False, style=NARROW,
-            tooltip="How many times the denoiser looks at the latent", layout=ipw.Layout(flex="1 1 190px"))
+            tooltip="How many steps the sampler takes from noise to picture", layout=ipw.Layout(flex="1 1 190px"))
         guidance = ipw.FloatSlider(
             description="guidance", min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False,
             style=NARROW, tooltip="w in uncond + w (cond - uncond). 1 is plain conditional, 0 ignores the prompt",
             layout=ipw.Layout(flex="1 1 210px"))
         sampler = ipw.Dropdown(
             description="sampler", options=list(SAMPLERS), style=NARROW, layout=ipw.Layout(width="130px"),
-            tooltip="euler: one look a step. heun: two, and more exact")
+            tooltip="euler: one look a step. heun: two, but for the last, and more exact")
         self.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
         self.tie("steps", steps, lambda v: _make_room(steps, v))
         self.tie("guidance", guidance, lambda v: _make_room(guidance, v))
@@ -222,27 +232,37 @@ def _make_room(slider: ipw.Widget, value: float) -> float:
     return value
 
 
-def _passes(s: Settings) -> int:
-    """Passes through the network at each look: two while there are two estimates to tell apart."""
-    return 1 if s.guidance in (0, 1) or s.prompt == (s.negative or "") else 2
+def _work(run: Run) -> str:
+    """How often the denoiser looked at the latent, and how many estimates it made at each look."""
+    looks, passes = run.evaluations, run.branches
+    return f"{looks} look{'s' * (looks > 1)} × {passes} pass{'es' * (passes > 1)}"
 
 
-def _work(s: Settings) -> str:
-    looks = f"{s.steps} step{'s' * (s.steps > 1)}" + (" of Heun" if s.sampler == "heun" else "")
-    return f"{looks} × {_passes(s)} pass{'es' * (_passes(s) > 1)}"
+def _remark(drawn: Drawn) -> str:
+    """What the status line says of a picture: what was special about the wish, and how it came about."""
+    took = f"{duration(sum(drawn.run.seconds.values()))}, and {duration(drawn.seconds)} to decode the recording"
+    return f"{_special(drawn.run.settings)} {_work(drawn.run)}: {took}.".strip()
 
 
-def _remark(s: Settings, seconds: float) -> str:
-    """What the status line says of a picture: how it came about, and what was special about the wish."""
-    done = f"{_work(s)}, {duration(seconds)} in all."
-    if not s.prompt.strip():
-        return f"An empty prompt asks for nothing: this picture is unconditional. {done}"
+def _special(s: Settings) -> str:
+    """What a wish that is not an ordinary one comes to; nothing is said of others."""
+    prompt, negative = s.prompt.strip(), (s.negative or "").strip()
+    if s.guidance == 0 and negative:
+        return "Guidance 0 ignores the prompt: this is a picture of the negative prompt."
     if s.guidance == 0:
-        return f"Guidance 0 ignores the prompt: this picture is unconditional. {done}"
+        return "Guidance 0 ignores the prompt: this picture is unconditional."
+    if not prompt and (s.guidance == 1 or not negative):
+        return "An empty prompt asks for nothing: this picture is unconditional."
     if s.guidance == 1:
-        return f"Guidance 1 follows the prompt as it is, with no push away from anything. {done}"
-    return f"{done[:1].upper()}{done[1:]}"
+        return "Guidance 1 follows the prompt as it is, with no push away from anything."
+    if prompt == negative:
+        return "The negative prompt is the prompt: guidance has nothing to tell apart."
+    if not prompt and s.guidance > 1:
+        return "An empty prompt asks for nothing: this picture is only pushed away from the negative prompt."
+    if not prompt:
+        return "An empty prompt asks for nothing: this picture is partly of the negative prompt."
+    return ""
 
 
 def _slug(prompt: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60] or "unconditional"
+    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60] or "no-prompt"

@@ -1,11 +1,15 @@
 """A small grammar, both ways: `say` puts a scene into words, `parse` reads a caption back.
 
-    caption  = [opener] [time ","] body [where] [time]
-    body     = thing [side] | thing relation thing | thing "and" thing
-             | thing side "and" thing side | place
+    caption  = [time ","] [opener] (place | things [where]) [time]
+    things   = thing [side] | thing relation thing | thing "and" thing | thing side "and" thing side
     thing    = ("a" | "an" | "two" | "three") {size | mood | colour} noun
     relation = ["to the"] ("left" | "right") "of" | "in front of" | "behind"
     side     = "on the" ("left" | "right")
+    where    = ("on" | "in" | "at" | "by") place
+    place    = ["a" | "the"] [mood] name
+
+Openers, nouns, adjectives, times and the names of places are in `words`. The time is said once, and nothing
+twice in different ways: "a red blue car" is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from .scene import BUILDINGS, NATURAL, OPPOSITE, Group, Scene
 from .words import (
@@ -28,6 +33,8 @@ from .words import (
 )
 
 MAX_WORDS = 22  # with the start and end tokens 24, the length of a context
+# What a word is. nn.text has the same rule for its prompts: change both (tests/test_words_agree.py).
+WORD = re.compile(r"""<\S*|[^\s<.,!?;:"'()]+(?:'[^\s<.,!?;:"'()]+)*""")
 
 
 class GrammarError(ValueError):
@@ -56,8 +63,8 @@ class Caption:
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words of `text`; full stops and commas are dropped."""
-    return re.sub(r"[.,!?;:]", " ", text.lower()).split()
+    """Lower-case words of `text`. Punctuation parts words and is dropped; a "<" and what clings to it stays whole."""
+    return WORD.findall(text.lower())
 
 
 # ---------------------------------------------------------------- saying
@@ -68,7 +75,12 @@ def say(scene: Scene, rng: random.Random, everything: bool = False) -> str:
 
     everything: say all that is known of it. Otherwise a caption may leave out the place, the time (mostly
         the day), a thing's natural colour, and which of two things is on the left.
+
+    Raises:
+        ValueError: a scene with neither a thing nor a place: there is nothing to speak of.
     """
+    if not scene.groups and not scene.place:
+        raise ValueError("a scene with neither a thing nor a place cannot be put into words: give it one of them")
     while True:
         caption = _say(scene, rng, everything)
         if len(split_words(caption)) <= MAX_WORDS:
@@ -82,7 +94,7 @@ def _say(scene: Scene, rng: random.Random, everything: bool) -> str:
     place = time = ""
     if scene.place and (everything or not things or rng.random() < 0.75 or mood_on is None):
         preposition, article, name = rng.choice(PLACE_WORDS[scene.place])
-        magical = "magical" if scene.mood and mood_on is None else ""
+        magical = "magical" if scene.mood == "magical" and mood_on is None else ""
         place = _join("" if not things else preposition, article, magical, name)
     if scene.time and (everything or rng.random() < (0.45 if scene.time == "day" else 0.8)):
         time = rng.choice(TIME_WORDS[scene.time])
@@ -147,7 +159,8 @@ def parse(text: str) -> Caption:
     """Read a caption.
 
     Raises:
-        GrammarError: the words are known but not in an order the grammar allows, or a word is unknown.
+        GrammarError: the words are known but not in an order the grammar allows, or a word is unknown, or
+            the caption contradicts itself, or says what cannot be drawn.
     """
     return _Reader(split_words(text)).caption()
 
@@ -158,8 +171,8 @@ def _lookup(table: dict, *, plural: int | None = None) -> list[tuple[tuple[str, 
     return sorted(rows, key=lambda row: -len(row[0]))
 
 
-_ADJECTIVES = [(role, _lookup(table)) for role, table in
-               (("size", SIZE_WORDS), ("mood", MOOD_WORDS), ("colour", COLOUR_WORDS))]
+_MOODS = _lookup(MOOD_WORDS)
+_ADJECTIVES = (("size", _lookup(SIZE_WORDS)), ("mood", _MOODS), ("colour", _lookup(COLOUR_WORDS)))
 _NOUNS = {False: _lookup(THING_WORDS, plural=0), True: _lookup(THING_WORDS, plural=1)}
 _TIMES = _lookup(TIME_WORDS)
 _PLACES = _lookup({p: tuple({name for _, _, name in ways}) for p, ways in PLACE_WORDS.items()})
@@ -177,6 +190,7 @@ class _Reader:
         self.text, self.at = words, 0
         self.words = [Word(w) for w in words]
         self.mood: str | None = None
+        self.mood_word = ""
 
     def caption(self) -> Caption:
         if not self.text:
@@ -192,7 +206,11 @@ class _Reader:
         time = time or self.time()
         if self.at < len(self.text):
             raise GrammarError(f"cannot read on at {self.text[self.at]!r} (word {self.at + 1})")
-        return Caption(Scene(groups, relation, place, time, self.mood), tuple(self.words))
+        try:
+            scene = Scene(groups, relation, place, time, self.mood)
+        except ValueError as error:  # the words are in order, but no picture can show what they say
+            raise GrammarError(str(error)) from error
+        return Caption(scene, tuple(self.words))
 
     def take(self, rows, role: str = "function", group: int | None = None):
         """The meaning of the words that come next, if `rows` has them; and go past them."""
@@ -215,18 +233,26 @@ class _Reader:
 
     def place(self, bare: bool = False) -> str | None:
         """A place after its preposition, or (bare) standing alone as the subject."""
-        start = self.at, list(self.words), self.mood
+        start = self.at, list(self.words)
         preposition = None if bare else self.word("on", "in", "at", "by")
         self.word("a", "the")
-        self.adjective_mood()
+        at, mood = self.at, self.take(_MOODS, "mood")
         place = self.take(_PLACES, "place")
         if place and (bare or preposition in _PREPOSITIONS[place]):
+            if mood:
+                self.set_mood(mood, at)
             return place
-        self.at, self.words, self.mood = start
+        self.at, self.words = start
         return None
 
-    def adjective_mood(self) -> None:
-        self.mood = self.take(_ADJECTIVES[1][1], "mood") or self.mood
+    def set_mood(self, mood: str, at: int) -> None:
+        """The picture has one mood: a second one, said by the word at `at`, must be the same."""
+        if self.mood not in (None, mood):
+            self.contradicts(at, self.mood_word)
+        self.mood, self.mood_word = mood, self.text[at]
+
+    def contradicts(self, at: int, before: str) -> NoReturn:
+        raise GrammarError(f"{self.text[at]!r} (word {at + 1}) contradicts {before!r}: say one of them")
 
     def things(self) -> tuple[tuple[Group, ...], str | None]:
         first = self.group(0)
@@ -252,11 +278,17 @@ class _Reader:
         if count > 1:
             self.words[start] = Word(number, "count", index)
         said: dict[str, str] = {}
+        by: dict[str, str] = {}  # the word that said it
         while True:
+            at = self.at
             for role, rows in _ADJECTIVES:
                 meaning = self.take(rows, role, index)
                 if meaning:
-                    said[role] = meaning
+                    if said.setdefault(role, meaning) != meaning:
+                        self.contradicts(at, by[role])
+                    by[role] = self.text[at]
+                    if role == "mood":
+                        self.set_mood(meaning, at)
                     break
             else:
                 break
@@ -264,7 +296,6 @@ class _Reader:
         if kind is None:
             here = self.text[self.at] if self.at < len(self.text) else "the end"
             raise GrammarError(f"expected a {'plural' if count > 1 else 'single'} thing at {here!r}")
-        self.mood = said.get("mood", self.mood)
         return Group(kind, said.get("colour"), said.get("size", "medium"), count)
 
 

@@ -40,7 +40,7 @@ NARROW = ("cat", "rabbit", "tree", "flower", "ball", "balloon")  # two of them f
 
 @dataclass(frozen=True)
 class Group:
-    """One to three of a kind. `colour`, `side` None: unsaid."""
+    """One to three of a kind. `colour`, `side` None: unsaid. Only a single thing by itself has a side."""
 
     kind: str
     colour: str | None = None
@@ -81,6 +81,12 @@ class Scene:
             raise ValueError("two groups of one kind: say a count instead (\"two cars\")")
         if self.relation and len(self.groups) < 2:
             raise ValueError(f"relation {self.relation!r} needs two things")
+        for g in self.groups:
+            if g.side is not None and len(self.groups) == 2:
+                raise ValueError(f"side {g.side!r} of the {g.kind}: with two groups, say a relation instead")
+            if g.side in ("left", "right") and g.count > 1:
+                raise ValueError(f"side {g.side!r} of the {g.kind}: several of a kind stand all across the picture; "
+                                 "leave the side unsaid")
 
 
 def _check(what: str, value: object, allowed: tuple) -> None:

@@ -1,4 +1,4 @@
-"""The shipped weights: half precision in safetensors, a card beside each, and `load` to open them."""
+"""The shipped weights: half precision in safetensors, a card beside each, and `read` to open them, checked."""
 
 from .files import WeightError, annotate, card, names, read, write
 

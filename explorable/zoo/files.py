@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 FOLDER = Path(__file__).parent
@@ -30,36 +30,64 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 
 def card(name: str, folder: Path = FOLDER) -> dict:
-    """The card of a model: what it is, its data, steps, time, measured quality and checksum."""
+    """The card of a model: what it is, its data, steps, time, measured quality and checksum.
+
+    Raises:
+        WeightError: unknown name; a card that cannot be read or has no checksum.
+    """
     if name not in names(folder):
         near = difflib.get_close_matches(name, names(folder), n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise WeightError(f"no model is called {name!r}; {hint}there are: {', '.join(names(folder))}")
-    return json.loads((folder / f"{name}.json").read_text())
+    try:
+        about = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    except ValueError as error:  # no JSON, or not even text
+        raise WeightError(f"the card {name}.json cannot be read ({error}): install the package again") from error
+    if not isinstance(about, dict) or not isinstance(about.get("sha256"), str):
+        raise WeightError(f"the card {name}.json is damaged (it holds no checksum): install the package again")
+    return about
 
 
 def write(name: str, module: nn.Module, config: dict, about: dict, folder: Path = FOLDER) -> None:
     """Write the weights of `module` in half precision, and their card with its checksum."""
     state = {k: v.detach().half().contiguous() for k, v in module.state_dict().items()}
-    path = folder / f"{name}.safetensors"
-    save_file(state, path, metadata={"config": json.dumps(config)})
-    size = {"parameters": sum(v.numel() for v in state.values()), "bytes": path.stat().st_size}
-    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-    text = json.dumps({"name": name, **about, **size, "config": config, "sha256": checksum}, indent=2)
-    (folder / f"{name}.json").write_text(text + "\n")
+    weights = save(state, metadata={"config": json.dumps(config)})
+    size = {"parameters": sum(v.numel() for v in state.values()), "bytes": len(weights)}
+    checksum = hashlib.sha256(weights).hexdigest()
+    text = _card_text({"name": name, **about, **size, "config": config, "sha256": checksum})
+    _put({folder / f"{name}.safetensors": weights, folder / f"{name}.json": text})
 
 
 def annotate(name: str, folder: Path = FOLDER, **facts) -> None:
     """Put measured facts onto a card."""
-    about = card(name, folder) | facts
-    (folder / f"{name}.json").write_text(json.dumps(about, indent=2) + "\n")
+    _put({folder / f"{name}.json": _card_text(card(name, folder) | facts)})
+
+
+def _card_text(about: dict) -> bytes:
+    return (json.dumps(about, indent=2) + "\n").encode()
+
+
+def _put(files: dict[Path, bytes]) -> None:
+    """Write each file beside its place, and only when all are whole put them there, in order.
+
+    Whoever reads sees an old file or a new one, never half of one; what cannot be written changes nothing.
+    """
+    parts = {path: path.with_name(f"{path.name}.part") for path in files}
+    try:
+        for path, part in parts.items():
+            part.write_bytes(files[path])
+        for path, part in parts.items():
+            part.replace(path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def read(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Configuration and float32 weights of a model, checked against its card.
 
     Raises:
-        WeightError: unknown name; file missing, cut short or changed.
+        WeightError: unknown name; card or file missing, cut short or changed.
     """
     expected, path = card(name, folder)["sha256"], folder / f"{name}.safetensors"
     if not path.exists():
@@ -69,8 +97,12 @@ def read(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Te
                           "install the package again")
     try:
         with safe_open(path, "pt") as file:
-            saved = json.loads(file.metadata()["config"])
-            config = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+            try:
+                saved = json.loads((file.metadata() or {})["config"])
+                config = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+            except (KeyError, ValueError, AttributeError) as error:
+                raise WeightError(f"the weight file {path.name} has no configuration in it: "
+                                  "install the package again") from error
             return config, {k: file.get_tensor(k).to(torch.float32) for k in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise WeightError(f"the weight file {path.name} cannot be read ({error}): install the package again") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,18 +15,18 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playwright
 
 CHROME_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
                "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 NEWS = {"fetchNews": "false", "checkForUpdates": False}
-# What JupyterLab itself writes to the console as an error, whatever the notebook does.
-LAB_NOISE = (
-    "favicon",
-    "/api/workspaces/",  # a workspace that was never saved is asked for, and is not there: 404
-    "/lsp/status",  # no language server is installed
-    "Failed to load resource: the server responded with a status of 404",
-)
+NOT_THERE = "Failed to load resource: the server responded with a status of 404"
+# The addresses that JupyterLab itself asks for in vain, whatever the notebook does.
+LAB_NOISE = re.compile(r"""https?://[^/]+/(
+    favicon\.ico
+  | (lab/)?api/workspaces/.*  # a workspace that was never saved
+  | lsp/status.*  # no language server is installed
+)""", re.VERBOSE)
 
 
 @contextlib.contextmanager
@@ -55,11 +56,17 @@ def lab(root: Path, settings: dict[str, dict] | None = None) -> Iterator[str]:
             _await_server(f"http://127.0.0.1:{port}/api/status", server)
             yield f"http://127.0.0.1:{port}"
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
+            _stop(server)
+
+
+def _stop(server: subprocess.Popen) -> None:
+    """End a server and its children, kindly at first. It may have ended by itself."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(10)
+            return
 
 
 def _await_server(address: str, server: subprocess.Popen, patience: float = 90) -> None:
@@ -96,12 +103,14 @@ def complaints(page: Page) -> list[str]:
     """Errors on the page's console and uncaught ones, from now on, without Lab's own noise."""
     found: list[str] = []
 
-    def hear(text: str) -> None:
-        if not any(noise in text for noise in LAB_NOISE):
-            found.append(text)
+    def hear(message: ConsoleMessage) -> None:
+        url = message.location.get("url", "")
+        noise = message.text.startswith(NOT_THERE) and LAB_NOISE.fullmatch(url)
+        if message.type == "error" and not noise:
+            found.append(f"{message.text} ({url})")
 
-    page.on("console", lambda m: m.type == "error" and hear(f"{m.text} ({m.location.get('url', '')})"))
-    page.on("pageerror", lambda error: hear(str(error)))
+    page.on("console", hear)
+    page.on("pageerror", lambda error: found.append(str(error)))
     return found
 
 

@@ -80,14 +80,6 @@ def test_the_error_falls_with_the_order_of_the_method(sampler, path, mean, sprea
     assert slope == pytest.approx(-ORDER[sampler], abs=0.15)
 
 
-@given(gaussians)
-def test_heun_is_nearer_than_euler(target):
-    x = start_noise(2, (50,))
-    exact = target.flow(x, 1.0, 0.0)
-    errors = {s: (walk(s, target, x, 40)[-1].next_x - exact).abs().mean().item() for s in SAMPLERS}
-    assert errors["heun"] < errors["euler"] or errors["euler"] < 1e-12
-
-
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @given(path=st.sampled_from(PATHS), steps=st.integers(1, 12), seed=st.integers(0, 99))
 def test_one_picture_alone_is_reached_in_any_number_of_steps(sampler, path, steps, seed):
@@ -208,8 +200,5 @@ def test_noise_is_standard_normal():
     assert abs(noise.std().item() - 1) < 5 / math.sqrt(2 * n)
 
 
-@pytest.mark.xfail(
-    reason="check() lets numpy integers through, torch.Generator.manual_seed does not", raises=TypeError
-)
 def test_a_seed_may_come_from_numpy():
     assert torch.equal(start_noise(np.int64(3), (4,)), start_noise(3, (4,)))

@@ -65,7 +65,7 @@ def test_every_measure_named_is_there_and_an_unknown_one_is_named():
 
     for module, function, _ in MEASURES.values():
         assert callable(getattr(importlib.import_module(f"explorable.measure.{module}"), function))
-    with pytest.raises(KeyError, match="exam"):
+    with pytest.raises(ValueError, match="exam"):
         measure("exams")
 
 

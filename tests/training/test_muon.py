@@ -1,0 +1,50 @@
+"""Muon: its steps are orthogonal, its matrices are the inner ones, and it goes downhill."""
+
+import pytest
+import torch
+from torch import nn
+
+from explorable.nn.unet import UNet
+from explorable.training.muon import Muon, inner_matrices, orthogonalised
+
+
+@pytest.mark.parametrize("shape", [(40, 200), (200, 40), (64, 96)])
+def test_all_singular_values_come_near_one_and_the_directions_stay(shape):
+    g = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    u, _, v = torch.linalg.svd(g, full_matrices=False)
+    o = orthogonalised(g)
+    values = torch.linalg.svdvals(o)
+    assert values.min() > 0.5 and values.max() < 1.3
+    assert torch.equal((u.T @ o @ v.T).diagonal() > 0.5, torch.ones(min(shape), dtype=torch.bool))
+    assert (o - u @ torch.diag((u.T @ o @ v.T).diagonal()) @ v).abs().max() < 1e-6
+
+
+def test_the_scale_of_a_gradient_does_not_matter():
+    g = torch.randn(50, 70, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(orthogonalised(g), orthogonalised(1000 * g), rtol=1e-3, atol=1e-4)
+
+
+def test_it_takes_inner_matrices_and_leaves_thin_layers_and_tables():
+    model = UNet()
+    inner = {id(p) for p in inner_matrices(model)}
+    assert id(model.middle.res.conv1.weight) in inner
+    assert id(model.outlet.weight) not in inner
+    assert not any(id(p) in inner for p in model.parameters() if p.ndim == 1)
+    assert not inner_matrices(nn.Embedding(100, 100))
+
+
+def test_it_goes_downhill():
+    torch.manual_seed(0)
+    layer, wanted = nn.Linear(40, 40, bias=False), torch.randn(40, 40) / 6
+    x = torch.randn(200, 40)
+    optimizer = Muon([layer.weight], lr=0.02)
+
+    def loss() -> torch.Tensor:
+        return (layer(x) - x @ wanted.T).square().mean()
+
+    first = loss().item()
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+    assert loss().item() < first / 50

@@ -1,0 +1,32 @@
+"""What the widget tests share: a pipeline that can be held up, and ways to see what a Studio shows."""
+
+from __future__ import annotations
+
+from explorable.pipeline import Pipeline
+from explorable.widgets.studio import Studio
+
+
+class CountingPipeline(Pipeline):
+    """A pipeline that remembers what it was asked for, what it finished, and can be held up at a step."""
+
+    def __call__(self, prompt, *args, progress=None, **settings):
+        self.asked.append((prompt, settings))
+
+        def held_up(done, of):
+            self.reached.set()
+            assert self.go_on.wait(20)
+            if progress:
+                progress(done, of)
+
+        run = super().__call__(prompt, *args, progress=held_up, **settings)
+        self.finished.append(run.settings)
+        return run
+
+
+def status(studio: Studio) -> str:
+    return studio._status.value
+
+
+def controls_of(studio: Studio) -> dict:
+    return {w.description: w for row in studio.children if hasattr(row, "children") for w in row.children
+            if hasattr(w, "description")}
