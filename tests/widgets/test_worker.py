@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+
+import pytest
 
 from explorable.widgets.worker import Overtaken, Worker
 
@@ -15,12 +18,17 @@ def test_the_worker_reports_when_time_is_up():
     assert worker.wait(20)
 
 
-def test_when_the_worker_is_done_its_thread_is_gone():
+def test_when_the_worker_is_done_its_thread_is_gone(monkeypatch: pytest.MonkeyPatch):
+    class SlowToGo(threading.Thread):
+        def run(self):
+            super().run()
+            time.sleep(0.2)
+
+    monkeypatch.setattr(threading, "Thread", SlowToGo)
     worker = Worker("test")
-    for _ in range(200):
-        worker.ask(lambda check: None)
-        assert worker.wait(20)
-        assert not [t for t in threading.enumerate() if t.name == "explorable-test"]
+    worker.ask(lambda check: None)
+    assert worker.wait(20)
+    assert not [t for t in threading.enumerate() if t.name == "explorable-test"]
 
 
 def test_the_worker_goes_on_after_a_mistake():
