@@ -10,6 +10,7 @@ Importing the package is cheap: torch, plotly and the widgets come in when they 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from .zoo import WeightError
 
 __version__ = "0.1.0"
+
+# Threads of torch that wait for each other shall sleep, not spin: on a busy machine spinning makes a picture ten
+# times slower. Read once, when torch is first imported; whoever has set it keeps what they set.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "load": "pipeline", "Pipeline": "pipeline", "SettingError": "pipeline", "Run": "run", "Settings": "run",
