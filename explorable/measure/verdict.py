@@ -10,6 +10,7 @@ import torch
 
 from ..nn.examiner import Examiner, ExaminerConfig
 from ..pipeline import load_examiner
+from ..training.vae import to_tensor
 from ..world import Scene
 
 BATCH = 64
@@ -47,8 +48,8 @@ def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdic
     examiner = examiner or shipped_examiner()
     out: list[Verdict] = []
     for start in range(0, len(images), BATCH):
-        x = torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH])).permute(0, 3, 1, 2)
-        report = examiner(x.float() / 127.5 - 1)
+        x = to_tensor(images[start : start + BATCH])
+        report = examiner(x)
         best = {name: getattr(report, name).argmax(-1).numpy() for name in report._fields if name != "cells"}
         out += [_in_words(examiner.config, {k: v[i] for k, v in best.items()}) for i in range(len(x))]
     return out

@@ -89,17 +89,7 @@ class Examiner(nn.Module):
                       self.place(whole), self.time(whole), self.mood(whole), cells)
 
 
-class Truth(NamedTuple):
-    """The right answers for a batch, as class numbers; -100 where there is no answer. Fields as in Report."""
-
-    number: Tensor
-    colour: Tensor
-    side: Tensor
-    relation: Tensor
-    place: Tensor
-    time: Tensor
-    mood: Tensor
-    cells: Tensor
+Truth = Report  # the right answers: the same fields, with class numbers for logits, -100 where there is no answer
 
 
 def examiner_loss(report: Report, truth: Truth) -> dict[str, Tensor]:
