@@ -20,9 +20,12 @@ import xarray as xr
 from torch import Tensor
 
 from .diffusion.guidance import classifier_free
-from .diffusion.paths import Path, Straight, denoised_from_velocity
-from .diffusion.samplers import SAMPLERS, Denoise, Step, start_noise, uniform_times
+from .diffusion.paths import PATHS, Path
+from .diffusion.predictions import check_prediction, to_denoised
+from .diffusion.samplers import SAMPLERS, Denoise, Step, dice, start_noise
+from .diffusion.times import uniform_times
 from .nn.blocks import Memory
+from .nn.dit import DiT, DiTConfig, Prompt
 from .nn.examiner import Examiner, ExaminerConfig
 from .nn.text import TextConfig, TextEncoder, TextModel
 from .nn.unet import UNet, UNetConfig
@@ -80,7 +83,7 @@ class Denoiser:
     branches: 2 where two estimates are compared (both go through the network in one batch), else 1.
     """
 
-    def __init__(self, pipe: Pipeline, memory: list[Memory], branches: int, guidance: float):
+    def __init__(self, pipe: Pipeline, memory: list[Memory] | Prompt, branches: int, guidance: float):
         self.pipe, self.memory, self.branches, self.guidance = pipe, memory, branches, guidance
         self.evaluations = 0
 
@@ -94,10 +97,12 @@ class Denoiser:
 
 
 class Pipeline:
-    """Prompt to Run. The networks are public: `text`, `denoiser`, `vae`; so is the `path`."""
+    """Prompt to Run. The networks are public: `text`, `denoiser`, `vae`; so are the `path` and the `prediction`."""
 
-    def __init__(self, name: str, text: TextEncoder, denoiser: UNet, vae: VAE, path: Path, device: torch.device):
-        self.name, self.path, self.device = name, path, device
+    def __init__(self, name: str, text: TextEncoder, denoiser: UNet | DiT, vae: VAE, path: Path, prediction: str,
+                 device: torch.device):
+        check_prediction(prediction, path)
+        self.name, self.path, self.prediction, self.device = name, path, prediction, device
         self.text = text.eval().to(device)
         self.denoiser = denoiser.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.vae = vae.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -161,7 +166,8 @@ class Pipeline:
     def walk(self, denoise: Denoise, settings: Settings, seeds: list[int]) -> Iterator[Step]:
         """The steps of a batch of samplings, one for each seed. Latents (batch, 4, 16, 16) float64, on the CPU."""
         noise = torch.stack([start_noise(seed, LATENT) for seed in seeds])
-        return SAMPLERS[settings.sampler](denoise, self.path, noise, uniform_times(settings.steps))
+        times = uniform_times(settings.steps)
+        return SAMPLERS[settings.sampler](denoise, self.path, noise, times, dice(seeds, LATENT))
 
     def images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """A batch of finished pictures, (batch, 128, 128, 3) uint8, for measurements: one prompt and seed each."""
@@ -186,11 +192,11 @@ class Pipeline:
         context = self.text.encode(list(texts))
         return Denoiser(self, self.denoiser.remember(context.vectors, context.keep), 2 if both else 1, guidance)
 
-    def estimate(self, x: Tensor, t: float, memory: list[Memory]) -> Tensor:
-        """The network's estimate of x0, float64 on the CPU: its velocity, converted at the edge."""
+    def estimate(self, x: Tensor, t: float, memory: list[Memory] | Prompt) -> Tensor:
+        """The network's estimate of x0, float64 on the CPU: its prediction, converted at the edge."""
         noisy = x.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
-        velocity = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), memory)
-        return denoised_from_velocity(self.path, x.double(), velocity.cpu().double(), t)
+        prediction = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), memory)
+        return to_denoised(self.prediction, self.path, x.double(), prediction.cpu().double(), t)
 
     @torch.inference_mode()
     def decode(self, latents: np.ndarray) -> np.ndarray:
@@ -225,9 +231,12 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
     """
     about, chosen = card(name), choose_device(device)
     if about.get("role") != "denoiser":
-        raise WeightError(f"{name!r} is the {about['role']} of a pipeline and draws nothing by itself; "
-                          "load('unet-flow') draws, and has it inside")
-    return Pipeline(name, load_text().text, load_denoiser(name), load_vae(), Straight(), chosen)
+        raise WeightError(f"{name!r} is the {about.get('role', 'unnamed part')} of a pipeline and draws nothing by "
+                          "itself; load('unet-flow') draws, and has it inside")
+    if about.get("path") not in PATHS:
+        raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
+    return Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
+                    about.get("prediction", ""), chosen)
 
 
 def load_text() -> TextModel:
@@ -235,8 +244,10 @@ def load_text() -> TextModel:
     return _open("text", lambda config: TextModel(TextConfig(**config)))
 
 
-def load_denoiser(name: str) -> UNet:
+def load_denoiser(name: str) -> UNet | DiT:
     """The network of a shipped model."""
+    if card(name).get("network") == "DiT":
+        return _open(name, lambda config: DiT(DiTConfig(**config)))
     return _open(name, lambda config: UNet(UNetConfig(**config)))
 
 

@@ -16,7 +16,8 @@ import explorable as ex
 from explorable import pipeline as module
 from explorable import zoo
 from explorable.diffusion.paths import Straight
-from explorable.diffusion.samplers import SAMPLERS, start_noise, uniform_times
+from explorable.diffusion.samplers import SAMPLERS, start_noise
+from explorable.diffusion.times import uniform_times
 from explorable.nn.text import END, PAD, START, PromptTooLongError, TextConfig, TextModel, UnknownWordError
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
@@ -63,7 +64,8 @@ def networks() -> dict:
 @pytest.fixture(scope="module")
 def pipe(networks) -> Pipeline:
     return Pipeline(
-        "tiny", networks["text"].text, networks["unet-flow"], networks["vae"], Straight(), torch.device("cpu")
+        "tiny", networks["text"].text, networks["unet-flow"], networks["vae"], Straight(), "velocity",
+        torch.device("cpu")
     )
 
 
@@ -285,7 +287,7 @@ WRONG = {
     "steps": (0, -1, MAX_STEPS + 1, 10_000, 2.5, "20", None, math.nan),
     "guidance": (math.nan, math.inf, -math.inf, -1, -1e-9, 101, "4", None),
     "seed": (-1, 2**63, 1.5, "0", None),
-    "sampler": ("", "eulr", "ddpm", None, "Euler"),
+    "sampler": ("", "eulr", "plms", None, "Euler"),
 }
 EACH = [
     pytest.param(field, value, id=f"{field}={value!r}") for field, values in WRONG.items() for value in values
@@ -417,7 +419,8 @@ def shelf(tmp_path, networks, monkeypatch):
     """The same tiny networks as weight files, in the place of the shipped ones."""
     roles = {"text": (TEXT, "text encoder"), "unet-flow": (UNET, "denoiser"), "vae": (CODER, "decoder")}
     for name, (config, role) in roles.items():
-        zoo.write(name, networks[name], asdict(config), {"role": role}, tmp_path)
+        about = {"role": role, "path": "straight", "prediction": "velocity"}
+        zoo.write(name, networks[name], asdict(config), about, tmp_path)
     monkeypatch.setattr(module, "card", partial(zoo.card, folder=tmp_path))
     monkeypatch.setattr(module, "read", partial(zoo.read, folder=tmp_path))
     return tmp_path
@@ -508,7 +511,7 @@ def test_a_gpu_starts_from_the_same_noise_and_ends_near(networks, pipe):
 
     parts = {name: copy.deepcopy(network) for name, network in networks.items()}
     there = Pipeline(
-        "tiny", parts["text"].text, parts["unet-flow"], parts["vae"], Straight(), torch.device("cuda")
+        "tiny", parts["text"].text, parts["unet-flow"], parts["vae"], Straight(), "velocity", torch.device("cuda")
     )
     a, b = (p(PROMPT, steps=5, guidance=3, seed=1) for p in (pipe, there))
     assert np.array_equal(a.latents.values[0], b.latents.values[0])

@@ -111,6 +111,16 @@ class UNet(nn.Module):
         down, up = self.down, self.up
         return [*level(down, 0), *level(down, 1), self.middle, *level(up, 1), *level(up, 0)]
 
+    @property
+    def overview(self) -> Unit:
+        """The last unit at 8 x 8 on the way up: there the whole picture has been seen, and detail not yet begun."""
+        return level(self.up, 1)[-1]
+
+    @property
+    def overview_width(self) -> int:
+        """Channels of what the overview gives out."""
+        return self.config.widths[1]
+
     def remember(self, context: Tensor, keep: Tensor) -> list[Memory]:
         """What every cross-attention layer reads of a context (batch, tokens, width): once a prompt."""
         return [unit.cross.remember(context, keep) for unit in self.units()]

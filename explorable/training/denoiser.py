@@ -1,13 +1,23 @@
-"""Train a denoiser: the straight path, logit-normal times, a tenth of the captions dropped for guidance."""
+"""Train the denoisers: two networks on two paths, with everything else the same.
+
+The same latents, words, order of pictures, noise and noise levels: what differs between two twins is the
+network or the path.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..nn.text import TextEncoder
+from ..diffusion.paths import PATHS
+from ..diffusion.predictions import PREDICTIONS
+from ..nn.dit import DiT
+from ..nn.text import PictureEncoder, TextModel
 from ..nn.unet import UNet
 from ..nn.vae import VAE
 from .examiner import NONE, cell_maps
@@ -17,21 +27,82 @@ from .vae import PICTURES
 
 BATCH = 32
 DROP = 0.1  # share of captions replaced by the empty one
+LEVEL = 0.5  # mean of log(sigma / alpha): latents keep neighbours alike, so much is still seen where it is 0
+ALIGN = 0.5  # weight of the alignment, as Yu et al. have it
 
 
-def flow_loss(model: nn.Module, x0: Tensor, context: Tensor, keep: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean squared error of the velocity on x_t = (1 - t) x0 + t noise.
+@dataclass(frozen=True)
+class Twin:
+    """A denoiser: its network, the path that it walks, and what it predicts there."""
 
-    Times are logit-normal, denser in the middle, where most is decided (Esser et al. 2024, section 3.1).
+    network: Callable[[], UNet | DiT]
+    path: str
+    prediction: str
+
+
+TWINS = {
+    "unet-flow": Twin(UNet, "straight", "velocity"),
+    "unet-diffusion": Twin(UNet, "linear", "v"),
+    "dit-flow": Twin(DiT, "straight", "velocity"),
+    "dit-diffusion": Twin(DiT, "linear", "v"),
+}
+
+
+class Aligned(nn.Module):
+    """A denoiser whose inner view of the picture is held against a picture encoder's, while it trains.
+
+    Yu et al. 2024 (REPA, equation 8): what the network's overview has seen in a *noisy* latent, through a small
+    head, shall point where the picture encoder's region vectors of the *clean* latent point. Those lie among
+    the words, so the denoiser has to work out early what is where. The head is thrown away after training.
+    """
+
+    def __init__(self, net: UNet | DiT, shared_width: int):
+        super().__init__()
+        self.net, self.config = net, net.config
+        width = net.overview_width
+        self.head = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, shared_width))
+
+    def forward(self, x: Tensor, t: Tensor, context: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's prediction (batch, 4, 16, 16), and its region vectors (batch, 64, shared width)."""
+        seen: list[Tensor] = []
+        handle = self.net.overview.register_forward_hook(lambda module, inputs, output: seen.append(output))
+        try:
+            prediction = self.net(x, t, self.net.remember(context, keep))
+        finally:
+            handle.remove()
+        return prediction, self.head(regions(seen[0]))
+
+
+def regions(seen: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """What an overview gave out, as (batch, 64, width): a picture from a U-Net, patches and words from a DiT."""
+    return seen[0] if isinstance(seen, tuple) else seen.flatten(2).transpose(1, 2)
+
+
+def denoising_loss(model: Aligned, twin: Twin, x0: Tensor, context: Tensor, keep: Tensor, weight: Tensor,
+                   teacher: PictureEncoder) -> dict[str, Tensor]:
+    """Weighted mean squared error of the prediction at random noise levels, and the alignment.
+
+    The noise ratio sigma / alpha is log-normal, the same for every path: on the straight one that is a
+    logit-normal t, denser in the middle, where most is decided (Esser et al. 2024, section 3.1).
     weight (batch, 1, 16, 16) says which places matter more. Each place has its own best answer, which no
     weight moves: weights only say what to learn first.
     """
+    path = PATHS[twin.path]
     noise = torch.randn_like(x0)
-    t = torch.sigmoid(torch.randn(len(x0)))
-    at = t[:, None, None, None]
-    noisy = ((1 - at) * x0 + at * noise).contiguous(memory_format=torch.channels_last)
-    velocity = model(noisy, t, model.remember(context, keep))  # type: ignore[operator]
-    return (weight * (velocity - (noise - x0)).square()).mean()
+    times = [path.time_at(ratio) for ratio in torch.exp(LEVEL + torch.randn(len(x0))).tolist()]
+
+    def mix(shares: list[tuple[float, float]]) -> Tensor:
+        of_picture, of_noise = torch.tensor(shares, device=x0.device)[:, :, None, None, None].unbind(1)
+        return of_picture * x0 + of_noise * noise
+
+    noisy = mix([(path.alpha(t), path.sigma(t)) for t in times]).contiguous(memory_format=torch.channels_last)
+    target = mix([PREDICTIONS[twin.prediction](path, t) for t in times])
+    prediction, seen = model(noisy, torch.tensor(times, device=x0.device), context, keep)
+    with torch.no_grad():
+        clean, _ = teacher(x0)
+    squared = (weight * (prediction - target).square()).mean()
+    alike = F.cosine_similarity(seen, clean, dim=-1).mean()
+    return {"loss": squared - ALIGN * alike, "squared": squared, "alike": alike}
 
 
 def emphasis(cells: np.ndarray) -> Tensor:
@@ -41,9 +112,9 @@ def emphasis(cells: np.ndarray) -> Tensor:
     return weight / weight.mean()
 
 
-def train(vae: VAE, text: TextEncoder, steps: int, of: str = "") -> Training:
-    """unet-flow: the text encoder stays as it is, so that every denoiser reads the same words."""
-    data, cells = latents(vae), cell_maps(PICTURES)
+def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Training:
+    """Train a twin; the text encoder stays as it is, so that every denoiser reads the same words."""
+    twin, data, cells = TWINS[name], latents(vae), cell_maps(PICTURES)
     order = np.random.default_rng(3)
     epochs: list[np.ndarray] = []
 
@@ -58,11 +129,11 @@ def train(vae: VAE, text: TextEncoder, steps: int, of: str = "") -> Training:
         drop = np.random.default_rng([4, step]).random(BATCH) < DROP
         texts = ["" if d else c for c, d in zip(captions(chosen, step), drop, strict=True)]
         with torch.no_grad():
-            context = text.encode(texts)
-        return {"loss": flow_loss(model, data[chosen].float(), context.vectors, context.keep, emphasis(cells[chosen]))}
+            context = words.text.encode(texts)
+        assert isinstance(model, Aligned)
+        return denoising_loss(model, twin, data[chosen].float(), context.vectors, context.keep,
+                              emphasis(cells[chosen]), words.picture)
 
     torch.manual_seed(0)
-    model = UNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit("unet-flow", model, loss, Plan(steps, warmup=300), of)
-
-
+    net = twin.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return fit(name, Aligned(net, words.config.shared_width), loss, Plan(steps, warmup=300), of)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from ..nn.unet import UNet
 from ..pipeline import load_text, load_vae
 from ..zoo import card, write
 from . import denoiser, examiner, text, vae
@@ -20,7 +21,8 @@ WORLD = "64,000 drawings of the picture world (split 'train': scenes and their t
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is made. `after` names the models that must be in the zoo before; `finish` is its last touch."""
+    """How a model is made. `after` names the models that must be in the zoo before; `finish` is its last touch;
+    `more` goes onto the card."""
 
     role: str
     stands_for: str
@@ -30,22 +32,34 @@ class Recipe:
     train: Callable[[int, str], Training]
     after: tuple[str, ...] = ()
     finish: Callable[[Any], nn.Module] = lambda model: model
+    more: dict[str, str] = field(default_factory=dict)
 
 
 RECIPES = {
     "vae": Recipe("autoencoder", "the compression of Stable Diffusion: f8, 4 channels",
-                  f"{WORLD}; three batches of crops to one of whole pictures", vae.BATCH, 7_000,
+                  f"{WORLD}; three batches of crops to one of whole pictures", vae.BATCH, 5_500,
                   vae.train, finish=vae.standardised),
     "text": Recipe("text encoder", "CLIP: contrastive, by sentences and by words and regions",
                    f"latents of {WORLD}, captioned anew each time", 2 * text.PAIRS, 900,
                    lambda steps, of: text.train(load_vae(), steps, of), ("vae",)),
     "examiner": Recipe("examiner", "scores finished pictures; never guides", f"{WORLD}, half of them blurred",
                        examiner.BATCH, 2_400, examiner.train),
-    "unet-flow": Recipe("denoiser", "a U-Net with cross-attention on the straight path",
-                        f"latents of {WORLD}, captioned anew each time, a tenth of the captions dropped",
-                        denoiser.BATCH, 5_000,
-                        lambda steps, of: denoiser.train(load_vae(), load_text().text, steps, of), ("vae", "text")),
 }
+
+
+def _denoiser(name: str) -> Recipe:
+    """The recipe of a twin: the same for all four but for the name."""
+    twin = denoiser.TWINS[name]
+    network = "U-Net with cross-attention" if twin.network is UNet else "diffusion transformer with joint attention"
+    return Recipe("denoiser", f"a {network} on the {twin.path} path, predicting {twin.prediction}",
+                  f"latents of {WORLD}, captioned anew each time, a tenth of the captions dropped",
+                  denoiser.BATCH, 5_000,
+                  lambda steps, of: denoiser.train(name, load_vae(), load_text(), steps, of), ("vae", "text"),
+                  lambda aligned: aligned.net,
+                  {"network": twin.network.__name__, "path": twin.path, "prediction": twin.prediction})
+
+
+RECIPES |= {name: _denoiser(name) for name in denoiser.TWINS}
 
 
 def train_and_ship(name: str, steps: int | None = None) -> None:
@@ -67,7 +81,7 @@ def ship(name: str, training: Training) -> None:
     recipe = RECIPES[name]
     model = recipe.finish(training.average)
     about = {"role": recipe.role, "stands for": recipe.stands_for, "data": recipe.data, "rests on": training.of,
-             "batch": recipe.batch, "steps": training.step, "of steps planned": training.plan.steps,
+             **recipe.more, "batch": recipe.batch, "steps": training.step, "of steps planned": training.plan.steps,
              "minutes": round(training.seconds / 60, 1), "curve": thinned(training.curve)}
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
     write(name, model, config, about)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from explorable.diffusion.guidance import classifier_free
 from explorable.diffusion.paths import (
+    PATHS,
     Straight,
-    denoised_from_velocity,
     noise_from_denoised,
     velocity_from_denoised,
 )
+from explorable.diffusion.predictions import to_denoised
 
 
 class Circle:
@@ -35,8 +36,12 @@ class Circle:
     def sigma_rate(self, t: float) -> float:
         return math.pi / 2 * math.cos(math.pi * t / 2)
 
+    def time_at(self, ratio: float) -> float:
+        return math.atan(ratio) * 2 / math.pi
 
-paths = st.sampled_from((Straight(), Circle()))
+
+ALL = (*PATHS.values(), Circle())
+paths = st.sampled_from(ALL)
 times = st.floats(1e-3, 1)
 seeds = st.integers(0, 2**31)
 weights = st.floats(-20, 20)
@@ -57,7 +62,7 @@ def test_picture_and_noise_come_back_from_the_latent_and_its_speed(path, t, seed
     x0, e, _ = three(seed)
     x = path.alpha(t) * x0 + path.sigma(t) * e
     speed = path.alpha_rate(t) * x0 + path.sigma_rate(t) * e
-    close(denoised_from_velocity(path, x, speed, t), x0)
+    close(to_denoised("velocity", path, x, speed, t), x0)
     close(noise_from_denoised(path, x, x0, t), e, 1 / path.sigma(t))
     close(velocity_from_denoised(path, x, x0, t), speed, 1 / path.sigma(t))
 
@@ -66,29 +71,30 @@ def test_picture_and_noise_come_back_from_the_latent_and_its_speed(path, t, seed
 def test_velocity_and_denoised_undo_each_other(path, t, seed):
     x, anything, _ = three(seed)
     scale = 1 / path.sigma(t)
-    close(denoised_from_velocity(path, x, velocity_from_denoised(path, x, anything, t), t), anything, scale)
-    close(velocity_from_denoised(path, x, denoised_from_velocity(path, x, anything, t), t), anything, scale)
+    close(to_denoised("velocity", path, x, velocity_from_denoised(path, x, anything, t), t), anything, scale)
+    close(velocity_from_denoised(path, x, to_denoised("velocity", path, x, anything, t), t), anything, scale)
 
 
 @given(seeds)
 def test_a_speed_can_be_read_at_every_time_of_the_straight_path(seed):
     """Where nothing is noise the latent is the picture, whatever the speed."""
     x, speed, _ = three(seed)
-    close(denoised_from_velocity(Straight(), x, speed, 0.0), x)
-    close(denoised_from_velocity(Straight(), x, speed, 1.0), x - speed)
+    close(to_denoised("velocity", Straight(), x, speed, 0.0), x)
+    close(to_denoised("velocity", Straight(), x, speed, 1.0), x - speed)
 
 
 @given(paths, st.floats(0.01, 0.99))
 def test_the_rates_are_the_derivatives(path, t):
     h = 1e-5
     for f, rate in ((path.alpha, path.alpha_rate), (path.sigma, path.sigma_rate)):
-        assert rate(t) == pytest.approx((f(t + h) - f(t - h)) / (2 * h), abs=1e-8)
+        assert rate(t) == pytest.approx((f(t + h) - f(t - h)) / (2 * h), rel=1e-6, abs=1e-8)
 
 
 def test_a_path_begins_at_the_picture_and_ends_in_noise():
-    for path in (Straight(), Circle()):
+    for path in ALL:
         assert (path.alpha(0.0), path.sigma(0.0)) == (1, 0)
-        assert (path.alpha(1.0), path.sigma(1.0)) == pytest.approx((0, 1), abs=1e-15)
+        left = 0.00657 if path.name == "linear" else 0  # DDPM's own schedule never quite loses the picture
+        assert (path.alpha(1.0), path.sigma(1.0)) == pytest.approx((left, 1), abs=3e-5)
         assert all(
             isinstance(f(0.5), float) for f in (path.alpha, path.sigma, path.alpha_rate, path.sigma_rate)
         )
@@ -117,3 +123,24 @@ def test_guiding_the_denoised_is_guiding_the_velocity(path, t, seed, w):
     guided = velocity_from_denoised(path, x, classifier_free(uncond, cond, w), t)
     apart = (velocity_from_denoised(path, x, d, t) for d in (uncond, cond))
     close(guided, classifier_free(*apart, w), 100 / path.sigma(t))
+
+
+@given(st.sampled_from((*PATHS.values(), Circle())), st.floats(0.001, 0.999))
+def test_a_time_is_found_by_its_noise(path, t):
+    assert path.time_at(path.sigma(t) / path.alpha(t)) == pytest.approx(t, abs=1e-9)
+
+
+@given(st.sampled_from(("linear", "cosine")), st.floats(0, 1))
+def test_variance_is_preserved(name, t):
+    path = PATHS[name]
+    assert path.alpha(t) ** 2 + path.sigma(t) ** 2 == pytest.approx(1, abs=1e-12)
+
+
+def test_the_linear_path_is_ddpms_own_schedule():
+    """Ho et al. add beta_k from 0.0001 to 0.02 in 1000 steps: their product of (1 - beta) is our alpha squared."""
+    betas = [1e-4 + (0.02 - 1e-4) * k / 999 for k in range(1000)]
+    product = 1.0
+    for k, beta in enumerate(betas):
+        product *= 1 - beta
+        if k % 100 == 99:
+            assert PATHS["linear"].alpha((k + 1) / 1000) == pytest.approx(math.sqrt(product), rel=0.06)

@@ -18,11 +18,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_paths import Circle
 
-from explorable.diffusion.paths import Path, Straight, velocity_from_denoised
-from explorable.diffusion.samplers import SAMPLERS, start_noise, uniform_times
+from explorable.diffusion.paths import Cosine, Linear, Path, Straight, velocity_from_denoised
+from explorable.diffusion.samplers import SAMPLERS, ddim, dice, posterior, start_noise
+from explorable.diffusion.times import uniform_times
 
-ORDER = {"euler": 1, "heun": 2}
-EVALUATIONS = {"euler": lambda steps: steps, "heun": lambda steps: 2 * steps - 1}
+ORDER = {"euler": 1, "heun": 2, "ddim": 1, "dpmpp_2m": 2}  # of those that throw no dice
+DICE = {"ddpm"}
+
+
+def evaluations(sampler: str, steps: int) -> int:
+    return 2 * steps - 1 if sampler == "heun" else steps
+
+
 PATHS = (Straight(), Circle())
 
 
@@ -51,11 +58,11 @@ gaussians = st.builds(Gaussian, st.floats(-3, 3), st.floats(0.2, 3), st.sampled_
 
 
 def walk(sampler: str, target: Gaussian, x: torch.Tensor, steps: int) -> list:
-    return list(SAMPLERS[sampler](target.denoise, target.path, x, uniform_times(steps)))
+    return list(SAMPLERS[sampler](target.denoise, target.path, x, uniform_times(steps), lambda: torch.randn_like(x)))
 
 
 def test_every_sampler_has_its_order_here():
-    assert ORDER.keys() == SAMPLERS.keys(), "say what order the new sampler has"
+    assert ORDER.keys() | DICE == SAMPLERS.keys(), "say what order the new sampler has"
 
 
 @given(gaussians, st.floats(0.05, 0.95))
@@ -67,15 +74,25 @@ def test_the_closed_form_is_a_flow(target, t):
     torch.testing.assert_close((after - before) / (2 * h), speed, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", ORDER)
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p.name)
 @pytest.mark.parametrize(("mean", "spread"), [(0.7, 0.5), (-1.5, 0.8), (0.0, 2.0)])
 def test_the_error_falls_with_the_order_of_the_method(sampler, path, mean, spread):
-    """Error against number of steps, both as logarithms, is a line: its slope is minus the order."""
+    """Error against number of steps, both as logarithms, is a line: its slope is minus the order.
+
+    The log ratio in which dpmpp_2m walks has no ends at pure noise and pure picture, so it is given a walk between.
+    """
     target, x = Gaussian(mean, spread, path), start_noise(1, (200,))
-    exact = target.flow(x, 1.0, 0.0)
+    start, end = (0.95, 0.05) if sampler == "dpmpp_2m" else (1.0, 0.0)
+    exact = target.flow(x, start, end)
+
+    def error(steps: int) -> float:
+        times = [end + (start - end) * t for t in uniform_times(steps)]
+        *_, last = SAMPLERS[sampler](target.denoise, path, x, times)
+        return (last.next_x - exact).abs().mean().item()
+
     steps = [64, 128, 256, 512]
-    errors = [(walk(sampler, target, x, n)[-1].next_x - exact).abs().mean().item() for n in steps]
+    errors = [error(n) for n in steps]
     slope = np.polyfit(np.log(steps), np.log(errors), 1)[0]
     assert slope == pytest.approx(-ORDER[sampler], abs=0.15)
 
@@ -85,8 +102,9 @@ def test_the_error_falls_with_the_order_of_the_method(sampler, path, mean, sprea
 def test_one_picture_alone_is_reached_in_any_number_of_steps(sampler, path, steps, seed):
     """The whole target is one point: its estimate never changes, and the last step lands on it."""
     point = start_noise(seed + 100, (4, 3))
-    *_, last = SAMPLERS[sampler](lambda x, t: point, path, start_noise(seed, (4, 3)), uniform_times(steps))
-    if path.name == "straight":  # where a fixed estimate makes a straight walk
+    *_, last = SAMPLERS[sampler](lambda x, t: point, path, start_noise(seed, (4, 3)), uniform_times(steps),
+                                lambda: start_noise(seed + 7, (4, 3)))
+    if path.name == "straight" or sampler not in ("euler", "heun"):  # those two follow curves by straight steps
         torch.testing.assert_close(last.next_x, point, rtol=1e-12, atol=1e-12)
     assert torch.equal(last.denoised, point)
 
@@ -132,14 +150,14 @@ def test_a_sampler_computes_only_what_is_asked_for(sampler):
         return target.denoise(x, t)
 
     steps = 6
-    records = SAMPLERS[sampler](denoise, target.path, start_noise(0, (3,)), uniform_times(steps))
+    records = SAMPLERS[sampler](denoise, target.path, start_noise(0, (3,)), uniform_times(steps), dice([1], (3,)))
     assert inspect.isgenerator(records) and asked == []
     for done in range(1, steps + 1):
         next(records)
-        ahead = EVALUATIONS[sampler](done)
-        assert len(asked) == (ahead if done == steps or sampler == "euler" else ahead + 1)
+        ahead = evaluations(sampler, done)
+        assert len(asked) == (ahead + 1 if sampler == "heun" and done < steps else ahead)
     assert next(records, None) is None
-    assert len(asked) == EVALUATIONS[sampler](steps)
+    assert len(asked) == evaluations(sampler, steps)
     assert 0.0 not in asked, "no speed is known where there is no noise"
 
 
@@ -148,13 +166,13 @@ def test_the_walk_is_in_float64_around_a_float32_network(sampler):
     target = Gaussian(0.2, 0.5, Straight())
     coarse = list(
         SAMPLERS[sampler](
-            lambda x, t: target.denoise(x, t).float(), target.path, start_noise(0, (3,)), uniform_times(5)
-        )
+            lambda x, t: target.denoise(x, t).float(), target.path, start_noise(0, (1, 3)), uniform_times(5),
+            dice([0], (3,)))
     )
     assert all(r.next_x.dtype == torch.float64 and isinstance(r.t, float) for r in coarse)
-    torch.testing.assert_close(
-        coarse[-1].next_x, walk(sampler, target, start_noise(0, (3,)), 5)[-1].next_x, rtol=1e-5, atol=1e-5
-    )
+    noise, times = start_noise(0, (1, 3)), uniform_times(5)
+    *_, fine = SAMPLERS[sampler](target.denoise, target.path, noise, times, dice([0], (3,)))
+    torch.testing.assert_close(coarse[-1].next_x, fine.next_x, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -164,14 +182,6 @@ def test_an_error_in_the_network_comes_through(sampler):
 
     with pytest.raises(RuntimeError, match="no network"):
         next(SAMPLERS[sampler](broken, Straight(), start_noise(0, (3,)), uniform_times(3)))
-
-
-@given(st.integers(1, 1000))
-def test_times_fall_evenly_from_one_to_zero(steps):
-    times = uniform_times(steps)
-    assert len(times) == steps + 1 and times[0] == 1 and times[-1] == 0
-    assert np.diff(times) == pytest.approx(np.full(steps, -1 / steps))
-    assert all(type(t) is float for t in times)
 
 
 @settings(max_examples=30)
@@ -202,3 +212,57 @@ def test_noise_is_standard_normal():
 
 def test_a_seed_may_come_from_numpy():
     assert torch.equal(start_noise(np.int64(3), (4,)), start_noise(3, (4,)))
+
+
+@given(st.sampled_from((*PATHS, Linear(), Cosine())), st.floats(0.02, 0.98), st.floats(0.02, 0.98))
+def test_the_posterior_is_bayes(path, one, other):
+    """Prior of the less noisy latent given x0, likelihood of x given it: their product's mean and spread."""
+    next_t, t = sorted((one, other))
+    a, s, next_a, next_s = path.alpha(t), path.sigma(t), path.alpha(next_t), path.sigma(next_t)
+    if t - next_t < 1e-3:
+        return
+    ratio, added = a / next_a, s**2 - (a / next_a * next_s) ** 2
+    precision = 1 / next_s**2 + ratio**2 / added
+    of_x, of_x0, spread = posterior(path, t, next_t)
+    assert spread == pytest.approx(precision**-0.5, rel=1e-6)
+    assert of_x == pytest.approx(ratio / added / precision, rel=1e-6)
+    assert of_x0 == pytest.approx(next_a / next_s**2 / precision, rel=1e-6)
+
+
+@pytest.mark.parametrize("path", [*PATHS, Linear(), Cosine()], ids=lambda p: p.name)
+def test_ddim_with_all_its_noise_is_ddpm(path):
+    """Song et al. 2020, section 4.1: two ways of writing one sampler."""
+    target, noise, times = Gaussian(0.4, 0.6, path), start_noise(5, (2, 3)), uniform_times(9)
+    one = SAMPLERS["ddpm"](target.denoise, path, noise, times, dice([1, 2], (3,)))
+    other = ddim(target.denoise, path, noise, times, dice([1, 2], (3,)), eta=1.0)
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a.next_x, b.next_x, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda p: p.name)
+@pytest.mark.parametrize("eta", [0.3, 1.0])
+def test_dice_lead_to_the_same_pictures_as_none(path, eta):
+    """Mean and spread of 20,000 ends are the target's, to five standard errors and what 400 steps leave."""
+    n, target = 20_000, Gaussian(0.7, 0.5, path)
+    *_, last = ddim(target.denoise, path, start_noise(1, (1, n)), uniform_times(400), dice([1], (n,)), eta)
+    assert last.next_x.mean().item() == pytest.approx(0.7, abs=5 * 0.5 / n**0.5 + 0.005)
+    assert last.next_x.std().item() == pytest.approx(0.5, abs=5 * 0.5 / (2 * n) ** 0.5 + 0.005)
+
+
+def test_a_sampler_with_dice_wants_them():
+    target = Gaussian(0, 1, Straight())
+    for sampler, settings_ in ((SAMPLERS["ddpm"], {}), (ddim, {"eta": 0.5})):
+        with pytest.raises(ValueError, match="give draw"):
+            list(sampler(target.denoise, Straight(), start_noise(0, (3,)), uniform_times(4), **settings_))
+
+
+def test_dice_belong_to_their_seed_and_go_on_from_its_start():
+    """A row's dice do not depend on its neighbours, and are not the noise that it started from."""
+    both, alone = dice([3, 9], (4,)), dice([9], (4,))
+    for _ in range(3):
+        assert torch.equal(both()[1], alone()[0])
+    first = dice([9], (4,))()[0]
+    assert not torch.equal(first, start_noise(9, (4,)))
+    generator = torch.Generator().manual_seed(9)
+    torch.randn(4, generator=generator, dtype=torch.float64)
+    assert torch.equal(first, torch.randn(4, generator=generator, dtype=torch.float64))

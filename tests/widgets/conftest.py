@@ -22,7 +22,7 @@ def pipe() -> CountingPipeline:
     text = TextEncoder(TextConfig(VOCABULARY, width=32, layers=1, heads=2))
     unet = UNet(UNetConfig(widths=(32, 32, 32), head_width=16, context_width=32, time_width=32))
     vae = VAE(VAEConfig(encoder_widths=(8, 16), decoder_widths=(16, 16)))
-    pipe = CountingPipeline("tiny", text, unet, vae, Straight(), torch.device("cpu"))
+    pipe = CountingPipeline("tiny", text, unet, vae, Straight(), "velocity", torch.device("cpu"))
     pipe.asked, pipe.finished = [], []
     pipe.reached, pipe.go_on = threading.Event(), threading.Event()
     pipe.go_on.set()

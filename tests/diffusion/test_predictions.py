@@ -1,0 +1,65 @@
+"""Predictions: whatever is predicted, the same picture comes back; and each is what its paper says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from explorable.diffusion.paths import PATHS, Straight
+from explorable.diffusion.predictions import (
+    PREDICTIONS,
+    PredictionError,
+    check_prediction,
+    from_denoised,
+    to_denoised,
+)
+
+paths = st.sampled_from(tuple(PATHS.values()))
+kinds = st.sampled_from(tuple(PREDICTIONS))
+times = st.floats(0.01, 0.99)
+
+
+def pair(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A picture and a noise, float64."""
+    return tuple(torch.randn(2, 2, 4, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))
+
+
+@given(paths, kinds, times, st.integers(0, 2**31))
+def test_there_and_back(path, kind, t, seed):
+    """Denoised to prediction to denoised, and prediction to denoised to prediction."""
+    x, anything = pair(seed)
+    there = from_denoised(kind, path, x, anything, t)
+    torch.testing.assert_close(to_denoised(kind, path, x, there, t), anything, rtol=1e-8, atol=1e-8)
+    back = to_denoised(kind, path, x, anything, t)
+    torch.testing.assert_close(from_denoised(kind, path, x, back, t), anything, rtol=1e-8, atol=1e-8)
+
+
+@given(paths, times, st.integers(0, 2**31))
+def test_each_is_what_its_paper_says(path, t, seed):
+    x0, e = pair(seed)
+    a, s, da, ds = path.alpha(t), path.sigma(t), path.alpha_rate(t), path.sigma_rate(t)
+    x = a * x0 + s * e
+    said = {"noise": e, "x0": x0, "v": a * e - s * x0, "velocity": da * x0 + ds * e}
+    assert said.keys() == PREDICTIONS.keys(), "say what the new prediction is"
+    for kind, prediction in said.items():
+        torch.testing.assert_close(from_denoised(kind, path, x, x0, t), prediction, rtol=1e-8, atol=1e-8)
+        torch.testing.assert_close(to_denoised(kind, path, x, prediction, t), x0, rtol=1e-8, atol=1e-8)
+
+
+@given(kinds.filter(lambda kind: kind != "noise"), paths, st.integers(0, 2**31))
+def test_all_but_noise_can_begin_in_noise(kind, path, seed):
+    x0, e = pair(seed)
+    x = path.alpha(1.0) * x0 + path.sigma(1.0) * e
+    out = to_denoised(kind, path, x, from_denoised(kind, path, x, x0, 1.0), 1.0)
+    torch.testing.assert_close(out, x0, rtol=1e-6, atol=1e-6)
+    check_prediction(kind, path)
+
+
+def test_what_cannot_be_sampled_from_is_refused():
+    check_prediction("noise", PATHS["linear"])
+    with pytest.raises(PredictionError, match=r"straight path.*v or velocity"):
+        check_prediction("noise", Straight())
+    with pytest.raises(PredictionError, match=r"'score'.*noise, x0, v, velocity"):
+        check_prediction("score", Straight())

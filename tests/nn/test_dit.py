@@ -1,0 +1,104 @@
+"""The transformer: patches, gates, joint attention."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from explorable.nn.dit import SIDE, DiT, DiTConfig
+
+SMALL = DiTConfig(width=32, depth=2, heads=2, context_width=12)
+
+
+def inputs(seed: int = 0, batch: int = 2, tokens: int = 6) -> tuple[torch.Tensor, ...]:
+    """x, t, context, keep; the second prompt has two tokens of padding."""
+    g = torch.Generator().manual_seed(seed)
+    keep = torch.ones(batch, tokens, dtype=torch.bool)
+    keep[1:, -2:] = False
+    return (torch.randn(batch, 4, SIDE, SIDE, generator=g), torch.rand(batch, generator=g),
+            torch.randn(batch, tokens, 12, generator=g), keep)
+
+
+def shaken(model: DiT) -> DiT:
+    """Every weight moved, so that no gate is shut."""
+    g = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.1 * torch.randn(p.shape, generator=g)
+    return model.eval()
+
+
+def run(model: DiT, x, t, context, keep) -> torch.Tensor:
+    return model(x, t, model.remember(context, keep))
+
+
+def test_an_untrained_block_is_the_identity():
+    """adaLN-zero: closed gates let nothing through, whatever t and the words say."""
+    model, (x, t, context, keep) = DiT(SMALL), inputs()
+    memory = model.remember(context, keep)
+    patches = model.inlet(x).flatten(2).transpose(1, 2) + model.places
+    seen = torch.cat([keep.new_ones(2, patches.shape[1]), keep], dim=1)
+    after, words = model.blocks[0](patches, memory.words, model.time(t) + memory.summary, seen)
+    assert torch.equal(after, patches) and torch.equal(words, memory.words)
+    assert run(model, x, t, context, keep).abs().max() == 0
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_any_patch_that_divides_gives_the_latents_shape(patch):
+    model = shaken(DiT(replace(SMALL, patch=patch)))
+    x, t, context, keep = inputs()
+    assert model.places.shape[0] == (16 // patch) ** 2
+    assert run(model, x, t, context, keep).shape == x.shape
+
+
+@pytest.mark.parametrize("patch", [0, 3, 5, 32, -2])
+def test_a_patch_that_does_not_divide_is_refused(patch):
+    with pytest.raises(ValueError, match=f"patch is {patch}: choose one that divides"):
+        DiT(replace(SMALL, patch=patch))
+
+
+def test_heads_must_share_the_width():
+    with pytest.raises(ValueError, match="width 32 cannot be shared among 5 heads"):
+        DiT(replace(SMALL, heads=5))
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_patches_go_back_where_they_came_from(patch):
+    """With all blocks shut, what goes in at one patch comes out at that patch and nowhere else."""
+    model, (x, t, context, keep) = shaken(DiT(replace(SMALL, patch=patch, depth=0))), inputs()
+    other = x.clone()
+    other[:, :, 4:8, 8:12] += 1
+    moved = (run(model, other, t, context, keep) - run(model, x, t, context, keep)).abs().amax((0, 1)) > 1e-6
+    inside = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    inside[4:8, 8:12] = True
+    assert torch.equal(moved, inside)
+
+
+def test_padding_is_not_read():
+    model, (x, t, context, keep) = shaken(DiT(SMALL)), inputs()
+    other = context.clone()
+    other[1, -2:] += 5
+    torch.testing.assert_close(run(model, x, t, other, keep), run(model, x, t, context, keep))
+    other[1, 0] += 5
+    assert not torch.allclose(run(model, x, t, other, keep)[1], run(model, x, t, context, keep)[1], atol=1e-3)
+
+
+def test_every_place_hears_every_place_and_every_word():
+    model, (x, t, context, keep) = shaken(DiT(SMALL)), inputs()
+    x.requires_grad_()
+    context.requires_grad_()
+    run(model, x, t, context, keep)[0, 0, 0, 0].backward()
+    assert (x.grad[0].abs().amax(0) > 0).all() and (context.grad[0].abs().amax(-1) > 0).all()
+    assert x.grad[1].abs().max() == 0, "rows of a batch are apart"
+
+
+def test_time_matters_and_gradients_reach_every_weight():
+    model, (x, t, context, keep) = shaken(DiT(SMALL)), inputs()
+    out = run(model, x, t, context, keep)
+    assert not torch.allclose(out, run(model, x, t / 2, context, keep), atol=1e-3)
+    out.square().mean().backward()
+    # the words of the last block are read by nobody after it
+    silent = {n for n, p in model.named_parameters() if p.grad is None or p.grad.abs().max() == 0}
+    assert all(n.startswith(("blocks.1.words.think", "blocks.1.words.out")) for n in silent), silent

@@ -1,0 +1,109 @@
+"""The twins: what they share, and what a perfect one would lose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from explorable.diffusion.paths import PATHS
+from explorable.diffusion.predictions import check_prediction
+from explorable.nn.dit import DiT, DiTConfig
+from explorable.nn.text import PictureEncoder, TextConfig
+from explorable.nn.unet import UNet, UNetConfig
+from explorable.training.denoiser import TWINS, Aligned, denoising_loss, emphasis
+from explorable.training.examiner import NONE
+
+CONTEXT = 12
+NETWORKS = {
+    "unet": lambda: UNet(UNetConfig(widths=(32, 64, 64), context_width=CONTEXT, time_width=32)),
+    "dit": lambda: DiT(DiTConfig(width=32, depth=2, heads=2, context_width=CONTEXT)),
+}
+
+
+def teacher() -> PictureEncoder:
+    torch.manual_seed(3)
+    return PictureEncoder(TextConfig(("red",), shared_width=8, picture_widths=(8, 16, 16))).eval()
+
+
+def losses(model, name: str, x0: torch.Tensor) -> dict[str, torch.Tensor]:
+    torch.manual_seed(11)
+    context, keep = torch.ones(len(x0), 5, CONTEXT), torch.ones(len(x0), 5, dtype=torch.bool)
+    return denoising_loss(model, TWINS[name], x0, context, keep, torch.ones(len(x0), 1, 16, 16), teacher())
+
+
+class Oracle(torch.nn.Module):
+    """Knows that every picture is `x0`, and says so in its twin's own way; notes what it was asked."""
+
+    def __init__(self, name: str, x0: torch.Tensor):
+        super().__init__()
+        self.twin, self.x0, self.asked = TWINS[name], x0, []
+
+    def forward(self, x, t, context, keep):
+        path, out = PATHS[self.twin.path], []
+        for row, (noisy, time) in enumerate(zip(x, t.tolist(), strict=True)):
+            a, s = path.alpha(time), path.sigma(time)
+            e = (noisy - a * self.x0[row]) / s
+            self.asked.append(s / a)
+            velocity = path.alpha_rate(time) * self.x0[row] + path.sigma_rate(time) * e
+            out.append(velocity if self.twin.prediction == "velocity" else a * e - s * self.x0[row])
+        return torch.stack(out), teacher()(self.x0)[0]
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_an_oracle_loses_nothing(name):
+    x0 = torch.randn(6, 4, 16, 16)
+    said = losses(Oracle(name, x0), name, x0)
+    assert said["squared"].item() == pytest.approx(0, abs=1e-4)
+    assert said["alike"].item() == pytest.approx(1, abs=1e-5)
+
+
+def test_all_twins_see_the_same_noise_levels():
+    x0, asked = torch.randn(6, 4, 16, 16), {}
+    for name in TWINS:
+        oracle = Oracle(name, x0)
+        losses(oracle, name, x0)
+        asked[name] = oracle.asked
+    for ratios in asked.values():
+        assert ratios == pytest.approx(asked["unet-flow"], rel=1e-3)
+
+
+def test_every_twin_can_be_sampled_from_and_they_differ_in_one_thing_at_a_time():
+    for twin in TWINS.values():
+        check_prediction(twin.prediction, PATHS[twin.path])
+    made = {(t.network.__name__, t.path) for t in TWINS.values()}
+    assert made == {(n, p) for n in ("UNet", "DiT") for p in ("straight", "linear")}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("name", ["unet-flow", "unet-diffusion"])
+def test_both_networks_learn_and_leave_no_hook(network, name):
+    torch.manual_seed(0)
+    net = NETWORKS[network]()
+    model, x0 = Aligned(net, 8), torch.randn(4, 4, 16, 16)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    said = []
+    for _ in range(12):
+        loss = losses(model, name, x0)
+        said.append(loss["loss"].item())
+        optimizer.zero_grad()
+        loss["loss"].backward()
+        optimizer.step()
+    assert said[-1] < said[0] - 0.2
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_an_error_in_the_network_leaves_no_hook():
+    model = Aligned(NETWORKS["unet"](), 8)
+    with pytest.raises(RuntimeError):
+        model(torch.randn(2, 3, 16, 16), torch.rand(2), torch.ones(2, 5, CONTEXT), torch.ones(2, 5, dtype=torch.bool))
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+def test_things_weigh_three_times_as_much_as_what_is_behind_them():
+    cells = np.full((1, 16, 16), NONE, np.uint8)
+    cells[0, 8, 8] = 3
+    weight = emphasis(cells)
+    assert weight.mean().item() == pytest.approx(1)
+    assert weight[0, 0, 8, 8] / weight[0, 0, 0, 0] == pytest.approx(3)
+    assert (weight > 1).sum() == 9, "the thing and what touches it"
