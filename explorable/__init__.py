@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .nn.text import PromptTooLongError, UnknownWordError
-    from .pipeline import Pipeline, SettingError, load
-    from .run import Run, Settings
+    from .pipeline import Pipeline, load
+    from .run import Run
+    from .settings import SettingError, Settings
     from .widgets.studio import Studio
     from .zoo import WeightError
 
@@ -27,7 +28,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
-    "load": "pipeline", "Pipeline": "pipeline", "SettingError": "pipeline", "Run": "run", "Settings": "run",
+    "load": "pipeline", "Pipeline": "pipeline", "SettingError": "settings", "Run": "run", "Settings": "settings",
     "WeightError": "zoo", "UnknownWordError": "nn.text", "PromptTooLongError": "nn.text",
     "Studio": "widgets.studio",
 }

@@ -122,7 +122,7 @@ def paint(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
 
     from .measure.exam import LESSON
     from .pipeline import load
-    from .run import GUIDANCE
+    from .settings import GUIDANCE
 
     pipe = load()
     w = GUIDANCE if guidance is None else guidance

@@ -11,57 +11,31 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from numbers import Integral, Real
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from .diffusion.guidance import classifier_free
+from .diffusion.guidance import classifier_free, rescaled
 from .diffusion.paths import PATHS, Path
 from .diffusion.predictions import check_prediction, to_denoised
 from .diffusion.samplers import SAMPLERS, Denoise, Step, dice, start_noise
-from .diffusion.times import uniform_times
+from .diffusion.times import spaced
 from .nn.blocks import Memory
 from .nn.dit import DiT, DiTConfig, Prompt
 from .nn.examiner import Examiner, ExaminerConfig
 from .nn.text import TextConfig, TextEncoder, TextModel
 from .nn.unet import UNet, UNetConfig
 from .nn.vae import VAE, VAEConfig
-from .run import GUIDANCE, Run, Settings
+from .run import Run
+from .settings import GUIDANCE, SettingError, Settings, check
 from .zoo import WeightError, card, read
 
-MAX_STEPS = 1000
 DECODED_AT_ONCE = 16  # pictures: a long recording must not need a lot of memory
 LATENT = (4, 16, 16)
 Network = TypeVar("Network", bound=torch.nn.Module)
-
-
-class SettingError(ValueError):
-    """A setting that makes no sense: named, with its range."""
-
-
-def check(settings: Settings) -> Settings:
-    """The same settings in Python's own numbers, or a SettingError: which one is wrong, and what it may be."""
-    s = settings
-    for name in ("prompt", "negative"):
-        if not isinstance(getattr(s, name), str) and (name, s.negative) != ("negative", None):
-            raise SettingError(f"{name} is {getattr(s, name)!r}: give a text (an empty one asks for nothing)")
-    if not _whole(s.steps) or not 1 <= s.steps <= MAX_STEPS:
-        raise SettingError(f"steps is {s.steps!r}: choose a whole number from 1 to {MAX_STEPS}")
-    if not isinstance(s.guidance, Real) or isinstance(s.guidance, bool) or not 0 <= s.guidance <= 100:
-        raise SettingError(f"guidance is {s.guidance!r}: choose a number from 0 (the prompt is ignored) to 100")
-    if not _whole(s.seed) or not 0 <= s.seed < 2**63:
-        raise SettingError(f"seed is {s.seed!r}: choose a whole number from 0 to {2**63 - 1}")
-    if s.sampler not in SAMPLERS:
-        raise SettingError(f"sampler is {s.sampler!r}: choose one of {', '.join(SAMPLERS)}")
-    return replace(s, steps=int(s.steps), guidance=float(s.guidance), seed=int(s.seed))
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def choose_device(device: str | None = None) -> torch.device:
@@ -83,8 +57,8 @@ class Denoiser:
     branches: 2 where two estimates are compared (both go through the network in one batch), else 1.
     """
 
-    def __init__(self, pipe: Pipeline, memory: list[Memory] | Prompt, branches: int, guidance: float):
-        self.pipe, self.memory, self.branches, self.guidance = pipe, memory, branches, guidance
+    def __init__(self, pipe: Pipeline, memory: list[Memory] | Prompt, branches: int, settings: Settings):
+        self.pipe, self.memory, self.branches, self.settings = pipe, memory, branches, settings
         self.evaluations = 0
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
@@ -93,7 +67,11 @@ class Denoiser:
         if self.branches == 1:
             return estimate
         uncond, cond = estimate.chunk(2)
-        return classifier_free(uncond, cond, self.guidance)
+        low, high = self.settings.interval
+        if not low <= t <= high:
+            return cond
+        guided = classifier_free(uncond, cond, self.settings.guidance)
+        return rescaled(guided, cond, self.settings.rescale) if self.settings.rescale else guided
 
 
 class Pipeline:
@@ -116,7 +94,8 @@ class Pipeline:
         return self.text.tokenizer.vocabulary
 
     def __call__(self, prompt: str, negative: str | None = None, steps: int = 20, guidance: float = GUIDANCE,
-                 seed: int = 0, sampler: str = "euler", progress: Callable[[int, int], None] | None = None) -> Run:
+                 seed: int = 0, sampler: str = "euler", progress: Callable[[int, int], None] | None = None,
+                 **more: Any) -> Run:
         """Sample one picture.
 
         Args:
@@ -124,16 +103,17 @@ class Pipeline:
             negative: what to compare with, in place of the empty prompt.
             guidance: w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt.
             progress: called with (steps done, steps in all) after each step; what it raises stops the run.
+            more: the other fields of `Settings`: interval, rescale, spacing, shift, eta.
 
         Raises:
             SettingError, UnknownWordError, PromptTooLongError: before anything is computed.
         """
-        settings = check(Settings(prompt, negative, steps, guidance, seed, sampler))
+        settings = check(Settings(prompt, negative, steps, guidance, seed, sampler, **more))
         tokens = self.read(settings)
         seconds: dict[str, float] = {}
         with torch.inference_mode():
             started = time.perf_counter()
-            denoise = self.denoiser_for([prompt], settings.guidance, negative)
+            denoise = self.denoiser_for([prompt], settings)
             self._finish()
             seconds["text encoder"] = time.perf_counter() - started
             started = time.perf_counter()
@@ -166,8 +146,9 @@ class Pipeline:
     def walk(self, denoise: Denoise, settings: Settings, seeds: list[int]) -> Iterator[Step]:
         """The steps of a batch of samplings, one for each seed. Latents (batch, 4, 16, 16) float64, on the CPU."""
         noise = torch.stack([start_noise(seed, LATENT) for seed in seeds])
-        times = uniform_times(settings.steps)
-        return SAMPLERS[settings.sampler](denoise, self.path, noise, times, dice(seeds, LATENT))
+        times = spaced(settings.spacing, settings.steps, self.path, settings.shift)
+        eta = {"eta": settings.eta} if settings.sampler == "ddim" else {}
+        return SAMPLERS[settings.sampler](denoise, self.path, noise, times, dice(seeds, LATENT), **eta)
 
     def images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """A batch of finished pictures, (batch, 128, 128, 3) uint8, for measurements: one prompt and seed each."""
@@ -177,20 +158,20 @@ class Pipeline:
             s = check(replace(settings or Settings(""), prompt=prompt, seed=seed))
             self.read(s)
         with torch.inference_mode():
-            denoise = self.denoiser_for(prompts, s.guidance, s.negative)
+            denoise = self.denoiser_for(prompts, s)
             *_, last = self.walk(denoise, s, seeds)
         return self.decode(last.next_x.numpy())
 
-    def denoiser_for(self, prompts: list[str], guidance: float, negative: str | None = None) -> Denoiser:
-        """denoise(x, t) for a batch of prompts: what is read of them is computed here, once.
+    def denoiser_for(self, prompts: list[str], settings: Settings) -> Denoiser:
+        """denoise(x, t) for a batch of prompts (not the one in settings): what is read of them is computed once.
 
         With guidance on, both branches go through the network in one batch, [uncond, cond].
         """
-        blank = negative or ""
+        blank, guidance = settings.negative or "", settings.guidance
         both = guidance not in (0, 1) and any(p != blank for p in prompts)
         texts = [*([blank] * len(prompts)), *prompts] if both else [blank] * len(prompts) if guidance == 0 else prompts
         context = self.text.encode(list(texts))
-        return Denoiser(self, self.denoiser.remember(context.vectors, context.keep), 2 if both else 1, guidance)
+        return Denoiser(self, self.denoiser.remember(context.vectors, context.keep), 2 if both else 1, settings)
 
     def estimate(self, x: Tensor, t: float, memory: list[Memory] | Prompt) -> Tensor:
         """The network's estimate of x0, float64 on the CPU: its prediction, converted at the edge."""

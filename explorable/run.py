@@ -9,20 +9,9 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-GUIDANCE = 4.0  # w of classifier-free guidance where nothing else is said
+from .settings import Settings
+
 Decode = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What was asked for. `negative` None: compared with the empty prompt."""
-
-    prompt: str
-    negative: str | None = None
-    steps: int = 20
-    guidance: float = GUIDANCE
-    seed: int = 0
-    sampler: str = "euler"
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,13 +22,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hooks": set(),
     "figures": set(),
     "zoo": {"nn"},
-    "run": set(),
-    "pipeline": {"world", "nn", "diffusion", "hooks", "zoo", "run"},
-    "training": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline"},
+    "settings": {"diffusion"},
+    "run": {"settings"},
+    "pipeline": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run"},
+    "training": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run", "pipeline"},
     # A measure asks for drawings by the numbers that training gave them, from splits that it never saw.
-    "measure": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "training"},
-    "adapters": {"nn", "diffusion", "hooks", "run", "pipeline"},
-    "widgets": {"world", "figures", "run", "pipeline"},
+    "measure": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run", "pipeline", "training"},
+    "adapters": {"nn", "diffusion", "hooks", "settings", "run", "pipeline"},
+    "widgets": {"world", "figures", "settings", "run", "pipeline"},
 }
 # The front doors. They may import every part, and no part may import them.
 DOORS = {"__init__", "__main__"}

@@ -17,12 +17,13 @@ from explorable import pipeline as module
 from explorable import zoo
 from explorable.diffusion.paths import Straight
 from explorable.diffusion.samplers import SAMPLERS, start_noise
-from explorable.diffusion.times import uniform_times
+from explorable.diffusion.times import spaced, uniform_times
 from explorable.nn.text import END, PAD, START, PromptTooLongError, TextConfig, TextModel, UnknownWordError
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
-from explorable.pipeline import MAX_STEPS, Pipeline, SettingError, check, choose_device
-from explorable.run import Run, Settings
+from explorable.pipeline import Pipeline, choose_device
+from explorable.run import Run
+from explorable.settings import MAX_STEPS, SettingError, Settings, check
 from explorable.world import VOCABULARY
 from explorable.zoo import WeightError
 
@@ -145,7 +146,7 @@ def test_guidance_is_uncond_plus_w_times_the_difference(pipe, w, t, seed):
     """One pass for both branches, against the branches by themselves."""
     x = start_noise(seed, (1, 4, 16, 16))
     with torch.inference_mode():
-        uncond, cond, guided = (pipe.denoiser_for([PROMPT], g)(x, t) for g in (0, 1, w))
+        uncond, cond, guided = (pipe.denoiser_for([PROMPT], Settings("", guidance=g))(x, t) for g in (0, 1, w))
     torch.testing.assert_close(guided, uncond + w * (cond - uncond), rtol=1e-4, atol=1e-4)
 
 
@@ -170,7 +171,7 @@ def test_both_branches_go_through_in_one_batch(pipe, monkeypatch):
 
 def test_the_walk_is_in_float64_on_the_cpu(pipe):
     with torch.inference_mode():
-        records = pipe.walk(pipe.denoiser_for([PROMPT], 3), Settings(PROMPT, steps=3), [1])
+        records = pipe.walk(pipe.denoiser_for([PROMPT], Settings("", guidance=3)), Settings(PROMPT, steps=3), [1])
         for record in records:
             for latent in (record.x, record.denoised, record.next_x):
                 assert latent.dtype == torch.float64 and latent.device.type == "cpu"
@@ -288,6 +289,11 @@ WRONG = {
     "guidance": (math.nan, math.inf, -math.inf, -1, -1e-9, 101, "4", None),
     "seed": (-1, 2**63, 1.5, "0", None),
     "sampler": ("", "eulr", "plms", None, "Euler"),
+    "spacing": ("", "log", None),
+    "interval": ((0.5, 0.2), (0, 2), (-1, 1), 0.5, None, "ab", (0, math.nan), (0, 0.5, 1)),
+    "rescale": (-0.1, 1.1, math.nan, None),
+    "shift": (0, -1, math.nan, None),
+    "eta": (-0.1, 1.1, 0.5),  # the last: euler throws no dice
 }
 EACH = [
     pytest.param(field, value, id=f"{field}={value!r}") for field, values in WRONG.items() for value in values
@@ -531,3 +537,44 @@ def test_public_names_are_the_same_things():
     assert replace(Settings("a cat"), seed=3) == Settings("a cat", seed=3)
     with pytest.raises(AttributeError, match="no 'lode'"):
         _ = ex.lode
+
+
+# ---------------------------------------------------------------------------- more settings
+
+
+def test_outside_of_its_interval_guidance_is_off(pipe):
+    """w counts from t = 0.5 to t = 1 only: the other steps are those of w = 1."""
+    with torch.inference_mode():
+        x = torch.randn(1, 4, 16, 16, dtype=torch.float64)
+        half = pipe.denoiser_for([PROMPT], Settings("", guidance=5, interval=(0.5, 1.0)))
+        full, plain = (pipe.denoiser_for([PROMPT], Settings("", guidance=g)) for g in (5, 1))
+        for t in (1.0, 0.5):
+            assert torch.equal(half(x, t), full(x, t))
+        torch.testing.assert_close(half(x, 0.4), plain(x, 0.4), rtol=1e-5, atol=1e-5)
+        assert not torch.allclose(half(x, 0.9), plain(x, 0.9), atol=1e-3)
+
+
+def test_rescaled_guidance_has_the_contrast_of_none(pipe):
+    with torch.inference_mode():
+        x = torch.randn(2, 4, 16, 16, dtype=torch.float64)
+        spread = {}
+        for w, share in ((1, 0), (9, 0), (9, 0.5), (9, 1)):
+            estimate = pipe.denoiser_for([PROMPT, OTHER], Settings("", guidance=w, rescale=share))(x, 0.9)
+            spread[w, share] = estimate.std((1, 2, 3))
+        torch.testing.assert_close(spread[9, 1], spread[1, 0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(spread[9, 0.5], (spread[9, 0] + spread[9, 1]) / 2)
+
+
+def test_spacing_shift_and_eta_reach_the_sampler(pipe):
+    plain = pipe(PROMPT, steps=4, sampler="ddim")
+    shifted = pipe(PROMPT, steps=4, sampler="ddim", shift=3)
+    assert shifted.latents.t.values.tolist() == spaced("uniform", 4, pipe.path, 3.0) != plain.latents.t.values.tolist()
+    karras = pipe(PROMPT, steps=4, sampler="ddim", spacing="karras")
+    assert karras.latents.t.values.tolist() == spaced("karras", 4, pipe.path)
+    fresh = pipe(PROMPT, steps=4, sampler="ddim", eta=1)
+    assert not same(fresh, plain) and same(fresh, pipe(PROMPT, steps=4, sampler="ddim", eta=1))
+
+
+def test_dice_follow_the_seed(pipe):
+    one, again, other = (pipe(PROMPT, steps=4, sampler="ddpm", seed=s) for s in (1, 1, 2))
+    assert same(one, again) and not same(one, other)

@@ -79,12 +79,17 @@ def ddim(denoise: Denoise, path: Path, x: Tensor, times: list[float], draw: Draw
         x = next_x
 
 
-def ddpm(denoise: Denoise, path: Path, x: Tensor, times: list[float], draw: Draw | None = None) -> Iterator[Step]:
-    """Ancestral sampling: draw the less noisy latent from its posterior (Ho et al. 2020, algorithm 2, eq. 7)."""
+def ddpm(denoise: Denoise, path: Path, x: Tensor, times: list[float], draw: Draw | None = None,
+         push: Callable[[Tensor, Tensor, float, float], Tensor] | None = None) -> Iterator[Step]:
+    """Ancestral sampling: draw the less noisy latent from its posterior (Ho et al. 2020, algorithm 2, eq. 7).
+
+    push(mean, x, t, spread) -> mean: a teacher's hand on the posterior's mean, as in `guidance.mean_shift`.
+    """
     for k, (t, next_t) in enumerate(itertools.pairwise(times)):
         denoised = denoise(x, t).double()
         of_x, of_denoised, spread = posterior(path, t, next_t)
-        next_x = of_x * x + of_denoised * denoised
+        mean = of_x * x + of_denoised * denoised
+        next_x = mean if push is None else push(mean, x, t, spread)
         if spread > 0:
             next_x = next_x + spread * _drawn(draw, "ddpm")
         yield Step(k, t, next_t, x, denoised, next_x)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..pipeline import GUIDANCE, Pipeline, load
-from ..run import Settings
+from ..pipeline import Pipeline, load
+from ..settings import GUIDANCE, Settings
 from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, say
 from .table import Table, interval
 from .verdict import bears_out, examine

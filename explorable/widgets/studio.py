@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ipywidgets as ipw
@@ -13,7 +13,9 @@ import numpy as np
 import traitlets as tr
 import xarray as xr
 
-from ..pipeline import GUIDANCE, SAMPLERS, Pipeline, Run, Settings, check
+from ..pipeline import Pipeline
+from ..run import Run
+from ..settings import GUIDANCE, SAMPLERS, Settings, check
 from .base import Explorable, Progress
 from .parts import duration, pipeline_map, word_chips
 from .stage import Layer, Stage
@@ -57,7 +59,7 @@ class Studio(Explorable):
 
     question = "How do words become a picture?"
     doing = "Drawing …"
-    asks = tuple(field.name for field in fields(Settings))
+    asks = ("prompt", "negative", "steps", "guidance", "seed", "sampler")
 
     prompt = tr.Unicode("a red sports car on a mountain road at sunset")
     negative = tr.Unicode(None, allow_none=True)

@@ -7,7 +7,7 @@ import pytest
 from tiny import CountingPipeline, status
 
 from explorable.nn.text import UnknownWordError
-from explorable.pipeline import SettingError
+from explorable.settings import SettingError
 from explorable.widgets.parts import pipeline_map, word_chips
 from explorable.widgets.stage import Layer, Stage
 from explorable.widgets.studio import Studio
