@@ -14,6 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .nn.classifier import UnknownTargetError
     from .nn.text import PromptTooLongError, UnknownWordError
     from .pipeline import Pipeline, load
     from .run import Run
@@ -30,10 +31,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _HOME = {
     "load": "pipeline", "Pipeline": "pipeline", "SettingError": "settings", "Run": "run", "Settings": "settings",
     "WeightError": "zoo", "UnknownWordError": "nn.text", "PromptTooLongError": "nn.text",
-    "Studio": "widgets.studio",
+    "UnknownTargetError": "nn.classifier", "Studio": "widgets.studio",
 }
-__all__ = ["Pipeline", "PromptTooLongError", "Run", "SettingError", "Settings", "Studio", "UnknownWordError",
-           "WeightError", "load"]
+__all__ = ["Pipeline", "PromptTooLongError", "Run", "SettingError", "Settings", "Studio", "UnknownTargetError",
+           "UnknownWordError", "WeightError", "load"]
 
 
 def __getattr__(name: str) -> Any:

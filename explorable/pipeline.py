@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -18,12 +19,13 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from .diffusion.guidance import classifier_free, rescaled
+from .diffusion.guidance import classifier_free, mean_shift, noise_shift, rescaled
 from .diffusion.paths import PATHS, Path
 from .diffusion.predictions import check_prediction, to_denoised
 from .diffusion.samplers import SAMPLERS, Denoise, Step, dice, start_noise
 from .diffusion.times import spaced
 from .nn.blocks import Memory
+from .nn.classifier import Classifier, ClassifierConfig
 from .nn.dit import DiT, DiTConfig, Prompt
 from .nn.examiner import Examiner, ExaminerConfig
 from .nn.text import TextConfig, TextEncoder, TextModel
@@ -62,6 +64,13 @@ class Denoiser:
         self.evaluations = 0
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
+        denoised, s = self.painted(x, t), self.settings
+        if s.target is None or s.sampler == "ddpm":  # ddpm is pushed at the mean of its step
+            return denoised
+        return noise_shift(self.pipe.path, denoised, self.pipe.gradient(x, t, s.target), s.pull, t)
+
+    def painted(self, x: Tensor, t: float) -> Tensor:
+        """The painter's own estimate, guided by words alone."""
         self.evaluations += 1
         estimate = self.pipe.estimate(torch.cat([x] * self.branches), t, self.memory)
         if self.branches == 1:
@@ -103,10 +112,10 @@ class Pipeline:
             negative: what to compare with, in place of the empty prompt.
             guidance: w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt.
             progress: called with (steps done, steps in all) after each step; what it raises stops the run.
-            more: the other fields of `Settings`: interval, rescale, spacing, shift, eta.
+            more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, pull.
 
         Raises:
-            SettingError, UnknownWordError, PromptTooLongError: before anything is computed.
+            SettingError, UnknownWordError, PromptTooLongError, UnknownTargetError: before anything is computed.
         """
         settings = check(Settings(prompt, negative, steps, guidance, seed, sampler, **more))
         tokens = self.read(settings)
@@ -133,8 +142,10 @@ class Pipeline:
         """The prompt's tokens. The negative prompt is read too, so that a word unknown in either is said at once.
 
         Raises:
-            UnknownWordError, PromptTooLongError
+            UnknownWordError, PromptTooLongError, UnknownTargetError
         """
+        if settings.target is not None:
+            self.classifier.check(settings.target)
         self.text.tokenizer.labels(settings.negative or "")
         return tuple(self.text.tokenizer.labels(settings.prompt))
 
@@ -147,8 +158,23 @@ class Pipeline:
         """The steps of a batch of samplings, one for each seed. Latents (batch, 4, 16, 16) float64, on the CPU."""
         noise = torch.stack([start_noise(seed, LATENT) for seed in seeds])
         times = spaced(settings.spacing, settings.steps, self.path, settings.shift)
-        eta = {"eta": settings.eta} if settings.sampler == "ddim" else {}
-        return SAMPLERS[settings.sampler](denoise, self.path, noise, times, dice(seeds, LATENT), **eta)
+        more: dict[str, Any] = {"eta": settings.eta} if settings.sampler == "ddim" else {}
+        if settings.sampler == "ddpm" and settings.target:
+            more["push"] = functools.partial(self._push, settings)
+        return SAMPLERS[settings.sampler](denoise, self.path, noise, times, dice(seeds, LATENT), **more)
+
+    def _push(self, settings: Settings, mean: Tensor, x: Tensor, t: float, spread: float) -> Tensor:
+        return mean_shift(mean, spread, self.gradient(x, t, settings.target or ""), settings.pull)
+
+    @functools.cached_property
+    def classifier(self) -> Classifier:
+        """The teacher of classifier guidance, opened when first asked for."""
+        return load_classifier().to(self.device)
+
+    def gradient(self, x: Tensor, t: float, target: str) -> Tensor:
+        """d log p(target | x) / dx at x, t, float64 on the CPU."""
+        seen = x.to(self.device, torch.float32)
+        return self.classifier.gradient(seen, self.path.alpha(t), self.path.sigma(t), target).cpu().double()
 
     def images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """A batch of finished pictures, (batch, 128, 128, 3) uint8, for measurements: one prompt and seed each."""
@@ -235,6 +261,11 @@ def load_denoiser(name: str) -> UNet | DiT:
 def load_vae() -> VAE:
     """The autoencoder."""
     return _open("vae", lambda config: VAE(VAEConfig(**config)))
+
+
+def load_classifier() -> Classifier:
+    """The classifier: the teacher of classifier guidance."""
+    return _open("classifier", lambda config: Classifier(ClassifierConfig(**config)))
 
 
 def load_examiner() -> Examiner:

@@ -24,6 +24,7 @@ class Settings:
     guidance: w in uncond + w (cond - uncond). interval: the noise times t, from and to, within which it is
     done; outside of them w is 1 (Kynkäänniemi et al. 2024). rescale: how far contrast is brought back, 0 to 1.
     spacing, shift: where the steps fall. eta: the share of fresh noise in ddim, 0 to 1.
+    target, pull: a word for the classifier to steer towards ("lion", "red", "beach", "night"), and how hard.
     """
 
     prompt: str
@@ -37,6 +38,8 @@ class Settings:
     spacing: str = "uniform"
     shift: float = 1.0
     eta: float = 0.0
+    target: str | None = None
+    pull: float = 0.0
 
 
 def check(settings: Settings) -> Settings:
@@ -50,7 +53,12 @@ def check(settings: Settings) -> Settings:
             raise SettingError(f"{name} is {getattr(s, name)!r}: choose one of {', '.join(choices)}")
     if s.eta and s.sampler != "ddim":
         raise SettingError(f"eta is {s.eta!r}: choose 0, or the sampler ddim; {s.sampler} has no such setting")
+    if s.target is not None and not isinstance(s.target, str):
+        raise SettingError(f"target is {s.target!r}: choose a word that the classifier knows, or None")
+    if s.pull and not s.target:
+        raise SettingError(f"pull is {s.pull!r}: choose 0, or say by target where to")
     return replace(s, steps=_whole("steps", s.steps, 1, MAX_STEPS), seed=_whole("seed", s.seed, 0, 2**63 - 1),
+                   pull=_number("pull", s.pull, 0, 1000),
                    guidance=_number("guidance", s.guidance, 0, 100, " (0: the prompt is ignored)"),
                    interval=_interval(s.interval), rescale=_number("rescale", s.rescale, 0, 1),
                    shift=_number("shift", s.shift, 0.01, 100, " (1 changes nothing)"), eta=_number("eta", s.eta, 0, 1))

@@ -18,6 +18,7 @@ from explorable import zoo
 from explorable.diffusion.paths import Straight
 from explorable.diffusion.samplers import SAMPLERS, start_noise
 from explorable.diffusion.times import spaced, uniform_times
+from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTargetError
 from explorable.nn.text import END, PAD, START, PromptTooLongError, TextConfig, TextModel, UnknownWordError
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
@@ -294,6 +295,8 @@ WRONG = {
     "rescale": (-0.1, 1.1, math.nan, None),
     "shift": (0, -1, math.nan, None),
     "eta": (-0.1, 1.1, 0.5),  # the last: euler throws no dice
+    "target": (3, True),
+    "pull": (1.0, -1, 1001, math.nan),  # the first: towards what?
 }
 EACH = [
     pytest.param(field, value, id=f"{field}={value!r}") for field, values in WRONG.items() for value in values
@@ -578,3 +581,35 @@ def test_spacing_shift_and_eta_reach_the_sampler(pipe):
 def test_dice_follow_the_seed(pipe):
     one, again, other = (pipe(PROMPT, steps=4, sampler="ddpm", seed=s) for s in (1, 1, 2))
     assert same(one, again) and not same(one, other)
+
+
+# ------------------------------------------------------------------------ a teacher's hand
+
+
+@pytest.fixture
+def taught(pipe):
+    torch.manual_seed(5)
+    pipe.classifier = Classifier(ClassifierConfig(("cat", "dog"), ("red",), ("beach",), ("night",),
+                                                  widths=(8, 16), time_width=16)).eval()
+    yield pipe
+    del pipe.classifier
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_teacher_is_heard_by_every_sampler_and_pulls_the_chance_up(taught, sampler):
+    """Above all it does what it is for: the classifier itself must like the guided latent better."""
+
+    def chance(run: Run) -> float:
+        x = torch.from_numpy(run.latents.values[-1:])
+        return taught.classifier.log_chance(taught.classifier(x, torch.zeros(1)), "cat").item()
+
+    free, still, pulled = (taught(PROMPT, steps=6, sampler=sampler, **more)
+                           for more in ({}, {"target": "cat"}, {"target": "cat", "pull": 5.0}))
+    assert same(free, still) and not same(free, pulled)
+    assert chance(pulled) > chance(free)
+
+
+def test_a_target_that_was_never_learned_is_refused_before_anything_is_computed(taught, monkeypatch):
+    monkeypatch.setattr(taught.denoiser, "forward", None)
+    with pytest.raises(UnknownTargetError, match=r"'lion'; it knows: cat, dog, red, beach, night"):
+        taught(PROMPT, target="lion", pull=1.0)

@@ -1,4 +1,4 @@
-"""The blocks that the networks share: time embedding, attention, feed-forward."""
+"""The blocks that the networks share: time embedding, convolution, attention, feed-forward."""
 
 from __future__ import annotations
 
@@ -39,6 +39,24 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         return F.silu(self.out(F.silu(self.lift(time_features(t, self.width)))))
+
+
+class ResBlock(nn.Module):
+    """Two convolutions that know the time: the second normalised input is scaled and shifted by t."""
+
+    def __init__(self, width: int, time_width: int):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(8, width)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.modulate = nn.Linear(time_width, 2 * width)
+        self.norm2 = nn.GroupNorm(8, width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        zero(self.conv2)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        scale, shift = self.modulate(time)[:, :, None, None].chunk(2, dim=1)
+        h = self.conv1(F.silu(self.norm1(x)))
+        return x + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import CrossAttention, FeedForward, Memory, SelfAttention, TimeEmbedding, zero
+from .blocks import CrossAttention, FeedForward, Memory, ResBlock, SelfAttention, TimeEmbedding, zero
 
 
 @dataclass(frozen=True)
@@ -32,24 +32,6 @@ class UNetConfig:
     head_width: int = 32
     context_width: int = 160
     time_width: int = 192
-
-
-class ResBlock(nn.Module):
-    """Two convolutions that know the time: the second normalised input is scaled and shifted by t."""
-
-    def __init__(self, width: int, time_width: int):
-        super().__init__()
-        self.norm1 = nn.GroupNorm(8, width)
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.modulate = nn.Linear(time_width, 2 * width)
-        self.norm2 = nn.GroupNorm(8, width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        zero(self.conv2)
-
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        scale, shift = self.modulate(time)[:, :, None, None].chunk(2, dim=1)
-        h = self.conv1(F.silu(self.norm1(x)))
-        return x + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
 
 
 class Unit(nn.Module):

@@ -12,7 +12,7 @@ from torch import nn
 from ..nn.unet import UNet
 from ..pipeline import load_text, load_vae
 from ..zoo import card, write
-from . import denoiser, examiner, text, vae
+from . import classifier, denoiser, examiner, text, vae
 from .data import edition
 from .loop import Training
 
@@ -42,6 +42,9 @@ RECIPES = {
     "text": Recipe("text encoder", "CLIP: contrastive, by sentences and by words and regions",
                    f"latents of {WORLD}, captioned anew each time", 2 * text.PAIRS, 900,
                    lambda steps, of: text.train(load_vae(), steps, of), ("vae",)),
+    "classifier": Recipe("classifier", "the art teacher of classifier guidance, on noisy latents",
+                         f"latents of {WORLD}, at all noise levels", classifier.BATCH, 1_500,
+                         lambda steps, of: classifier.train(load_vae(), steps, of), ("vae",)),
     "examiner": Recipe("examiner", "scores finished pictures; never guides", f"{WORLD}, half of them blurred",
                        examiner.BATCH, 2_400, examiner.train),
 }

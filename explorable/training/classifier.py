@@ -1,0 +1,58 @@
+"""Train the classifier on noisy latents: at every noise level it says what it can still make out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..nn.classifier import Classifier, ClassifierConfig
+from ..nn.vae import VAE
+from ..world import COLOURS, KINDS, PLACES, TIMES, Scene
+from .data import scene
+from .loop import Plan, Training, fit
+from .text import latents
+from .vae import PICTURES
+
+BATCH = 64
+CONFIG = ClassifierConfig(KINDS, tuple(COLOURS), PLACES, TIMES)
+
+
+def answers(scenes: list[Scene]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Kinds and colours that are there, (batch, kinds) and (batch, colours) float; place and time, (batch,) long."""
+    kinds = torch.tensor([[float(any(g.kind == k for g in s.groups)) for k in KINDS] for s in scenes])
+    colours = torch.tensor([[float(any(g.colour == c for g in s.groups)) for c in COLOURS] for s in scenes])
+    place = torch.tensor([PLACES.index(s.place) for s in scenes])
+    return kinds, colours, place, torch.tensor([TIMES.index(s.time) for s in scenes])
+
+
+def classifier_loss(model: Classifier, x0: Tensor, scenes: list[Scene]) -> dict[str, Tensor]:
+    """Cross-entropies at noise levels drawn evenly: a teacher is asked on all of the way."""
+    level = torch.rand(len(x0))
+    angle = (0.5 * math.pi * level)[:, None, None, None]
+    logits = model(angle.cos() * x0 + angle.sin() * torch.randn_like(x0), level)
+    kinds, colours, place, time = answers(scenes)
+    seen = model.parts(logits)
+    losses = {
+        "kinds": F.binary_cross_entropy_with_logits(seen[0], kinds) * len(KINDS),
+        "colours": F.binary_cross_entropy_with_logits(seen[1], colours) * len(COLOURS),
+        "place": F.cross_entropy(seen[2], place), "time": F.cross_entropy(seen[3], time),
+    }
+    return {"loss": torch.stack(list(losses.values())).sum(), **losses}
+
+
+def train(vae: VAE, steps: int, of: str = "") -> Training:
+    """Train on the latents that the denoisers train on."""
+    data = latents(vae)
+    order = np.random.default_rng(6).permutation(PICTURES)
+
+    def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
+        pick = [int(order[(step * BATCH + k) % PICTURES]) for k in range(BATCH)]
+        assert isinstance(model, Classifier)
+        return classifier_loss(model, data[pick].float(), [scene(i) for i in pick])
+
+    torch.manual_seed(0)
+    return fit("classifier", Classifier(CONFIG), loss, Plan(steps), of)
