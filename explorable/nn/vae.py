@@ -15,8 +15,6 @@ from torch.nn import functional as F
 
 from .blocks import zero
 
-GROUPS = 8  # of channels, each normalised by itself
-
 
 @dataclass(frozen=True)
 class VAEConfig:
@@ -31,14 +29,26 @@ class VAEConfig:
     scale: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
 
 
+class PlaceNorm(nn.LayerNorm):
+    """Layer norm over the channels of each place by itself (Ba et al. 2016).
+
+    A group norm would also average over the picture, and then what a place looks like would depend on what
+    is drawn far away, and a crop would be coded differently from the same pixels in their picture.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (batch, channels, high, wide), and the same back."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class ConvBlock(nn.Module):
     """Two convolutions beside a shortcut. The last one starts at zero: an untrained block does nothing."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.norm1 = nn.GroupNorm(GROUPS, width)
+        self.norm1 = PlaceNorm(width)
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.norm2 = nn.GroupNorm(GROUPS, width)
+        self.norm2 = PlaceNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         zero(self.conv2)
 
@@ -63,18 +73,18 @@ class VAE(nn.Module):
             *(ConvBlock(fine) for _ in range(c.encoder_blocks[0])),
             nn.Conv2d(fine, coarse, 4, stride=2, padding=1),  # (coarse, 16, 16)
             *(ConvBlock(coarse) for _ in range(c.encoder_blocks[1])),
-            nn.GroupNorm(GROUPS, coarse), nn.SiLU(),
+            PlaceNorm(coarse), nn.SiLU(),
             nn.Conv2d(coarse, 2 * c.channels, 3, padding=1),  # mean and log variance
         )
         fine, coarse = c.decoder_widths
         self.decoder = nn.Sequential(
             nn.Conv2d(c.channels, coarse, 3, padding=1),
             *(ConvBlock(coarse) for _ in range(c.decoder_blocks[1])),
-            nn.GroupNorm(GROUPS, coarse), nn.SiLU(),
+            PlaceNorm(coarse), nn.SiLU(),
             nn.Conv2d(coarse, 4 * fine, 3, padding=1),
             nn.PixelShuffle(2),  # (fine, 32, 32)
             *(ConvBlock(fine) for _ in range(c.decoder_blocks[0])),
-            nn.GroupNorm(GROUPS, fine), nn.SiLU(),
+            PlaceNorm(fine), nn.SiLU(),
             nn.Conv2d(fine, 48, 3, padding=1),
             nn.PixelShuffle(4),  # (3, 128, 128)
         )

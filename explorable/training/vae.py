@@ -35,7 +35,7 @@ def vae_loss(vae: VAE, x: Tensor) -> dict[str, Tensor]:
     squared = error.square().mean()
     edge = sum(e.abs().mean() for e in edges(error))
     kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-    loss = 5 * squared + 0.5 * error.abs().mean() + 0.5 * edge + 5e-4 * kl
+    loss = 10 * squared + 0.2 * error.abs().mean() + 0.3 * edge + 5e-4 * kl
     return {"loss": loss, "psnr": 10 * torch.log10(4 / squared), "kl": kl}
 
 
@@ -66,7 +66,7 @@ def train(steps: int, of: str = "") -> Training:
 
     torch.manual_seed(0)
     fresh = VAE().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit("vae", fresh, loss, Plan(steps, lr=1.5e-3, weight_decay=0.0), of)
+    return fit("vae", fresh, loss, Plan(steps, lr=1.5e-3, muon=0.03, fall=0.85, weight_decay=0.0), of)
 
 
 @torch.inference_mode()

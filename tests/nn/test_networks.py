@@ -377,7 +377,6 @@ def test_a_picture_does_not_know_its_company(vae):
     )
 
 
-@pytest.mark.xfail(reason="group norms see the whole picture: the next autoencoder shall norm each place by itself")
 def test_one_place_of_a_latent_is_eight_pixels_a_side():
     """Moving a picture by eight pixels moves its latent by one place (away from the edges)."""
     vae = shaken(VAE(replace(CODER, encoder_blocks=(1, 1))), spread=0.1)
