@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -160,6 +161,17 @@ class PictureEncoder(nn.Module):
         return F.normalize(self.region(x), dim=-1), F.normalize(self.whole(x.mean(1)), dim=-1)
 
 
+class Features(NamedTuple):
+    """Unit vectors in the shared space: words (texts, tokens, shared), sentence (texts, shared), regions
+    (pictures, 64, shared), whole (pictures, shared); real (texts, tokens) is 0 on padding, else 1."""
+
+    words: Tensor
+    sentence: Tensor
+    real: Tensor
+    regions: Tensor
+    whole: Tensor
+
+
 class TextModel(nn.Module):
     """Both towers and the space between them."""
 
@@ -179,26 +191,39 @@ class TextModel(nn.Module):
         sentence = context.vectors[torch.arange(len(end), device=end.device), end]
         return F.normalize(self.word(context.vectors), dim=-1), F.normalize(self.sentence(sentence), dim=-1)
 
-    def similarity(self, tokens: Tokens, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """How well each text fits each picture, twice, each (texts, pictures).
-
-        By sentence: cosine of the two whole vectors (Radford et al. 2021). By words: every word takes its
-        best region, and their mean is the score (FILIP, Yao et al. 2021, equation 5).
-        """
+    def features(self, tokens: Tokens, latents: Tensor) -> Features:
+        """What texts and pictures are compared by."""
         words, sentence = self.embed(self.text(tokens), tokens)
         regions, whole = self.picture(latents)
-        scores = words.flatten(0, 1) @ regions.flatten(0, 1).T  # (texts * tokens, pictures * regions)
-        real = tokens.keep.to(scores)
-        best = scores.unflatten(1, regions.shape[:2]).max(dim=-1).values.unflatten(0, words.shape[:2])
-        by_words = (best * real[..., None]).sum(1) / real.sum(1)[:, None]  # (texts, pictures)
-        return sentence @ whole.T, by_words
+        return Features(words, sentence, tokens.keep.to(words), regions, whole)
 
-    def loss(self, tokens: Tokens, latents: Tensor) -> dict[str, Tensor]:
-        """InfoNCE both ways, on both similarities: text i belongs to picture i and to no other."""
-        target = torch.arange(len(latents), device=latents.device)
+    def similarity(self, tokens: Tokens, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """How well each text fits each picture, twice, each (texts, pictures): see `compare`."""
+        return compare(self.features(tokens, latents))
+
+    def loss(self, tokens: Tokens, latents: Tensor,
+             gather: Callable[[Tensor], Tensor] = lambda x: x) -> dict[str, Tensor]:
+        """InfoNCE both ways, on both similarities: text i belongs to picture i and to no other.
+
+        gather: joins the rows of all processes, where several train together.
+        """
+        features = Features(*(gather(x) for x in self.features(tokens, latents)))
+        target = torch.arange(len(features.whole), device=latents.device)
         total, right = latents.new_zeros(()), []
-        for scale, score in zip(self.log_scale.clamp(max=4.6).exp(), self.similarity(tokens, latents), strict=True):
+        for scale, score in zip(self.log_scale.clamp(max=4.6).exp(), compare(features), strict=True):
             logits = scale * score
             total = total + (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
             right.append((logits.argmax(1) == target).float().mean())
         return {"loss": total, "by_sentence": right[0], "by_words": right[1]}
+
+
+def compare(f: Features) -> tuple[Tensor, Tensor]:
+    """How well each text fits each picture, twice, each (texts, pictures).
+
+    By sentence: cosine of the two whole vectors (Radford et al. 2021). By words: every word takes its
+    best region, and their mean is the score (FILIP, Yao et al. 2021, equation 5).
+    """
+    scores = f.words.flatten(0, 1) @ f.regions.flatten(0, 1).T  # (texts * tokens, pictures * regions)
+    best = scores.unflatten(1, f.regions.shape[:2]).max(dim=-1).values.unflatten(0, f.words.shape[:2])
+    by_words = (best * f.real[..., None]).sum(1) / f.real.sum(1)[:, None]  # (texts, pictures)
+    return f.sentence @ f.whole.T, by_words

@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..nn.classifier import Classifier, ClassifierConfig
 from ..nn.vae import VAE
 from ..world import COLOURS, KINDS, PLACES, TIMES, Scene
 from .data import scene
-from .loop import Plan, Training, fit
+from .loop import Batch, Losses, Plan, Training, fit
 from .text import latents
 from .vae import PICTURES
 
@@ -21,21 +21,21 @@ BATCH = 64
 CONFIG = ClassifierConfig(KINDS, tuple(COLOURS), PLACES, TIMES)
 
 
-def answers(scenes: list[Scene]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def answers(scenes: list[Scene]) -> Batch:
     """Kinds and colours that are there, (batch, kinds) and (batch, colours) float; place and time, (batch,) long."""
-    kinds = torch.tensor([[float(any(g.kind == k for g in s.groups)) for k in KINDS] for s in scenes])
-    colours = torch.tensor([[float(any(g.colour == c for g in s.groups)) for c in COLOURS] for s in scenes])
-    place = torch.tensor([PLACES.index(s.place) for s in scenes])
-    return kinds, colours, place, torch.tensor([TIMES.index(s.time) for s in scenes])
+    return {
+        "kinds": torch.tensor([[float(any(g.kind == k for g in s.groups)) for k in KINDS] for s in scenes]),
+        "colours": torch.tensor([[float(any(g.colour == c for g in s.groups)) for c in COLOURS] for s in scenes]),
+        "place": torch.tensor([PLACES.index(s.place) for s in scenes]),
+        "time": torch.tensor([TIMES.index(s.time) for s in scenes]),
+    }
 
 
-def classifier_loss(model: Classifier, x0: Tensor, scenes: list[Scene]) -> dict[str, Tensor]:
-    """Cross-entropies at noise levels drawn evenly: a teacher is asked on all of the way."""
-    level = torch.rand(len(x0))
+def classifier_loss(model: Classifier, x0: Tensor, noise: Tensor, level: Tensor, kinds: Tensor, colours: Tensor,
+                    place: Tensor, time: Tensor) -> Losses:
+    """Cross-entropies on latents (batch, 4, 16, 16) at noise levels (batch,) from 0 to 1."""
     angle = (0.5 * math.pi * level)[:, None, None, None]
-    logits = model(angle.cos() * x0 + angle.sin() * torch.randn_like(x0), level)
-    kinds, colours, place, time = answers(scenes)
-    seen = model.parts(logits)
+    seen = model.parts(model(angle.cos() * x0 + angle.sin() * noise, level))
     losses = {
         "kinds": F.binary_cross_entropy_with_logits(seen[0], kinds) * len(KINDS),
         "colours": F.binary_cross_entropy_with_logits(seen[1], colours) * len(COLOURS),
@@ -45,14 +45,16 @@ def classifier_loss(model: Classifier, x0: Tensor, scenes: list[Scene]) -> dict[
 
 
 def train(vae: VAE, steps: int, of: str = "") -> Training:
-    """Train on the latents that the denoisers train on."""
+    """Train on the latents that the denoisers train on, at levels drawn evenly: a teacher is asked all the way."""
     data = latents(vae)
     order = np.random.default_rng(6).permutation(PICTURES)
 
-    def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
+    def batch(step: int) -> Batch:
         pick = [int(order[(step * BATCH + k) % PICTURES]) for k in range(BATCH)]
-        assert isinstance(model, Classifier)
-        return classifier_loss(model, data[pick].float(), [scene(i) for i in pick])
+        x0 = data[pick].float()
+        return {"x0": x0, "noise": torch.randn_like(x0), "level": torch.rand(BATCH),
+                **answers([scene(i) for i in pick])}
 
     torch.manual_seed(0)
-    return fit("classifier", Classifier(CONFIG), loss, Plan(steps), of)
+    return fit("classifier", Classifier(CONFIG), batch, lambda model, b: classifier_loss(model, **b),  # type: ignore
+               Plan(steps), of)

@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from ..diffusion.paths import PATHS
 from ..diffusion.predictions import PREDICTIONS
 from ..nn.dit import DiT
-from ..nn.text import PictureEncoder, TextModel
+from ..nn.text import TextModel, Tokens
 from ..nn.unet import UNet
 from ..nn.vae import VAE
 from .examiner import NONE, cell_maps
-from .loop import Plan, Training, fit
+from .loop import Batch, Losses, Plan, Training, fit
 from .text import captions, latents
 from .vae import PICTURES
 
@@ -78,18 +78,17 @@ def regions(seen: Tensor | tuple[Tensor, ...]) -> Tensor:
     return seen[0] if isinstance(seen, tuple) else seen.flatten(2).transpose(1, 2)
 
 
-def denoising_loss(model: Aligned, twin: Twin, x0: Tensor, context: Tensor, keep: Tensor, weight: Tensor,
-                   teacher: PictureEncoder) -> dict[str, Tensor]:
-    """Weighted mean squared error of the prediction at random noise levels, and the alignment.
+def denoising_loss(model: Aligned, twin: Twin, x0: Tensor, context: Tensor, keep: Tensor, clean: Tensor,
+                   noise: Tensor, ratio: Tensor, weight: Tensor) -> Losses:
+    """Weighted mean squared error of the prediction, and the alignment.
 
-    The noise ratio sigma / alpha is log-normal, the same for every path: on the straight one that is a
-    logit-normal t, denser in the middle, where most is decided (Esser et al. 2024, section 3.1).
+    x0, noise (batch, 4, 16, 16), ratio (batch,): sigma / alpha, from which each path finds its own t.
+    clean (batch, 64, shared width): the picture encoder's regions of x0.
     weight (batch, 1, 16, 16) says which places matter more. Each place has its own best answer, which no
     weight moves: weights only say what to learn first.
     """
     path = PATHS[twin.path]
-    noise = torch.randn_like(x0)
-    times = [path.time_at(ratio) for ratio in torch.exp(LEVEL + torch.randn(len(x0))).tolist()]
+    times = [path.time_at(r) for r in ratio.tolist()]
 
     def mix(shares: list[tuple[float, float]]) -> Tensor:
         of_picture, of_noise = torch.tensor(shares, device=x0.device)[:, :, None, None, None].unbind(1)
@@ -98,8 +97,6 @@ def denoising_loss(model: Aligned, twin: Twin, x0: Tensor, context: Tensor, keep
     noisy = mix([(path.alpha(t), path.sigma(t)) for t in times]).contiguous(memory_format=torch.channels_last)
     target = mix([PREDICTIONS[twin.prediction](path, t) for t in times])
     prediction, seen = model(noisy, torch.tensor(times, device=x0.device), context, keep)
-    with torch.no_grad():
-        clean, _ = teacher(x0)
     squared = (weight * (prediction - target).square()).mean()
     alike = F.cosine_similarity(seen, clean, dim=-1).mean()
     return {"loss": squared - ALIGN * alike, "squared": squared, "alike": alike}
@@ -113,7 +110,11 @@ def emphasis(cells: np.ndarray) -> Tensor:
 
 
 def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Training:
-    """Train a twin; the text encoder stays as it is, so that every denoiser reads the same words."""
+    """Train a twin; the text encoder stays as it is, so that every denoiser reads the same words.
+
+    The noise ratio sigma / alpha is log-normal, the same for every path: on the straight one that is a
+    logit-normal t, denser in the middle, where most is decided (Esser et al. 2024, section 3.1).
+    """
     twin, data, cells = TWINS[name], latents(vae), cell_maps(PICTURES)
     order = np.random.default_rng(3)
     epochs: list[np.ndarray] = []
@@ -124,16 +125,21 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Tr
             epochs.append(order.permutation(PICTURES))
         return epochs[epoch][at : at + BATCH].tolist()
 
-    def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
+    def batch(step: int) -> Batch:
         chosen = pick(step)
         drop = np.random.default_rng([4, step]).random(BATCH) < DROP
-        texts = ["" if d else c for c, d in zip(captions(chosen, step), drop, strict=True)]
-        with torch.no_grad():
-            context = words.text.encode(texts)
+        tokens = words.text.tokenizer(["" if d else c for c, d in zip(captions(chosen, step), drop, strict=True)])
+        x0 = data[chosen].float()
+        return {"x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
+                "ratio": torch.exp(LEVEL + torch.randn(BATCH)), "weight": emphasis(cells[chosen])}
+
+    def loss(model: nn.Module, b: Batch) -> Losses:
         assert isinstance(model, Aligned)
-        return denoising_loss(model, twin, data[chosen].float(), context.vectors, context.keep,
-                              emphasis(cells[chosen]), words.picture)
+        with torch.no_grad():
+            context = words.to(b["x0"].device).text(Tokens(b.pop("ids"), b.pop("keep")))
+            clean, _ = words.picture(b["x0"])
+        return denoising_loss(model, twin, context=context.vectors, keep=context.keep, clean=clean, **b)
 
     torch.manual_seed(0)
     net = twin.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit(name, Aligned(net, words.config.shared_width), loss, Plan(steps, warmup=300), of)
+    return fit(name, Aligned(net, words.config.shared_width), batch, loss, Plan(steps, warmup=300), of)

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from ..nn.examiner import Examiner, ExaminerConfig, Truth, examiner_loss
 from ..world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, Scene, draw
 from .data import CHUNK, cache, edition, pictures, scene, write_beside
-from .loop import Plan, Training, fit
+from .loop import Batch, Losses, Plan, Training, fit
 from .vae import PICTURES, to_tensor
 
 BATCH = 32
@@ -94,12 +94,15 @@ def train(steps: int, of: str = "") -> Training:
     data, cells = pictures(PICTURES), cell_maps(PICTURES)
     order = np.random.default_rng(2).permutation(PICTURES)
 
-    def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
+    def batch(step: int) -> Batch:
         pick = [int(order[(step * BATCH + k) % PICTURES]) for k in range(BATCH)]
         x = blurred(to_tensor(np.stack([data[i] for i in pick])), np.random.default_rng(step))
-        report = model(x.contiguous(memory_format=torch.channels_last))
-        return examiner_loss(report, answers([scene(i) for i in pick], cells[pick]))
+        return {"x": x, **answers([scene(i) for i in pick], cells[pick])._asdict()}
+
+    def loss(model: nn.Module, b: Batch) -> Losses:
+        report = model(b.pop("x").contiguous(memory_format=torch.channels_last))
+        return examiner_loss(report, Truth(**b))
 
     torch.manual_seed(0)
     model = Examiner(CONFIG).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit("examiner", model, loss, Plan(steps), of)
+    return fit("examiner", model, batch, loss, Plan(steps), of)

@@ -1,7 +1,10 @@
 """One training loop for every model: seeded, resumable, with moving-average weights and a loss curve.
 
-The learning rate rises over a warm-up, stays, and falls to zero over the last third. The state
-before the fall is kept, so that a later run can be given more steps and go on from there.
+The learning rate rises over a warm-up, stays, and falls to zero at the end. The state before the fall is
+kept, so that a later run can be given more steps and go on from there.
+
+It runs under accelerate: alone, or in many processes (`accelerate launch -m explorable train NAME`), each of
+which takes its share of every batch; in bfloat16 where there is a GPU for it.
 """
 
 from __future__ import annotations
@@ -15,16 +18,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
 from tqdm.auto import tqdm
 
 from .data import cache, write_beside
 from .muon import Muon, inner_matrices
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 EVERY = 50  # steps to a point of the loss curve
+Batch = dict[str, Tensor]
+Losses = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class Training:
         self._sums: dict[str, float] = {}
         self._summed = 0
 
-    def advance(self, losses: dict[str, Tensor]) -> None:
+    def advance(self, losses: Losses) -> None:
         """One optimizer step on losses["loss"].
 
         Raises:
@@ -104,13 +113,12 @@ class Training:
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
         self.step += 1
-        self._note(losses)
 
-    def _note(self, losses: dict[str, Tensor]) -> None:
+    def note(self, losses: Losses) -> None:
         """Add to the loss curve: means over `EVERY` steps."""
         self._summed += 1
         for key, value in losses.items():
-            self._sums[key] = self._sums.get(key, 0.0) + float(value.detach())
+            self._sums[key] = self._sums.get(key, 0.0) + float(value)
         if self.step % EVERY == 0:
             self.curve.append({"step": self.step, **{k: v / self._summed for k, v in self._sums.items()}})
             self._sums, self._summed = {}, 0
@@ -172,35 +180,96 @@ def brake() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def fit(name: str, model: nn.Module, loss: Callable[[nn.Module, int], dict[str, Tensor]], plan: Plan,
-        of: str = "") -> Training:
+class Objective(nn.Module):
+    """A model and its loss as one module, which is what data-parallel training wraps."""
+
+    def __init__(self, model: nn.Module, loss: Callable[[nn.Module, Batch], Losses]):
+        super().__init__()
+        self.model, self.loss = model, loss
+
+    def forward(self, batch: Batch) -> Losses:
+        return self.loss(self.model, batch)
+
+
+def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callable[[nn.Module, Batch], Losses],
+        plan: Plan, of: str = "") -> Training:
     """Train `model`; its moving average is what counts. Killed at any moment, the next call goes on.
     Ctrl-C ends it after the present step, and what there is is returned.
 
-    loss(model, step) -> {"loss": total, ...}: must depend on nothing but the weights and the step, so that a
-    resumed run sees the same batches. Everything it returns goes into the curve.
+    batch(step) -> tensors, on the CPU, rows first: the whole batch with all of its dice, so that a resumed run,
+    or one in several processes, sees the same numbers. Each process then takes its share of the rows.
+    loss(model, batch) -> {"loss": total, ...}: a mean over rows. Everything it returns goes into the curve.
     """
-    training = Training(name, model, plan, of)
+    accelerator = _accelerator()
+    training = Training(name, model.to(accelerator.device), plan, of)
     training.resume()
+    objective = accelerator.prepare_model(Objective(training.model, loss))
     began = time.monotonic() - training.seconds
     saved = time.monotonic()
-    bar = tqdm(initial=training.step, total=plan.steps, desc=name, mininterval=5)
+    first = accelerator.is_main_process
+    bar = tqdm(initial=training.step, total=plan.steps, desc=name, mininterval=5, disable=not first)
     with brake() as stopped, bar:
-        while training.step < plan.steps and not stopped():
-            if training.step == plan.fall_starts():
+        while training.step < plan.steps and not _anybody(stopped(), accelerator):
+            if training.step == plan.fall_starts() and first:
                 training.save("stable")
             torch.manual_seed(plan.seed * 1_000_003 + training.step)
-            training.advance(loss(model, training.step))
+            losses = objective(_share(batch(training.step), accelerator))
+            training.advance(losses)
+            training.note({k: accelerator.reduce(v.detach(), "mean") for k, v in losses.items()})
             training.seconds = time.monotonic() - began
             if training.step % EVERY == 0:
                 bar.set_postfix({k: f"{v:.4g}" for k, v in training.curve[-1].items() if k != "step"}, refresh=False)
-            if time.monotonic() - saved > plan.save_every:
+            if time.monotonic() - saved > plan.save_every and first:
                 training.save()
                 saved = time.monotonic()
             bar.update()
-    training.save()
-    training.average.eval()
+    if first:
+        training.save()
+    training.average.to("cpu").eval()
     return training
+
+
+def _accelerator() -> Accelerator:
+    """Imported here, not above: measures read the training data, and must not need what only training needs.
+
+    Raises:
+        ModuleNotFoundError: accelerate is not installed; says how.
+    """
+    try:
+        from accelerate import Accelerator, DistributedDataParallelKwargs
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError('training needs accelerate: pip install "explorable[train]"') from error
+    return Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no",
+                       kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+
+
+def _share(batch: Batch, accelerator: Accelerator) -> Batch:
+    """The rows of a batch that this process works on, on its device.
+
+    Raises:
+        ValueError: the rows cannot be shared out evenly.
+    """
+    count = accelerator.num_processes
+    rows = len(next(iter(batch.values())))
+    if rows % count:
+        raise ValueError(f"{rows} rows of a batch cannot be shared evenly by {count} processes: choose a divisor")
+    part = slice(accelerator.process_index * rows // count, (accelerator.process_index + 1) * rows // count)
+    return {name: value[part].to(accelerator.device) for name, value in batch.items()}
+
+
+def _anybody(stopped: bool, accelerator: Accelerator) -> bool:
+    """Has any process been asked to stop? All must leave together, or the others would wait for ever."""
+    if accelerator.num_processes == 1:
+        return stopped
+    asked = torch.tensor(float(stopped), device=accelerator.device)
+    return bool(accelerator.reduce(asked, "sum") > 0)
+
+
+def gathered(x: Tensor) -> Tensor:
+    """The rows of all processes, for a loss that compares each row with every other; gradients flow back."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return x
+    return torch.cat(all_gather(x))
 
 
 def state_path(name: str, tag: str) -> Path:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..nn.text import TextConfig, TextModel
+from ..nn.text import TextConfig, TextModel, Tokens
 from ..nn.vae import VAE
 from ..world import VOCABULARY, say
 from ..zoo import card
 from .data import cache, edition, pictures, scene, write_beside
-from .loop import Plan, Training, fit
+from .loop import Batch, Losses, Plan, Training, fit, gathered
 from .vae import PICTURES, to_tensor
 
 PAIRS = 64  # scenes and their twins in a batch
@@ -44,10 +44,15 @@ def train(vae: VAE, steps: int, of: str = "") -> Training:
     data = latents(vae)
     pairs = np.random.default_rng(1).permutation(PICTURES // 2)
 
-    def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
+    def batch(step: int) -> Batch:
         pick = [2 * pairs[(step * PAIRS + k) % len(pairs)] + twin for k in range(PAIRS) for twin in (0, 1)]
+        tokens = model.text.tokenizer(captions(pick, step))
+        return {"ids": tokens.ids, "keep": tokens.keep, "latents": data[pick].float()}
+
+    def loss(model: nn.Module, b: Batch) -> Losses:
         assert isinstance(model, TextModel)
-        return model.loss(model.text.tokenizer(captions(pick, step)), data[pick].float())
+        return model.loss(Tokens(b["ids"], b["keep"]), b["latents"], gathered)
 
     torch.manual_seed(0)
-    return fit("text", TextModel(TextConfig(VOCABULARY)), loss, Plan(steps, warmup=100), of)
+    model = TextModel(TextConfig(VOCABULARY))
+    return fit("text", model, batch, loss, Plan(steps, warmup=100), of)

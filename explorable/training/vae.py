@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..nn.vae import VAE
 from .data import pictures
-from .loop import Plan, Training, fit
+from .loop import Batch, Losses, Plan, Training, fit
 
 BATCH = 32  # crops; or a quarter as many whole pictures
 PICTURES = 64_000
@@ -26,10 +26,13 @@ def edges(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
-def vae_loss(vae: VAE, x: Tensor) -> dict[str, Tensor]:
-    """Kingma and Welling 2014, with a pixel loss in place of the likelihood and a small weight on the KL."""
-    mean, log_variance = vae.distribution(x)
-    z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+def vae_loss(vae: VAE, x: Tensor, noise: Tensor) -> Losses:
+    """Kingma and Welling 2014, with a pixel loss in place of the likelihood and a small weight on the KL.
+
+    x: pictures or crops (batch, 3, high, wide) in [-1, 1]. noise: standard normal, (batch, 4, high / 8, wide / 8).
+    """
+    mean, log_variance = vae.distribution(x.contiguous(memory_format=torch.channels_last))
+    z = mean + torch.exp(0.5 * log_variance) * noise
     y = vae.decoder(z)
     error = y - x
     squared = error.square().mean()
@@ -39,7 +42,7 @@ def vae_loss(vae: VAE, x: Tensor) -> dict[str, Tensor]:
     return {"loss": loss, "psnr": 10 * torch.log10(4 / squared), "kl": kl}
 
 
-def batch(data: np.ndarray, step: int) -> Tensor:
+def crops(data: np.ndarray, step: int) -> Tensor:
     """Every fourth time whole pictures, else 64 x 64 crops, most of them where things stand.
 
     Backgrounds are learnt soon; eyes and windows are small, and a crop shows four times as much of them in
@@ -49,24 +52,26 @@ def batch(data: np.ndarray, step: int) -> Tensor:
     if step % 4 == 0:
         pick = rng.integers(len(data), size=BATCH // 4)
         return to_tensor(np.stack([data[i] for i in pick]))
-    crops = []
+    cut = []
     for i in rng.integers(len(data), size=BATCH):
         low = rng.random() < 0.8
         x, y = 8 * rng.integers(0, 9), 8 * (rng.integers(5, 9) if low else rng.integers(0, 5))
-        crops.append(data[i, y : y + 64, x : x + 64])
-    return to_tensor(np.stack(crops))
+        cut.append(data[i, y : y + 64, x : x + 64])
+    return to_tensor(np.stack(cut))
 
 
 def train(steps: int, of: str = "") -> Training:
     """Train; `standardised` then sets the statistics that make latents unit size."""
     data = pictures(PICTURES)
 
-    def loss(model: nn.Module, step: int) -> dict[str, Tensor]:
-        return vae_loss(model, batch(data, step).contiguous(memory_format=torch.channels_last))  # type: ignore[arg-type]
+    def batch(step: int) -> Batch:
+        x = crops(data, step)
+        return {"x": x, "noise": torch.randn(len(x), 4, x.shape[2] // 8, x.shape[3] // 8)}
 
     torch.manual_seed(0)
     fresh = VAE().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit("vae", fresh, loss, Plan(steps, lr=1.5e-3, muon=0.03, fall=0.85, weight_decay=0.0), of)
+    return fit("vae", fresh, batch, lambda vae, b: vae_loss(vae, **b),  # type: ignore[arg-type]
+               Plan(steps, lr=1.5e-3, muon=0.03, fall=0.85, weight_decay=0.0), of)
 
 
 @torch.inference_mode()

@@ -72,7 +72,7 @@ def test_a_word_it_never_learned_is_named(model, x):
 
 def test_answers_are_what_the_scene_says():
     s = Scene((Group("cat", "red"), Group("dog", "blue")), place=PLACES[2], time=TIMES[1])
-    kinds, colours, place, time = answers([s])
+    kinds, colours, place, time = answers([s]).values()
     assert {k for k, yes in zip(KINDS, kinds[0], strict=True) if yes} == {"cat", "dog"}
     assert {c for c, yes in zip(COLOURS, colours[0], strict=True) if yes} == {"red", "blue"}
     assert (place.item(), time.item()) == (2, 1)
@@ -86,7 +86,8 @@ def test_it_learns_what_it_is_told():
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     said = []
     for _ in range(25):
-        loss = classifier_loss(model, x0.repeat(8, 1, 1, 1), scenes * 8)["loss"]
+        many = x0.repeat(8, 1, 1, 1)
+        loss = classifier_loss(model, many, torch.randn_like(many), torch.rand(16), **answers(scenes * 8))["loss"]
         said.append(loss.item())
         optimizer.zero_grad()
         loss.backward()

@@ -29,7 +29,10 @@ def teacher() -> PictureEncoder:
 def losses(model, name: str, x0: torch.Tensor) -> dict[str, torch.Tensor]:
     torch.manual_seed(11)
     context, keep = torch.ones(len(x0), 5, CONTEXT), torch.ones(len(x0), 5, dtype=torch.bool)
-    return denoising_loss(model, TWINS[name], x0, context, keep, torch.ones(len(x0), 1, 16, 16), teacher())
+    with torch.no_grad():
+        clean = teacher()(x0)[0]
+    return denoising_loss(model, TWINS[name], x0, context, keep, clean, torch.randn_like(x0),
+                          torch.exp(torch.randn(len(x0))), torch.ones(len(x0), 1, 16, 16))
 
 
 class Oracle(torch.nn.Module):

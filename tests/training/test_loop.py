@@ -17,8 +17,12 @@ def own_cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def regression(model: nn.Module, step: int) -> dict[str, torch.Tensor]:
-    x = torch.randn(16, 3)
+def points(step: int) -> dict[str, torch.Tensor]:
+    return {"x": torch.randn(16, 3)}
+
+
+def regression(model: nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    x = batch["x"]
     return {"loss": (model(x) - x.sum(1, keepdim=True)).square().mean()}
 
 
@@ -33,36 +37,36 @@ def weights(model: nn.Module) -> torch.Tensor:
 
 def test_it_learns():
     plan = loop.Plan(steps=400, lr=0.05, warmup=10, average=0.9, weight_decay=0.0)
-    model = loop.fit("line", network(), regression, plan).average
+    model = loop.fit("line", network(), points, regression, plan).average
     assert torch.allclose(weights(model), torch.tensor([1.0, 1.0, 1.0, 0.0]), atol=0.02)
 
 
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(own_cache):
     plan = loop.Plan(steps=90, lr=0.05, warmup=10, save_every=0.0)
-    whole = weights(loop.fit("whole", network(), regression, plan).average)
+    whole = weights(loop.fit("whole", network(), points, regression, plan).average)
 
-    def killed(model, step):
+    def killed(step):
         if step == 47:
             raise KeyboardInterrupt
-        return regression(model, step)
+        return points(step)
 
     with pytest.raises(KeyboardInterrupt):
-        loop.fit("cut", network(), killed, plan)
-    assert torch.equal(weights(loop.fit("cut", network(), regression, plan).average), whole)
+        loop.fit("cut", network(), killed, regression, plan)
+    assert torch.equal(weights(loop.fit("cut", network(), points, regression, plan).average), whole)
 
 
 def test_more_steps_go_on_from_before_the_rate_fell(own_cache):
     short, long = (loop.Plan(steps=n, lr=0.05, warmup=10, save_every=0.0) for n in (60, 120))
-    loop.fit("more", network(), regression, short)
-    resumed = loop.fit("more", network(), regression, long)
-    once = loop.fit("once", network(), regression, long)
+    loop.fit("more", network(), points, regression, short)
+    resumed = loop.fit("more", network(), points, regression, long)
+    once = loop.fit("once", network(), points, regression, long)
     assert torch.equal(weights(resumed.average), weights(once.average))
     assert resumed.curve == once.curve
 
 
 def test_a_kill_while_writing_leaves_the_last_good_state(own_cache, monkeypatch):
     plan = loop.Plan(steps=40, lr=0.05, warmup=10, save_every=0.0)
-    whole = weights(loop.fit("whole", network(), regression, plan).average)
+    whole = weights(loop.fit("whole", network(), points, regression, plan).average)
     save = torch.save
     calls = []
 
@@ -75,44 +79,45 @@ def test_a_kill_while_writing_leaves_the_last_good_state(own_cache, monkeypatch)
 
     monkeypatch.setattr(torch, "save", half_written)
     with pytest.raises(KeyboardInterrupt):
-        loop.fit("cut", network(), regression, plan)
+        loop.fit("cut", network(), points, regression, plan)
     monkeypatch.setattr(torch, "save", save)
-    assert torch.equal(weights(loop.fit("cut", network(), regression, plan).average), whole)
+    assert torch.equal(weights(loop.fit("cut", network(), points, regression, plan).average), whole)
 
 
 def test_a_loss_that_is_no_number_stops_with_words():
-    def diverges(model, step):
-        return {"loss": model.weight.sum() * float("nan" if step == 30 else "1")}
+    def spoilt(step):
+        return {"x": points(step)["x"] * float("nan" if step == 30 else "1")}
 
     with pytest.raises(FloatingPointError, match="no number at step 30"):
-        loop.fit("nan", network(), diverges, loop.Plan(steps=60, save_every=0.0))
+        loop.fit("nan", network(), spoilt, regression, loop.Plan(steps=60, save_every=0.0))
     assert all(torch.isfinite(w).all() for w in loop.read_state("nan", "state")["model"].values())
 
 
 def test_a_shorter_plan_does_not_pass_off_a_longer_training_as_its_own():
-    loop.fit("long", network(), regression, loop.Plan(steps=100, lr=0.05, warmup=10))
+    loop.fit("long", network(), points, regression, loop.Plan(steps=100, lr=0.05, warmup=10))
     with pytest.raises(ValueError, match="trained further than 20 steps"):
-        loop.fit("long", network(), regression, loop.Plan(steps=20, lr=0.05, warmup=10))
+        loop.fit("long", network(), points, regression, loop.Plan(steps=20, lr=0.05, warmup=10))
 
 
 def test_a_state_that_rests_on_something_else_is_refused():
     plan = loop.Plan(steps=20, lr=0.05, warmup=10)
-    loop.fit("of", network(), regression, plan, of="vae 1234")
+    loop.fit("of", network(), points, regression, plan, of="vae 1234")
     with pytest.raises(ValueError, match="of another training"):
-        loop.fit("of", network(), regression, plan, of="vae 5678")
+        loop.fit("of", network(), points, regression, plan, of="vae 5678")
 
 
 def test_ctrl_c_stops_after_the_step_and_keeps_what_there_is():
-    def presses(model, step):
+    def presses(step):
         if step == 30:
             signal.raise_signal(signal.SIGINT)
-        return regression(model, step)
+        return points(step)
 
     plan = loop.Plan(steps=60, lr=0.05, warmup=10)
-    assert loop.fit("stopped", network(), presses, plan).step == 31
-    resumed = loop.fit("stopped", network(), regression, plan)
+    assert loop.fit("stopped", network(), presses, regression, plan).step == 31
+    resumed = loop.fit("stopped", network(), points, regression, plan)
     assert resumed.step == 60
-    assert torch.equal(weights(resumed.average), weights(loop.fit("whole", network(), regression, plan).average))
+    whole = loop.fit("whole", network(), points, regression, plan)
+    assert torch.equal(weights(resumed.average), weights(whole.average))
 
 
 def test_the_rate_rises_stays_and_falls_to_nothing():
