@@ -17,7 +17,7 @@ class Plain(TyperGroup):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except ValueError as error:
+        except (ValueError, ModuleNotFoundError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from None
 

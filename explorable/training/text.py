@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from ..nn.text import TextConfig, TextModel, Tokens
 from ..nn.vae import VAE
 from ..world import VOCABULARY, say
-from ..zoo import card
+from ..zoo import fingerprint
 from .data import cache, edition, pictures, scene, write_beside
 from .loop import Batch, Losses, Plan, Training, fit, gathered
 from .vae import PICTURES, to_tensor
@@ -22,8 +22,8 @@ PAIRS = 64  # scenes and their twins in a batch
 
 @torch.inference_mode()
 def latents(vae: VAE, split: str = "train", count: int = PICTURES) -> Tensor:
-    """Latents of a split, (count, 4, 16, 16) half precision, kept in the cache with the VAE that made them."""
-    by = card("vae")["sha256"][:8]
+    """Latents of a split, (count, 4, 16, 16) half precision, kept in the cache with the encoder that made them."""
+    by = fingerprint("vae", "encoder")
     path = cache() / f"latents-{split}-{count}-{edition()}-{by}.pt"
     if path.exists():
         return torch.load(path, weights_only=True)

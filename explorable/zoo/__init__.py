@@ -1,5 +1,5 @@
 """The shipped weights: half precision in safetensors, a card beside each, and `read` to open them, checked."""
 
-from .files import WeightError, annotate, card, names, read, write
+from .files import WeightError, annotate, card, fingerprint, names, read, write
 
-__all__ = ["WeightError", "annotate", "card", "names", "read", "write"]
+__all__ = ["WeightError", "annotate", "card", "fingerprint", "names", "read", "write"]

@@ -106,3 +106,15 @@ def read(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Te
             return config, {k: file.get_tensor(k).to(torch.float32) for k in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise WeightError(f"the weight file {path.name} cannot be read ({error}): install the package again") from error
+
+
+def fingerprint(name: str, part: str = "", folder: Path = FOLDER) -> str:
+    """A short mark of a model's configuration and of its weights whose names begin with `part`.
+
+    What rests on a part alone, as latents rest on the encoder of an autoencoder, stays good while that stays.
+    """
+    config, state = read(name, folder)
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode() if not part else b"")
+    for key in sorted(k for k in state if k.startswith(part)):
+        digest.update(key.encode() + state[key].numpy().tobytes())
+    return digest.hexdigest()[:8]

@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 import explorable as ex
 from explorable.nn.vae import VAE, VAEConfig
-from explorable.zoo import WeightError, annotate, card, names, read, write
+from explorable.zoo import WeightError, annotate, card, fingerprint, names, read, write
 
 CONFIG = VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8))
 
@@ -209,3 +209,17 @@ def test_the_shipped_weights_are_what_their_cards_say(name):
     assert about["parameters"] == sum(v.numel() for v in state.values())
     assert all(weight.isfinite().all() for weight in state.values())
     assert sum(card(n)["bytes"] for n in names()) <= 25e6
+
+
+def test_a_part_has_a_fingerprint_of_its_own(shelf, vae):
+    """A finer decoder leaves the encoder's mark as it was, and changes that of the whole."""
+    part, whole = fingerprint("vae", "encoder", shelf), fingerprint("vae", folder=shelf)
+    with torch.no_grad():
+        vae.decoder[0].weight += 1
+    write("vae", vae, asdict(CONFIG), {}, shelf)
+    assert fingerprint("vae", "encoder", shelf) == part
+    assert fingerprint("vae", folder=shelf) != whole
+    with torch.no_grad():
+        vae.encoder[1].weight += 1
+    write("vae", vae, asdict(CONFIG), {}, shelf)
+    assert fingerprint("vae", "encoder", shelf) != part
