@@ -78,17 +78,15 @@ def regions(seen: Tensor | tuple[Tensor, ...]) -> Tensor:
     return seen[0] if isinstance(seen, tuple) else seen.flatten(2).transpose(1, 2)
 
 
-def denoising_loss(model: Aligned, twin: Twin, x0: Tensor, context: Tensor, keep: Tensor, clean: Tensor,
-                   noise: Tensor, ratio: Tensor, weight: Tensor) -> Losses:
+def denoising_loss(model: Aligned, twin: Twin, words: TextModel, b: Batch) -> Losses:
     """Weighted mean squared error of the prediction, and the alignment.
 
-    x0, noise (batch, 4, 16, 16), ratio (batch,): sigma / alpha, from which each path finds its own t.
-    clean (batch, 64, shared width): the picture encoder's regions of x0.
-    weight (batch, 1, 16, 16) says which places matter more. Each place has its own best answer, which no
-    weight moves: weights only say what to learn first.
+    In the batch: x0, noise (batch, 4, 16, 16); ids, keep (batch, tokens); ratio (batch,), which is sigma / alpha,
+    and from which each path finds its own t; weight (batch, 1, 16, 16), which says what places matter more. Each
+    place has its own best answer, which no weight moves: weights only say what to learn first.
     """
-    path = PATHS[twin.path]
-    times = [path.time_at(r) for r in ratio.tolist()]
+    path, x0, noise = PATHS[twin.path], b["x0"], b["noise"]
+    times = [path.time_at(r) for r in b["ratio"].tolist()]
 
     def mix(shares: list[tuple[float, float]]) -> Tensor:
         of_picture, of_noise = torch.tensor(shares, device=x0.device)[:, :, None, None, None].unbind(1)
@@ -96,8 +94,11 @@ def denoising_loss(model: Aligned, twin: Twin, x0: Tensor, context: Tensor, keep
 
     noisy = mix([(path.alpha(t), path.sigma(t)) for t in times]).contiguous(memory_format=torch.channels_last)
     target = mix([PREDICTIONS[twin.prediction](path, t) for t in times])
-    prediction, seen = model(noisy, torch.tensor(times, device=x0.device), context, keep)
-    squared = (weight * (prediction - target).square()).mean()
+    with torch.no_grad():
+        context = words.text(Tokens(b["ids"], b["keep"]))
+        clean, _ = words.picture(x0)
+    prediction, seen = model(noisy, torch.tensor(times, device=x0.device), context.vectors, context.keep)
+    squared = (b["weight"] * (prediction - target).square()).mean()
     alike = F.cosine_similarity(seen, clean, dim=-1).mean()
     return {"loss": squared - ALIGN * alike, "squared": squared, "alike": alike}
 
@@ -135,10 +136,7 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Tr
 
     def loss(model: nn.Module, b: Batch) -> Losses:
         assert isinstance(model, Aligned)
-        with torch.no_grad():
-            context = words.to(b["x0"].device).text(Tokens(b.pop("ids"), b.pop("keep")))
-            clean, _ = words.picture(b["x0"])
-        return denoising_loss(model, twin, context=context.vectors, keep=context.keep, clean=clean, **b)
+        return denoising_loss(model, twin, words.to(b["x0"].device), b)
 
     torch.manual_seed(0)
     net = twin.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

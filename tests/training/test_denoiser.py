@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.predictions import check_prediction
 from explorable.nn.dit import DiT, DiTConfig
-from explorable.nn.text import PictureEncoder, TextConfig
+from explorable.nn.text import TextConfig, TextModel
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.training.denoiser import TWINS, Aligned, denoising_loss, emphasis
 from explorable.training.examiner import NONE
@@ -21,18 +23,18 @@ NETWORKS = {
 }
 
 
-def teacher() -> PictureEncoder:
+@functools.cache
+def words() -> TextModel:
     torch.manual_seed(3)
-    return PictureEncoder(TextConfig(("red",), shared_width=8, picture_widths=(8, 16, 16))).eval()
+    return TextModel(TextConfig(("red",), 5, CONTEXT, 1, 2, 8, (8, 16, 16))).eval().requires_grad_(False)
 
 
 def losses(model, name: str, x0: torch.Tensor) -> dict[str, torch.Tensor]:
     torch.manual_seed(11)
-    context, keep = torch.ones(len(x0), 5, CONTEXT), torch.ones(len(x0), 5, dtype=torch.bool)
-    with torch.no_grad():
-        clean = teacher()(x0)[0]
-    return denoising_loss(model, TWINS[name], x0, context, keep, clean, torch.randn_like(x0),
-                          torch.exp(torch.randn(len(x0))), torch.ones(len(x0), 1, 16, 16))
+    tokens = words().text.tokenizer(["red"] * len(x0))
+    return denoising_loss(model, TWINS[name], words(), {
+        "x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
+        "ratio": torch.exp(torch.randn(len(x0))), "weight": torch.ones(len(x0), 1, 16, 16)})
 
 
 class Oracle(torch.nn.Module):
@@ -50,7 +52,7 @@ class Oracle(torch.nn.Module):
             self.asked.append(s / a)
             velocity = path.alpha_rate(time) * self.x0[row] + path.sigma_rate(time) * e
             out.append(velocity if self.twin.prediction == "velocity" else a * e - s * self.x0[row])
-        return torch.stack(out), teacher()(self.x0)[0]
+        return torch.stack(out), words().picture(self.x0)[0]
 
 
 @pytest.mark.parametrize("name", TWINS)

@@ -13,29 +13,28 @@ from explorable.nn.unet import UNet, UNetConfig
 from explorable.training import loop
 from explorable.training.denoiser import TWINS, Aligned, denoising_loss
 
-ROWS, CONTEXT = 8, 12
+ROWS = 8
+CONFIG = TextConfig(tuple("abcdefgh"), 6, 32, 1, 2, 16, (8, 16, 16))
 
 
 def denoiser(plan: loop.Plan) -> loop.Training:
     """A U-Net with its alignment head: every loss a mean over rows."""
     torch.manual_seed(0)
-    model = Aligned(UNet(UNetConfig(widths=(32, 32, 32), context_width=CONTEXT, time_width=32)), 8)
-    keep = torch.ones(ROWS, 5, dtype=torch.bool)
+    model = Aligned(UNet(UNetConfig(widths=(32, 32, 32), context_width=32, time_width=32)), 16)
+    words = TextModel(CONFIG).requires_grad_(False)
 
     def batch(step: int) -> loop.Batch:
         x0 = torch.randn(ROWS, 4, 16, 16)
-        return {"x0": x0, "context": torch.randn(ROWS, 5, CONTEXT), "keep": keep,
-                "clean": torch.randn(ROWS, 64, 8), "noise": torch.randn_like(x0),
+        ids = torch.randint(3, 11, (ROWS, 6))
+        return {"x0": x0, "ids": ids, "keep": torch.ones_like(ids, dtype=torch.bool), "noise": torch.randn_like(x0),
                 "ratio": torch.exp(torch.randn(ROWS)), "weight": torch.rand(ROWS, 1, 16, 16)}
 
-    return loop.fit("tiny", model, batch, lambda m, b: denoising_loss(m, TWINS["unet-flow"], **b), plan)
+    return loop.fit("tiny", model, batch, lambda m, b: denoising_loss(m, TWINS["unet-flow"], words, b), plan)
 
 
 def contrastive(plan: loop.Plan) -> loop.Training:
     """Both towers: a loss that compares every row with every other, on whatever process it lies."""
     torch.manual_seed(0)
-    config = TextConfig(tuple("abcdefgh"), 6, 32, 1, 2, 16, (8, 16, 16))
-
     def batch(step: int) -> loop.Batch:
         ids = torch.randint(3, 11, (ROWS, 6))
         ids[:, -1] = 2  # the end token
@@ -46,7 +45,7 @@ def contrastive(plan: loop.Plan) -> loop.Training:
         tokens = Tokens(b["ids"], torch.ones_like(b["ids"], dtype=torch.bool))
         return model.loss(tokens, b["latents"], loop.gathered)
 
-    return loop.fit("towers", TextModel(config), batch, loss, plan)
+    return loop.fit("towers", TextModel(CONFIG), batch, loss, plan)
 
 
 if __name__ == "__main__":
