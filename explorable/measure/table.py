@@ -16,6 +16,7 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "text": ("text", "text", "does a caption find its drawing, among others and their twins"),
     "vae": ("autoencoder", "vae", "how well the autoencoder gives back drawings it never saw"),
     "world": ("world", "world", "how fast it draws, and what is held out"),
+    "samplers": ("samplers", "samplers", "do our samplers walk as those of diffusers do"),
     "speed": ("speed", "speed", "time, memory and size, on this machine"),
 }
 

@@ -1,0 +1,70 @@
+"""Reflow: pairs that belong together, kept as they are made."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from explorable.diffusion.paths import Straight
+from explorable.nn.text import TextConfig, TextModel
+from explorable.nn.unet import UNet, UNetConfig
+from explorable.nn.vae import VAE, VAEConfig
+from explorable.pipeline import Pipeline
+from explorable.settings import Settings
+from explorable.training import loop, reflow
+from explorable.training.text import captions
+from explorable.world import VOCABULARY
+
+
+@pytest.fixture
+def pipe(tmp_path, monkeypatch) -> Pipeline:
+    torch.manual_seed(0)
+    words = TextModel(TextConfig(VOCABULARY, width=16, layers=1, heads=2, shared_width=8, picture_widths=(8, 8, 8)))
+    net = UNet(UNetConfig(widths=(8, 16, 16), up=(1, 1), head_width=8, context_width=16, time_width=16))
+    with torch.no_grad():
+        for p in net.parameters():
+            p += 0.1 * torch.randn_like(p)
+    made = Pipeline("tiny", words.text, net, VAE(VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8))),
+                    Straight(), "velocity", torch.device("cpu"))
+    for module in (reflow, loop):
+        monkeypatch.setattr(module, "cache", lambda: tmp_path)
+    monkeypatch.setattr(reflow, "fingerprint", lambda name: "test")
+    monkeypatch.setattr(reflow, "CHUNK", 2)
+    monkeypatch.setattr(reflow, "load", lambda name, device: made)
+    monkeypatch.setattr(reflow, "load_text", lambda: words.eval().requires_grad_(False))
+    return made
+
+
+def test_a_row_is_where_its_noise_goes_for_its_caption(pipe):
+    rows = reflow.pairs(pipe, 4)
+    assert rows.shape == (4, 4, 16, 16) and rows.dtype == torch.half
+    for i, caption in enumerate(captions(range(4), 0)):
+        alone = pipe(caption, seed=i).latents.values[-1]
+        torch.testing.assert_close(rows[i].float().numpy(), alone, rtol=1e-2, atol=1e-2)
+
+
+def test_pairs_once_made_are_kept_and_a_kill_loses_a_chunk_at_most(pipe, monkeypatch):
+    first, walk = reflow.pairs(pipe, 2), pipe.walk
+    asked: list[list[int]] = []
+
+    def killed(denoise, settings: Settings, seeds):
+        asked.append(seeds)
+        if seeds == [4, 5] and len(asked) == 2:
+            raise KeyboardInterrupt
+        return walk(denoise, settings, seeds)
+
+    monkeypatch.setattr(pipe, "walk", killed)
+    with pytest.raises(KeyboardInterrupt):
+        reflow.pairs(pipe, 6)
+    rows = reflow.pairs(pipe, 6)
+    assert asked == [[2, 3], [4, 5], [4, 5]] and torch.equal(rows[:2], first)
+
+
+def test_it_starts_from_the_first_flow_and_learns_its_pairs(pipe, monkeypatch):
+    monkeypatch.setattr(reflow, "PAIRS", 4)
+    monkeypatch.setattr(reflow.pairs, "__defaults__", (4,))
+    monkeypatch.setattr(loop, "EVERY", 5)
+    before = pipe.denoiser.inlet.weight.clone()
+    done = reflow.train(30)
+    assert done.name == "unet-reflow" and not torch.equal(done.average.net.inlet.weight, before)
+    assert done.curve[-1]["loss"] < done.curve[0]["loss"]
