@@ -108,7 +108,7 @@ def samplers(steps: int = 50) -> Table:
 
     schedule = {"timestep_spacing": "trailing", "beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
     noise = start_noise(0, (NUMBERS,))
-    ddim = d.DDIMScheduler(clip_sample=False, set_alpha_to_one=True, **schedule)
+    ddim: Any = d.DDIMScheduler(clip_sample=False, set_alpha_to_one=True, **schedule)
     multi = d.DPMSolverMultistepScheduler(algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
                                           **schedule)
     listed, even = Listed(ddim.alphas_cumprod.double().tolist()), uniform_times(steps)
