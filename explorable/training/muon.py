@@ -12,24 +12,26 @@ from torch import Tensor, nn
 THIN = 32  # a matrix with a side shorter than this is left to AdamW
 
 
-def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
+def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
     """Nearly the nearest matrix whose singular values are all one, by a quintic Newton-Schulz iteration.
+
+    matrices: one, (rows, columns), or many of a shape, (many, rows, columns): together they cost half.
 
     The iteration x <- (a + b xx' + c (xx')^2) x only ever multiplies x by polynomials of its first Gram matrix
     xx', which commute: so they are gathered on the short side, and x itself is touched twice.
     """
     a, b, c = 3.4445, -4.7750, 2.0315  # tuned by Jordan for speed: values end between 0.7 and 1.2
-    x = matrix / (matrix.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    gram = x @ x.T
-    one = torch.eye(len(gram), device=x.device, dtype=x.dtype)
+    x = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    gram = x @ x.mT
+    one = torch.eye(gram.shape[-1], device=x.device, dtype=x.dtype)
     product = one
     for _ in range(steps):
         factor = a * one + b * gram + c * gram @ gram
         product, gram = factor @ product, factor @ gram @ factor
     x = product @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -41,18 +43,24 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None) -> None:  # type: ignore[override]
         for group in self.param_groups:
+            alike: dict[tuple[int, ...], list[Tensor]] = {}
             for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(p)
-                state["momentum"].mul_(group["momentum"]).add_(p.grad)
-                ahead = p.grad.add(state["momentum"], alpha=group["momentum"])  # Nesterov
-                matrix = ahead.flatten(1)
-                stretch = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(orthogonalised(matrix).view_as(p), alpha=-group["lr"] * stretch)
+                if p.grad is not None:
+                    alike.setdefault(p.flatten(1).shape, []).append(p)
+            for (rows, columns), parameters in alike.items():
+                matrices = orthogonalised(torch.stack([self._ahead(p, group["momentum"]) for p in parameters]))
+                stretch = max(1.0, rows / columns) ** 0.5
+                for p, matrix in zip(parameters, matrices, strict=True):
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                    p.add_(matrix.view_as(p), alpha=-group["lr"] * stretch)
+
+    def _ahead(self, p: Tensor, momentum: float) -> Tensor:
+        """The gradient with its momentum, one step ahead (Nesterov), as a matrix."""
+        state = self.state[p]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(p)
+        state["momentum"].mul_(momentum).add_(p.grad)
+        return p.grad.add(state["momentum"], alpha=momentum).flatten(1)  # type: ignore[union-attr]
 
 
 def inner_matrices(model: nn.Module) -> list[Tensor]:
