@@ -14,6 +14,22 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .hooks import (
+        Ablate,
+        EditError,
+        Louder,
+        MemoryRefusedError,
+        PointTable,
+        PromptToPrompt,
+        Replace,
+        Scale,
+        Silence,
+        Swap,
+        Tape,
+        UnknownPointError,
+        edit,
+        record,
+    )
     from .nn.classifier import UnknownTargetError
     from .nn.text import PromptTooLongError, UnknownWordError
     from .pipeline import Pipeline, load
@@ -29,12 +45,22 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
-    "load": "pipeline", "Pipeline": "pipeline", "SettingError": "settings", "Run": "run", "Settings": "settings",
-    "WeightError": "zoo", "UnknownWordError": "nn.text", "PromptTooLongError": "nn.text",
-    "UnknownTargetError": "nn.classifier", "Studio": "widgets.studio",
+    **dict.fromkeys(("Pipeline", "load"), "pipeline"),
+    **dict.fromkeys(("SettingError", "Settings"), "settings"),
+    **dict.fromkeys(("Ablate", "EditError", "Louder", "MemoryRefusedError", "PointTable", "PromptToPrompt", "Replace",
+                     "Scale", "Silence", "Swap", "Tape", "UnknownPointError", "edit", "record"), "hooks"),
+    **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
+    "Run": "run", "Studio": "widgets.studio", "UnknownTargetError": "nn.classifier", "WeightError": "zoo",
 }
-__all__ = ["Pipeline", "PromptTooLongError", "Run", "SettingError", "Settings", "Studio", "UnknownTargetError",
-           "UnknownWordError", "WeightError", "load"]
+__all__ = ["Ablate", "EditError", "Louder", "MemoryRefusedError", "Pipeline", "PointTable", "PromptToPrompt",
+           "PromptTooLongError", "Replace", "Run", "Scale", "SettingError", "Settings", "Silence", "Studio", "Swap",
+           "Tape", "UnknownPointError", "UnknownTargetError", "UnknownWordError", "WeightError", "edit", "load",
+           "points", "record"]
+
+
+def points(pipe: Pipeline, steps: int = 20) -> PointTable:
+    """Every named point of a pipeline: axes, shape, and the bytes that a guided run of `steps` steps would keep."""
+    return pipe.points(steps)
 
 
 def __getattr__(name: str) -> Any:
@@ -44,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOME, "__version__"])
+    return sorted([*_HOME, "__version__", "points"])

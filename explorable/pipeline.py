@@ -10,34 +10,36 @@ from __future__ import annotations
 import functools
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor
 
-from .diffusion.guidance import classifier_free, mean_shift, noise_shift, rescaled
+from .denoiser import Denoiser
+from .diffusion.guidance import mean_shift, noise_shift
 from .diffusion.paths import PATHS, Path
 from .diffusion.predictions import check_prediction, to_denoised
-from .diffusion.samplers import SAMPLERS, Denoise, Step, dice, start_noise
+from .diffusion.samplers import SAMPLERS, Step, dice, start_noise
 from .diffusion.times import spaced
+from .hooks import Listening, Plan, PointTable, Survey, Tape, attached_to
 from .nn.blocks import Memory
-from .nn.classifier import Classifier, ClassifierConfig
-from .nn.dit import DiT, DiTConfig, Prompt
-from .nn.examiner import Examiner, ExaminerConfig
-from .nn.text import TextConfig, TextEncoder, TextModel
-from .nn.unet import UNet, UNetConfig
-from .nn.vae import VAE, VAEConfig
-from .run import Run
-from .settings import GUIDANCE, SettingError, Settings, check
-from .zoo import WeightError, card, read
+from .nn.classifier import Classifier
+from .nn.dit import DiT, Prompt
+from .nn.points import HERE, heard_by
+from .nn.text import TextEncoder
+from .nn.unet import UNet
+from .nn.vae import VAE
+from .run import Run, collect
+from .settings import GUIDANCE, SettingError, Settings, changed_settings, check
+from .zoo import WeightError, card, names
+from .zoo.networks import load_classifier, load_denoiser, load_text, load_vae
 
 DECODED_AT_ONCE = 16  # pictures: a long recording must not need a lot of memory
 LATENT = (4, 16, 16)
-Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 def choose_device(device: str | None = None) -> torch.device:
@@ -51,36 +53,6 @@ def choose_device(device: str | None = None) -> torch.device:
         reason = textwrap.shorten(str(error).splitlines()[0], 120, placeholder=" …")
         raise SettingError(f"device {device!r} cannot be used here ({reason}); device='cpu' always can") from error
     return chosen
-
-
-class Denoiser:
-    """denoise(x, t) -> the guided estimate of x0, for prompts read once; counts how often the network was called.
-
-    branches: 2 where two estimates are compared (both go through the network in one batch), else 1.
-    """
-
-    def __init__(self, pipe: Pipeline, memory: list[Memory] | Prompt, branches: int, settings: Settings):
-        self.pipe, self.memory, self.branches, self.settings = pipe, memory, branches, settings
-        self.evaluations = 0
-
-    def __call__(self, x: Tensor, t: float) -> Tensor:
-        denoised, s = self.painted(x, t), self.settings
-        if s.target is None or s.sampler == "ddpm":  # ddpm is pushed at the mean of its step
-            return denoised
-        return noise_shift(self.pipe.path, denoised, self.pipe.gradient(x, t, s.target), s.pull, t)
-
-    def painted(self, x: Tensor, t: float) -> Tensor:
-        """The painter's own estimate, guided by words alone."""
-        self.evaluations += 1
-        estimate = self.pipe.estimate(torch.cat([x] * self.branches), t, self.memory)
-        if self.branches == 1:
-            return estimate
-        uncond, cond = estimate.chunk(2)
-        low, high = self.settings.interval
-        if not low <= t <= high:
-            return cond
-        guided = classifier_free(uncond, cond, self.settings.guidance)
-        return rescaled(guided, cond, self.settings.rescale) if self.settings.rescale else guided
 
 
 class Pipeline:
@@ -103,40 +75,98 @@ class Pipeline:
         return self.text.tokenizer.vocabulary
 
     def __call__(self, prompt: str, negative: str | None = None, steps: int = 20, guidance: float = GUIDANCE,
-                 seed: int = 0, sampler: str = "euler", progress: Callable[[int, int], None] | None = None,
-                 **more: Any) -> Run:
+                 seed: int = 0, sampler: str = "euler", record: Sequence[str] = (),
+                 progress: Callable[[int, int], None] | None = None, **more: Any) -> Run:
         """Sample one picture.
 
         Args:
             prompt: what to draw; "" draws without a wish (unconditional).
             negative: what to compare with, in place of the empty prompt.
             guidance: w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt.
+            record: names or patterns of points to keep: run["up.*.skip"]. `points` lists them all.
             progress: called with (steps done, steps in all) after each step; what it raises stops the run.
             more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, pull.
 
         Raises:
-            SettingError, UnknownWordError, PromptTooLongError, UnknownTargetError: before anything is computed.
+            SettingError, UnknownWordError, PromptTooLongError, UnknownTargetError, UnknownPointError,
+            MemoryRefusedError: before anything is computed.
         """
         settings = check(Settings(prompt, negative, steps, guidance, seed, sampler, **more))
+        return self._sample(settings, record, progress)
+
+    def branch(self, run: Run, step: int, record: Sequence[str] = (),
+               progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
+        """Draw the tail of a run anew from the start of `step` on, with other settings: see `Run.branch`."""
+        settings = changed_settings(run.settings, changes)
+        x = run.walked[step].x
+        if settings.seed != run.settings.seed:  # the same belief, drowned in other static
+            t = run.walked[step].t
+            fresh = start_noise(settings.seed, LATENT)[None]
+            x = self.path.alpha(t) * run.walked[step].denoised.double() + self.path.sigma(t) * fresh
+        return self._sample(settings, record, progress, (run, step, x))
+
+    def _sample(self, settings: Settings, record: Sequence[str], progress: Callable[[int, int], None] | None,
+                start: tuple[Run, int, Tensor] | None = None) -> Run:
+        """One picture; from `start` on (a run, a step, and the latent there) where it is a branch."""
         tokens = self.read(settings)
+        before = [] if start is None else list(start[0].walked[: start[1]])
+        own = Tape(tuple(record)) if record else None
         seconds: dict[str, float] = {}
-        with torch.inference_mode():
+        with torch.inference_mode(), self._heard([settings.prompt], settings, len(before), own):
             started = time.perf_counter()
-            denoise = self.denoiser_for([prompt], settings)
+            denoise = self.denoiser_for([settings.prompt], settings)
             self._finish()
             seconds["text encoder"] = time.perf_counter() - started
             started = time.perf_counter()
-            records = []
-            for record in self.walk(denoise, settings, [settings.seed]):
-                records.append(record)
+            records = before
+            for step in self.walk(denoise, settings, [settings.seed], start and start[2], before):
+                records.append(step)
                 if progress:
                     progress(len(records), settings.steps)
             seconds["denoiser"] = time.perf_counter() - started
-        run = _collect(self, settings, tokens, denoise, records, seconds)
-        started = time.perf_counter()
-        _ = run.image
-        seconds["decoder"] = time.perf_counter() - started
-        return run
+            started = time.perf_counter()
+            self._move_out()
+            image = self.decode(records[-1].next_x.numpy())[0]
+            seconds["decoder"] = time.perf_counter() - started
+        return collect(self, settings, tokens, records, image, seconds, (denoise.evaluations, len(denoise.branches)),
+                       own.last if own else None, start and (start[0], start[1]))
+
+    def points(self, steps: int = 20) -> PointTable:
+        """Every point that a guided run comes by, with what a recording of `steps` steps would take."""
+        return PointTable(self._surveyed, steps)
+
+    @functools.cached_property
+    def _surveyed(self) -> tuple:
+        """The points, found by taking one step with somebody listening to everything."""
+        survey = Survey()
+        target = self.classifier.words[0] if "classifier" in names() else None
+        settings = Settings(self.vocabulary[0], steps=2, guidance=2.0, target=target, pull=1.0 if target else 0.0)
+        with torch.inference_mode(), heard_by(survey):
+            step = next(self.walk(self.denoiser_for([settings.prompt], settings), settings, [0]))
+            self._move_out()
+            self.decode(step.next_x.numpy())
+        return tuple(survey.found.values())
+
+    def _heard(self, prompts: list[str], settings: Settings, first: int = 0, own: Tape | None = None,
+               ) -> AbstractContextManager[None]:
+        """What is attached to this pipeline, and a tape of the run's own, listening; nobody where there is nothing.
+
+        Raises:
+            MemoryRefusedError, UnknownPointError: a recording that cannot be.
+        """
+        attachments = (*attached_to(self), *([own] if own else ()))
+        if not attachments:
+            return heard_by(None)
+        branches, blank = self._branches(prompts, settings), settings.negative or ""
+        texts = {"uncond": {blank}, "cond": set(prompts)}
+        tokens = {b: tuple(self.text.tokenizer.labels(*texts[b])) if len(texts[b]) == 1 else () for b in branches}
+        return heard_by(Listening(attachments, Plan(self.points(), settings.steps, len(prompts), tokens, first)))
+
+    def _move_out(self) -> None:
+        """The sampling is over: what comes is the decoder."""
+        if HERE.listener is not None:
+            HERE.listener.move(None, None)
+            HERE.listener.among(("",))
 
     def read(self, settings: Settings) -> tuple[str, ...]:
         """The prompt's tokens. The negative prompt is read too, so that a word unknown in either is said at once.
@@ -154,14 +184,30 @@ class Pipeline:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def walk(self, denoise: Denoise, settings: Settings, seeds: list[int]) -> Iterator[Step]:
-        """The steps of a batch of samplings, one for each seed. Latents (batch, 4, 16, 16) float64, on the CPU."""
-        noise = torch.stack([start_noise(seed, LATENT) for seed in seeds])
-        times = spaced(settings.spacing, settings.steps, self.path, settings.shift)
+    def walk(self, denoise: Denoiser, settings: Settings, seeds: list[int], start: Tensor | None = None,
+             before: Sequence[Step] = ()) -> Iterator[Step]:
+        """The steps of a batch of samplings, one for each seed. Latents (batch, 4, 16, 16) float64, on the CPU.
+
+        start, before: the latents to go on from, and the steps that led there; without them, from noise.
+        """
+        first = len(before)
+        times = spaced(settings.spacing, settings.steps, self.path, settings.shift)[first:]
+        x = torch.stack([start_noise(seed, LATENT) for seed in seeds]) if start is None else start
+        draw = dice(seeds, LATENT)
+        for _ in before:
+            draw()
         more: dict[str, Any] = {"eta": settings.eta} if settings.sampler == "ddim" else {}
+        if settings.sampler == "dpmpp_2m" and before:
+            more["before"] = (before[-1].t, before[-1].denoised)
         if settings.sampler == "ddpm" and settings.target:
             more["push"] = functools.partial(self._push, settings)
-        return SAMPLERS[settings.sampler](denoise, self.path, noise, times, dice(seeds, LATENT), **more)
+        denoise.begin(first)
+        for step in SAMPLERS[settings.sampler](denoise, self.path, x, times, draw, **more):
+            denoise.begin(first + step.index + 1)
+            yield replace(step, index=first + step.index)
+
+    def _pull(self, settings: Settings, x: Tensor, denoised: Tensor, t: float) -> Tensor:
+        return noise_shift(self.path, denoised, self.gradient(x, t, settings.target or ""), settings.pull, t)
 
     def _push(self, settings: Settings, mean: Tensor, x: Tensor, t: float, spread: float) -> Tensor:
         return mean_shift(mean, spread, self.gradient(x, t, settings.target or ""), settings.pull)
@@ -183,21 +229,30 @@ class Pipeline:
         for prompt, seed in zip(prompts, seeds, strict=True):
             s = check(replace(settings or Settings(""), prompt=prompt, seed=seed))
             self.read(s)
-        with torch.inference_mode():
-            denoise = self.denoiser_for(prompts, s)
-            *_, last = self.walk(denoise, s, seeds)
-        return self.decode(last.next_x.numpy())
+        with torch.inference_mode(), self._heard(prompts, s):
+            *_, last = self.walk(self.denoiser_for(prompts, s), s, seeds)
+            self._move_out()
+            return self.decode(last.next_x.numpy())
+
+    def _branches(self, prompts: list[str], settings: Settings) -> tuple[str, ...]:
+        """What the network must estimate: with guidance on, both branches, else the one that counts."""
+        if settings.guidance not in (0, 1) and any(p != (settings.negative or "") for p in prompts):
+            return "uncond", "cond"
+        return ("uncond",) if settings.guidance == 0 else ("cond",)
 
     def denoiser_for(self, prompts: list[str], settings: Settings) -> Denoiser:
         """denoise(x, t) for a batch of prompts (not the one in settings): what is read of them is computed once.
 
         With guidance on, both branches go through the network in one batch, [uncond, cond].
         """
-        blank, guidance = settings.negative or "", settings.guidance
-        both = guidance not in (0, 1) and any(p != blank for p in prompts)
-        texts = [*([blank] * len(prompts)), *prompts] if both else [blank] * len(prompts) if guidance == 0 else prompts
-        context = self.text.encode(list(texts))
-        return Denoiser(self, self.denoiser.remember(context.vectors, context.keep), 2 if both else 1, settings)
+        branches = self._branches(prompts, settings)
+        texts = {"uncond": [settings.negative or ""] * len(prompts), "cond": prompts}
+        if HERE.listener is not None:
+            HERE.listener.among(branches)
+        context = self.text.encode([text for branch in branches for text in texts[branch]])
+        memory = self.denoiser.remember(context.vectors, context.keep)
+        return Denoiser(lambda x, t: self.estimate(x, t, memory), branches, settings, functools.partial(
+            self._pull, settings) if settings.target and settings.sampler != "ddpm" else None)
 
     def estimate(self, x: Tensor, t: float, memory: list[Memory] | Prompt) -> Tensor:
         """The network's estimate of x0, float64 on the CPU: its prediction, converted at the edge."""
@@ -215,20 +270,6 @@ class Pipeline:
         return np.concatenate(pictures)
 
 
-def _collect(pipe: Pipeline, settings: Settings, tokens: tuple[str, ...], denoise: Denoiser, records: list[Step],
-             seconds: dict[str, float]) -> Run:
-    """Put the steps of one sampling into labelled arrays."""
-
-    def label(tensors: list[Tensor], t: list[float]) -> xr.DataArray:
-        return xr.DataArray(torch.cat(tensors).float().numpy(), dims=("step", "channel", "y", "x"),
-                            coords={"step": range(len(t)), "t": ("step", t)})
-
-    latents = label([*(r.x for r in records), records[-1].next_x], [*(r.t for r in records), records[-1].next_t])
-    denoised = label([r.denoised for r in records], [r.t for r in records])
-    return Run(settings, pipe.name, tokens, latents, denoised, seconds, denoise.evaluations, denoise.branches,
-               pipe.decode)
-
-
 def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
     """Open a shipped model as a pipeline: its weights are checked, and put on the best device there is.
 
@@ -244,37 +285,3 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
         raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
     return Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
                     about.get("prediction", ""), chosen)
-
-
-def load_text() -> TextModel:
-    """The text encoder and the picture encoder that taught it."""
-    return _open("text", lambda config: TextModel(TextConfig(**config)))
-
-
-def load_denoiser(name: str) -> UNet | DiT:
-    """The network of a shipped model."""
-    if card(name).get("network") == "DiT":
-        return _open(name, lambda config: DiT(DiTConfig(**config)))
-    return _open(name, lambda config: UNet(UNetConfig(**config)))
-
-
-def load_vae() -> VAE:
-    """The autoencoder."""
-    return _open("vae", lambda config: VAE(VAEConfig(**config)))
-
-
-def load_classifier() -> Classifier:
-    """The classifier: the teacher of classifier guidance."""
-    return _open("classifier", lambda config: Classifier(ClassifierConfig(**config)))
-
-
-def load_examiner() -> Examiner:
-    """The examiner: for measuring, never for guiding."""
-    return _open("examiner", lambda config: Examiner(ExaminerConfig(**config)))
-
-
-def _open(name: str, build: Callable[[dict], Network]) -> Network:
-    config, state = read(name)
-    model = build(config)
-    model.load_state_dict(state)
-    return model.eval()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
+from typing import Any
 
 from .diffusion.samplers import SAMPLERS
 from .diffusion.times import SPACINGS
@@ -62,6 +63,24 @@ def check(settings: Settings) -> Settings:
                    guidance=_number("guidance", s.guidance, 0, 100, " (0: the prompt is ignored)"),
                    interval=_interval(s.interval), rescale=_number("rescale", s.rescale, 0, 1),
                    shift=_number("shift", s.shift, 0.01, 100, " (1 changes nothing)"), eta=_number("eta", s.eta, 0, 1))
+
+
+PLACED = ("steps", "spacing", "shift")  # where the steps lie: a branch has its parent's
+
+
+def changed_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """Settings with some changed, as a branch of a run may, or a SettingError: which change is none."""
+    free = [f.name for f in fields(Settings) if f.name not in PLACED]
+    for name in changes:
+        if name not in free:
+            why = "says where the steps lie, and they lie where they lay" if name in PLACED else "is no setting"
+            raise SettingError(f"a branch cannot change {name}, which {why}; it can change {', '.join(free)}")
+    return check(replace(settings, **changes))
+
+
+def changes(old: Settings, new: Settings) -> dict[str, Any]:
+    """What is different in the new settings, by name."""
+    return {f.name: getattr(new, f.name) for f in fields(Settings) if getattr(new, f.name) != getattr(old, f.name)}
 
 
 def _whole(name: str, value: object, low: int, high: int) -> int:

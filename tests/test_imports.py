@@ -23,8 +23,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "figures": set(),
     "zoo": {"nn"},
     "settings": {"diffusion"},
-    "run": {"settings"},
-    "pipeline": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run"},
+    "denoiser": {"nn", "diffusion", "settings"},
+    "run": {"diffusion", "hooks", "settings"},
+    "pipeline": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "denoiser", "run"},
     "training": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run", "pipeline"},
     # A measure asks for drawings by the numbers that training gave them, from splits that it never saw.
     "measure": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run", "pipeline", "training"},

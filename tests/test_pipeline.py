@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, replace
 from functools import partial
+from pipes import CODER, OTHER, PROMPT, TEXT, UNET, same, shaken
 
 import numpy as np
 import pytest
@@ -19,38 +20,17 @@ from explorable.diffusion.paths import Straight
 from explorable.diffusion.samplers import SAMPLERS, start_noise
 from explorable.diffusion.times import spaced, uniform_times
 from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTargetError
-from explorable.nn.text import END, PAD, START, PromptTooLongError, TextConfig, TextModel, UnknownWordError
-from explorable.nn.unet import UNet, UNetConfig
-from explorable.nn.vae import VAE, VAEConfig
+from explorable.nn.text import END, PAD, START, PromptTooLongError, TextModel, UnknownWordError
+from explorable.nn.unet import UNet
+from explorable.nn.vae import VAE
 from explorable.pipeline import Pipeline, choose_device
 from explorable.run import Run
 from explorable.settings import MAX_STEPS, SettingError, Settings, check
 from explorable.world import VOCABULARY
 from explorable.zoo import WeightError
-
-TEXT = TextConfig(VOCABULARY, width=16, layers=1, heads=2, shared_width=8, picture_widths=(8, 8, 8))
-UNET = UNetConfig(widths=(8, 16, 16), up=(1, 1), head_width=8, context_width=16, time_width=16)
-CODER = VAEConfig(
-    encoder_widths=(8, 8),
-    decoder_widths=(8, 8),
-    encoder_blocks=(1, 1),
-    decoder_blocks=(1, 1),
-    shift=(0.5, -1.0, 0.0, 2.0),
-    scale=(0.5, 2.0, 1.0, 3.0),
-)
-PROMPT, OTHER = "a red car on a mountain road", "two dogs at night"
+from explorable.zoo import networks as networks_module
 
 quick = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def shaken(network: torch.nn.Module, spread: float) -> torch.nn.Module:
-    """Random weights with nothing at zero, halved as weight files are."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for p in network.parameters():
-            p.add_(spread * torch.randn(p.shape, generator=generator))
-            p.copy_(p.half().float())
-    return network
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +54,6 @@ def pipe(networks) -> Pipeline:
 @pytest.fixture(scope="module")
 def run(pipe) -> Run:
     return pipe(PROMPT, steps=5, guidance=3, seed=1)
-
-
-def same(a: Run, b: Run) -> bool:
-    """Bit for bit, through and through."""
-    return (
-        np.array_equal(a.image, b.image)
-        and np.array_equal(a.latents.values, b.latents.values)
-        and np.array_equal(a.denoised.values, b.denoised.values)
-    )
 
 
 # ------------------------------------------------------------- what is a picture of
@@ -431,7 +402,8 @@ def shelf(tmp_path, networks, monkeypatch):
         about = {"role": role, "path": "straight", "prediction": "velocity"}
         zoo.write(name, networks[name], asdict(config), about, tmp_path)
     monkeypatch.setattr(module, "card", partial(zoo.card, folder=tmp_path))
-    monkeypatch.setattr(module, "read", partial(zoo.read, folder=tmp_path))
+    monkeypatch.setattr(networks_module, "card", partial(zoo.card, folder=tmp_path))
+    monkeypatch.setattr(networks_module, "read", partial(zoo.read, folder=tmp_path))
     return tmp_path
 
 
@@ -502,12 +474,12 @@ def test_a_device_is_chosen_that_works():
 
 def test_half_precision_costs_next_to_nothing(shelf, networks):
     """Weights that are halves already come back exactly; the settings of the networks come back equal."""
-    assert module.load_vae().config == CODER and module.load_text().config == TEXT
-    assert module.load_denoiser("unet-flow").config == UNET
+    assert networks_module.load_vae().config == CODER and networks_module.load_text().config == TEXT
+    assert networks_module.load_denoiser("unet-flow").config == UNET
     for name, loaded in (
-        ("vae", module.load_vae()),
-        ("text", module.load_text()),
-        ("unet-flow", module.load_denoiser("unet-flow")),
+        ("vae", networks_module.load_vae()),
+        ("text", networks_module.load_text()),
+        ("unet-flow", networks_module.load_denoiser("unet-flow")),
     ):
         assert not loaded.training
         for key, weight in networks[name].state_dict().items():

@@ -96,23 +96,26 @@ def ddpm(denoise: Denoise, path: Path, x: Tensor, times: list[float], draw: Draw
         x = next_x
 
 
-def dpmpp_2m(denoise: Denoise, path: Path, x: Tensor, times: list[float], draw: Draw | None = None) -> Iterator[Step]:
+def dpmpp_2m(denoise: Denoise, path: Path, x: Tensor, times: list[float], draw: Draw | None = None,
+             before: tuple[float, Tensor] | None = None) -> Iterator[Step]:
     """DPM-Solver++ (2M): one evaluation a step, the last one remembered (Lu et al. 2022, algorithm 2). Order 2.
 
     In the log ratio lambda = log(alpha / sigma) the way is nearly straight, so a line through the last two
     estimates says where the next will be. The first step, and one to sigma = 0, have no such line: order 1.
+
+    before: the time and the estimate of the step before, for a walk that goes on where another was left.
     """
-    before: tuple[float, Tensor] | None = None
     for k, (t, next_t) in enumerate(itertools.pairwise(times)):
         denoised = denoise(x, t).double()
         here, there = _log_ratio(path, t), _log_ratio(path, next_t)
         ahead = denoised
-        if before is not None and math.isfinite(there) and math.isfinite(before[0]):
-            ahead = denoised + (there - here) / (2 * (here - before[0])) * (denoised - before[1])
+        past = -math.inf if before is None else _log_ratio(path, before[0])
+        if before is not None and math.isfinite(there) and math.isfinite(past):
+            ahead = denoised + (there - here) / (2 * (here - past)) * (denoised - before[1])
         shrink = math.exp(here - there)  # 0 where either end is out of reach
         next_x = path.sigma(next_t) / path.sigma(t) * x + path.alpha(next_t) * (1 - shrink) * ahead
         yield Step(k, t, next_t, x, denoised, next_x)
-        before, x = (here, denoised), next_x
+        before, x = (t, denoised), next_x
 
 
 def posterior(path: Path, t: float, next_t: float) -> tuple[float, float, float]:

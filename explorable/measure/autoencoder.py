@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..pipeline import load_vae
 from ..training.data import pictures
 from ..training.vae import to_tensor
+from ..zoo.networks import load_vae
 from .table import Table
 
 

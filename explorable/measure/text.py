@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from ..pipeline import load_text, load_vae
 from ..training.data import pictures
 from ..training.text import captions
 from ..training.vae import to_tensor
 from ..world import KINDS
+from ..zoo.networks import load_text, load_vae
 from .table import Table
 
 

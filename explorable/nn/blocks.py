@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .points import Named, changed, point, wanted
 
 
 def zero(layer: nn.Linear | nn.Conv2d) -> None:
@@ -41,8 +44,11 @@ class TimeEmbedding(nn.Module):
         return F.silu(self.out(F.silu(self.lift(time_features(t, self.width)))))
 
 
-class ResBlock(nn.Module):
-    """Two convolutions that know the time: the second normalised input is scaled and shifted by t."""
+class ResBlock(Named):
+    """Two convolutions that know the time: the second normalised input is scaled and shifted by t.
+
+    Point: out (channel, y, x).
+    """
 
     def __init__(self, width: int, time_width: int):
         super().__init__()
@@ -56,7 +62,8 @@ class ResBlock(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         scale, shift = self.modulate(time)[:, :, None, None].chunk(2, dim=1)
         h = self.conv1(F.silu(self.norm1(x)))
-        return x + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        x = x + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return point(self.way + "out", x, "channel y x")
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -80,8 +87,11 @@ def attention_weights(query: Tensor, key: Tensor, keep: Tensor | None = None) ->
     return scores.softmax(dim=-1)
 
 
-class SelfAttention(nn.Module):
-    """Every place reads from every other. Weights are never formed: the fused kernel is enough."""
+class SelfAttention(Named):
+    """Every place reads from every other. The fused kernel never forms the weights, unless somebody asks.
+
+    Points: weights (head, query, key), out (place or token, channel).
+    """
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -94,8 +104,23 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """x (batch, places, width); keep (batch, places) bool marks the places that may be read."""
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm(x)).chunk(3, dim=-1))
-        mask = None if keep is None else keep[:, None, None, :]
-        return x + self.out(join_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)))
+        name = self.way + "weights"
+        read = joined_reading([name], lambda weights: point(name, weights, "head query key"), q, k, v, keep)
+        return point(self.way + "out", x + self.out(join_heads(read)), f"{self.rows} channel")
+
+
+def joined_reading(names: Sequence[str], look: Callable[[Tensor], Tensor], q: Tensor, k: Tensor, v: Tensor,
+                   keep: Tensor | None) -> Tensor:
+    """Attention by the fused kernel, (batch, heads, queries, d); its weights are formed only to be looked at.
+
+    look: shows the weights to the points called `names`, and gives them back, changed or not. Whoever looks gets the
+    same picture to the last bit; whoever changes them gets what the changed ones read.
+    """
+    if any(changed(name) for name in names):
+        return look(attention_weights(q, k, keep)) @ v
+    if any(wanted(name) for name in names):
+        look(attention_weights(q, k, keep))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=None if keep is None else keep[:, None, None, :])
 
 
 class Memory(NamedTuple):
@@ -109,8 +134,11 @@ class Memory(NamedTuple):
     keep: Tensor
 
 
-class CrossAttention(nn.Module):
-    """Every place of the picture asks the prompt's tokens (Rombach et al. 2022, section 3.3)."""
+class CrossAttention(Named):
+    """Every place of the picture asks the prompt's tokens (Rombach et al. 2022, section 3.3).
+
+    Points: weights (head, place, token), out (place, channel).
+    """
 
     def __init__(self, width: int, heads: int, context_width: int):
         super().__init__()
@@ -128,11 +156,12 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         weights = attention_weights(split_heads(self.query(self.norm(x)), self.heads), memory.key, memory.keep)
-        return x + self.out(join_heads(weights @ memory.value))
+        weights = point(self.way + "weights", weights, "head place token")
+        return point(self.way + "out", x + self.out(join_heads(weights @ memory.value)), "place channel")
 
 
-class FeedForward(nn.Module):
-    """Two linear layers at each place by itself."""
+class FeedForward(Named):
+    """Two linear layers at each place by itself. Point: out (place or token, channel)."""
 
     def __init__(self, width: int, ratio: int):
         super().__init__()
@@ -142,4 +171,5 @@ class FeedForward(nn.Module):
         zero(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh"))
+        x = x + self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh"))
+        return point(self.way + "out", x, f"{self.rows} channel")

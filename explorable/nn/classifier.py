@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import FeedForward, ResBlock, SelfAttention, TimeEmbedding
+from .points import name_ways, point
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,15 @@ class Classifier(nn.Module):
         self.think = FeedForward(coarse, 2)
         self.norm = nn.LayerNorm(2 * coarse)
         self.out = nn.Linear(2 * coarse, len(self.words))
+        name_ways(self, "classifier.")
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """x (batch, 4, 16, 16), level (batch,) from 0 (picture) to 1 (noise), see `level`; to (batch, words)."""
         time = self.time(level)
         x = self.coarse(self.shrink(self.fine(self.inlet(x), time)), time).flatten(2).transpose(1, 2)
         x = self.think(self.look(x))
-        return self.out(self.norm(torch.cat([x.mean(1), x.amax(1)], dim=-1)))
+        logits = self.out(self.norm(torch.cat([x.mean(1), x.amax(1)], dim=-1)))
+        return point("classifier.logits", logits, "word")
 
     def parts(self, logits: Tensor) -> tuple[Tensor, ...]:
         """Logits (batch, words) as those of kinds, of colours, of places and of times."""

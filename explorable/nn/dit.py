@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import TimeEmbedding, join_heads, split_heads, zero
+from .blocks import TimeEmbedding, join_heads, joined_reading, split_heads, zero
+from .points import Named, name_ways, point
 
 SIDE = 16  # places a side of a latent
 
@@ -98,8 +99,12 @@ class Stream(nn.Module):
         return x + gate_think * self.think(modulated(x, shift, scale))
 
 
-class Block(nn.Module):
-    """Patches and words ask in one attention: each reads from all of both."""
+class Block(Named):
+    """Patches and words ask in one attention: each reads from all of both.
+
+    Points: joint.weights (head, query, key), patches and words together, patches first; cross.weights (head, place,
+    token), the part of it in which patches read words, under the name that it has in a U-Net; out (place, channel).
+    """
 
     def __init__(self, c: DiTConfig):
         super().__init__()
@@ -111,13 +116,28 @@ class Block(nn.Module):
         shift_w, scale_w, *rest_w = self.words.modulation(condition)
         sides = zip(self.picture.ask(x, shift_x, scale_x), self.words.ask(words, shift_w, scale_w), strict=True)
         q, k, v = (torch.cat(pair, dim=2) for pair in sides)  # [picture, words], as in Stable Diffusion 3
-        read = join_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=keep[:, None, None, :]))
+        names = [self.way + "joint.weights", self.way + "cross.weights"]
+        read = join_heads(joined_reading(names, lambda weights: self._look(weights, x.shape[1]), q, k, v, keep))
         of_x, of_words = read.split([x.shape[1], words.shape[1]], dim=1)
-        return self.picture.take(x, of_x, tuple(rest_x)), self.words.take(words, of_words, tuple(rest_w))
+        x = point(self.way + "out", self.picture.take(x, of_x, tuple(rest_x)), "place channel")
+        return x, self.words.take(words, of_words, tuple(rest_w))
+
+    def _look(self, weights: Tensor, patches: int) -> Tensor:
+        """Show weights (batch, heads, patches + words, patches + words) to whoever listens."""
+        weights = point(self.way + "joint.weights", weights, "head query key")
+        across = weights[:, :, :patches, patches:]
+        seen = point(self.way + "cross.weights", across, "head place token")
+        if seen is not across:
+            weights = weights.clone()
+            weights[:, :, :patches, patches:] = seen
+        return weights
 
 
 class DiT(nn.Module):
-    """Predicts a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt."""
+    """Predicts a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt.
+
+    Points beside those of its blocks: inlet (place, channel), prediction (channel, y, x).
+    """
 
     def __init__(self, config: DiTConfig | None = None):
         super().__init__()
@@ -133,6 +153,7 @@ class DiT(nn.Module):
         self.outlet = nn.Linear(c.width, c.channels * c.patch**2)
         zero(self.modulation)
         zero(self.outlet)
+        name_ways(self)
 
     @property
     def overview(self) -> Block:
@@ -155,10 +176,10 @@ class DiT(nn.Module):
         p, side = self.config.patch, SIDE // self.config.patch
         condition = self.time(t) + memory.summary
         words = memory.words
-        x = self.inlet(x).flatten(2).transpose(1, 2) + self.places
+        x = point("inlet", self.inlet(x).flatten(2).transpose(1, 2) + self.places, "place channel")
         keep = torch.cat([memory.keep.new_ones(len(x), x.shape[1]), memory.keep], dim=1)
         for block in self.blocks:
             x, words = block(x, words, condition, keep)
         shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)
         x = self.outlet(modulated(x, shift, scale)).transpose(1, 2).unflatten(2, (side, side))
-        return F.pixel_shuffle(x, p)
+        return point("prediction", F.pixel_shuffle(x, p), "channel y x")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import FeedForward, SelfAttention
+from .points import name_ways, point
 
 SPECIAL = PAD, START, END = "<pad>", "<start>", "<end>"
 # What a word is. world.grammar has the same rule for its captions: change both (tests/test_words_agree.py).
@@ -109,7 +110,10 @@ class Tokenizer:
 
 
 class TextEncoder(nn.Module):
-    """Tokens (batch, 24) to a context (batch, 24, width): a transformer that looks both ways."""
+    """Tokens (batch, 24) to a context (batch, 24, width): a transformer that looks both ways.
+
+    Points beside those of its layers: text.words, text.context (token, channel).
+    """
 
     def __init__(self, config: TextConfig):
         super().__init__()
@@ -121,15 +125,16 @@ class TextEncoder(nn.Module):
             nn.ModuleList([SelfAttention(c.width, c.heads), FeedForward(c.width, 4)]) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.width)
         nn.init.normal_(self.words.weight, std=0.05)
+        name_ways(self, "text.", rows="token")
 
     def forward(self, tokens: Tokens) -> Context:
         device = self.places.device
         keep = tokens.keep.to(device)
-        x = self.words(tokens.ids.to(device)) + self.places
+        x = point("text.words", self.words(tokens.ids.to(device)) + self.places, "token channel")
         for layer in self.layers:
             attend, think = layer.children()
             x = think(attend(x, keep))
-        return Context(self.norm(x), keep)
+        return Context(point("text.context", self.norm(x), "token channel"), keep)
 
     def encode(self, prompts: list[str]) -> Context:
         """Prompts to their context. An empty prompt is a start and an end token: it asks for nothing."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import CrossAttention, FeedForward, Memory, ResBlock, SelfAttention, TimeEmbedding, zero
+from .points import name_ways, point
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ def level(stack: nn.ModuleList, k: int) -> list[Unit]:
 
 
 class UNet(nn.Module):
-    """Predicts a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt's memory."""
+    """Predicts a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt's memory.
+
+    Points beside those of its units: inlet; up.K.skip, what comes across at level K, and up.K.backbone, what comes
+    up from below; prediction. All (channel, y, x).
+    """
 
     def __init__(self, config: UNetConfig | None = None):
         super().__init__()
@@ -87,6 +92,7 @@ class UNet(nn.Module):
         self.norm = nn.GroupNorm(8, fine)
         self.outlet = nn.Conv2d(fine, c.channels, 3, padding=1)
         zero(self.outlet)
+        name_ways(self)
 
     def units(self) -> list[Unit]:
         """All units in the order in which they run."""
@@ -110,15 +116,16 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor, memory: list[Memory]) -> Tensor:
         """x (batch, 4, 16, 16), t (batch,) in [0, 1], memory from `remember`; to (batch, 4, 16, 16)."""
         time, words, skips = self.time(t), iter(memory), []
-        x = self.inlet(x)
+        x = point("inlet", self.inlet(x), "channel y x")
         for k in (0, 1):
             for unit in level(self.down, k):
                 x = unit(x, time, next(words))
-            skips.append(x)
+            skips.append(point(f"up.{k}.skip", x, "channel y x"))
             x = self.shrink[k](x)
         x = self.middle(x, time, next(words))
         for k in (1, 0):
             x = F.interpolate(self.grow[k](x), scale_factor=2.0, mode="nearest")
+            x = point(f"up.{k}.backbone", x, "channel y x")
             for unit in level(self.up, k):
                 x = unit(x, time, next(words), skips[k])
-        return self.outlet(F.silu(self.norm(x)))
+        return point("prediction", self.outlet(F.silu(self.norm(x))), "channel y x")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import zero
+from .points import point
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class ConvBlock(nn.Module):
 
 
 class VAE(nn.Module):
-    """Encoder and decoder. Pictures are (batch, 3, 128, 128) in [-1, 1]."""
+    """Encoder and decoder. Pictures are (batch, 3, 128, 128) in [-1, 1]. Points: vae.decoder.K (channel, y, x)."""
 
     shift: Tensor
     scale: Tensor
@@ -102,4 +103,7 @@ class VAE(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (batch, 4, 16, 16) to pictures (batch, 3, 128, 128), about [-1, 1]."""
-        return self.decoder(latents * self.scale + self.shift)
+        x = latents * self.scale + self.shift
+        for k, layer in enumerate(self.decoder):
+            x = point(f"vae.decoder.{k}", layer(x), "channel y x")
+        return x

@@ -10,8 +10,8 @@ import numpy as np
 from torch import nn
 
 from ..nn.unet import UNet
-from ..pipeline import load_text, load_vae
 from ..zoo import fingerprint, write
+from ..zoo.networks import load_text, load_vae
 from . import classifier, denoiser, examiner, reflow, text, vae
 from .data import edition
 from .loop import Training

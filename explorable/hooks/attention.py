@@ -1,0 +1,114 @@
+"""Edits of cross-attention: make a word louder or silent, or keep another prompt's layout.
+
+They go to the points "*.cross.weights", whose axes are (head, place, token):
+
+    with ex.edit(pipe, {"*.cross.weights": ex.Louder("red", 3.0)}):
+        pipe("a red car at night")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .edits import EditError, When
+from .listening import At
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionEdit(When):
+    """An edit of cross-attention, in a region alone if one is given: a boolean or soft mask (high, wide) of the
+    picture, at any size."""
+
+    region: Any = None
+
+    def __call__(self, x: Tensor, at: At) -> Tensor:
+        if at.axes != ("head", "place", "token"):
+            raise EditError(f"{type(self).__name__} changes how places read words, and {at.name} has the axes "
+                            f"{', '.join(at.axes)}: give it to \"*.cross.weights\"")
+        if not self.now(at):
+            return x
+        new = self.change(x, at)
+        if self.region is None:
+            return new
+        share = shrunk(self.region, isqrt(x.shape[2])).to(x)  # (places,)
+        return torch.lerp(x, new, share[:, None])
+
+
+@dataclass(frozen=True)
+class Louder(AttentionEdit):
+    """Read a word `by` times as much (Hertz et al. 2022, re-weighting; section 3.2). 0 silences it, 1 does nothing.
+
+    The other words are read as before: what goes to `word` is not taken from them.
+    """
+
+    word: str
+    by: float = 2.0
+
+    def change(self, x: Tensor, at: At) -> Tensor:
+        here = [i for i, name in enumerate(at.tokens) if name == self.word]
+        if at.branch == "uncond" and not here:
+            return x  # what the prompt is compared with does not say it
+        if not here:
+            raise EditError(f"the prompt does not say {self.word!r}; it says {', '.join(said(at.tokens))}")
+        return torch.cat([x[..., i : i + 1] * (self.by if i in here else 1.0) for i in range(x.shape[-1])], dim=-1)
+
+
+@dataclass(frozen=True)
+class Silence(Louder):
+    """Read a word no more; what it got is shared among the others, in proportion."""
+
+    by: float = 0.0
+
+    def change(self, x: Tensor, at: At) -> Tensor:
+        quiet = super().change(x, at)
+        return quiet * (x.sum(-1, keepdim=True) / quiet.sum(-1, keepdim=True).clamp(min=1e-6))
+
+
+@dataclass(frozen=True)
+class PromptToPrompt(AttentionEdit):
+    """Keep the layout of another prompt's picture while the words change (Hertz et al. 2022, section 3.2).
+
+    take: a recording of "*.cross.weights" of that other run, over all steps, unreduced, with as many steps and the
+    same guidance. Tokens that both prompts share, and words replaced one by one, are read where the other run read
+    them; new words are read where this run will ("replace" and "refine" in the paper). Usually for the first steps.
+    """
+
+    take: Any
+
+    def change(self, x: Tensor, at: At) -> Tensor:
+        theirs = self.take.value(at.name, at.step, at.branch).to(x)
+        other = self.take.tokens.get(at.branch, at.tokens)
+        new = x.clone()
+        for mine, yours in aligned(at.tokens, other).items():
+            new[..., mine] = theirs[..., yours]
+        return new
+
+
+def aligned(tokens: tuple[str, ...], others: tuple[str, ...]) -> dict[int, int]:
+    """Which token of the other prompt stands where ours does: the same ones, and those replaced one by one."""
+    pairs: dict[int, int] = {}
+    for what, a, end, b, other_end in SequenceMatcher(None, tokens, others, autojunk=False).get_opcodes():
+        if what == "equal" or (what == "replace" and end - a == other_end - b):
+            pairs |= {a + k: b + k for k in range(end - a)}
+    return pairs
+
+
+def said(tokens: tuple[str, ...]) -> list[str]:
+    """The words among tokens."""
+    return [t for t in tokens if not t.startswith("<")]
+
+
+def shrunk(region: Any, side: int) -> Tensor:
+    """A mask (high, wide) as the share of each of side x side places that it covers, (side * side,)."""
+    mask = torch.as_tensor(np.asarray(region), dtype=torch.float32)
+    if mask.dim() != 2:
+        raise EditError(f"a region of shape {tuple(mask.shape)}: give a mask (high, wide) of the picture")
+    return F.adaptive_avg_pool2d(mask[None, None], side).flatten()

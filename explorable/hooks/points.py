@@ -1,0 +1,131 @@
+"""The list of a pipeline's points, and the patterns that pick from it."""
+
+from __future__ import annotations
+
+import difflib
+import html
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from math import isqrt, prod
+
+from torch import Tensor
+
+from .listening import Here
+
+
+class UnknownPointError(ValueError):
+    """A name or pattern that matches no point: named, with the nearest that there are."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place in a network.
+
+    axes: names of the axes of a value there, after step and branch; shape: their lengths; branches: 2 where guidance
+    compares two estimates; each_step: False for what runs once a picture, as text encoder and decoder do.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+    number: int  # bytes of one
+    branches: int
+    each_step: bool
+
+    def bytes(self, steps: int, without: Iterable[str] = ()) -> int:
+        """What a guided run of so many steps would keep of it, with the axes `without` reduced away."""
+        kept = prod(n for axis, n in zip(self.axes, self.shape, strict=True) if axis not in without)
+        return kept * self.number * self.branches * (steps if self.each_step and "step" not in without else 1)
+
+
+def named(axes: str, shape: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Axes and lengths as they are shown: a row of places is a square of y and x."""
+    pairs = []
+    for axis, n in zip(axes.split(), shape, strict=True):
+        pairs += [("y", isqrt(n)), ("x", isqrt(n))] if axis == "place" else [(axis, n)]
+    return tuple(a for a, _ in pairs), tuple(n for _, n in pairs)
+
+
+class Survey:
+    """A listener that takes down every point that a run comes by, in order."""
+
+    def __init__(self) -> None:
+        self.here = Here()
+        self.found: dict[str, Point] = {}
+
+    def move(self, step: int | None, t: float | None, evaluation: int = 0) -> None:
+        self.here = Here(step, t, self.here.branches, evaluation)
+
+    def among(self, branches: tuple[str, ...]) -> None:
+        self.here = replace(self.here, branches=branches)
+
+    def wants(self, name: str) -> bool:
+        return True
+
+    def changes(self, name: str) -> bool:
+        return False
+
+    def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
+        shown, shape = named(axes, tuple(value.shape[1:]))
+        here = self.here
+        self.found[name] = Point(name, shown, shape, value.element_size(), len(here.branches), here.step is not None)
+        return value
+
+
+class PointTable:
+    """All points of a pipeline, in the order in which they are reached. Iterable; a tree in notebooks.
+
+    steps: of the run that the sizes are given for.
+    """
+
+    def __init__(self, points: Iterable[Point], steps: int = 20):
+        self.points, self.steps = tuple(points), steps
+
+    def __iter__(self) -> Iterator[Point]:
+        return iter(self.points)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, name: str) -> Point:
+        return {p.name: p for p in self.points}[self.match([name])[0]]
+
+    def match(self, patterns: Iterable[str]) -> list[str]:
+        """The names that any of the patterns picks ("*" any run of letters, "?" one), in order.
+
+        Raises:
+            UnknownPointError: a pattern that picks nothing.
+        """
+        picked: set[str] = set()
+        for pattern in patterns:
+            found = {p.name for p in self.points if fnmatchcase(p.name, pattern)}
+            if not found:
+                names = [p.name for p in self.points]
+                near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
+                raise UnknownPointError(f"no point is called {pattern!r}; the nearest: {', '.join(near)}; "
+                                        "ex.points(pipe) lists them all")
+            picked |= found
+        return [p.name for p in self.points if p.name in picked]
+
+    def __repr__(self) -> str:
+        lines = [f"{'point':32} {'axes':22} {'shape':18} {'MB a run':>9}"]
+        lines += [f"{p.name:32} {' '.join(p.axes):22} {'x'.join(map(str, p.shape)):18} {p.bytes(self.steps) / 1e6:9.2f}"
+                  for p in self.points]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """A tree that folds: one branch for each first part of the names."""
+        groups: dict[str, list[Point]] = {}
+        for p in self.points:
+            groups.setdefault(p.name.split(".")[0], []).append(p)
+        out = [f"<p>{len(self)} points; sizes for a guided run of {self.steps} steps</p>"]
+        for name, points in groups.items():
+            size = sum(p.bytes(self.steps) for p in points) / 1e6
+            rows = "".join(f"<tr><td><code>{html.escape(p.name)}</code></td><td>{' '.join(p.axes)}</td>"
+                           f"<td>{' × '.join(map(str, p.shape))}</td><td>{p.bytes(self.steps) / 1e6:.2f} MB</td></tr>"
+                           for p in points)
+            head = "<tr><th>point</th><th>axes</th><th>shape</th><th>a run</th></tr>"
+            out.append(f"<details><summary><b>{html.escape(name)}</b>: {len(points)} points, {size:.1f} MB</summary>"
+                       f"<table>{head}{rows}</table></details>")
+        return "".join(out)

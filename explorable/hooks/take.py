@@ -1,0 +1,152 @@
+"""A take: what one run had at the points asked for, as labelled arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from .listening import Here, Turn
+from .points import UnknownPointError
+from .span import Span, within
+
+PICTURE = 128  # pixels a side: y and x of every map are given in pixels of the picture
+
+
+@dataclass
+class Kept:
+    """What is kept of one point: a value for each step, or their sum where only the mean is asked for."""
+
+    axes: tuple[str, ...]
+    branches: tuple[str, ...]
+    steps: list[tuple[int, float] | None] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)
+
+
+class Take(Mapping[str, xr.DataArray]):
+    """One run's recording. take["up.0.skip"] is an array; so is take["up.*.skip"], with an axis `layer`."""
+
+    def __init__(self, names: frozenset[str], steps: Span, without: tuple[str, ...],
+                 tokens: dict[str, tuple[str, ...]], turn: Turn = Turn.AFTER):
+        self.asked, self.steps, self.without, self.tokens, self.turn = names, steps, without, tokens, turn
+        self.kept: dict[str, Kept] = {}
+
+    def wants(self, name: str) -> bool:
+        return name in self.asked
+
+    def visit(self, name: str, value: Tensor, axes: str, here: Here) -> Tensor:
+        """Keep a copy. Of Heun's two looks in a step, the first is kept."""
+        if here.evaluation == 0 and within(self.steps, here.step):
+            kept = self.kept.setdefault(name, Kept(tuple(axes.split()), here.branches))
+            gone = [1 + i for i, axis in enumerate(kept.axes) if axis in self.without]
+            copy = value.detach().mean(gone) if gone else value.detach().clone()
+            kept.steps.append(None if here.step is None or here.t is None else (here.step, here.t))
+            if "step" in self.without and kept.values:
+                kept.values[0] += copy.cpu()
+            else:
+                kept.values.append(copy.cpu())
+        return value
+
+    def value(self, name: str, step: int | None, branch: str) -> Tensor:
+        """What there was at a point, step and branch: (rows, ...) as the network had it.
+
+        Raises:
+            LookupError: it was not kept.
+        """
+        kept = self.kept.get(name)
+        steps = [] if kept is None else [None if s is None else s[0] for s in kept.steps]
+        if kept is None or self.without or step not in steps or branch not in kept.branches:
+            raise LookupError(f"{name} at step {step}, branch {branch!r}, is not in the recording: record this point "
+                              "whole, over all steps, in a run with as many steps and the same guidance")
+        parts = kept.values[steps.index(step)].chunk(len(kept.branches))
+        return parts[kept.branches.index(branch)]
+
+    def __getitem__(self, pattern: str) -> xr.DataArray:
+        """One point's values, or on an axis `layer` those of all that a pattern picks (see `joined`).
+
+        Raises:
+            UnknownPointError: the recording has nothing of that name.
+        """
+        return self.array(pattern) if pattern in self.kept else picked(self, pattern)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.kept)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def array(self, name: str) -> xr.DataArray:
+        """(step, branch, picture, ...the point's axes): what has length one of these three for want of more is left
+        out. Places are y and x, in pixels of the picture; tokens are labelled by their words."""
+        kept = self.kept[name]
+        stack = torch.stack(kept.values)
+        if "step" in self.without:
+            stack = stack / len(kept.steps)
+        stack = stack.unflatten(1, (len(kept.branches), -1))  # (step, branch, picture, ...)
+        axes = [a for a in kept.axes if a not in self.without]
+        dims, coords, shape = ["step", "branch", "picture"], self._coords(kept), list(stack.shape[:3])
+        for axis, length in zip(axes, stack.shape[3:], strict=True):
+            names, lengths = (["y", "x"], [isqrt(length)] * 2) if axis == "place" else ([axis], [length])
+            dims += names
+            shape += lengths
+            for n, size in zip(names, lengths, strict=True):
+                coords |= self._labels(n, size)
+        array = xr.DataArray(stack.reshape(shape).numpy(), dims=dims, coords=coords, name=name)
+        single = [d for d, here in (("step", kept.steps[0] is not None and "step" not in self.without),
+                                    ("branch", kept.branches != ("",)), ("picture", array.sizes["picture"] > 1))
+                  if not here]
+        return array.isel({d: 0 for d in single}, drop=True).assign_coords(layer=name)
+
+    def _coords(self, kept: Kept) -> dict[str, Any]:
+        timed = [s for s in kept.steps if s is not None]
+        if not timed or "step" in self.without:
+            return {"branch": list(kept.branches)}
+        return {"step": [k for k, _ in timed], "t": ("step", [t for _, t in timed]), "branch": list(kept.branches)}
+
+    def _labels(self, axis: str, length: int) -> dict[str, Any]:
+        if axis in ("y", "x"):
+            return {axis: (np.arange(length) + 0.5) * PICTURE / length}
+        if axis != "token":
+            return {axis: range(length)}
+        branches = list(self.tokens.items())  # the prompt's words label the axis; beside them, the other branch's
+        return {"token": list(branches[-1][1]), **{f"token_{b}": ("token", list(names)) for b, names in branches[:-1]}}
+
+    def __repr__(self) -> str:
+        size = sum(v.numel() * v.element_size() for k in self.kept.values() for v in k.values)
+        return f"Take({len(self.kept)} points, {size / 1e6:.1f} MB)"
+
+
+def picked(recorded: Mapping[str, xr.DataArray], pattern: str) -> xr.DataArray:
+    """The array of that name; or all that a pattern picks, on an axis `layer`.
+
+    Raises:
+        UnknownPointError: the recording has nothing of that name.
+    """
+    found = [name for name in recorded if fnmatchcase(name, pattern)]
+    if not found:
+        raise UnknownPointError(f"nothing is recorded of {pattern!r}; there is {', '.join(recorded) or 'no recording'}")
+    return recorded[pattern] if found == [pattern] else joined([recorded[name] for name in found])
+
+
+def joined(arrays: list[xr.DataArray]) -> xr.DataArray:
+    """Arrays of several points on one axis, `layer`. Coarse maps are repeated up to the finest; where a layer has
+    fewer heads or channels than another, NaN fills up, which xarray's means leave out."""
+    side = max((a.sizes[axis] for a in arrays for axis in ("y", "x") if axis in a.dims), default=0)
+    if len({a.dims for a in arrays}) > 1:
+        raise ValueError("these points have different axes, and make no one array: " +
+                         "; ".join(f"{a.layer.item()} ({', '.join(map(str, a.dims))})" for a in arrays))
+    fine = []
+    for a in arrays:
+        for axis in ("y", "x"):
+            if axis in a.dims and a.sizes[axis] < side:
+                a = a.isel({axis: np.arange(side) * a.sizes[axis] // side})
+                a = a.assign_coords({axis: (np.arange(side) + 0.5) * PICTURE / side})
+        fine.append(a)
+    return xr.concat(fine, dim="layer", join="outer").rename(None)

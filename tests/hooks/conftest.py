@@ -1,0 +1,20 @@
+"""The networks that hooks are tried on."""
+
+from pipes import tiny
+
+import pytest
+
+
+@pytest.fixture(scope="session", params=["unet", "dit"])
+def pipe(request):
+    return tiny(request.param, "straight" if request.param == "unet" else "linear")
+
+
+@pytest.fixture(scope="session")
+def unet():
+    return tiny("unet")
+
+
+@pytest.fixture(scope="session")
+def dit():
+    return tiny("dit", "linear")

@@ -1,0 +1,236 @@
+"""Recordings: they change nothing, see everything once, and are told apart."""
+
+from __future__ import annotations
+
+import threading
+from pipes import OTHER, PROMPT, same
+
+import numpy as np
+import pytest
+import torch
+
+import explorable as ex
+from explorable.diffusion.samplers import SAMPLERS
+from explorable.hooks import tape as tape_module
+
+# ------------------------------------------------------------- what a recording does to a picture
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("guidance", [0, 1, 3])
+def test_a_recorded_picture_is_the_unrecorded_one_to_the_last_bit(pipe, sampler, guidance):
+    plain = pipe(PROMPT, steps=3, guidance=guidance, seed=2, sampler=sampler)
+    assert same(plain, pipe(PROMPT, steps=3, guidance=guidance, seed=2, sampler=sampler, record=["*"]))
+
+
+def test_so_it_is_with_each_point_by_itself(pipe):
+    plain = pipe(PROMPT, steps=2, guidance=3)
+    for point in ex.points(pipe):
+        run = pipe(PROMPT, steps=2, guidance=3, record=[point.name])
+        assert same(plain, run), point.name
+        assert list(run.recorded) == [point.name]
+
+
+# ------------------------------------------------------------- what is in it
+
+
+def test_the_table_tells_what_a_recording_will_be(pipe):
+    run = pipe(PROMPT, steps=4, guidance=3, record=["*"])
+    table = ex.points(pipe, steps=4)
+    assert [p.name for p in table] == list(run.recorded)
+    for point in table:
+        array = run[point.name]
+        assert array.nbytes == point.bytes(4), point.name
+        assert tuple(d for d in array.dims if d not in ("step", "branch")) == point.axes, point.name
+        assert ("step" in array.dims, "branch" in array.dims) == (point.each_step, point.branches == 2), point.name
+    assert all(p.name in repr(table) and p.name in table._repr_html_() for p in table)
+
+
+def test_axes_carry_their_labels(pipe):
+    run = pipe(PROMPT, OTHER, steps=3, guidance=3, record=["*.cross.weights"])
+    weights = run["*.cross.weights"]
+    assert weights.dims == ("layer", "step", "branch", "head", "y", "x", "token")
+    assert tuple(weights.token.values) == run.tokens
+    assert weights.token_uncond.values[1:4].tolist() == ["two", "dogs", "at"]
+    assert weights.branch.values.tolist() == ["uncond", "cond"]
+    assert np.allclose(weights.t, run.denoised.t)
+    assert weights.sel(token="red", branch="cond").mean(["step", "head"]).dims == ("layer", "y", "x")
+    assert weights.y.values[0] == 128 / len(weights.y) / 2
+
+
+def test_attention_is_shared_out_whole(unet):
+    weights = unet(PROMPT, steps=2, guidance=3, record=["*.cross.weights"])["up.0.0.cross.weights"]
+    assert np.allclose(weights.sum("token"), 1, atol=1e-5)
+    assert float(weights.sel(token="<pad>").max()) == 0
+
+
+def test_words_in_a_joint_attention_are_its_quadrant(dit):
+    run = dit(PROMPT, steps=2, guidance=3, record=["blocks.1.*.weights"])
+    joint, cross = run["blocks.1.joint.weights"], run["blocks.1.cross.weights"]
+    places = cross.sizes["y"] * cross.sizes["x"]
+    quadrant = joint.values[..., :places, places:]
+    assert np.array_equal(quadrant.reshape(cross.shape), cross.values)
+    assert np.allclose(joint.sum("key"), 1, atol=1e-5)
+
+
+def test_what_the_sampler_has_is_what_the_run_has(pipe):
+    run = pipe(PROMPT, steps=3, guidance=3, record=["sampler.*", "prediction"])
+    assert np.array_equal(run["sampler.denoised"].astype("float32"), run.denoised)
+    assert np.array_equal(run["sampler.latent"].astype("float32"), run.latents[:-1])
+    both = run["prediction"]
+    assert both.sizes["branch"] == 2 and not np.array_equal(both.sel(branch="cond"), both.sel(branch="uncond"))
+
+
+def test_of_heuns_two_looks_the_first_is_kept(unet):
+    run = unet(PROMPT, steps=3, sampler="heun", record=["sampler.latent"])
+    assert np.array_equal(run["sampler.latent"].astype("float32"), run.latents[:-1])
+
+
+def test_coarse_maps_are_repeated_up_to_the_finest_and_missing_heads_are_no_numbers(unet):
+    run = unet(PROMPT, steps=1, record=["*.cross.weights"])
+    weights, coarse = run["*.cross.weights"].sel(layer="middle.cross.weights"), run["middle.cross.weights"]
+    assert weights.sizes["y"] == 16 and coarse.sizes["y"] == 4
+    assert np.array_equal(weights[:, :, :2, ::4, ::4], coarse)
+    fine = run["*.cross.weights"].sel(layer="up.0.0.cross.weights")
+    assert fine.isel(head=0).notnull().all() and fine.isel(head=1).isnull().all()
+
+
+def test_points_with_other_axes_make_no_one_array(unet):
+    run = unet(PROMPT, steps=1, record=["up.0.skip", "up.0.0.cross.weights"])
+    with pytest.raises(ValueError, match=r"different axes.*up\.0\.skip"):
+        run["up.*"]
+
+
+# ------------------------------------------------------------- less of it
+
+
+def test_steps_can_be_picked(unet):
+    with ex.record(unet, "up.0.skip", steps=slice(1, 5, 2)) as tape:
+        run = unet(PROMPT, steps=6, record=["up.0.skip"])
+    assert tape["up.0.skip"].step.values.tolist() == [1, 3]
+    assert np.array_equal(tape["up.0.skip"], run["up.0.skip"].sel(step=[1, 3]))
+
+
+@pytest.mark.parametrize("reduce", ["mean:head", "mean:step", "mean:head,step", "mean:token, step"])
+def test_a_mean_gathered_on_the_way_is_the_mean_of_all(unet, reduce):
+    with ex.record(unet, "*.cross.weights") as whole, ex.record(unet, "*.cross.weights", reduce=reduce) as means:
+        unet(PROMPT, steps=5, guidance=3)
+    for name in whole.last:
+        axes = [a.strip() for a in reduce.removeprefix("mean:").split(",")]
+        assert np.allclose(whole[name].mean(axes), means[name], atol=1e-6)
+        assert means[name].dims == whole[name].mean(axes).dims
+
+
+def test_means_over_steps_need_no_more_memory_for_more_steps(unet):
+    def values(steps: int) -> int:
+        with ex.record(unet, "up.0.skip", reduce="mean:step") as tape:
+            unet(PROMPT, steps=steps)
+        return sum(len(k.values) for k in tape.last.kept.values())
+
+    assert values(2) == values(9) == 1
+
+
+def test_what_would_not_fit_is_refused_before_anything_is_computed(unet, monkeypatch):
+    free = ex.points(unet, 10)["up.0.skip"].bytes(10)  # twice what half of it may hold
+    monkeypatch.setattr(tape_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
+    monkeypatch.setattr(unet.denoiser, "forward", None)
+    with pytest.raises(ex.MemoryRefusedError, match=r"0 MB.*steps=slice\(0, 5\).*mean:step"):
+        unet(PROMPT, steps=10, record=["up.0.skip"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [({"record": ["up.0.skp"]}, r"'up\.0\.skp'; the nearest: up\.0\.skip"), ({"record": ["down.*", "zzz"]}, "'zzz'")],
+)
+def test_a_name_that_is_no_point_is_an_error_with_the_nearest(unet, asked, says):
+    with pytest.raises(ex.UnknownPointError, match=says):
+        unet(PROMPT, steps=1, **asked)
+
+
+@pytest.mark.parametrize(("reduce", "says"), [("max:head", "mean:head"), ("mean:heat", "head"), (3, "mean")])
+def test_a_bad_reduction_is_said(unet, reduce, says):
+    with (pytest.raises(ValueError, match=says),
+          ex.record(unet, "*.cross.weights", reduce=reduce)):
+        unet(PROMPT, steps=1)
+
+
+@pytest.mark.parametrize("steps", [(1, 2, 3), slice(-1, 2), (0.5, 2)])
+def test_a_bad_range_is_said(unet, steps):
+    with pytest.raises(ValueError, match="steps is"), ex.record(unet, "up.0.skip", steps=steps):
+        pass
+
+
+def test_asking_for_what_was_not_recorded_says_what_was(unet):
+    run = unet(PROMPT, steps=1, record=["up.0.skip"])
+    with pytest.raises(ex.UnknownPointError, match=r"'middle\.\*'.*up\.0\.skip"):
+        run["middle.*"]
+    with pytest.raises(LookupError, match="nothing is recorded yet"), ex.record(unet, "up.0.skip") as tape:
+        tape["up.0.skip"]
+
+
+# ------------------------------------------------------------- several at once
+
+
+def test_each_recording_gets_its_own(unet):
+    with ex.record(unet, "up.0.skip") as outer:
+        unet(PROMPT, steps=2)
+        with ex.record(unet, "up.1.skip", "up.0.skip") as inner:
+            unet(OTHER, steps=3)
+        unet(PROMPT, steps=2, seed=5)
+    assert [len(t["up.0.skip"].step) for t in outer.takes] == [2, 3, 2]
+    assert len(inner.takes) == 1 and set(inner.last) == {"up.0.skip", "up.1.skip"}
+    assert np.array_equal(outer.takes[1]["up.0.skip"], inner["up.0.skip"])
+    assert not np.array_equal(outer.takes[0]["up.0.skip"], outer.takes[2]["up.0.skip"])
+
+
+def test_recordings_that_overlap_without_nesting_end_by_themselves(unet):
+    one, two = ex.record(unet, "up.0.skip"), ex.record(unet, "up.1.skip")
+    first, second = one.__enter__(), two.__enter__()
+    one.__exit__(None, None, None)
+    unet(PROMPT, steps=1)
+    two.__exit__(None, None, None)
+    unet(PROMPT, steps=1)
+    assert len(first.takes) == 0 and len(second.takes) == 1
+
+
+def test_other_pipelines_do_not_notice(unet, dit):
+    with ex.record(unet, "sampler.latent") as tape:
+        dit(PROMPT, steps=1)
+    assert not tape.takes
+
+
+def test_threads_do_not_see_each_other(unet):
+    gate, seen = threading.Barrier(4), {}
+
+    def draw(seed: int) -> None:
+        with ex.record(unet, "sampler.denoised", "up.0.skip") as tape:
+            gate.wait()
+            run = unet(PROMPT, steps=4, seed=seed)
+        seen[seed] = (tape, run)
+
+    threads = [threading.Thread(target=draw, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, (tape, run) in seen.items():
+        alone = unet(PROMPT, steps=4, seed=seed, record=["up.0.skip"])
+        assert len(tape.takes) == 1 and same(run, alone)
+        assert np.array_equal(tape["up.0.skip"], alone["up.0.skip"])
+
+
+def test_a_batch_is_recorded_picture_by_picture(unet):
+    with ex.record(unet, "sampler.denoised", "up.0.skip") as tape:
+        unet.images([PROMPT, PROMPT], [1, 2], ex.Settings("", steps=3, guidance=3))
+    assert tape["up.0.skip"].dims == ("step", "branch", "picture", "channel", "y", "x")
+    one = unet(PROMPT, steps=3, guidance=3, seed=2, record=["up.0.skip"])
+    assert np.allclose(tape["up.0.skip"].isel(picture=1), one["up.0.skip"], atol=1e-4)
+    assert tape["sampler.denoised"].sizes["picture"] == 2
+
+
+def test_a_recording_is_a_copy(unet):
+    run = unet(PROMPT, steps=2, record=["up.0.skip"])
+    before = run["up.0.skip"].copy(deep=True)
+    with torch.inference_mode():
+        unet(OTHER, steps=2, record=["up.0.skip"])
+    assert np.array_equal(before, run["up.0.skip"])

@@ -1,0 +1,127 @@
+"""Runs: their branches, their family, their files."""
+
+from __future__ import annotations
+
+from pipes import OTHER, PROMPT, tiny
+
+import numpy as np
+import pytest
+
+import explorable as ex
+from explorable.diffusion.samplers import SAMPLERS
+
+
+@pytest.fixture(scope="module", params=["straight", "linear"])
+def pipe(request):
+    return tiny("unet", request.param)
+
+
+@pytest.fixture(scope="module")
+def run(pipe):
+    return pipe(PROMPT, steps=5, guidance=3, seed=1, record=["up.*.skip", "*.cross.weights", "text.context"])
+
+
+# ------------------------------------------------------------- branches
+
+
+@pytest.mark.parametrize("more", [{"sampler": s} for s in SAMPLERS] + [{"sampler": "ddim", "eta": 0.7}], ids=str)
+@pytest.mark.parametrize("step", [0, 1, 4])
+def test_a_branch_with_no_change_is_the_run_to_the_last_bit(pipe, more, step):
+    whole = pipe(PROMPT, steps=5, guidance=3, seed=1, **more)
+    tail = whole.branch(step)
+    assert np.array_equal(whole.latents, tail.latents) and np.array_equal(whole.denoised, tail.denoised)
+    assert np.array_equal(whole.image, tail.image)
+    assert tail.evaluations <= whole.evaluations - step
+    assert np.array_equal(tail.branch(3).latents, whole.latents), "a branch can branch"
+
+
+@pytest.mark.parametrize("change", [{"prompt": OTHER}, {"guidance": 7}, {"seed": 9}, {"sampler": "heun"},
+                                    {"negative": OTHER}, {"interval": (0.7, 1)}, {"rescale": 0.5}], ids=str)
+def test_a_change_changes_the_tail_alone(run, change):
+    tail = run.branch(2, **change)
+    kept = 2 if "seed" in change else 3  # another seed drowns the same belief in other noise at once
+    assert np.array_equal(tail.latents[:kept], run.latents[:kept])
+    assert not np.array_equal(tail.latents[kept], run.latents[kept])
+    assert tail.settings == ex.Settings(**{**vars(run.settings), **change})
+    assert tail.parent is run and tail.branched_at == 2
+
+
+def test_another_seed_keeps_what_was_believed(run, pipe):
+    tail = run.branch(2, seed=9)
+    t = float(run.latents.t[2])
+    noise = pipe(PROMPT, steps=1, seed=9).latents[0]
+    expected = pipe.path.alpha(t) * run.denoised[2] + pipe.path.sigma(t) * noise.drop_vars(["t", "step"])
+    assert np.allclose(tail.latents[2], expected, atol=1e-5)
+
+
+def test_a_branch_records_its_tail(run):
+    tail = run.branch(3, record=["up.0.skip"])
+    assert np.array_equal(tail["up.0.skip"], run["up.0.skip"].isel(step=slice(3, 5)))
+
+
+def test_a_branch_can_be_edited(run, pipe):
+    with ex.edit(pipe, {"up.0.skip": ex.Scale(0.0)}):
+        tail = run.branch(3)
+    assert np.array_equal(tail.latents[:4], run.latents[:4]) and not np.array_equal(tail.latents[4], run.latents[4])
+
+
+@pytest.mark.parametrize("step", [5, 99, -1, 2.5])
+def test_a_step_that_is_not_there_is_said_with_the_range(run, step):
+    with pytest.raises(IndexError, match="this run has steps 0 to 4"):
+        run.branch(step)
+
+
+@pytest.mark.parametrize(("change", "says"), [({"steps": 9}, "cannot change steps, which says where the steps lie"),
+                                              ({"shift": 3}, "cannot change shift"), ({"sead": 9}, "sead, which is no"),
+                                              ({"guidance": -1}, "guidance is -1")])
+def test_what_a_branch_cannot_change_is_said(run, change, says):
+    with pytest.raises(ex.SettingError, match=says):
+        run.branch(2, **change)
+
+
+def test_the_family_is_shown(pipe):
+    run = pipe(PROMPT, steps=5, seed=1)
+    child = run.branch(2, guidance=7)
+    grandchild = child.branch(3, seed=5)
+    run.branch(1)
+    lines = grandchild.tree().splitlines()
+    assert len(lines) == 3, "a branch that nobody holds is forgotten"
+    assert lines[0] == repr(run) and "from step 2: guidance=7.0" in lines[1]
+    assert "from step 3: seed=5" in lines[2] and lines[2].endswith("←")
+    assert run.tree().splitlines()[0].endswith("←")
+
+
+# ------------------------------------------------------------- files
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["run.nc", "run.zarr"])
+def test_a_saved_run_opens_as_it_was_without_its_model(run, pipe, tmp_path, name):
+    run.save(tmp_path / name)
+    opened = ex.Run.open(run.save(tmp_path / name))
+    assert (opened.settings, opened.tokens, opened.model) == (run.settings, run.tokens, run.model)
+    assert (opened.seconds, opened.evaluations, opened.branches) == (run.seconds, run.evaluations, run.branches)
+    for part in ("latents", "denoised"):
+        assert getattr(opened, part).identical(getattr(run, part))
+    assert np.array_equal(opened.image, run.image)
+    assert list(opened.recorded) == list(run.recorded)
+    for point in run.recorded:
+        assert opened[point].dims == run[point].dims and np.array_equal(opened[point], run[point])
+        for label in run[point].coords:
+            assert np.array_equal(opened[point][label], run[point][label]), label
+    assert np.array_equal(opened["*.cross.weights"], run["*.cross.weights"], equal_nan=True)
+    with pytest.raises(ex.SettingError, match=r"Run\.open\(path, ex\.load"):
+        opened.branch(2)
+    again = ex.Run.open(tmp_path / name, pipe)
+    assert np.array_equal(again.branch(2).latents, run.latents)
+    assert np.array_equal(again.preview(2), run.preview(2))
+
+
+def test_what_is_no_run_is_said(run, tmp_path):
+    (tmp_path / "text.nc").write_text("nothing")
+    with pytest.raises(ValueError, match="not a run saved by explorable"):
+        ex.Run.open(tmp_path / "text.nc")
+    with pytest.raises(FileNotFoundError, match="no run is saved"):
+        ex.Run.open(tmp_path / "nowhere.nc")
+    with pytest.raises(ValueError, match=r"something\.nc or something\.zarr"):
+        run.save(tmp_path / "run.txt")
