@@ -53,28 +53,29 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
             as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
             markdown: Annotated[bool, typer.Option(help="print a Markdown table, as in the README")] = False,
             on_card: Annotated[bool, typer.Option("--card", help="write the table onto the model's card")] = False,
-            quick: Annotated[bool, typer.Option(help="a small version (exam only)")] = False,
-            model: Annotated[str, typer.Option(help="which denoiser (exam, lesson, speed)")] = "unet-flow",
-            steps: Annotated[int, typer.Option(help="sampling steps (exam, lesson)")] = 20,
-            guidance: Annotated[float | None, typer.Option(help="guidance (exam, lesson)")] = None) -> None:
-    """Measure a claim, and print the table."""
+            quick: Annotated[bool, typer.Option("--quick", help="a small version, for a first look")] = False,
+            model: Annotated[str | None, typer.Option(help="which denoiser; where several are compared: 'all', or "
+                                                           "names with commas between")] = None,
+            steps: Annotated[int | None, typer.Option(help="sampling steps")] = None,
+            guidance: Annotated[float | None, typer.Option(help="guidance (exam, lesson)")] = None,
+            sampler: Annotated[str | None, typer.Option(help="which sampler (steps)")] = None,
+            prompts: Annotated[int | None, typer.Option(help="prompts a task (exam, steps, guidance, "
+                                                             "straightness)")] = None) -> None:
+    """Measure a claim, and print the table. An option that a measure does not have is refused."""
     from .measure import MEASURES, ON_CARD, measure
     from .zoo import annotate
 
     if name == "list":
         for known, (_, _, claim) in MEASURES.items():
-            typer.echo(f"{known:10} {claim}")
+            typer.echo(f"{known:{max(map(len, MEASURES))}} {claim}")
         return
     if on_card and (name not in ON_CARD or quick):
         raise ValueError(f"--card is for the whole of {', '.join(ON_CARD)}")
-    options: dict = {"model": model} if name in ("exam", "lesson", "speed") else {}
-    if name in ("exam", "lesson"):
-        options |= {"steps": steps} | ({} if guidance is None else {"guidance": guidance})
-    if name == "exam":
-        options["quick"] = quick
-    table = measure(name, **options)
+    asked = {"quick": quick or None, "model": model, "steps": steps, "guidance": guidance, "sampler": sampler,
+             "prompts": prompts}
+    table = measure(name, **{option: value for option, value in asked.items() if value is not None})
     if on_card:
-        annotate(model if name == "exam" else ON_CARD[name], measured={"title": table.title, "rows": table.rows})
+        annotate(model or ON_CARD[name], measured={"title": table.title, "rows": table.rows})
     if as_json:
         typer.echo(json.dumps(table.as_dict(), indent=2))
     elif markdown:

@@ -11,14 +11,15 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from ..pipeline import Pipeline, load
-from ..settings import GUIDANCE, Settings
+from ..settings import GUIDANCE, Settings, check
 from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, say
-from .table import Table, interval
+from .table import Table, at_least, interval
 from .verdict import bears_out, examine
 
 LESSON = ("a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
@@ -26,6 +27,8 @@ LESSON = ("a golden retriever", "a majestic lion at sunset", "a red sports car o
 SEEDS = (0, 1, 2, 3)
 PROMPTS = 40  # a task, of each sort
 BATCH = 32
+
+Paint = Callable[[list[str], list[int]], np.ndarray]  # prompts and seeds, one each, to pictures
 
 
 @dataclass(frozen=True)
@@ -86,21 +89,44 @@ def questions(task: str, unseen: bool, count: int = PROMPTS) -> list[Question]:
     return list(found.values())
 
 
-def grade(asked: list[Question], seeds: tuple[int, ...], paint: Callable[[list[str], list[int]], np.ndarray],
-          label: str = "") -> np.ndarray:
+def seen_questions(count: int) -> list[Question]:
+    """`count` questions of each task, all of combinations that training had."""
+    return [question for task in TASKS for question in questions(task, False, count)]
+
+
+def grade(asked: list[Question], seeds: tuple[int, ...], paint: Paint, label: str = "") -> np.ndarray:
     """Which pictures pass, (questions, seeds) bool."""
-    jobs = list(itertools.product(asked, seeds))
-    passed = []
-    for start in tqdm(range(0, len(jobs), BATCH), desc=label, leave=False):
-        part = jobs[start : start + BATCH]
-        images = paint([q.prompt for q, _ in part], [s for _, s in part])
-        passed += [bears_out(v, q.said) for v, (q, _) in zip(examine(images), part, strict=True)]
-    return np.array(passed).reshape(len(asked), len(seeds))
+    return passes(sheet([q.prompt for q in asked], seeds, paint, label), asked)
 
 
-def painter(pipe: Pipeline, steps: int, guidance: float) -> Callable[[list[str], list[int]], np.ndarray]:
-    """A function from prompts and seeds to pictures."""
-    settings = Settings("", steps=steps, guidance=guidance)
+def sheet(prompts: list[str], seeds: tuple[int, ...], paint: Paint, label: str = "") -> np.ndarray:
+    """A picture for every prompt and every seed, (prompts, seeds, 128, 128, 3) uint8."""
+    jobs = list(itertools.product(prompts, seeds))
+    images = painted([p for p, _ in jobs], [s for _, s in jobs], paint, label)
+    return images.reshape(len(prompts), len(seeds), *images.shape[1:])
+
+
+def painted(prompts: list[str], seeds: list[int], paint: Paint, label: str = "") -> np.ndarray:
+    """A picture for each prompt with its seed, (prompts, 128, 128, 3) uint8, some at a time."""
+    starts = tqdm(range(0, len(prompts), BATCH), desc=label, leave=False)
+    return np.concatenate([paint(prompts[k : k + BATCH], seeds[k : k + BATCH]) for k in starts])
+
+
+def passes(images: np.ndarray, asked: list[Question]) -> np.ndarray:
+    """Which of the pictures (questions, seeds, 128, 128, 3) bear out their question, (questions, seeds) bool."""
+    count, seeds = images.shape[:2]
+    verdicts = examine(images.reshape(count * seeds, *images.shape[2:]))
+    said = (question.said for question in asked for _ in range(seeds))
+    return np.array([bears_out(v, s) for v, s in zip(verdicts, said, strict=True)]).reshape(count, seeds)
+
+
+def painter(pipe: Pipeline, steps: int, guidance: float, **more: Any) -> Paint:
+    """A function from prompts and seeds to pictures. more: other fields of `Settings`.
+
+    Raises:
+        SettingError: at once, not at the first picture.
+    """
+    settings = check(Settings("", steps=steps, guidance=guidance, **more))
     return lambda prompts, seeds: pipe.images(prompts, seeds, settings)
 
 
@@ -115,7 +141,11 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float = GUIDANCE, 
     """The whole exam: six tasks, seen and held-out; beside it a perfect painter and shuffled prompts.
 
     quick: eight prompts and one seed a cell, about half a minute.
+
+    Raises:
+        ValueError: a model, or a number of steps or prompts, or a guidance that cannot be.
     """
+    at_least(1, prompts=prompts)
     seeds, count = ((0,), 8) if quick else (SEEDS, prompts)
     paint = painter(load(model), steps, guidance)
     rows = []

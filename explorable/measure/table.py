@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +19,14 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "world": ("world", "world", "how fast it draws, and what is held out"),
     "samplers": ("samplers", "samplers", "do our samplers walk as those of diffusers do"),
     "speed": ("speed", "speed", "time, memory and size, on this machine"),
+    "steps": ("steps", "steps", "the exam against the number of steps, for every denoiser there is"),
+    "guidance": ("guidance", "guidance", "exam, saturation and diversity against w; where a model's sweet spot lies"),
+    "classifier-guidance": ("classifier_guidance", "classifier_guidance",
+                            "does a teacher's pull put the target into the picture, and what diversity does it cost"),
+    "latent": ("latent", "latent", "time and memory of a step in latent space, and of the same network on pixels"),
+    "straightness": ("straightness", "straightness", "how far each denoiser's paths are from straight lines"),
+    "frechet": ("frechet", "frechet", "Frechet distance of its pictures to true drawings of the same captions"),
+    "diffusers-loop": ("diffusers_loop", "diffusers_loop", "seconds a picture, beside a loop as diffusers does it"),
 }
 
 # The measure whose rows go onto a model's card.
@@ -49,18 +58,42 @@ def measure(name: str, **options) -> Table:
     """Run the measure called `name`.
 
     Raises:
-        ValueError: no such measure; names them all.
+        ValueError: no such measure, or an option that it does not have; names those there are.
     """
     if name not in MEASURES:
         raise ValueError(f"no measure is called {name!r}; there are: {', '.join(MEASURES)}")
     module, function, _ = MEASURES[name]
-    return getattr(importlib.import_module(f".{module}", __package__), function)(**options)
+    run = getattr(importlib.import_module(f".{module}", __package__), function)
+    known = inspect.signature(run).parameters
+    for option in options:
+        if option not in known:
+            raise ValueError(f"the measure {name} has no option {option!r}; it has: {', '.join(known) or 'none'}")
+    return run(**options)
+
+
+def at_least(least: int, **counts: int) -> None:
+    """Refuse a count that is too small to measure with, by name: at_least(2, prompts=prompts)."""
+    for name, value in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} is {value!r}: choose a whole number, {least} or more")
 
 
 def interval(passed: np.ndarray, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
     """95% bootstrap interval of a mean in percent, resampling prompts (rows) with all their seeds."""
+    low, high = bootstrap(passed, seed, draws)
+    return 100 * low, 100 * high
+
+
+def bootstrap(values: np.ndarray, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
+    """95% bootstrap interval of a mean, resampling rows with all that is in them (Efron 1979)."""
     rng = np.random.default_rng(seed)
-    by_prompt = passed.reshape(len(passed), -1).mean(1)
-    means = by_prompt[rng.integers(0, len(by_prompt), (draws, len(by_prompt)))].mean(1)
-    low, high = np.percentile(100 * means, (2.5, 97.5))
+    rows = values.reshape(len(values), -1).mean(1)
+    means = rows[rng.integers(0, len(rows), (draws, len(rows)))].mean(1)
+    low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)
+
+
+def lead(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
+    """By how many points `one` passes more often than `other` on the same prompts and seeds, from, to (95%)."""
+    gap = one.astype(float) - other.astype(float)
+    return 100 * float(gap.mean()), *interval(gap)

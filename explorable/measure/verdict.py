@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from ..nn.examiner import Examiner, ExaminerConfig
-from ..pipeline import load_examiner
 from ..training.vae import to_tensor
 from ..world import Scene
+from ..zoo.networks import load_examiner
 
 BATCH = 64
 
@@ -53,6 +53,14 @@ def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdic
         best = {name: getattr(report, name).argmax(-1).numpy() for name in report._fields if name != "cells"}
         out += [_in_words(examiner.config, {k: v[i] for k, v in best.items()}) for i in range(len(x))]
     return out
+
+
+@torch.inference_mode()
+def features(images: np.ndarray, examiner: Examiner | None = None) -> np.ndarray:
+    """The examiner's own view of pictures (..., 128, 128, 3) uint8, for distances between them: (..., width)."""
+    examiner, flat = examiner or shipped_examiner(), images.reshape(-1, *images.shape[-3:])
+    seen = [examiner.features(to_tensor(flat[k : k + BATCH])).numpy() for k in range(0, len(flat), BATCH)]
+    return np.concatenate(seen).reshape(*images.shape[:-3], -1)
 
 
 def _in_words(c: ExaminerConfig, best: dict[str, np.ndarray]) -> Verdict:

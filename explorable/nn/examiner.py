@@ -75,6 +75,11 @@ class Examiner(nn.Module):
         self.whole = nn.Sequential(nn.Linear(2 * wide, wide), nn.SiLU())
         self.place, self.time, self.mood = (nn.Linear(wide, len(n)) for n in (c.places, c.times, c.moods))
 
+    def features(self, pictures: Tensor) -> Tensor:
+        """What it has seen before any head reads it, averaged over the places: (batch, wide). For measuring how
+        far apart pictures are, as the last pooling of Inception serves in Heusel et al. 2017."""
+        return self.look(pictures).mean((2, 3))
+
     def forward(self, pictures: Tensor) -> Report:
         features = self.look(pictures)  # (batch, wide, 16, 16)
         cells = self.cell_kind(features)

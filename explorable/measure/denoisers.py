@@ -1,0 +1,39 @@
+"""Which denoisers there are to be compared, and the guidance that each wants."""
+
+from __future__ import annotations
+
+from ..settings import GUIDANCE
+from ..training.ship import RECIPES
+from ..zoo import WeightError, card, names
+
+RECIPES_OF_DENOISERS = tuple(name for name, recipe in RECIPES.items() if recipe.role == "denoiser")
+OWN_GUIDANCE = {"unet-reflow": 1.0}  # it learned from guided pictures, so it draws guided ones by itself
+
+
+def own_guidance(name: str) -> float:
+    """The guidance that a denoiser is meant for."""
+    return OWN_GUIDANCE.get(name, GUIDANCE)
+
+
+def chosen(model: str = "all") -> tuple[list[str], list[str]]:
+    """The denoisers asked for, and notes on those that are still to come.
+
+    model: "all" that are in the zoo, or names with commas between.
+
+    Raises:
+        WeightError: a name that is not there or is no denoiser; a zoo without any.
+    """
+    there = [name for name in names() if card(name).get("role") == "denoiser"]
+    if model != "all":
+        asked = [name.strip() for name in model.split(",")]
+        for name in asked:
+            card(name)  # refuses a name that is not there, with the nearest that is
+            if name not in there:
+                raise WeightError(f"{name!r} is no denoiser; there are: {', '.join(there)}")
+        return list(dict.fromkeys(asked)), []
+    if not there:
+        raise WeightError("there is no denoiser in the zoo: python -m explorable train unet-flow makes one")
+    missing = [name for name in RECIPES_OF_DENOISERS if name not in there]
+    in_order = [name for name in RECIPES_OF_DENOISERS if name in there]
+    in_order += [name for name in there if name not in in_order]
+    return in_order, [f"not in the zoo yet, so left out: {', '.join(missing)}"] if missing else []

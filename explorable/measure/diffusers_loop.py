@@ -1,0 +1,154 @@
+"""Our loop beside one as the pipelines of diffusers have it: seconds a picture, in one run, taking turns.
+
+What is different: we read a prompt's keys and values once, they at every step; we walk in float64 on the CPU,
+they in float32 with a scheduler. What is the same: 20 guided steps, both branches in one batch, the prompt encoded
+for every picture by the same text encoder, no decoder, the same threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..diffusion.samplers import start_noise
+from ..nn.text import Context
+from ..nn.unet import UNet
+from ..pipeline import LATENT, Pipeline, load
+from ..settings import GUIDANCE, Settings, check
+from .table import Table, at_least
+
+PROMPT = "a red sports car on a mountain road at sunset"
+REPEATS = 15
+NEAR = 0.1  # how far apart the sizes of the two networks may be
+
+Picture = Callable[[int], object]  # a seed to a latent
+
+
+def parameters(net: torch.nn.Module) -> int:
+    """How many numbers a network has learned."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def their_unet(size: int, context_width: int) -> torch.nn.Module:
+    """The diffusers U-Net nearest to `size` parameters: three levels like ours, words read at the upper two.
+
+    Its blocks are those of Stable Diffusion 1.x. Only the width is searched, on a device that holds no numbers.
+
+    Raises:
+        ModuleNotFoundError: diffusers is not installed.
+    """
+    from diffusers import UNet2DConditionModel
+
+    def build(width: int) -> Any:
+        return UNet2DConditionModel(
+            sample_size=LATENT[1], in_channels=LATENT[0], out_channels=LATENT[0], layers_per_block=1,
+            block_out_channels=(width, 2 * width, 2 * width), cross_attention_dim=context_width,
+            down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+            attention_head_dim=(2, 4, 4), norm_num_groups=8)  # the first is how many heads, whatever its name says
+
+    sizes: dict[int, int] = {}
+    for width in itertools.count(8, 8):
+        with torch.device("meta"):
+            sizes[width] = parameters(build(width))
+        if sizes[width] >= size:
+            break
+    return build(min(sizes, key=lambda w: abs(sizes[w] - size))).eval()
+
+
+def our_loop(pipe: Pipeline, settings: Settings) -> Picture:
+    """A picture as our pipeline samples it, left a latent."""
+
+    @torch.inference_mode()
+    def picture(seed: int) -> Tensor:
+        *_, last = pipe.walk(pipe.denoiser_for([settings.prompt], settings), settings, [seed])
+        return last.next_x
+
+    return picture
+
+
+def their_loop(pipe: Pipeline, settings: Settings, unet: Callable[..., Any]) -> Picture:
+    """A picture as StableDiffusionPipeline.__call__ samples it, left a latent. unet: (x, t, context) to noise."""
+    from diffusers import DDIMScheduler
+
+    scheduler: Any = DDIMScheduler(clip_sample=False, timestep_spacing="trailing")
+
+    @torch.no_grad()
+    def picture(seed: int) -> Tensor:
+        context = pipe.text.encode(["", settings.prompt])
+        scheduler.set_timesteps(settings.steps)
+        latents = start_noise(seed, (1, *LATENT)).float() * scheduler.init_noise_sigma
+        for t in scheduler.timesteps:
+            seen = scheduler.scale_model_input(torch.cat([latents] * 2), t)
+            uncond, cond = unet(seen, t, context).chunk(2)
+            noise = uncond + settings.guidance * (cond - uncond)
+            latents = scheduler.step(noise, t, latents, return_dict=False)[0]
+        return latents
+
+    return picture
+
+
+def forgetful(net: UNet) -> Callable[[Tensor, Tensor, Context], Tensor]:
+    """Our network as theirs is called: it reads the prompt anew at every step. Their t counts from 0 to 999."""
+    return lambda x, t, context: net(x, (t.expand(len(x)) + 1) / 1000, net.remember(context.vectors, context.keep))
+
+
+def turns(sides: dict[str, Picture], repeats: int) -> dict[str, list[float]]:
+    """Seconds of every picture, the sides taking turns, after one picture each that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for seed in range(repeats + 1):
+        for name, picture in sides.items():
+            start = time.perf_counter()
+            picture(seed)
+            seconds[name].append(time.perf_counter() - start)
+    return {name: times[1:] for name, times in seconds.items()}
+
+
+def diffusers_loop(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
+    """Seconds a picture: ours, our network in their loop, and their network in their loop.
+
+    quick: three repeats.
+
+    Raises:
+        ValueError: a model that is no U-Net, or a number of steps or repeats that cannot be.
+        ModuleNotFoundError: diffusers is not installed.
+    """
+    at_least(1, repeats=repeats)
+    settings, repeats = check(Settings(PROMPT, steps=steps, guidance=GUIDANCE)), 3 if quick else repeats
+    pipe = load(model, "cpu")
+    if not isinstance(pipe.denoiser, UNet):
+        raise ValueError(f"{model} is no U-Net: choose one, so that the two networks are alike")
+    net, size = pipe.denoiser, parameters(pipe.denoiser)
+    other = their_unet(size, net.config.context_width)
+    if abs(parameters(other) - size) > NEAR * size:
+        raise ValueError(f"diffusers builds no U-Net within {NEAR:.0%} of the {size:,} parameters of {model}")
+    sides = {
+        "ours, our network": our_loop(pipe, settings),
+        "theirs, our network": their_loop(pipe, settings, forgetful(net)),
+        "theirs, their network": their_loop(pipe, settings, lambda x, t, c: other(
+            x, t, encoder_hidden_states=c.vectors, return_dict=False)[0]),
+    }
+    return Table(f"Seconds a picture of {model}, {steps} guided steps, undecoded, "
+                 f"{torch.get_num_threads()} threads",
+                 rows(turns(sides, repeats)), [
+        f"medians of {repeats}, taking turns; parameters: ours {size:,}, theirs {parameters(other):,}",
+        "their network is as diffusers builds it by default: attention and a wide feed-forward layer at 16 x 16 too, "
+        "tensors in their usual order (ours: channels last)"])
+
+
+def rows(seconds: dict[str, list[float]]) -> list[dict[str, object]]:
+    """The median of every side, the middle half, and how many times the first side's it is."""
+    first = statistics.median(next(iter(seconds.values())))
+    found: list[dict[str, object]] = []
+    for side, times in seconds.items():
+        low, middle, high = np.percentile(times, (25, 50, 75))
+        found.append({"loop, network": side, "seconds": float(f"{middle:.3g}"),
+                      "middle half": f"{low:.3g} to {high:.3g}", "times ours": round(float(middle / first), 2)})
+    return found

@@ -1,0 +1,93 @@
+"""How straight are the paths that a denoiser walks? A straight one could be walked in a single step."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..diffusion.paths import Path
+from ..pipeline import Pipeline, load
+from ..settings import Settings, check
+from .denoisers import chosen, own_guidance
+from .exam import BATCH, seen_questions
+from .table import Table, at_least, bootstrap
+
+PROMPTS = 6  # a task
+
+
+def detour(x: Tensor) -> Tensor:
+    """Length of a path over the distance of its ends, 1 if it is straight: x (steps + 1, batch, ...) to (batch,)."""
+    x = x.flatten(2)
+    return x.diff(dim=0).norm(dim=-1).sum(0) / (x[-1] - x[0]).norm(dim=-1)
+
+
+def bend(x: Tensor, times: list[float]) -> Tensor:
+    """E of the squared difference of displacement and velocity, a number of the latent: (batch,), 0 if straight.
+
+    Liu et al. 2022, section 2.2, S(Z) = integral of E |(Z1 - Z0) - dZ/dt|^2 dt, of the polygon through
+    x (steps + 1, batch, ...). Time is counted from 0 to 1 over the whole way, so it also tells a straight path
+    that is not walked at one speed.
+    """
+    x, t = x.flatten(2), torch.tensor(times, dtype=x.dtype)
+    share = (t.diff() / (t[-1] - t[0]))[:, None, None]  # of the time that each step takes, (steps, 1, 1)
+    gap = (x[-1] - x[0]) - x.diff(dim=0) / share
+    return (share * gap.square()).sum(0).mean(-1)
+
+
+def on_straight_path(path: Path, x: Tensor, times: list[float]) -> tuple[Tensor, list[float]]:
+    """The same walk in the straight path's coordinates.
+
+    x / (alpha + sigma) = (1 - s) x0 + s noise with s = sigma / (alpha + sigma): what bends only because the path
+    shrinks and swells its latents is straight here, and what is left is the denoiser's own.
+    """
+    total = torch.tensor([path.alpha(t) + path.sigma(t) for t in times], dtype=x.dtype)
+    return x / total.view(-1, *[1] * (x.dim() - 1)), [path.sigma(t) / (path.alpha(t) + path.sigma(t)) for t in times]
+
+
+@torch.inference_mode()
+def walked(pipe: Pipeline, prompts: list[str], steps: int, guidance: float) -> tuple[Tensor, list[float]]:
+    """Latents of a walk by ddim, (steps + 1, batch, 4, 16, 16) float64, and their times."""
+    settings = Settings("", steps=steps, guidance=guidance, sampler="ddim")
+    walks = []
+    for start in tqdm(range(0, len(prompts), BATCH), desc=pipe.name, leave=False):
+        part = prompts[start : start + BATCH]
+        seeds = list(range(start, start + len(part)))
+        records = list(pipe.walk(pipe.denoiser_for(part, settings), settings, seeds))
+        walks.append(torch.stack([*(r.x for r in records), records[-1].next_x]))
+    return torch.cat(walks, dim=1), [*(r.t for r in records), records[-1].next_t]
+
+
+def straightness(model: str = "all", steps: int = 50, prompts: int = PROMPTS, quick: bool = False) -> Table:
+    """How far from straight, for every denoiser there is: in its own coordinates and in the straight path's.
+
+    Walked by ddim (Euler's method on the straight path) without guidance, w = 1, and with the guidance that the
+    denoiser is meant for. quick: one prompt a task.
+
+    Raises:
+        ValueError: a model, or a number of steps or prompts that cannot be.
+    """
+    at_least(2, steps=steps)  # a single step is straight whatever the path
+    at_least(1, prompts=prompts)
+    check(Settings("", steps=steps))
+    models, notes = chosen(model)
+    asked = [q.prompt for q in seen_questions(1 if quick else prompts)]
+    rows = []
+    for name in models:
+        pipe = load(name)
+        for w in sorted({1.0, own_guidance(name)}):
+            x, times = walked(pipe, asked, steps, w)
+            rows.append({"model": name, "path": pipe.path.name, "guidance": w} | _cells("", x, times)
+                        | _cells(" rescaled", *on_straight_path(pipe.path, x, times)))
+    return Table(f"Straightness of {steps} steps", rows, [
+        "bend: mean squared difference of displacement and velocity (Liu et al. 2022); detour: length over the "
+        "distance of the ends, with its 95% bootstrap interval; rescaled: by alpha + sigma, the straight path's "
+        f"coordinates; {len(asked)} paths a row", *notes])
+
+
+def _cells(where: str, x: Tensor, times: list[float]) -> dict[str, object]:
+    longer = detour(x).numpy()
+    low, high = bootstrap(longer)
+    return {f"bend{where}": float(f"{bend(x, times).mean():.3g}"), f"detour{where}": round(float(np.mean(longer)), 3),
+            f"95%{where}": f"{low:.3f} to {high:.3f}"}

@@ -1,0 +1,68 @@
+"""The Frechet distance where it has a closed form, and what it is measured between."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from explorable.measure import frechet as module
+from explorable.measure.frechet import distance, frechet, gaussian_distance
+from explorable.measure.table import measure
+
+RNG = np.random.default_rng(0)
+WIDTH = 6
+
+
+def covariance(rank: int = WIDTH) -> np.ndarray:
+    a = RNG.normal(size=(WIDTH, rank))
+    return a @ a.T
+
+
+def test_of_normal_distributions_along_the_same_axes():
+    """Where the covariances commute: the squared distance of the means and of the spreads."""
+    turn, _ = np.linalg.qr(RNG.normal(size=(WIDTH, WIDTH)))
+    a, b, gap = RNG.uniform(0, 3, WIDTH), RNG.uniform(0, 3, WIDTH), RNG.normal(size=WIDTH)
+    found = gaussian_distance(np.zeros(WIDTH), turn * a**2 @ turn.T, gap, turn * b**2 @ turn.T)
+    assert found == pytest.approx((gap**2).sum() + ((a - b) ** 2).sum())
+
+
+def test_of_normal_distributions_in_the_plane():
+    """For two by two, tr (A B)^(1/2) = sqrt(tr A B + 2 sqrt(det A B)), whatever their axes."""
+    a, b = (covariance()[:2, :2] for _ in range(2))
+    shared = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a) * np.linalg.det(b)))
+    assert gaussian_distance(np.zeros(2), a, np.ones(2), b) == pytest.approx(2 + np.trace(a + b) - 2 * shared)
+
+
+@pytest.mark.parametrize("rank", [WIDTH, 2])
+def test_it_is_symmetric_and_nothing_to_itself(rank):
+    """Also with fewer pictures than features, where the covariance has no inverse."""
+    a, b, mean = covariance(rank), covariance(rank), np.zeros(WIDTH)
+    assert gaussian_distance(mean, a, mean, a) == pytest.approx(0, abs=1e-6)
+    assert gaussian_distance(mean, a, mean, b) == pytest.approx(gaussian_distance(mean, b, mean, a))
+
+
+def test_it_takes_mean_and_covariance_from_the_features():
+    x = RNG.normal(size=(50, WIDTH))
+    assert distance(x, x + 2) == pytest.approx(4 * WIDTH)
+    assert distance(x, 3 * x) == pytest.approx(4 * (x.mean(0) ** 2).sum() + 4 * x.var(0, ddof=1).sum())
+
+
+def test_more_pictures_lower_the_noise_floor():
+    floors = [distance(RNG.normal(size=(n, WIDTH)), RNG.normal(size=(n, WIDTH))) for n in (20, 2000)]
+    assert floors[1] < floors[0] / 10
+
+
+def test_the_table_begins_with_the_floor(tiny, monkeypatch):
+    tiny("frechet", "unet-flow", "unet-reflow")
+    monkeypatch.setattr(module, "QUICK", 6)
+    table = frechet(steps=1, quick=True)
+    assert [r["pictures"] for r in table.rows] == ["true drawings again (noise floor)", "these through the autoencoder",
+                                                   "unet-flow, guidance 4", "unet-reflow, guidance 1"]
+    assert all(r["distance"] > 0 for r in table.rows)
+
+
+@pytest.mark.parametrize(("options", "said"), [({"count": 1}, "count is 1: choose a whole number, 2 or more"),
+                                               ({"steps": 0}, "steps is 0"), ({"model": "dit-flwo"}, "no model")])
+def test_bad_options_are_refused_in_words(options, said):
+    with pytest.raises(ValueError, match=said):
+        measure("frechet", **options)
