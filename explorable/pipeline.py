@@ -25,7 +25,7 @@ from .diffusion.paths import PATHS, Path
 from .diffusion.predictions import check_prediction, to_denoised
 from .diffusion.samplers import SAMPLERS, Step, dice, start_noise
 from .diffusion.times import spaced
-from .hooks import Listening, Plan, PointTable, Survey, Tape, attached_to
+from .hooks import Listening, Plan, PointTable, Survey, Take, Tape, attached_to
 from .nn.blocks import Memory
 from .nn.classifier import Classifier
 from .nn.dit import DiT, Prompt
@@ -130,6 +130,30 @@ class Pipeline:
             seconds["decoder"] = time.perf_counter() - started
         return collect(self, settings, tokens, records, image, seconds, (denoise.evaluations, len(denoise.branches)),
                        own.last if own else None, start and (start[0], start[1]))
+
+    def inspect(self, image: np.ndarray, prompt: str, t: float = 0.5, seed: int = 0,
+                record: Sequence[str] = ("*.cross.weights",)) -> Take:
+        """What the denoiser sees in a picture that is there already: it is noised to t, and looked at once.
+
+        Args:
+            image: (128, 128, 3) uint8. t: above 0, at most 1. record: names or patterns of points to keep.
+
+        Raises:
+            SettingError: no such picture, or t out of range; UnknownWordError and the rest as in drawing.
+        """
+        if not isinstance(image, np.ndarray) or image.shape != (128, 128, 3) or image.dtype != np.uint8:
+            raise SettingError("image is no array of (128, 128, 3) uint8")
+        if not 0 < t <= 1:
+            raise SettingError(f"t is {t!r}: choose a noise time above 0, up to 1")
+        settings = check(Settings(prompt, steps=1, guidance=1.0, seed=seed))
+        self.read(settings)
+        tape = Tape(tuple(record))
+        with torch.inference_mode(), self._heard([prompt], settings, own=tape):
+            denoise = self.denoiser_for([prompt], settings)
+            x = self.path.alpha(t) * self.encode(image[None]).double() + self.path.sigma(t) * start_noise(
+                settings.seed, LATENT)[None]
+            denoise(x, t)
+        return tape.last
 
     def points(self, steps: int = 20) -> PointTable:
         """Every point that a guided run comes by, with what a recording of `steps` steps would take."""
@@ -259,6 +283,12 @@ class Pipeline:
         noisy = x.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
         prediction = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), memory)
         return to_denoised(self.prediction, self.path, x.double(), prediction.cpu().double(), t)
+
+    @torch.inference_mode()
+    def encode(self, images: np.ndarray) -> Tensor:
+        """Pictures (n, 128, 128, 3) uint8 to latents (n, 4, 16, 16), on the CPU."""
+        pictures = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).to(self.device).float() / 127.5 - 1
+        return self.vae.encode(pictures.contiguous(memory_format=torch.channels_last)).cpu()
 
     @torch.inference_mode()
     def decode(self, latents: np.ndarray) -> np.ndarray:

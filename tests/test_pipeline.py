@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, replace
 from functools import partial
-from pipes import CODER, OTHER, PROMPT, TEXT, UNET, same, shaken
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_pipes import CODER, OTHER, PROMPT, TEXT, UNET, same, shaken
 
 import explorable as ex
 from explorable import pipeline as module

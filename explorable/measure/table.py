@@ -26,6 +26,9 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "latent": ("latent", "latent", "time and memory of a step in latent space, and of the same network on pixels"),
     "straightness": ("straightness", "straightness", "how far each denoiser's paths are from straight lines"),
     "frechet": ("frechet", "frechet", "Frechet distance of its pictures to true drawings of the same captions"),
+    "attention": ("attention", "attention", "do places read a word where its thing is: IoU with the true masks"),
+    "attention-layers": ("attention", "layers", "which layers' attention shows where a word's thing is"),
+    "silence": ("silence", "silence", "does a thing lose its colour with its colour word, and keep the rest"),
     "diffusers-loop": ("diffusers_loop", "diffusers_loop", "seconds a picture, beside a loop as diffusers does it"),
 }
 

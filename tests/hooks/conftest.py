@@ -1,8 +1,7 @@
 """The networks that hooks are tried on."""
 
-from pipes import tiny
-
 import pytest
+from tiny_pipes import tiny
 
 
 @pytest.fixture(scope="session", params=["unet", "dit"])

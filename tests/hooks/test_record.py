@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from pipes import OTHER, PROMPT, same
 
 import numpy as np
 import pytest
 import torch
+from tiny_pipes import OTHER, PROMPT, same
 
 import explorable as ex
 from explorable.diffusion.samplers import SAMPLERS

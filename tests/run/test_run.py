@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pipes import OTHER, PROMPT, tiny
-
 import numpy as np
 import pytest
+from tiny_pipes import OTHER, PROMPT, tiny
 
 import explorable as ex
 from explorable.diffusion.samplers import SAMPLERS
@@ -125,3 +124,24 @@ def test_what_is_no_run_is_said(run, tmp_path):
         ex.Run.open(tmp_path / "nowhere.nc")
     with pytest.raises(ValueError, match=r"something\.nc or something\.zarr"):
         run.save(tmp_path / "run.txt")
+
+
+# ------------------------------------------------------------- a picture that is there already
+
+
+def test_inspecting_a_picture_looks_once_at_its_noised_latent(pipe, run):
+    take = pipe.inspect(run.image, PROMPT, t=0.4, seed=3, record=["sampler.latent", "*.cross.weights"])
+    noise = pipe(PROMPT, steps=1, seed=3).walked[0].x[0].numpy()
+    z = pipe.encode(run.image[None]).numpy()[0].astype("float64")
+    expected = pipe.path.alpha(0.4) * z + pipe.path.sigma(0.4) * noise
+    assert np.allclose(take["sampler.latent"].isel(step=0), expected)
+    weights = take["*.cross.weights"]
+    assert weights.sizes["branch"] == 1 and tuple(weights.token.values) == run.tokens and float(weights.t[0]) == 0.4
+
+
+@pytest.mark.parametrize(("change", "says"), [({"t": 0.0}, "t is 0.0"), ({"t": 1.5}, "t is 1.5"),
+                                              ({"image": np.zeros((3, 3))}, "image is no array"),
+                                              ({"prompt": "a zebra"}, "zebra")])
+def test_what_cannot_be_inspected_is_said(pipe, run, change, says):
+    with pytest.raises(ValueError, match=says):
+        pipe.inspect(**({"image": run.image, "prompt": PROMPT} | change))

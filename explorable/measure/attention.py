@@ -1,0 +1,215 @@
+"""Do the places that read a word lie where the word's thing is? Attention against the picture world's masks.
+
+Drawn pictures are noised and looked at once, with their caption; every word's map is held against the pixels that
+the caption's word truly speaks of. What is fixed (which layers and heads, which noise times, where the threshold
+lies) is chosen on other pictures than those that are scored.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from ..pipeline import Pipeline, load
+from ..training.data import scene
+from ..world import Scene, draw, held_out, parse, say, truth
+from .table import Table, at_least, bootstrap
+
+SIDE = 16
+TIMES = (0.3, 0.5, 0.7)
+THRESHOLDS = np.linspace(0.1, 0.9, 17)
+ROLES = {"noun": "thing", "colour": "colour", "place": "place", "time": "time"}
+PICTURES = 60  # for choosing, and as many for scoring, seen and held-out apart
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """One word of one picture: its maps (time, layer and head, 16, 16), and where it truly is (16, 16) bool."""
+
+    role: str
+    word: str
+    maps: np.ndarray
+    mask: np.ndarray
+
+
+def coarse(mask: np.ndarray) -> np.ndarray:
+    """A mask (128, 128) at 16 x 16: places of which it covers at least half; the fullest where it covers none so."""
+    share = mask.reshape(SIDE, -1, SIDE, 128 // SIDE).mean((1, 3))
+    return share >= min(0.5, share.max()) if share.max() > 0 else np.zeros((SIDE, SIDE), bool)
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two masks; 1 where both are empty."""
+    union = (a | b).sum()
+    return float((a & b).sum() / union) if union else 1.0
+
+
+def above(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Where a map reaches a share of the way from its least to its greatest value."""
+    low, high = scores.min(), scores.max()
+    return scores >= low + threshold * (high - low)
+
+
+def pointing(scores: np.ndarray, mask: np.ndarray) -> bool:
+    """The pointing game (Zhang et al. 2016): does the highest place lie in the mask?"""
+    return bool(mask.flat[scores.argmax()])
+
+
+def scenes(count: int, unseen: bool, first: int = 0) -> list[Scene]:
+    """Scenes that training never had; `unseen`: with a combination that it never had either. Those with a thing."""
+    found: list[Scene] = []
+    k = 2 * first
+    while len(found) < count:
+        s = scene(k, "wide" if unseen else "test")
+        if s.groups and held_out(s) == unseen:
+            found.append(s)
+        k += 2
+    return found
+
+
+def words_of(pipe: Pipeline, drawn: Scene, rng: random.Random) -> list[Mapped]:
+    """Every word of a fresh caption of the scene that speaks of pixels, with its maps at each of TIMES."""
+    picture = draw(drawn)
+    caption = say(picture.scene, rng, everything=True)
+    takes = [pipe.inspect(picture.image, caption, t) for t in TIMES]
+    maps = np.stack([_flat(take["*.cross.weights"]) for take in takes])  # (time, layer and head, y, x, token)
+    out = []
+    for k, (word, (text, pixels)) in enumerate(zip(parse(caption).words, truth(picture, caption), strict=True)):
+        mask = coarse(pixels)
+        if word.role in ROLES.values() and mask.any():
+            out.append(Mapped(word.role, text, maps[..., k + 1], mask))  # token 0 is the start
+    return out
+
+
+def _flat(weights: xr.DataArray) -> np.ndarray:
+    """(layer, step, branch, head, y, x, token) to (layer and head, 16, 16, token), without heads that are not there."""
+    flat = weights.isel(step=0, branch=0).stack(unit=("layer", "head")).transpose("unit", "y", "x", "token")
+    flat = flat.dropna("unit")
+    side = flat.sizes["y"]
+    return np.repeat(np.repeat(flat.values, SIDE // side, 1), SIDE // side, 2)
+
+
+def units(pipe: Pipeline) -> list[str]:
+    """The names of the maps: a layer and a head each, in the order in which `words_of` has them."""
+    return [f"{p.name.removesuffix('.cross.weights')} head {h}" for p in pipe.points()
+            if p.name.endswith("cross.weights") for h in range(p.shape[0])]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A way to read maps: the weight of each (time, layer and head), and the threshold."""
+
+    name: str
+    weights: np.ndarray
+    threshold: float = 0.5
+
+    def scores(self, word: Mapped) -> np.ndarray:
+        """The map that the rule makes of a word's maps, each first brought to a largest value of 1."""
+        top = word.maps.max((-1, -2), keepdims=True)
+        return np.tensordot(self.weights, word.maps / np.maximum(top, 1e-9), axes=2)
+
+    def fitted(self, words: Sequence[Mapped]) -> Rule:
+        """The same with the threshold that serves these words best."""
+        scored = [(self.scores(w), w.mask) for w in words]
+        means = [np.mean([iou(above(s, c), m) for s, m in scored]) for c in THRESHOLDS]
+        return Rule(self.name, self.weights, float(THRESHOLDS[int(np.argmax(means))]))
+
+    def ious(self, words: Sequence[Mapped]) -> np.ndarray:
+        """Of every word, how well its map fits its mask."""
+        return np.array([iou(above(self.scores(w), self.threshold), w.mask) for w in words])
+
+
+def rules(words: Sequence[Mapped], names: list[str]) -> list[Rule]:
+    """Rules fitted on these words: all maps alike, the best one alone, and all weighed by a ridge regression."""
+    shape = words[0].maps.shape[:2]
+    single = []
+    for t, u in np.ndindex(shape):
+        weights = np.zeros(shape)
+        weights[t, u] = 1
+        single.append(Rule(f"best map: {names[u]}, t {TIMES[t]}", weights).fitted(words))
+    best = max(single, key=lambda r: r.ious(words).mean())
+    return [Rule("mean of all maps", np.full(shape, 1 / np.prod(shape))).fitted(words), best,
+            Rule("all maps, weighed", _ridge(words)).fitted(words)]
+
+
+def _ridge(words: Sequence[Mapped], strength: float = 10.0) -> np.ndarray:
+    """Weights of the maps whose sum comes nearest to the masks (Hoerl and Kennard 1970), each word counted alike."""
+    rows, targets = [], []
+    for w in words:
+        maps = w.maps.reshape(-1, SIDE * SIDE)
+        maps = maps / np.maximum(maps.max(1, keepdims=True), 1e-9)
+        rows.append((maps - maps.mean(1, keepdims=True)).T)
+        targets.append(w.mask.ravel() - w.mask.mean())
+    x, y = np.concatenate(rows), np.concatenate(targets)
+    solved = np.linalg.solve(x.T @ x + strength * np.eye(x.shape[1]), x.T @ y)
+    return solved.reshape(words[0].maps.shape[:2])
+
+
+def attention(model: str = "unet-flow", count: int = PICTURES, quick: bool = False) -> Table:
+    """IoU and pointing game of each sort of word, by rules that were fixed on other pictures.
+
+    quick: a tenth of the pictures.
+
+    Raises:
+        ValueError: a model or a number of pictures that cannot be.
+    """
+    at_least(2, count=count)
+    count = max(6, count // 10) if quick else count
+    pipe, rng = load(model), random.Random("attention")
+    names = units(pipe)
+    parts: dict[str, list[Mapped]] = {}
+    for part, unseen, first in (("choosing", False, 0), ("seen", False, 5_000), ("held-out", True, 0)):
+        drawn = tqdm(scenes(count, unseen, first), desc=part, leave=False)
+        parts[part] = [word for s in drawn for word in words_of(pipe, s, rng)]
+    rows: list[dict[str, Any]] = []
+    for sort, role in ROLES.items():
+        of = {part: [w for w in words if w.role == role] for part, words in parts.items()}
+        for rule in rules(of["choosing"], names):
+            row: dict[str, Any] = {"word": sort, "rule": rule.name}
+            for part in ("seen", "held-out"):
+                row |= _cells(rule, of[part], part)
+            rows.append(row)
+    return Table(f"Attention of {model} against the true masks, at 16 x 16", rows, [
+        f"{count} pictures for choosing, {count} for each score; intervals are 95% bootstrap over words",
+        f"threshold, layer, head, time ({', '.join(map(str, TIMES))}) and weights are fixed on the choosing pictures"])
+
+
+def _cells(rule: Rule, words: list[Mapped], part: str) -> dict[str, Any]:
+    values = rule.ious(words)
+    low, high = bootstrap(values)
+    hits = np.mean([pointing(rule.scores(w), w.mask) for w in words])
+    return {f"IoU {part}": round(float(values.mean()), 3), f"95% {part}": f"{low:.2f} to {high:.2f}",
+            f"pointing {part} %": round(100 * float(hits), 1)}
+
+
+def layers(model: str = "unet-flow", count: int = PICTURES, quick: bool = False) -> Table:
+    """Which layers carry it: the IoU of nouns and colours by the mean map of one layer at one noise time.
+
+    Raises:
+        ValueError: a model or a number of pictures that cannot be.
+    """
+    at_least(2, count=count)
+    count = max(6, count // 10) if quick else count
+    pipe, rng = load(model), random.Random("attention")
+    names = units(pipe)
+    chosen, scored = ([w for s in tqdm(scenes(count, False, first), leave=False) for w in words_of(pipe, s, rng)]
+                      for first in (0, 5_000))
+    rows: list[dict[str, Any]] = []
+    for layer in dict.fromkeys(n.rsplit(" head ", 1)[0] for n in names):
+        own = np.array([n.rsplit(" head ", 1)[0] == layer for n in names])
+        row: dict[str, Any] = {"layer": layer}
+        for sort in ("noun", "colour"):
+            for k, t in enumerate(TIMES):
+                weights = np.zeros((len(TIMES), len(names)))
+                weights[k, own] = 1 / own.sum()
+                of = [[w for w in words if w.role == ROLES[sort]] for words in (chosen, scored)]
+                row[f"{sort}, t {t}"] = round(float(Rule(layer, weights).fitted(of[0]).ious(of[1]).mean()), 3)
+        rows.append(row)
+    return Table(f"IoU by layer and noise time, {model}", rows,
+                 [f"mean over heads; thresholds fixed on {count} other pictures; {count} pictures"])

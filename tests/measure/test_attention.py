@@ -1,0 +1,87 @@
+"""Attention against the truth: closed forms on masks and maps that are known."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from tiny_pipes import tiny
+
+from explorable.measure import attention as module
+from explorable.measure.attention import Mapped, Rule, above, coarse, iou, pointing, rules, scenes, units, words_of
+from explorable.world import held_out
+
+
+def square(left: int, right: int) -> np.ndarray:
+    mask = np.zeros((16, 16), bool)
+    mask[4:12, left:right] = True
+    return mask
+
+
+def test_iou_is_what_is_shared_over_what_is_covered():
+    assert iou(square(0, 8), square(0, 8)) == 1 and iou(square(0, 8), square(8, 16)) == 0
+    assert iou(square(0, 8), square(4, 12)) == pytest.approx(4 / 12)
+    assert iou(square(0, 0), square(0, 0)) == 1
+
+
+def test_a_coarse_mask_holds_the_places_that_are_half_covered():
+    fine = np.zeros((128, 128), bool)
+    fine[:8, :4] = True  # half of the first place
+    fine[8:16, :3] = True
+    assert coarse(fine).sum() == 1 and coarse(fine)[0, 0]
+    tiny_thing = np.zeros((128, 128), bool)
+    tiny_thing[40:42, 40:42] = True
+    assert coarse(tiny_thing).sum() == 1 and coarse(tiny_thing)[5, 5], "a small thing has its fullest place"
+    assert not coarse(np.zeros((128, 128), bool)).any()
+
+
+def test_a_threshold_is_a_share_of_the_way_up():
+    ramp = np.linspace(3, 5, 256).reshape(16, 16)
+    assert above(ramp, 0.5).mean() == pytest.approx(0.5) and above(ramp, 0.0).all()
+
+
+def test_the_pointing_game_looks_at_the_highest_place():
+    scores = np.zeros((16, 16))
+    scores[5, 5] = 1
+    assert pointing(scores, square(4, 8)) and not pointing(scores, square(8, 12))
+
+
+def test_rules_find_the_map_that_shows_the_word():
+    rng = np.random.default_rng(0)
+
+    def word() -> Mapped:
+        left = int(rng.integers(0, 8))
+        mask = square(left, left + 8)
+        maps = rng.random((len(module.TIMES), 4, 16, 16))
+        maps[1, 2] = 0.2 + 0.6 * mask
+        return Mapped("thing", "cat", maps, mask)
+
+    chosen, scored = [word() for _ in range(12)], [word() for _ in range(12)]
+    mean, best, weighed = rules(chosen, [f"layer head {h}" for h in range(4)])
+    assert best.name == f"best map: layer head 2, t {module.TIMES[1]}"
+    assert best.ious(scored).min() == 1
+    assert weighed.ious(scored).mean() > 0.95 > mean.ious(scored).mean()
+    assert np.unravel_index(weighed.weights.argmax(), weighed.weights.shape) == (1, 2)
+
+
+def test_a_rules_scores_do_not_depend_on_how_strong_a_map_is():
+    maps = np.random.default_rng(1).random((3, 4, 16, 16))
+    rule = Rule("mean", np.full((3, 4), 1 / 12))
+    factors = np.array([1.0, 2.0, 0.1, 7.0])[None, :, None, None]
+    one, other = (rule.scores(Mapped("thing", "cat", m, square(0, 8))) for m in (maps, maps * factors))
+    np.testing.assert_allclose(one, other)
+
+
+@pytest.mark.parametrize("network", ["unet", "dit"])
+def test_every_word_that_speaks_of_pixels_has_its_maps(network):
+    pipe, drawn = tiny(network), scenes(1, False)[0]
+    words = words_of(pipe, drawn, random.Random(0))
+    assert {w.role for w in words} <= set(module.ROLES.values()) and words
+    assert all(w.maps.shape == (len(module.TIMES), len(units(pipe)), 16, 16) for w in words)
+    assert all(np.isfinite(w.maps).all() and w.mask.any() for w in words)
+
+
+def test_seen_and_held_out_scenes_are_told_apart():
+    assert not any(held_out(s) for s in scenes(5, False)) and all(held_out(s) for s in scenes(5, True))
+    assert set(map(str, scenes(5, False))).isdisjoint(map(str, scenes(5, False, 5_000)))
