@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         edit,
         record,
     )
+    from .measure.attribution import attribute
     from .nn.classifier import UnknownTargetError
     from .nn.text import PromptTooLongError, UnknownWordError
     from .pipeline import Pipeline, load
@@ -51,11 +52,12 @@ _HOME = {
                      "Scale", "Silence", "Swap", "Tape", "UnknownPointError", "edit", "record"), "hooks"),
     **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
     "Run": "run", "Studio": "widgets.studio", "UnknownTargetError": "nn.classifier", "WeightError": "zoo",
+    "attribute": "measure.attribution",
 }
 __all__ = ["Ablate", "EditError", "Louder", "MemoryRefusedError", "Pipeline", "PointTable", "PromptToPrompt",
            "PromptTooLongError", "Replace", "Run", "Scale", "SettingError", "Settings", "Silence", "Studio", "Swap",
-           "Tape", "UnknownPointError", "UnknownTargetError", "UnknownWordError", "WeightError", "edit", "load",
-           "points", "record"]
+           "Tape", "UnknownPointError", "UnknownTargetError", "UnknownWordError", "WeightError", "attribute", "edit",
+           "load", "points", "record"]
 
 
 def points(pipe: Pipeline, steps: int = 20) -> PointTable:

@@ -47,7 +47,7 @@ class TimeEmbedding(nn.Module):
 class ResBlock(Named):
     """Two convolutions that know the time: the second normalised input is scaled and shifted by t.
 
-    Point: out (channel, y, x).
+    Points: added, what it adds to its input, and out, the sum; both (channel, y, x).
     """
 
     def __init__(self, width: int, time_width: int):
@@ -62,8 +62,8 @@ class ResBlock(Named):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         scale, shift = self.modulate(time)[:, :, None, None].chunk(2, dim=1)
         h = self.conv1(F.silu(self.norm1(x)))
-        x = x + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
-        return point(self.way + "out", x, "channel y x")
+        added = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return self.sum(x, added, "channel y x")
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -90,7 +90,7 @@ def attention_weights(query: Tensor, key: Tensor, keep: Tensor | None = None) ->
 class SelfAttention(Named):
     """Every place reads from every other. The fused kernel never forms the weights, unless somebody asks.
 
-    Points: weights (head, query, key), out (place or token, channel).
+    Points: weights (head, query, key), added and out (place or token, channel).
     """
 
     def __init__(self, width: int, heads: int):
@@ -106,7 +106,7 @@ class SelfAttention(Named):
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm(x)).chunk(3, dim=-1))
         name = self.way + "weights"
         read = joined_reading([name], lambda weights: point(name, weights, "head query key"), q, k, v, keep)
-        return point(self.way + "out", x + self.out(join_heads(read)), f"{self.rows} channel")
+        return self.sum(x, self.out(join_heads(read)), f"{self.rows} channel")
 
 
 def joined_reading(names: Sequence[str], look: Callable[[Tensor], Tensor], q: Tensor, k: Tensor, v: Tensor,
@@ -137,7 +137,7 @@ class Memory(NamedTuple):
 class CrossAttention(Named):
     """Every place of the picture asks the prompt's tokens (Rombach et al. 2022, section 3.3).
 
-    Points: weights (head, place, token), out (place, channel).
+    Points: weights (head, place, token), added and out (place, channel).
     """
 
     def __init__(self, width: int, heads: int, context_width: int):
@@ -157,11 +157,11 @@ class CrossAttention(Named):
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         weights = attention_weights(split_heads(self.query(self.norm(x)), self.heads), memory.key, memory.keep)
         weights = point(self.way + "weights", weights, "head place token")
-        return point(self.way + "out", x + self.out(join_heads(weights @ memory.value)), "place channel")
+        return self.sum(x, self.out(join_heads(weights @ memory.value)), "place channel")
 
 
 class FeedForward(Named):
-    """Two linear layers at each place by itself. Point: out (place or token, channel)."""
+    """Two linear layers at each place by itself. Points: added and out (place or token, channel)."""
 
     def __init__(self, width: int, ratio: int):
         super().__init__()
@@ -171,5 +171,4 @@ class FeedForward(Named):
         zero(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh"))
-        return point(self.way + "out", x, f"{self.rows} channel")
+        return self.sum(x, self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh")), f"{self.rows} channel")

@@ -74,8 +74,11 @@ def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
 
 
-class Stream(nn.Module):
-    """One side of a block: the weights that patches, or words, have for themselves."""
+class Stream(Named):
+    """One side of a block: the weights that patches, or words, have for themselves.
+
+    Points: attend.added, think.added, out, all (place or token, channel).
+    """
 
     def __init__(self, c: DiTConfig):
         super().__init__()
@@ -95,15 +98,17 @@ class Stream(nn.Module):
     def take(self, x: Tensor, read: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
         """Add what attention read, (batch, tokens, width), and think about it."""
         gate, shift, scale, gate_think = rest
-        x = x + gate * self.out(read)
-        return x + gate_think * self.think(modulated(x, shift, scale))
+        axes = f"{self.rows} channel"
+        x = x + point(self.way + "attend.added", gate * self.out(read), axes)
+        thought = gate_think * self.think(modulated(x, shift, scale))
+        return point(self.way + "out", x + point(self.way + "think.added", thought, axes), axes)
 
 
 class Block(Named):
     """Patches and words ask in one attention: each reads from all of both.
 
-    Points: joint.weights (head, query, key), patches and words together, patches first; cross.weights (head, place,
-    token), the part of it in which patches read words, under the name that it has in a U-Net; out (place, channel).
+    Points beside those of its streams: joint.weights (head, query, key), patches and words together, patches first;
+    cross.weights (head, place, token), the part of it in which patches read words, under the name it has in a U-Net.
     """
 
     def __init__(self, c: DiTConfig):
@@ -119,8 +124,7 @@ class Block(Named):
         names = [self.way + "joint.weights", self.way + "cross.weights"]
         read = join_heads(joined_reading(names, lambda weights: self._look(weights, x.shape[1]), q, k, v, keep))
         of_x, of_words = read.split([x.shape[1], words.shape[1]], dim=1)
-        x = point(self.way + "out", self.picture.take(x, of_x, tuple(rest_x)), "place channel")
-        return x, self.words.take(words, of_words, tuple(rest_w))
+        return self.picture.take(x, of_x, tuple(rest_x)), self.words.take(words, of_words, tuple(rest_w))
 
     def _look(self, weights: Tensor, patches: int) -> Tensor:
         """Show weights (batch, heads, patches + words, patches + words) to whoever listens."""
@@ -154,6 +158,8 @@ class DiT(nn.Module):
         zero(self.modulation)
         zero(self.outlet)
         name_ways(self)
+        for block in self.blocks:
+            name_ways(block.words, block.words.way, rows="token")  # type: ignore[union-attr, arg-type]
 
     @property
     def overview(self) -> Block:

@@ -76,6 +76,10 @@ class Named(nn.Module):
     way = ""
     rows = "place"
 
+    def sum(self, x: Tensor, added: Tensor, axes: str) -> Tensor:
+        """A residual: x with what the module adds to it. Points: added, without which the module is not there; out."""
+        return point(self.way + "out", x + point(self.way + "added", added, axes), axes)
+
 
 def name_ways(root: nn.Module, prefix: str = "", rows: str = "place") -> None:
     """Tell every Named module below `root` its way (its name among root's modules, after `prefix`) and its rows."""

@@ -40,7 +40,8 @@ def test_every_point_of_the_denoiser_moves_the_picture(pipe):
         return x + 0.3 * torch.cos(torch.arange(x.numel())).view(x.shape).to(x)
 
     plain = drawn(pipe)
-    for point in ex.points(pipe):
+    deaf = ("blocks.1.words.out", "blocks.1.words.attend.added", "blocks.1.words.think.added")  # nobody reads them more
+    for point in (p for p in ex.points(pipe) if p.name not in deaf):
         edited = drawn(pipe, {point.name: ripple})
         where = "image" if point.name.startswith("vae.") else "latents"
         assert not np.array_equal(getattr(plain, where), getattr(edited, where)), point.name
@@ -103,6 +104,18 @@ def test_patching_in_all_that_another_run_believed_makes_its_picture(pipe):
     other = pipe(OTHER, steps=3, guidance=3, seed=4, record=["sampler.denoised"])
     patched = drawn(pipe, {"sampler.denoised": ex.Swap(take=other.recorded)}, seed=4)
     assert np.array_equal(patched.image, other.image)
+
+
+def test_a_block_without_what_it_adds_is_not_there(pipe):
+    names = [p.name.removesuffix("added") for p in ex.points(pipe) if p.name.endswith(".added")]
+    assert len(names) > 8
+    run = drawn(pipe, {"*.added": ex.Ablate()}, record=["*.out"])
+    if pipe.name == "tiny-dit":
+        outs = [run[f"blocks.{k}.picture.out"] for k in (0, 1)]
+        assert np.array_equal(*outs), "every block hands on what it was given"
+    else:
+        assert np.array_equal(run["middle.res.out"].values.reshape(3, 2, 16, -1).swapaxes(2, 3),
+                              run["middle.think.out"].values.reshape(3, 2, -1, 16))
 
 
 def test_a_head_can_be_taken_away(unet):

@@ -5,28 +5,20 @@ from __future__ import annotations
 import importlib
 
 import pytest
+import tiny_pipes
 import torch
 
-from explorable.diffusion.paths import Straight
 from explorable.measure import verdict
 from explorable.nn.classifier import Classifier
 from explorable.nn.examiner import Examiner, ExaminerConfig
-from explorable.nn.text import TextConfig, TextEncoder
-from explorable.nn.unet import UNet, UNetConfig
-from explorable.nn.vae import VAE, VAEConfig
 from explorable.pipeline import Pipeline
 from explorable.training.classifier import CONFIG
-from explorable.world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, VOCABULARY
+from explorable.world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES
 
 
 @pytest.fixture(scope="session")
 def pipe() -> Pipeline:
-    torch.manual_seed(0)
-    text = TextEncoder(TextConfig(VOCABULARY, width=16, layers=1, heads=2))
-    unet = UNet(UNetConfig(widths=(8, 16, 16), up=(1, 1), head_width=8, context_width=16, time_width=16))
-    torch.nn.init.normal_(unet.outlet.weight, std=0.1)  # it starts at zero
-    pipe = Pipeline("tiny", text, unet, VAE(VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8))), Straight(),
-                    "velocity", torch.device("cpu"))
+    pipe = tiny_pipes.tiny()
     pipe.classifier = Classifier(CONFIG).eval()
     return pipe
 
