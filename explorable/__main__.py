@@ -27,7 +27,7 @@ app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_
 
 
 @app.command()
-def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-flow")],
+def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-flow, …; a wrong one names them all")],
           steps: Annotated[int | None, typer.Option(min=1, help="steps in all; default: as shipped")] = None) -> None:
     """Train a model, write its weights and card into the zoo, and measure it onto the card.
 
@@ -37,7 +37,7 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
     from .training.ship import train_and_ship
     from .zoo import annotate
 
-    train_and_ship(name, steps)
+    name = train_and_ship(name, steps)
     typer.echo(f"{name} is in the zoo")
     for claim in (m for m, model in ON_CARD.items() if model == name):
         if claim == "exam":

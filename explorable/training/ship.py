@@ -12,7 +12,7 @@ from torch import nn
 from ..nn.unet import UNet
 from ..zoo import fingerprint, write
 from ..zoo.networks import load_text, load_vae
-from . import classifier, denoiser, examiner, reflow, text, vae
+from . import classifier, decoder, denoiser, examiner, reflow, text, vae
 from .data import edition
 from .loop import Training
 
@@ -23,7 +23,7 @@ WORLD = "64,000 drawings of the picture world (split 'train': scenes and their t
 @dataclass(frozen=True)
 class Recipe:
     """How a model is made. `after` names the models that must be in the zoo before; `finish` is its last touch;
-    `more` goes onto the card."""
+    `more` goes onto the card. `file`: whose weight file it becomes, if not its own."""
 
     role: str
     stands_for: str
@@ -34,12 +34,16 @@ class Recipe:
     after: tuple[str, ...] = ()
     finish: Callable[[Any], nn.Module] = lambda model: model
     more: dict[str, str] = field(default_factory=dict)
+    file: str = ""
 
 
 RECIPES = {
     "vae": Recipe("autoencoder", "the compression of Stable Diffusion: f8, 4 channels",
                   f"{WORLD}; three batches of crops to one of whole pictures", vae.BATCH, 5_500,
                   vae.train, finish=vae.standardised),
+    "decoder": Recipe("autoencoder", "the compression of Stable Diffusion: f8, 4 channels",
+                      f"{WORLD}; the decoder alone, after the whole", decoder.BATCH, 5_000,
+                      lambda steps, of: decoder.train(load_vae(), steps, of), ("vae",), file="vae"),
     "text": Recipe("text encoder", "CLIP: contrastive, by sentences and by words and regions",
                    f"latents of {WORLD}, captioned anew each time", 2 * text.PAIRS, 900,
                    lambda steps, of: text.train(load_vae(), steps, of), ("vae",)),
@@ -70,8 +74,10 @@ RECIPES["unet-reflow"] = replace(
     train=reflow.train, after=("vae", "text", "unet-flow"))
 
 
-def train_and_ship(name: str, steps: int | None = None) -> None:
+def train_and_ship(name: str, steps: int | None = None) -> str:
     """Train `name` and ship the moving average of its weights. Goes on from where an earlier call was stopped.
+
+    Returns: the name of the weight file, which is another for what trains on a part of a model.
 
     Raises:
         ValueError: no such model, or a state on disk that is of another training.
@@ -82,10 +88,10 @@ def train_and_ship(name: str, steps: int | None = None) -> None:
     before = (f"{other} {fingerprint(other, PART[other])}" for other in recipe.after)
     rests_on = " ".join([f"world {edition()}", *before])
     training = recipe.train(steps or recipe.steps, rests_on)
-    ship(name, training)
+    return ship(name, training)
 
 
-def ship(name: str, training: Training) -> None:
+def ship(name: str, training: Training) -> str:
     """Write the moving average of a training into the zoo, finished or not: the card says how far it is."""
     recipe = RECIPES[name]
     model = recipe.finish(training.average)
@@ -93,7 +99,8 @@ def ship(name: str, training: Training) -> None:
              **recipe.more, "batch": recipe.batch, "steps": training.step, "of steps planned": training.plan.steps,
              "minutes": round(training.seconds / 60, 1), "curve": thinned(training.curve)}
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
-    write(name, model, config, about)
+    write(recipe.file or name, model, config, about)
+    return recipe.file or name
 
 
 def thinned(curve: list[dict[str, float]], points: int = 40) -> list[dict[str, float]]:
