@@ -208,7 +208,7 @@ class Studio(Explorable):
             layout=ipw.Layout(flex="1 1 210px"))
         sampler = ipw.Dropdown(
             description="sampler", options=list(SAMPLERS), style=NARROW, layout=ipw.Layout(width="130px"),
-            tooltip="euler: one look a step. heun: two, but for the last, and more exact")
+            tooltip="euler, ddim: one look a step. heun: two. dpmpp_2m: one, and remembers the last. ddpm: throws dice")
         self.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
         self.tie("steps", steps, lambda v: _make_room(steps, v))
         self.tie("guidance", guidance, lambda v: _make_room(guidance, v))
