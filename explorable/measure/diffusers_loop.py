@@ -8,12 +8,9 @@ for every picture by the same text encoder, no decoder, the same threads.
 from __future__ import annotations
 
 import itertools
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,13 +20,11 @@ from ..nn.unet import UNet
 from ..pipeline import LATENT, Pipeline, load
 from ..settings import GUIDANCE, Settings, check
 from .table import Table, at_least
+from .turns import Way, rows, turns
 
 PROMPT = "a red sports car on a mountain road at sunset"
 REPEATS = 15
 NEAR = 0.1  # how far apart the sizes of the two networks may be
-
-Picture = Callable[[int], object]  # a seed to a latent
-
 
 def parameters(net: torch.nn.Module) -> int:
     """How many numbers a network has learned."""
@@ -63,7 +58,7 @@ def their_unet(size: int, context_width: int) -> torch.nn.Module:
     return build(min(sizes, key=lambda w: abs(sizes[w] - size))).eval()
 
 
-def our_loop(pipe: Pipeline, settings: Settings) -> Picture:
+def our_loop(pipe: Pipeline, settings: Settings) -> Way:
     """A picture as our pipeline samples it, left a latent."""
 
     @torch.inference_mode()
@@ -74,7 +69,7 @@ def our_loop(pipe: Pipeline, settings: Settings) -> Picture:
     return picture
 
 
-def their_loop(pipe: Pipeline, settings: Settings, unet: Callable[..., Any]) -> Picture:
+def their_loop(pipe: Pipeline, settings: Settings, unet: Callable[..., Any]) -> Way:
     """A picture as StableDiffusionPipeline.__call__ samples it, left a latent. unet: (x, t, context) to noise."""
     from diffusers import DDIMScheduler
 
@@ -98,17 +93,6 @@ def their_loop(pipe: Pipeline, settings: Settings, unet: Callable[..., Any]) -> 
 def forgetful(net: UNet) -> Callable[[Tensor, Tensor, Context], Tensor]:
     """Our network as theirs is called: it reads the prompt anew at every step. Their t counts from 0 to 999."""
     return lambda x, t, context: net(x, (t.expand(len(x)) + 1) / 1000, net.remember(context.vectors, context.keep))
-
-
-def turns(sides: dict[str, Picture], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every picture, the sides taking turns, after one picture each that is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for seed in range(repeats + 1):
-        for name, picture in sides.items():
-            start = time.perf_counter()
-            picture(seed)
-            seconds[name].append(time.perf_counter() - start)
-    return {name: times[1:] for name, times in seconds.items()}
 
 
 def diffusers_loop(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
@@ -137,18 +121,7 @@ def diffusers_loop(model: str = "unet-flow", steps: int = 20, repeats: int = REP
     }
     return Table(f"Seconds a picture of {model}, {steps} guided steps, undecoded, "
                  f"{torch.get_num_threads()} threads",
-                 rows(turns(sides, repeats)), [
+                 rows(turns(sides, repeats), "loop, network", "times ours"), [
         f"medians of {repeats}, taking turns; parameters: ours {size:,}, theirs {parameters(other):,}",
         "their network is as diffusers builds it by default: attention and a wide feed-forward layer at 16 x 16 too, "
         "tensors in their usual order (ours: channels last)"])
-
-
-def rows(seconds: dict[str, list[float]]) -> list[dict[str, object]]:
-    """The median of every side, the middle half, and how many times the first side's it is."""
-    first = statistics.median(next(iter(seconds.values())))
-    found: list[dict[str, object]] = []
-    for side, times in seconds.items():
-        low, middle, high = np.percentile(times, (25, 50, 75))
-        found.append({"loop, network": side, "seconds": float(f"{middle:.3g}"),
-                      "middle half": f"{low:.3g} to {high:.3g}", "times ours": round(float(middle / first), 2)})
-    return found

@@ -12,10 +12,8 @@ from explorable.measure.diffusers_loop import (
     diffusers_loop,
     forgetful,
     parameters,
-    rows,
     their_loop,
     their_unet,
-    turns,
 )
 from explorable.measure.samplers import Listed
 from explorable.measure.table import measure
@@ -44,18 +42,6 @@ def test_their_loop_walks_where_ours_does(pipe):
     *_, last = ours.walk(ours.denoiser_for([PROMPT], settings), settings, [4])
     assert end.shape == (1, *LATENT)
     torch.testing.assert_close(end.double(), last.next_x, rtol=1e-3, atol=1e-3)
-
-
-def test_sides_take_turns_and_the_first_round_is_not_counted():
-    calls: list[str] = []
-    seconds = turns({"a": lambda seed: calls.append(f"a{seed}"), "b": lambda seed: calls.append(f"b{seed}")}, 2)
-    assert calls == ["a0", "b0", "a1", "b1", "a2", "b2"]
-    assert {name: len(times) for name, times in seconds.items()} == {"a": 2, "b": 2}
-
-
-def test_the_ratio_is_that_of_the_medians():
-    table = rows({"ours": [1.0, 2.0, 9.0], "theirs": [4.0, 1.0, 3.0]})
-    assert [(r["seconds"], r["times ours"]) for r in table] == [(2.0, 1.0), (3.0, 1.5)]
 
 
 def test_the_table_has_three_sides(tiny, monkeypatch, pipe):
