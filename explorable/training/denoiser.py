@@ -140,4 +140,4 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Tr
 
     torch.manual_seed(0)
     net = twin.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit(name, Aligned(net, words.config.shared_width), batch, loss, Plan(steps, warmup=300), of)
+    return fit(name, Aligned(net, words.config.shared_width), batch, loss, Plan(steps, warmup=300, fall=0.85), of)

@@ -45,7 +45,7 @@ RECIPES = {
                       f"{WORLD}; the decoder alone, after the whole", decoder.BATCH, 5_000,
                       lambda steps, of: decoder.train(load_vae(), steps, of), ("vae",), file="vae"),
     "text": Recipe("text encoder", "CLIP: contrastive, by sentences and by words and regions",
-                   f"latents of {WORLD}, captioned anew each time", 2 * text.PAIRS, 900,
+                   f"latents of {WORLD}, captioned anew each time", 2 * text.PAIRS, 2_400,
                    lambda steps, of: text.train(load_vae(), steps, of), ("vae",)),
     "classifier": Recipe("classifier", "the art teacher of classifier guidance, on noisy latents",
                          f"latents of {WORLD}, at all noise levels", classifier.BATCH, 1_500,

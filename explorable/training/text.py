@@ -55,4 +55,4 @@ def train(vae: VAE, steps: int, of: str = "") -> Training:
 
     torch.manual_seed(0)
     model = TextModel(TextConfig(VOCABULARY))
-    return fit("text", model, batch, loss, Plan(steps, warmup=100), of)
+    return fit("text", model, batch, loss, Plan(steps, warmup=100, fall=0.85), of)
