@@ -9,9 +9,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Idle OpenMP threads sleep instead of spinning: on few cores the interface needs them.
-export OMP_WAIT_POLICY ?= PASSIVE
-
 .DEFAULT_GOAL := help
 .PHONY: help lab test notebooks lint clean
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch is first imported
+import explorable  # noqa: F401, I001: before torch, so that its threads wait as they do for users
 
 import pytest
 from hypothesis import settings
