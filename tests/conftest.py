@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 
-import explorable  # noqa: F401, I001: before torch, so that its threads wait as they do for users
-
 import pytest
 from hypothesis import settings
+
+import explorable  # noqa: F401  (before torch, so that its threads wait as they do for users)
 
 # A shared machine is slow at odd moments, so no example has a deadline. In CI the examples never change.
 settings.register_profile("default", deadline=None)
