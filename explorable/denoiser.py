@@ -20,7 +20,8 @@ class Denoiser:
     estimate: of a batch that holds all branches. branches: ("uncond", "cond") where two estimates are compared
     (both go through the network in one batch), else the one there is. pull: a teacher's push (x, denoised, t) on
     the guided estimate; None where there is no teacher, or where it pushes elsewhere, as with ddpm.
-    Points: sampler.latent, sampler.difference (cond - uncond), sampler.denoised, all (channel, y, x).
+    Points, all (channel, y, x): sampler.latent, which is what the network is shown (the sampler itself goes on from the
+    latent as it was); sampler.difference, cond - uncond; sampler.denoised.
     """
 
     def __init__(self, estimate: Callable[[Tensor, float], Tensor], branches: tuple[str, ...], settings: Settings,

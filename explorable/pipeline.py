@@ -55,6 +55,11 @@ def choose_device(device: str | None = None) -> torch.device:
     return chosen
 
 
+def patterns(record: str | Sequence[str]) -> tuple[str, ...]:
+    """One pattern, or several."""
+    return (record,) if isinstance(record, str) else tuple(record)
+
+
 class Pipeline:
     """Prompt to Run. The networks are public: `text`, `denoiser`, `vae`; so are the `path` and the `prediction`."""
 
@@ -75,7 +80,7 @@ class Pipeline:
         return self.text.tokenizer.vocabulary
 
     def __call__(self, prompt: str, negative: str | None = None, steps: int = 20, guidance: float = GUIDANCE,
-                 seed: int = 0, sampler: str = "euler", record: Sequence[str] = (),
+                 seed: int = 0, sampler: str = "euler", record: str | Sequence[str] = (),
                  progress: Callable[[int, int], None] | None = None, **more: Any) -> Run:
         """Sample one picture.
 
@@ -94,10 +99,10 @@ class Pipeline:
         settings = check(Settings(prompt, negative, steps, guidance, seed, sampler, **more))
         return self._sample(settings, record, progress)
 
-    def branch(self, run: Run, step: int, record: Sequence[str] = (),
+    def branch(self, run: Run, step: int, record: str | Sequence[str] = (),
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
         """Draw the tail of a run anew from the start of `step` on, with other settings: see `Run.branch`."""
-        settings = changed_settings(run.settings, changes)
+        settings, step = changed_settings(run.settings, changes), run.check_step(step)
         x = run.walked[step].x
         if settings.seed != run.settings.seed:  # the same belief, drowned in other static
             t = run.walked[step].t
@@ -105,12 +110,12 @@ class Pipeline:
             x = self.path.alpha(t) * run.walked[step].denoised.double() + self.path.sigma(t) * fresh
         return self._sample(settings, record, progress, (run, step, x))
 
-    def _sample(self, settings: Settings, record: Sequence[str], progress: Callable[[int, int], None] | None,
+    def _sample(self, settings: Settings, record: str | Sequence[str], progress: Callable[[int, int], None] | None,
                 start: tuple[Run, int, Tensor] | None = None) -> Run:
         """One picture; from `start` on (a run, a step, and the latent there) where it is a branch."""
         tokens = self.read(settings)
         before = [] if start is None else list(start[0].walked[: start[1]])
-        own = Tape(tuple(record)) if record else None
+        own = Tape(patterns(record)) if record else None
         seconds: dict[str, float] = {}
         with torch.inference_mode(), self._heard([settings.prompt], settings, len(before), own):
             started = time.perf_counter()
@@ -122,7 +127,8 @@ class Pipeline:
             for step in self.walk(denoise, settings, [settings.seed], start and start[2], before):
                 records.append(step)
                 if progress:
-                    progress(len(records), settings.steps)
+                    with heard_by(None):  # it may draw and decode things of its own
+                        progress(len(records), settings.steps)
             seconds["denoiser"] = time.perf_counter() - started
             started = time.perf_counter()
             self._move_out()
@@ -132,7 +138,7 @@ class Pipeline:
                        own.last if own else None, start and (start[0], start[1]))
 
     def inspect(self, image: np.ndarray, prompt: str, t: float = 0.5, seed: int = 0,
-                record: Sequence[str] = ("*.cross.weights",)) -> Take:
+                record: str | Sequence[str] = ("*.cross.weights",)) -> Take:
         """What the denoiser sees in a picture that is there already: it is noised to t, and looked at once.
 
         Args:
@@ -147,7 +153,7 @@ class Pipeline:
             raise SettingError(f"t is {t!r}: choose a noise time above 0, up to 1")
         settings = check(Settings(prompt, steps=1, guidance=1.0, seed=seed))
         self.read(settings)
-        tape = Tape(tuple(record))
+        tape = Tape(patterns(record))
         with torch.inference_mode(), self._heard([prompt], settings, own=tape):
             denoise = self.denoiser_for([prompt], settings)
             x = self.path.alpha(t) * self.encode(image[None]).double() + self.path.sigma(t) * start_noise(
@@ -155,9 +161,11 @@ class Pipeline:
             denoise(x, t)
         return tape.last
 
-    def points(self, steps: int = 20) -> PointTable:
-        """Every point that a guided run comes by, with what a recording of `steps` steps would take."""
-        return PointTable(self._surveyed, steps)
+    def points(self, steps: int = 20, taught: bool = True) -> PointTable:
+        """Every point that a guided run comes by, with what a recording of `steps` steps would take. taught: with
+        those of the classifier, which only runs with a target come by."""
+        points = self._surveyed if taught else (p for p in self._surveyed if not p.name.startswith("classifier."))
+        return PointTable(points, steps)
 
     @functools.cached_property
     def _surveyed(self) -> tuple:
@@ -184,7 +192,8 @@ class Pipeline:
         branches, blank = self._branches(prompts, settings), settings.negative or ""
         texts = {"uncond": {blank}, "cond": set(prompts)}
         tokens = {b: tuple(self.text.tokenizer.labels(*texts[b])) if len(texts[b]) == 1 else () for b in branches}
-        return heard_by(Listening(attachments, Plan(self.points(), settings.steps, len(prompts), tokens, first)))
+        points = self.points(taught=bool(settings.target))
+        return heard_by(Listening(attachments, Plan(points, settings.steps, len(prompts), tokens, first)))
 
     def _move_out(self) -> None:
         """The sampling is over: what comes is the decoder."""

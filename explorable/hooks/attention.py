@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .edits import EditError, When
+from .edits import EditError, When, had, patch
 from .listening import At
 
 
@@ -56,6 +56,8 @@ class Louder(AttentionEdit):
         here = [i for i, name in enumerate(at.tokens) if name == self.word]
         if at.branch == "uncond" and not here:
             return x  # what the prompt is compared with does not say it
+        if not at.tokens:
+            raise EditError("the prompts of this batch say different things: edit words in one picture at a time")
         if not here:
             raise EditError(f"the prompt does not say {self.word!r}; it says {', '.join(said(at.tokens))}")
         return torch.cat([x[..., i : i + 1] * (self.by if i in here else 1.0) for i in range(x.shape[-1])], dim=-1)
@@ -76,16 +78,18 @@ class Silence(Louder):
 class PromptToPrompt(AttentionEdit):
     """Keep the layout of another prompt's picture while the words change (Hertz et al. 2022, section 3.2).
 
-    take: a recording of "*.cross.weights" of that other run, over all steps, unreduced, with as many steps and the
-    same guidance. Tokens that both prompts share, and words replaced one by one, are read where the other run read
-    them; new words are read where this run will ("replace" and "refine" in the paper). Usually for the first steps.
+    take: that other run, or a tape of it, with "*.cross.weights" recorded over all steps, unreduced; it must have as
+    many steps and the same guidance. Tokens that both prompts share, and words replaced one by one, are read where the
+    other run read them; new words are read where this run will ("replace" and "refine" in the paper). Usually for the
+    first steps.
     """
 
     take: Any
 
     def change(self, x: Tensor, at: At) -> Tensor:
-        theirs = self.take.value(at.name, at.step, at.branch).to(x)
-        other = self.take.tokens.get(at.branch, at.tokens)
+        recorded = had(self.take, at)
+        label = f"token_{at.branch}" if f"token_{at.branch}" in recorded.coords else "token"
+        theirs, other = patch(recorded, x, at), tuple(recorded[label].values.tolist())
         new = x.clone()
         for mine, yours in aligned(at.tokens, other).items():
             new[..., mine] = theirs[..., yours]

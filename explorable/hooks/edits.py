@@ -1,22 +1,26 @@
 """Edits: functions that take the place of a value at a point.
 
-An edit is called as edit(x, at): x holds the rows of one branch, (rows, ...) with the point's axes after them,
-and `at` says where the run is. It returns x or something of the same shape, dtype and device.
+An edit is called as edit(x, at): x holds the rows of one branch, (rows, ...) with the axes after them that `at.axes`
+names (where a table of points has y and x, some networks have one row of places), and `at` says where the run is. It
+returns x or something of the same shape, dtype and device.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
-from .listening import At, Here, Plan, Turn, attached
-from .span import Span, within
+from .listening import At, Here, Plan, Turn, Visitor, attached
+from .span import Span, check_span, within
 
 Edit = Callable[[Tensor, At], Any]
 
@@ -32,7 +36,14 @@ class When:
     steps: Span = None
     branch: str | None = None
 
+    def __post_init__(self) -> None:
+        check_span(self.steps)
+        if self.branch not in (None, "cond", "uncond"):
+            raise ValueError(f"branch is {self.branch!r}: choose 'cond', 'uncond', or None for both")
+
     def now(self, at: At) -> bool:
+        if self.branch and not at.branch:
+            raise EditError(f"{at.name} has no branches, and this edit is for {self.branch!r} alone: leave branch out")
         return within(self.steps, at.step) and self.branch in (None, at.branch)
 
     def __call__(self, x: Tensor, at: At) -> Tensor:
@@ -84,20 +95,44 @@ class Replace(When):
 class Swap(When):
     """Put in what another run had at this point, step and branch: an activation patched from one run to another.
 
-    take: what was recorded there of that other run, with as many steps.
+    take: that other run, or a tape of it, with this point recorded over all steps, and as many of them.
     """
 
     take: Any
 
     def change(self, x: Tensor, at: At) -> Tensor:
-        return patch(self.take.value(at.name, at.step, at.branch), x, at)
+        return patch(had(self.take, at), x, at)
+
+
+def had(take: Any, at: At) -> xr.DataArray:
+    """What a recorded run had at the same point, step and branch.
+
+    Raises:
+        LookupError: it was not kept, or is of another noise time.
+    """
+    where = f"{at.name} at step {at.step}, branch {at.branch!r},"
+    whole = "record this point whole, over all steps, in a run with as many steps and the same guidance"
+    if at.evaluation:
+        raise LookupError(f"{where} is asked for in Heun's second look, and only the first is kept: take euler")
+    try:
+        array = take[at.name]
+        array = array if at.step is None else array.sel(step=at.step)
+        array = array if not at.branch else array.sel(branch=at.branch)
+    except (KeyError, ValueError) as error:
+        raise LookupError(f"{where} is not in the recording: {whole}") from error
+    if at.t is not None and not math.isclose(float(array.t), at.t, abs_tol=1e-9):
+        raise LookupError(f"{where} was recorded at t = {float(array.t):.3g}, and this is t = {at.t:.3g}: {whole}")
+    return array
 
 
 def patch(value: Any, x: Tensor, at: At) -> Tensor:
-    """`value` as a tensor of x's shape, dtype and device."""
-    new = torch.as_tensor(value, dtype=x.dtype, device=x.device)
+    """`value` as a tensor of x's shape, dtype and device. A square of y and x may stand for a row of places."""
+    new = torch.as_tensor(value if isinstance(value, Tensor) else np.asarray(value), dtype=x.dtype, device=x.device)
+    k = len(at.axes) - at.axes.index("place") if "place" in at.axes else 0  # places lie k axes from the end
+    if k and new.dim() > k and new.shape[-k - 1] * new.shape[-k] == x.shape[-k]:
+        new = new.flatten(-k - 1, -k)
     try:
-        return new.expand_as(x).clone()
+        return torch.empty_like(x).copy_(new.expand_as(x))  # in x's own order of memory, which decides on rounding
     except RuntimeError as error:
         raise EditError(f"a value of shape {tuple(new.shape)} does not fit into {at.name}, which is "
                         f"{tuple(x.shape)}") from error
@@ -111,6 +146,9 @@ class Edits:
 
     def begin(self, plan: Plan) -> Editing:
         return Editing(self.what, plan.tokens)
+
+    def begun(self, visitor: Visitor) -> None:
+        """Nothing is kept of a run."""
 
 
 class Editing:

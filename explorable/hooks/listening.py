@@ -87,7 +87,10 @@ class Attachment(Protocol):
     """What a `with` attaches."""
 
     def begin(self, plan: Plan) -> Visitor:
-        """A run begins."""
+        """A run is about to begin. Raises where it must not."""
+
+    def begun(self, visitor: Visitor) -> None:
+        """It has: nobody has refused."""
 
 
 _ATTACHED: ContextVar[tuple[tuple[object, Attachment], ...]] = ContextVar("attached", default=())
@@ -114,9 +117,12 @@ class Listening:
 
     def __init__(self, attachments: tuple[Attachment, ...], plan: Plan):
         visitors = [a.begin(plan) for a in attachments]
+        for attachment, visitor in zip(attachments, visitors, strict=True):
+            attachment.begun(visitor)
         self.visitors = sorted(visitors, key=lambda v: v.turn)  # stable: within a turn, in the order in which they came
         self.here = Here()
         self._known: dict[str, tuple[Visitor, ...]] = {}
+        self._asking = False  # while a visitor is at work, what it runs itself is not heard
 
     def move(self, step: int | None, t: float | None, evaluation: int = 0) -> None:
         self.here = Here(step, t, self.here.branches, evaluation)
@@ -131,12 +137,18 @@ class Listening:
         return self._known[name]
 
     def wants(self, name: str) -> bool:
-        return bool(self.of(name))
+        return not self._asking and bool(self.of(name))
 
     def changes(self, name: str) -> bool:
-        return any(v.turn is Turn.EDIT for v in self.of(name))
+        return not self._asking and any(v.turn is Turn.EDIT for v in self.of(name))
 
     def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
-        for visitor in self.of(name):
-            value = visitor.visit(name, value, axes, self.here)
+        if self._asking:
+            return value
+        self._asking = True
+        try:
+            for visitor in self.of(name):
+                value = visitor.visit(name, value, axes, self.here)
+        finally:
+            self._asking = False
         return value

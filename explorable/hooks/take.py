@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import xarray as xr
 from torch import Tensor
 
 from .listening import Here, Turn
-from .points import UnknownPointError
+from .points import UnknownPointError, named
 from .span import Span, within
 
 PICTURE = 128  # pixels a side: y and x of every map are given in pixels of the picture
@@ -44,29 +43,23 @@ class Take(Mapping[str, xr.DataArray]):
     def visit(self, name: str, value: Tensor, axes: str, here: Here) -> Tensor:
         """Keep a copy. Of Heun's two looks in a step, the first is kept."""
         if here.evaluation == 0 and within(self.steps, here.step):
-            kept = self.kept.setdefault(name, Kept(tuple(axes.split()), here.branches))
-            gone = [1 + i for i, axis in enumerate(kept.axes) if axis in self.without]
-            copy = value.detach().mean(gone) if gone else value.detach().clone()
-            kept.steps.append(None if here.step is None or here.t is None else (here.step, here.t))
-            if "step" in self.without and kept.values:
-                kept.values[0] += copy.cpu()
-            else:
-                kept.values.append(copy.cpu())
+            names, shape = named(axes, tuple(value.shape[1:]))
+            kept = self.kept.setdefault(name, Kept(names, here.branches))
+            seen = value.detach().reshape(len(value), *shape)
+            gone = [1 + i for i, axis in enumerate(names) if axis in self.without]
+            self._keep(kept, (seen.mean(gone) if gone else seen.clone()).cpu(), here)
         return value
 
-    def value(self, name: str, step: int | None, branch: str) -> Tensor:
-        """What there was at a point, step and branch: (rows, ...) as the network had it.
-
-        Raises:
-            LookupError: it was not kept.
-        """
-        kept = self.kept.get(name)
-        steps = [] if kept is None else [None if s is None else s[0] for s in kept.steps]
-        if kept is None or self.without or step not in steps or branch not in kept.branches:
-            raise LookupError(f"{name} at step {step}, branch {branch!r}, is not in the recording: record this point "
-                              "whole, over all steps, in a run with as many steps and the same guidance")
-        parts = kept.values[steps.index(step)].chunk(len(kept.branches))
-        return parts[kept.branches.index(branch)]
+    def _keep(self, kept: Kept, copy: Tensor, here: Here) -> None:
+        if here.step is None or here.t is None:  # once a picture; of many, some at a time
+            kept.values = [torch.cat([*kept.values, copy])]
+            kept.steps = [None]
+            return
+        kept.steps.append((here.step, here.t))
+        if "step" in self.without and kept.values:
+            kept.values[0] += copy
+        else:
+            kept.values.append(copy)
 
     def __getitem__(self, pattern: str) -> xr.DataArray:
         """One point's values, or on an axis `layer` those of all that a pattern picks (see `joined`).
@@ -88,17 +81,12 @@ class Take(Mapping[str, xr.DataArray]):
         kept = self.kept[name]
         stack = torch.stack(kept.values)
         if "step" in self.without:
-            stack = stack / len(kept.steps)
+            stack = stack / len(kept.steps)  # of what comes once a picture there is one
         stack = stack.unflatten(1, (len(kept.branches), -1))  # (step, branch, picture, ...)
-        axes = [a for a in kept.axes if a not in self.without]
-        dims, coords, shape = ["step", "branch", "picture"], self._coords(kept), list(stack.shape[:3])
+        axes, coords = [a for a in kept.axes if a not in self.without], self._coords(kept)
         for axis, length in zip(axes, stack.shape[3:], strict=True):
-            names, lengths = (["y", "x"], [isqrt(length)] * 2) if axis == "place" else ([axis], [length])
-            dims += names
-            shape += lengths
-            for n, size in zip(names, lengths, strict=True):
-                coords |= self._labels(n, size)
-        array = xr.DataArray(stack.reshape(shape).numpy(), dims=dims, coords=coords, name=name)
+            coords |= self._labels(axis, length)
+        array = xr.DataArray(stack.numpy(), dims=["step", "branch", "picture", *axes], coords=coords, name=name)
         single = [d for d, here in (("step", kept.steps[0] is not None and "step" not in self.without),
                                     ("branch", kept.branches != ("",)), ("picture", array.sizes["picture"] > 1))
                   if not here]
@@ -113,7 +101,7 @@ class Take(Mapping[str, xr.DataArray]):
     def _labels(self, axis: str, length: int) -> dict[str, Any]:
         if axis in ("y", "x"):
             return {axis: (np.arange(length) + 0.5) * PICTURE / length}
-        if axis != "token":
+        if axis != "token" or not all(self.tokens.values()):  # the prompts of a batch say different things
             return {axis: range(length)}
         branches = list(self.tokens.items())  # the prompt's words label the axis; beside them, the other branch's
         return {"token": list(branches[-1][1]), **{f"token_{b}": ("token", list(names)) for b, names in branches[:-1]}}

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import xarray as xr
 
-from .listening import Plan, Turn, attached
+from .listening import Plan, Turn, Visitor, attached
 from .points import Point
 from .span import Span, check_span, within
 from .take import Take
@@ -45,9 +45,12 @@ class Tape:
                 raise ValueError(f"reduce names {axis!r}, which these points do not have; they have {', '.join(known)}")
         steps = sum(within(self.steps, k) for k in range(plan.first, plan.steps))
         refuse_too_much(plan, [plan.points[n] for n in names], steps, self.without)
-        take = Take(frozenset(names), self.steps, self.without, plan.tokens, self.turn)
-        self.takes.append(take)
-        return take
+        return Take(frozenset(names), self.steps, self.without, plan.tokens, self.turn)
+
+    def begun(self, visitor: Visitor) -> None:
+        """The run is on: keep its take."""
+        assert isinstance(visitor, Take)
+        self.takes.append(visitor)
 
     @property
     def last(self) -> Take:

@@ -29,7 +29,7 @@ LEAST = 2  # cells: less is no region
 def parts(pipe: Pipeline, prompt: str) -> dict[str, dict[str, Edit]]:
     """What can be taken away, and the edit that does: every word, every skip, and every block by what it adds."""
     words = dict.fromkeys(t for t in pipe.text.tokenizer.labels(prompt) if not t.startswith("<"))
-    names = [p.name for p in pipe.points()]
+    names = [p.name for p in pipe.points(taught=False)]
     found: dict[str, dict[str, Edit]] = {f"word {w}": {WEIGHTS: Silence(w)} for w in words}
     found |= {f"skip {n.removesuffix('.skip')}": {n: Ablate()} for n in names if n.endswith(".skip")}
     return found | {f"block {n.removesuffix('.added')}": {n: Ablate()} for n in names
@@ -52,7 +52,7 @@ def attribute(pipe: Pipeline, prompt: str, what: Parts | None = None, regions: M
 
     Returns: picture (y, x, rgb) uint8 and, over `part`, without (y, x, rgb) uint8; change (y, x), the root mean square
     over the colours, where 1 is black to white; by_region (region); verdict, what the examiner says; and for words
-    attention (row, column), the mean over layers, heads and steps, NaN for other parts.
+    attention (row, column), at the finest layer's size, the mean over layers, heads and steps, NaN for other parts.
 
     Raises:
         UnknownPointError, EditError and the rest, as in editing and drawing.
@@ -79,7 +79,7 @@ def attribute(pipe: Pipeline, prompt: str, what: Parts | None = None, regions: M
 
 
 def _map(maps: xr.DataArray, name: str) -> np.ndarray:
-    """A word's map (16, 16), the sum over its places in the prompt; NaN for what is no word of it."""
+    """A word's map (row, column), the sum over its places in the prompt; NaN for what is no word of it."""
     here = [i for i, token in enumerate(maps.token.values) if name == f"word {token}"]
     return maps.isel(token=here).sum("token").values if here else np.full(maps.shape[:2], np.nan, np.float32)
 

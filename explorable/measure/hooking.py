@@ -86,7 +86,7 @@ def hook_points(net: nn.Module, kept: dict[tuple[str, int], Tensor]) -> Iterator
 
 
 def hooking(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
-    """Seconds of a guided run, undecoded: unheard, recorded, and with hook points as modules. quick: three repeats.
+    """Seconds of a guided run: unheard, recorded, and with hook points as modules. quick: three repeats.
 
     Raises:
         ValueError: a model without cross-attention modules, or a number of steps or repeats that cannot be.
@@ -101,7 +101,7 @@ def hooking(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, q
     share = look * count / min(timed["nobody listens"])
     return Table(f"What listening costs: {model}, {steps} guided steps", rows(timed, "way", "times unheard"), [
         f"nobody listens: {count} looks of {1e6 * look:.2f} microseconds are {share:.2%} of the run",
-        f"recorded: {PATTERN}, both branches, all steps; medians of {repeats}, taking turns, decoded"])
+        f"recorded: {PATTERN}, both branches, all steps; medians of {repeats}, taking turns; each picture is decoded"])
 
 
 def ways(pipe: Pipeline, settings: Settings) -> dict[str, Way]:

@@ -94,7 +94,10 @@ class Classifier(nn.Module):
             x = x.detach().clone().float().requires_grad_()
             seen = x / (alpha**2 + sigma**2) ** 0.5
             logits = self(seen, torch.full((len(x),), level(alpha, sigma), device=x.device))
-            return torch.autograd.grad(self.log_chance(logits, target).sum(), x)[0]
+            if not logits.requires_grad:  # an edit has cut the way from x to its verdict: it has nothing to say
+                return torch.zeros_like(x)
+            [gradient] = torch.autograd.grad(self.log_chance(logits, target).sum(), x, allow_unused=True)
+            return torch.zeros_like(x) if gradient is None else gradient
 
 
 def level(alpha: float, sigma: float) -> float:

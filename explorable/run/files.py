@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 
 from ..diffusion.samplers import Step
-from ..settings import Settings
+from ..settings import SettingError, Settings
 from .run import Run, collect
 
 FORMAT = "explorable run 1"
@@ -44,9 +44,11 @@ def save(run: Run, path: Path) -> Path:
         if path.suffix == ".nc":
             tree.to_netcdf(path, engine="h5netcdf")
         elif path.suffix == ".zarr":
-            if path.exists():
-                shutil.rmtree(path)
-            tree.to_zarr(path)
+            part = path.with_name(path.name + ".part")  # a failed write leaves the old one
+            shutil.rmtree(part, ignore_errors=True)
+            tree.to_zarr(part)
+            shutil.rmtree(path, ignore_errors=True)
+            part.rename(path)
         else:
             raise ValueError(f"{path.name}: call it something.nc or something.zarr")
     return path
@@ -68,6 +70,8 @@ def open_run(path: Path, pipe: Any = None) -> Run:
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{path} is not a run saved by explorable ({error})") from error
     about, walk = json.loads(tree.attrs["about"]), tree["walk"].to_dataset()
+    if pipe is not None and pipe.name != about["model"]:
+        raise SettingError(f"this run is of {about['model']!r}, and the pipeline is {pipe.name!r}: give it its own")
     x, denoised = (torch.from_numpy(walk[n].values)[:, None] for n in ("x", "denoised"))
     nexts, times = [*x[1:], torch.from_numpy(walk.end.values)[None]], [*walk.t.values.tolist(), about["end"]]
     walked = [Step(k, times[k], times[k + 1], x[k], denoised[k], nexts[k]) for k in range(len(x))]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,9 @@ class Run:
 
     def check_step(self, step: int) -> int:
         """A step of this run, counted from 0, or an IndexError that names the range."""
-        if not isinstance(step, int) or not 0 <= step < self.steps:
+        if not isinstance(step, Integral) or not 0 <= step < self.steps:
             raise IndexError(f"step {step}: this run has steps 0 to {self.steps - 1}")
-        return step
+        return int(step)
 
     def preview(self, step: int) -> np.ndarray:
         """What the model believed the picture to be at `step` (0 to steps - 1), (128, 128, 3) uint8.
@@ -111,7 +112,7 @@ class Run:
 
     # ---- branches --------------------------------------------------------------------------------------------------
 
-    def branch(self, step: int, record: tuple[str, ...] | list[str] = (),
+    def branch(self, step: int, record: str | Sequence[str] = (),
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
         """Rewind to the start of `step`, and draw only the tail anew. With no changes it ends in the same picture.
 

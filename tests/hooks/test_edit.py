@@ -102,7 +102,7 @@ def test_an_edit_acts_on_its_steps_and_its_branch_alone(unet):
 
 def test_patching_in_all_that_another_run_believed_makes_its_picture(pipe):
     other = pipe(OTHER, steps=3, guidance=3, seed=4, record=["sampler.denoised"])
-    patched = drawn(pipe, {"sampler.denoised": ex.Swap(take=other.recorded)}, seed=4)
+    patched = drawn(pipe, {"sampler.denoised": ex.Swap(other)}, seed=4)
     assert np.array_equal(patched.image, other.image)
 
 
@@ -161,12 +161,12 @@ def test_a_region_confines_an_edit(unet):
 
 def test_prompt_to_prompt_with_ones_own_layout_does_nothing(unet):
     own = drawn(unet, record=[WORDS])
-    assert same(own, drawn(unet, {WORDS: ex.PromptToPrompt(take=own.recorded)}))
+    assert same(own, drawn(unet, {WORDS: ex.PromptToPrompt(own)}))
 
 
 def test_prompt_to_prompt_reads_the_new_word_where_the_old_one_was_read(unet):
     own = drawn(unet, record=[WORDS])
-    swapped = drawn(unet, {WORDS: ex.PromptToPrompt(take=own.recorded, steps=(0, 2))}, record=[WORDS],
+    swapped = drawn(unet, {WORDS: ex.PromptToPrompt(own, steps=(0, 2))}, record=[WORDS],
                     prompt=PROMPT.replace("red", "blue"))
     name = "up.0.0.cross.weights"
     assert np.array_equal(swapped[name].sel(token="blue").isel(step=slice(2)),
@@ -217,8 +217,40 @@ def test_an_edit_of_words_that_makes_no_sense_is_said(unet, edit, says):
 
 def test_an_activation_that_was_not_recorded_is_said(unet):
     short = unet(PROMPT, steps=2, guidance=3, record=["up.0.skip"])
-    with pytest.raises(LookupError, match=r"up\.0\.skip at step 2.*as many steps"):
-        drawn(unet, {"up.0.skip": ex.Swap(take=short.recorded)})
+    with pytest.raises(LookupError, match=r"up\.0\.skip at step 1.*as many steps"):
+        drawn(unet, {"up.0.skip": ex.Swap(short)})
+    long = unet(PROMPT, steps=8, guidance=3, record=["up.0.skip"])
+    with pytest.raises(LookupError, match=r"recorded at t = 0\.875, and this is t = 0\.667"):
+        drawn(unet, {"up.0.skip": ex.Swap(long)})
+    heun = unet(PROMPT, steps=3, guidance=3, sampler="heun", record=["up.0.skip"])
+    with pytest.raises(LookupError, match="second look"):
+        drawn(unet, {"up.0.skip": ex.Swap(heun)}, sampler="heun")
+
+
+def test_a_recorded_value_takes_its_place_again_also_from_a_file(pipe, tmp_path):
+    own = drawn(pipe, record=["inlet", WORDS])
+    own.save(tmp_path / "run.nc")
+    for source in (own, ex.Run.open(tmp_path / "run.nc")):
+        assert np.array_equal(own.image, drawn(pipe, {"inlet": ex.Swap(source)}).image)
+        assert np.allclose(own.latents, drawn(pipe, {WORDS: ex.PromptToPrompt(source)}).latents, atol=1e-3)
+    first = own["inlet"].isel(step=0).sel(branch="cond")
+    assert drawn(pipe, {"inlet": ex.Replace(first, steps=(0, 1), branch="cond")}).image.shape == (128, 128, 3)
+
+
+@pytest.mark.parametrize("when", [{"steps": slice(-1, None)}, {"steps": 1}, {"branch": "conditional"}], ids=str)
+def test_a_when_that_makes_no_sense_is_refused_at_once(when):
+    with pytest.raises(ValueError, match=r"(steps|branch) is"):
+        ex.Scale(0.0, **when)
+
+
+def test_a_branch_is_not_asked_for_where_there_is_but_one(unet):
+    with pytest.raises(ex.EditError, match=r"sampler\.denoised has no branches"):
+        drawn(unet, {"sampler.denoised": ex.Scale(0.5, branch="cond")})
+
+
+def test_words_are_not_edited_in_prompts_that_differ(unet):
+    with pytest.raises(ex.EditError, match="one picture at a time"), ex.edit(unet, {WORDS: ex.Silence("red")}):
+        unet.images([PROMPT, PROMPT + " at night"], [1, 2])
 
 
 class Oops(Exception):

@@ -11,7 +11,9 @@ from tiny_pipes import OTHER, PROMPT, same
 
 import explorable as ex
 from explorable.diffusion.samplers import SAMPLERS
+from explorable.hooks import Take
 from explorable.hooks import tape as tape_module
+from explorable.hooks.listening import Here
 
 # ------------------------------------------------------------- what a recording does to a picture
 
@@ -36,7 +38,7 @@ def test_so_it_is_with_each_point_by_itself(pipe):
 
 def test_the_table_tells_what_a_recording_will_be(pipe):
     run = pipe(PROMPT, steps=4, guidance=3, record=["*"])
-    table = ex.points(pipe, steps=4)
+    table = pipe.points(4, taught=False)
     assert [p.name for p in table] == list(run.recorded)
     for point in table:
         array = run[point.name]
@@ -111,7 +113,7 @@ def test_steps_can_be_picked(unet):
     assert np.array_equal(tape["up.0.skip"], run["up.0.skip"].sel(step=[1, 3]))
 
 
-@pytest.mark.parametrize("reduce", ["mean:head", "mean:step", "mean:head,step", "mean:token, step"])
+@pytest.mark.parametrize("reduce", ["mean:head", "mean:step", "mean:head,step", "mean:token, step", "mean:y,x"])
 def test_a_mean_gathered_on_the_way_is_the_mean_of_all(unet, reduce):
     with ex.record(unet, "*.cross.weights") as whole, ex.record(unet, "*.cross.weights", reduce=reduce) as means:
         unet(PROMPT, steps=5, guidance=3)
@@ -128,6 +130,25 @@ def test_means_over_steps_need_no_more_memory_for_more_steps(unet):
         return sum(len(k.values) for k in tape.last.kept.values())
 
     assert values(2) == values(9) == 1
+
+
+def test_means_are_reckoned_with_before_a_recording_is_refused(unet, monkeypatch):
+    name = "up.0.0.cross.weights"
+    free = 4 * ex.points(unet, 5)[name].bytes(5, ("y", "x"))
+    monkeypatch.setattr(tape_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
+    with ex.record(unet, name, reduce="mean:y,x") as tape:
+        unet(PROMPT, steps=5)
+    assert tape[name].nbytes == free / 4
+    with pytest.raises(ex.MemoryRefusedError):
+        unet(PROMPT, steps=5, record=name)
+
+
+def test_a_refused_run_leaves_no_take(unet):
+    with ex.record(unet, "up.0.skip") as tape:
+        unet(PROMPT, steps=2)
+        with pytest.raises(ex.UnknownPointError):
+            unet(PROMPT, steps=3, record=["zzz"])
+    assert len(tape.takes) == 1 and tape["up.0.skip"].sizes["step"] == 2
 
 
 def test_what_would_not_fit_is_refused_before_anything_is_computed(unet, monkeypatch):
@@ -154,7 +175,7 @@ def test_a_bad_reduction_is_said(unet, reduce, says):
         unet(PROMPT, steps=1)
 
 
-@pytest.mark.parametrize("steps", [(1, 2, 3), slice(-1, 2), (0.5, 2)])
+@pytest.mark.parametrize("steps", [(1, 2, 3, 4), slice(-1, 2), (0.5, 2), 5, "12"])
 def test_a_bad_range_is_said(unet, steps):
     with pytest.raises(ValueError, match="steps is"), ex.record(unet, "up.0.skip", steps=steps):
         pass
@@ -228,9 +249,38 @@ def test_a_batch_is_recorded_picture_by_picture(unet):
     assert tape["sampler.denoised"].sizes["picture"] == 2
 
 
-def test_a_recording_is_a_copy(unet):
-    run = unet(PROMPT, steps=2, record=["up.0.skip"])
-    before = run["up.0.skip"].copy(deep=True)
-    with torch.inference_mode():
-        unet(OTHER, steps=2, record=["up.0.skip"])
-    assert np.array_equal(before, run["up.0.skip"])
+def test_a_batch_of_different_prompts_has_no_words_for_its_tokens(unet):
+    with ex.record(unet, "up.0.0.cross.weights", "text.context") as tape:
+        unet.images([PROMPT, OTHER], [1, 2], ex.Settings("", steps=2, guidance=3))
+    weights = tape["up.0.0.cross.weights"]
+    assert weights.token.values.tolist() == list(range(24)) and weights.sizes["picture"] == 2
+    other = unet(OTHER, steps=2, guidance=3, seed=2, record="up.0.0.cross.weights")["up.0.0.cross.weights"]
+    assert np.allclose(weights.isel(picture=1), other, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [16, 20])
+def test_pictures_decoded_some_at_a_time_are_all_kept(unet, count):
+    with ex.record(unet, "vae.decoder.0") as tape:
+        unet.images([PROMPT] * count, list(range(count)), ex.Settings("", steps=1))
+    assert tape["vae.decoder.0"].sizes["picture"] == count
+
+
+def test_what_a_callback_draws_is_not_heard(unet):
+    old = unet(OTHER, steps=2)
+    plain = unet(PROMPT, steps=2, record="vae.decoder.0")
+
+    def peek(done, of):
+        old.preview(0)
+
+    with ex.record(unet, "vae.decoder.0") as tape, ex.edit(unet, {"up.0.skip": lambda x, at: peek(0, 0) or x}):
+        unet(PROMPT, steps=2, progress=peek)
+    assert np.array_equal(tape["vae.decoder.0"], plain["vae.decoder.0"])
+
+
+def test_a_recording_is_a_copy():
+    tape = ex.Tape(("here",))
+    take = Take(frozenset(["here"]), None, tape.without, {"cond": ("a",)})
+    value = torch.ones(1, 2)
+    take.visit("here", value, "channel", Here(0, 1.0))
+    value.zero_()
+    assert take["here"].values.tolist() == [[1.0, 1.0]]

@@ -53,6 +53,11 @@ def test_another_seed_keeps_what_was_believed(run, pipe):
     assert np.allclose(tail.latents[2], expected, atol=1e-5)
 
 
+def test_numbers_of_numpy_are_numbers(run):
+    assert np.array_equal(run.branch(np.int64(3), record="up.0.skip").latents, run.latents)
+    assert np.array_equal(run.preview(np.int64(1)), run.preview(1))
+
+
 def test_a_branch_records_its_tail(run):
     tail = run.branch(3, record=["up.0.skip"])
     assert np.array_equal(tail["up.0.skip"], run["up.0.skip"].isel(step=slice(3, 5)))
@@ -111,6 +116,8 @@ def test_a_saved_run_opens_as_it_was_without_its_model(run, pipe, tmp_path, name
     assert np.array_equal(opened["*.cross.weights"], run["*.cross.weights"], equal_nan=True)
     with pytest.raises(ex.SettingError, match=r"Run\.open\(path, ex\.load"):
         opened.branch(2)
+    with pytest.raises(ex.SettingError, match="the pipeline is 'tiny-dit'"):
+        ex.Run.open(tmp_path / name, tiny("dit"))
     again = ex.Run.open(tmp_path / name, pipe)
     assert np.array_equal(again.branch(2).latents, run.latents)
     assert np.array_equal(again.preview(2), run.preview(2))
