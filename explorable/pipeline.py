@@ -248,7 +248,8 @@ class Pipeline:
     @functools.cached_property
     def classifier(self) -> Classifier:
         """The teacher of classifier guidance, opened when first asked for."""
-        return load_classifier().to(self.device)
+        with torch.inference_mode(False):  # its gradient is asked for, also where it is first opened within a run
+            return load_classifier().to(self.device)
 
     def gradient(self, x: Tensor, t: float, target: str) -> Tensor:
         """d log p(target | x) / dx at x, t, float64 on the CPU."""

@@ -10,6 +10,7 @@ import torch
 from tiny_pipes import OTHER, PROMPT, same
 
 import explorable as ex
+from explorable import zoo
 from explorable.diffusion.samplers import SAMPLERS
 from explorable.hooks import Take
 from explorable.hooks import tape as tape_module
@@ -27,7 +28,7 @@ def test_a_recorded_picture_is_the_unrecorded_one_to_the_last_bit(pipe, sampler,
 
 def test_so_it_is_with_each_point_by_itself(pipe):
     plain = pipe(PROMPT, steps=2, guidance=3)
-    for point in ex.points(pipe):
+    for point in pipe.points(taught=False):
         run = pipe(PROMPT, steps=2, guidance=3, record=[point.name])
         assert same(plain, run), point.name
         assert list(run.recorded) == [point.name]
@@ -284,3 +285,17 @@ def test_a_recording_is_a_copy():
     take.visit("here", value, "channel", Here(0, 1.0))
     value.zero_()
     assert take["here"].values.tolist() == [[1.0, 1.0]]
+
+
+def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
+    if "classifier" not in zoo.names():
+        pytest.skip("no classifier is shipped")
+    taught = {"target": "lion", "pull": 3.0, "steps": 2}
+    run = unet(PROMPT, record=["classifier.*"], **taught)
+    assert run["classifier.logits"].dims == ("step", "word")
+    assert same(run, unet(PROMPT, **taught))
+    with pytest.raises(ex.UnknownPointError, match="classifier"):
+        unet(PROMPT, steps=2, record=["classifier.*"])
+    with ex.edit(unet, {"classifier.logits": ex.Ablate()}):
+        silent = unet(PROMPT, **taught)
+    assert same(silent, unet(PROMPT, steps=2)), "a teacher that says nothing pushes nowhere"
