@@ -151,6 +151,22 @@ def _ridge(words: Sequence[Mapped], strength: float = 10.0) -> np.ndarray:
     return solved.reshape(words[0].maps.shape[:2])
 
 
+PARTS = {"choosing": (False, 0), "seen": (False, 5_000), "held-out": (True, 0)}  # unseen, and the first scene's number
+
+
+def enough(count: int, quick: bool) -> int:
+    """How many pictures a part has: a tenth, if it shall be quick."""
+    at_least(2, count=count)
+    return max(6, count // 10) if quick else count
+
+
+def mapped(pipe: Pipeline, count: int, *parts: str) -> tuple[list[str], dict[str, list[Mapped]]]:
+    """The names of the maps, and every word of `count` pictures of each part with its maps."""
+    rng = random.Random("attention")
+    return units(pipe), {part: [word for s in tqdm(scenes(count, *PARTS[part]), desc=part, leave=False)
+                                for word in words_of(pipe, s, rng)] for part in parts}
+
+
 def attention(model: str = "unet-flow", count: int = PICTURES, quick: bool = False) -> Table:
     """IoU and pointing game of each sort of word, by rules that were fixed on other pictures.
 
@@ -159,14 +175,8 @@ def attention(model: str = "unet-flow", count: int = PICTURES, quick: bool = Fal
     Raises:
         ValueError: a model or a number of pictures that cannot be.
     """
-    at_least(2, count=count)
-    count = max(6, count // 10) if quick else count
-    pipe, rng = load(model), random.Random("attention")
-    names = units(pipe)
-    parts: dict[str, list[Mapped]] = {}
-    for part, unseen, first in (("choosing", False, 0), ("seen", False, 5_000), ("held-out", True, 0)):
-        drawn = tqdm(scenes(count, unseen, first), desc=part, leave=False)
-        parts[part] = [word for s in drawn for word in words_of(pipe, s, rng)]
+    count = enough(count, quick)
+    names, parts = mapped(load(model), count, "choosing", "seen", "held-out")
     rows: list[dict[str, Any]] = []
     for sort, role in ROLES.items():
         of = {part: [w for w in words if w.role == role] for part, words in parts.items()}
@@ -194,12 +204,8 @@ def layers(model: str = "unet-flow", count: int = PICTURES, quick: bool = False)
     Raises:
         ValueError: a model or a number of pictures that cannot be.
     """
-    at_least(2, count=count)
-    count = max(6, count // 10) if quick else count
-    pipe, rng = load(model), random.Random("attention")
-    names = units(pipe)
-    chosen, scored = ([w for s in tqdm(scenes(count, False, first), leave=False) for w in words_of(pipe, s, rng)]
-                      for first in (0, 5_000))
+    count = enough(count, quick)
+    names, parts = mapped(load(model), count, "choosing", "seen")
     rows: list[dict[str, Any]] = []
     for layer in dict.fromkeys(n.rsplit(" head ", 1)[0] for n in names):
         own = np.array([n.rsplit(" head ", 1)[0] == layer for n in names])
@@ -208,7 +214,7 @@ def layers(model: str = "unet-flow", count: int = PICTURES, quick: bool = False)
             for k, t in enumerate(TIMES):
                 weights = np.zeros((len(TIMES), len(names)))
                 weights[k, own] = 1 / own.sum()
-                of = [[w for w in words if w.role == ROLES[sort]] for words in (chosen, scored)]
+                of = [[w for w in words if w.role == ROLES[sort]] for words in parts.values()]
                 row[f"{sort}, t {t}"] = round(float(Rule(layer, weights).fitted(of[0]).ious(of[1]).mean()), 3)
         rows.append(row)
     return Table(f"IoU by layer and noise time, {model}", rows,
