@@ -23,6 +23,8 @@ import traitlets as tr
 import xarray as xr
 
 from ..pipeline import Pipeline, load
+from .offline import page
+from .stage import Stage
 from .worker import Check, Overtaken, Worker
 
 CSS = (Path(__file__).parent / "base.css").read_text("utf-8")
@@ -52,6 +54,7 @@ class Explorable(ipw.VBox):
     default_model: ClassVar[str] = "unet-flow"
 
     busy = tr.Bool(False)
+    stage: Stage  # what the recording is shown on: a subclass makes it
 
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
         self._pipe = pipe
@@ -64,6 +67,7 @@ class Explorable(ipw.VBox):
         self._status = ipw.HTML(layout=ipw.Layout(margin="0"))
         self._bar = ipw.FloatProgress(min=0, max=1, layout=ipw.Layout(width="100%", height="4px", margin="0"))
         self._bar.add_class("ex-bar")
+        self._seen, self._score = ipw.HTML(layout=ipw.Layout(margin="0")), ipw.HTML(layout=ipw.Layout(margin="0"))
         self.add_class("ex-explorable")
         self.observe(lambda change: self.draw(), names=list(self.asks))
 
@@ -129,6 +133,27 @@ class Explorable(ipw.VBox):
         role = "alert" if kind == "error" else "status"
         self._status.value = f'<div class="ex-status ex-{kind}" role="{role}">{html.escape(text)}</div>'
 
+    def save_html(self, path: str | Path) -> Path:
+        """Write what is on the screen to one file that opens without a kernel or a network. Returns its path.
+
+        The recording is scrubbed there as here; the table and the code that reproduces it are folded below.
+        """
+        self.answer()
+        table = self.table().to_html(classes="ex-table", border=0, float_format="{:.3g}".format)
+        made = page(self.question, self.stage, self._seen.value + self._score.value, table, self.code())
+        path = Path(path)
+        path.write_text(made, "utf-8")
+        return path
+
+    def see(self, text: str) -> None:
+        """The one sentence that says what is being seen now. Shown as text."""
+        self._seen.value = f'<div class="ex-seen" aria-live="polite">{html.escape(text)}</div>'
+
+    def score(self, name: str, value: str, note: str = "") -> None:
+        """The score of what is seen: what was measured, the number with its unit, and how to read it. As text."""
+        self._score.value = (f'<div class="ex-score"><span>{html.escape(name)}</span> <b>{html.escape(value)}</b> '
+                             f'<span class="ex-help">{html.escape(note)}</span></div>')
+
     def close(self, timeout: float = 10) -> None:
         """Stop computing, and take everything off the page: no thread, no observer and no widget model is left.
 
@@ -138,7 +163,8 @@ class Explorable(ipw.VBox):
             warnings.warn(f"{type(self).__name__} is closed, but its computation has not stopped after {timeout:g} s; "
                           "it will at its next step", RuntimeWarning, stacklevel=2)
         self.unobserve_all()
-        below = list(_below(self))
+        lines = (vars(self).get(name) for name in ("_seen", "_score", "_status", "_bar"))  # it may not show all of them
+        below = list(dict.fromkeys([*_below(self), *(line for line in lines if line is not None)]))
         for widget in below:
             widget.unobserve_all()
             widget.close()
@@ -158,7 +184,7 @@ class Explorable(ipw.VBox):
     # ---- how -------------------------------------------------------------------------------------------------------
 
     def frame_with(self, *rows: ipw.Widget) -> None:
-        """Lay out: the question, then the rows. The status line and the bar are rows like others."""
+        """Lay out: the question, then the rows: controls, the stage, then `_seen`, `_score`, `_status` and `_bar`."""
         heading = ipw.HTML(f'<style>{CSS}</style><div class="ex-question" role="heading" aria-level="2">'
                            f'{html.escape(self.question)}</div>')
         self.children = (heading, *rows)

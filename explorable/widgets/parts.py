@@ -1,9 +1,11 @@
-"""Small pieces of page that explorables are made of: pure functions from values to safe HTML."""
+"""Small pieces of page that explorables are made of: rows of controls, and values as safe HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+
+import ipywidgets as ipw
 
 WHAT_FOR = {
     "<start>": "start of the text: here, and in the end token, the encoder can gather the whole sentence",
@@ -68,3 +70,16 @@ def pipeline_map(words: int, tokens: int, width: int, work: str, seconds: dict[s
             f"({duration(decoder)}) and is the picture.")
     return (f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(said)}">'
             f"{drawing}</svg></div>")
+
+
+def row(*widgets: ipw.Widget) -> ipw.Box:
+    """Controls beside each other, in as many lines as they need."""
+    made = ipw.Box(widgets)
+    made.add_class("ex-row")
+    return made
+
+
+def make_room(slider: ipw.Widget, value: float) -> float:
+    """A value from code may lie beyond a slider's end: then the slider grows."""
+    slider.max = max(slider.max, value)
+    return value

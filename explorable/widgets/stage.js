@@ -1,15 +1,20 @@
 // The stage: a recording arrives once, as bytes, and is scrubbed here without a word to the kernel.
 //
-// The model (stage.py) has: layers [{name, label, note, kind, shape, dtype}] and buffers [DataView], one each;
-// captions, one text a frame; strip, the layer shown as thumbnails; frame, layer: what is on the screen;
-// arrival, which counts recordings. Only get, set, on, off and save_changes are used, so that a few lines
-// can stand in for the kernel in an offline file.
+// The model (stage.py) has: layers, descriptions, and buffers [DataView], one each; captions, one text a frame;
+// axes, panels, columns; strip, the layer shown as thumbnails; frame, at, layer: what is on the screen; arrival, which
+// counts recordings. Only get, set, on, off and save_changes are used, so that a few lines can stand in for the kernel
+// in an offline file.
+import { indexAt, OPENERS } from "./layers.js";
+import { make, makeFocusable, Panel } from "./panel.js";
 
 const ARRIVE_MS = 1200; // a new recording plays once, this long
 const PLAY_MS = 3000; // the play button takes longer: there is something to look at
 const REST_MS = 150; // scrubbing has come to rest: now tell Python and the screen reader
 const MOST_THUMBS = 24;
-const MOST_PIXELS = 1024; // a side of the canvas, on sharp screens
+// As base.css has them, for where a stage stands alone.
+const COLOURS = { noise: ["#8f5f00", "#f0b84c"], picture: ["#0072b2", "#56b4e9"], word: ["#00775a", "#3cc9a0"],
+  guidance: ["#b84a00", "#ff9255"], plain: ["#616161", "#bdbdbd"], other: ["#a0487c", "#e59cc4"],
+  text: ["#212121", "#eeeeee"] };
 
 const ICONS = {
   first: "M6 5h2v14H6zM19 5v14L9 12z",
@@ -17,22 +22,6 @@ const ICONS = {
   play: "M7 4l13 8-13 8z",
   pause: "M6 4h4v16H6zM14 4h4v16h-4z",
 };
-
-/** An element with attributes, listeners (onclick: f) and children. Text stays text: never innerHTML. */
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") node.addEventListener(name.slice(2), value);
-    else if (value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children);
-  return node;
-}
-
-/** JupyterLab takes arrows, space and letters for itself, unless the focused element says otherwise. */
-function makeFocusable(tag, attributes, ...children) {
-  return make(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
-}
 
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -43,32 +32,6 @@ function icon(name) {
   return svg;
 }
 
-/** Frames of a (frames, height, width, 3) uint8 layer as small canvases, each made when first needed, then kept. */
-function openPictures(spec, view) {
-  const [count, height, width] = spec.shape;
-  const bytes = new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, count * height * width * 3);
-  const cache = new Array(count);
-  return { count, width, height, at: (k) => (cache[k] ??= pictureAt(bytes, k, width, height)) };
-}
-
-function pictureAt(bytes, k, width, height) {
-  const canvas = make("canvas", { width, height, "aria-hidden": "true" });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  const start = k * width * height * 3;
-  for (let from = start, to = 0; to < image.data.length; from += 3, to += 4) {
-    image.data[to] = bytes[from];
-    image.data[to + 1] = bytes[from + 1];
-    image.data[to + 2] = bytes[from + 2];
-    image.data[to + 3] = 255;
-  }
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
-
-/** How each kind of layer is opened. Maps and moving points will be further entries. */
-const OPENERS = { picture: openPictures };
-
 /** At most MOST_THUMBS frames, evenly spread, the first and the last among them. */
 function pickThumbs(count) {
   const most = Math.min(count, MOST_THUMBS);
@@ -77,10 +40,8 @@ function pickThumbs(count) {
 
 class Stage {
   constructor(model, root) {
-    this.model = model;
-    this.layers = new Map();
-    this.count = 0;
-    this.frame = 0;
+    Object.assign(this, { model, layers: new Map(), specs: new Map(), panels: [], count: 0, frame: 0, at: {} });
+    this.opacity = model.get("opacity") ?? 0.6;
     this.build(root);
     this.listen();
     this.load();
@@ -93,9 +54,8 @@ class Stage {
     const button = (name, title, action) =>
       makeFocusable("button", { type: "button", class: "ex-icon", title, "aria-label": title, onclick: action }, icon(name));
 
-    this.canvas = make("canvas", { class: "ex-picture", role: "img" });
     this.waiting = make("div", { class: "ex-waiting" });
-    this.box = make("div", { class: "ex-frame" }, this.canvas, this.waiting);
+    this.grid = make("div", { class: "ex-panels" });
     this.caption = make("label", { class: "ex-caption", for: id });
     this.slider = makeFocusable("input", { type: "range", id, min: 0, step: 1, class: "ex-slider",
       oninput: () => this.scrub(Number(this.slider.value)) });
@@ -104,18 +64,21 @@ class Stage {
     this.transport = make("div", { class: "ex-transport" },
       button("first", "First frame", () => this.scrub(0)), this.playButton,
       button("last", "Last frame", () => this.scrub(this.count - 1)), this.slider);
+    this.veil = makeFocusable("input", { type: "range", min: 0, max: 1, step: 0.05, value: this.opacity, class: "ex-veil",
+      "aria-label": "Opacity of maps", oninput: () => this.setOpacity(Number(this.veil.value)) });
+    this.veilBox = make("label", { class: "ex-veil-box" }, "map opacity ", this.veil);
+    this.below = make("div", { class: "ex-below" }, this.caption, this.veilBox, this.save);
+    this.choosers = make("div", { class: "ex-axes" });
     this.choices = make("div", { class: "ex-choices", role: "group", "aria-label": "What the picture shows" });
     this.stripTitle = make("div", { class: "ex-strip-title" });
     this.strip = make("div", { class: "ex-strip", role: "group" });
     this.live = make("div", { class: "ex-live", "aria-live": "polite" });
+    this.side = make("div", { class: "ex-side" }, this.choices, this.stripTitle, this.strip);
 
     this.root = make("div", { class: "ex-stage", role: "group", "aria-label": "Recording", onkeydown: (e) => this.key(e) },
       make("div", { class: "ex-main" },
-        this.box,
-        this.transport,
-        make("div", { class: "ex-below" }, this.caption, this.save)),
-      make("div", { class: "ex-side" }, this.choices, this.stripTitle, this.strip),
-      this.live);
+        make("div", { class: "ex-held" }, this.grid, this.waiting), this.choosers, this.transport, this.below),
+      this.side, this.live);
     root.append(this.root);
   }
 
@@ -124,39 +87,60 @@ class Stage {
     this.handlers = {
       "change:arrival": () => this.arrive(), // comes once a recording, when all of it is there
       "change:frame": () => this.follow(),
+      "change:at": () => this.followAxes(),
       "change:layer": () => this.chooseLayer(model.get("layer")),
       "change:waiting": () => (this.waiting.textContent = model.get("waiting")),
       "msg:custom": (message) => message.do === "play" && this.play(0, ARRIVE_MS),
     };
     for (const [event, handler] of Object.entries(this.handlers)) model.on(event, handler);
-    this.resize = new ResizeObserver(() => this.fit());
-    this.resize.observe(this.canvas);
+    this.theme = new MutationObserver(() => this.takeOnTheme());
+    this.theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+    this.takeOnTheme();
   }
 
   close() {
     for (const [event, handler] of Object.entries(this.handlers)) this.model.off(event, handler);
-    this.resize.disconnect();
+    for (const panel of this.panels) panel.close();
+    this.theme.disconnect();
     this.pause();
+  }
+
+  takeOnTheme() {
+    const said = document.body.dataset.jpThemeLight;
+    this.dark = said ? said === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
+    this.root.classList.toggle("ex-dark", this.dark);
+    if (this.dark !== Boolean(this.model.get("dark"))) this.tell("dark", this.dark);
+    this.paint();
+  }
+
+  colour(idea) {
+    return (COLOURS[idea] ?? COLOURS.plain)[this.dark ? 1 : 0];
   }
 
   // ---- a recording arrives -------------------------------------------------------------------------------------
 
   load() {
-    this.arrived = this.model.get("arrival");
-    const buffers = this.model.get("buffers");
-    const specs = this.model.get("layers");
+    const { model } = this;
+    this.arrived = model.get("arrival");
+    const buffers = model.get("buffers");
+    const specs = model.get("layers");
+    this.specs = new Map(specs.map((spec) => [spec.name, spec]));
     this.layers = new Map(specs.map((spec, i) => [spec.name, OPENERS[spec.kind](spec, buffers[i])]));
-    this.captions = this.model.get("captions");
+    this.captions = model.get("captions");
+    this.axes = model.get("axes") ?? [];
+    this.at = Object.fromEntries(this.axes.map((axis) => [axis.name, model.get("at")?.[axis.name] ?? 0]));
     this.count = this.captions.length;
     this.root.classList.toggle("ex-empty", this.count === 0);
-    this.waiting.textContent = this.model.get("waiting");
+    this.waiting.textContent = model.get("waiting");
     this.slider.max = Math.max(this.count - 1, 0);
+    this.transport.hidden = this.count === 1;
+    this.below.hidden = this.count === 0;
     for (const control of this.root.querySelectorAll("button, input")) control.disabled = this.count === 0;
+    this.buildPanels(specs);
+    this.buildAxes();
     this.buildChoices(specs);
-    this.buildStrip(specs);
-    const first = this.layers.get(this.layer);
-    if (first) this.box.style.aspectRatio = first.width / first.height;
-    this.known = this.model.get("frame");
+    this.buildStrip();
+    this.known = model.get("frame");
     if (this.count) this.show(this.known);
   }
 
@@ -164,23 +148,71 @@ class Stage {
   arrive() {
     this.pause();
     this.load();
-    if (!this.count) return;
+    if (!this.count || this.model.get("plays") === false) return;
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.rest();
     else this.play(0, ARRIVE_MS);
   }
 
+  /** The panels stay while only what is in them changes: a hand may be on one of them. */
+  buildPanels(specs) {
+    const wanted = this.model.get("panels") ?? [];
+    const panels = wanted.length ? wanted : [{ name: "picture", layers: specs.map((s) => s.name), choose: true }];
+    const drawn = JSON.stringify(panels.map(({ title, ...rest }) => rest));
+    if (drawn !== this.drawn) {
+      for (const panel of this.panels) panel.close();
+      this.panels = panels.map((spec) => new Panel(this, spec));
+      this.grid.replaceChildren(...this.panels.map((panel) => panel.element));
+    }
+    this.drawn = drawn;
+    panels.forEach((spec, k) => (this.panels[k].title.textContent = spec.title ?? ""));
+    const columns = this.model.get("columns") || Math.max(panels.length, 1);
+    this.root.style.setProperty("--ex-columns", columns);
+    this.root.classList.toggle("ex-many", panels.length > 1);
+    for (const panel of this.panels) panel.shape();
+    this.veilBox.hidden = !panels.some((spec) => !spec.choose && spec.layers.slice(1).some((n) => this.layers.get(n)?.overlays));
+  }
+
+  buildAxes() {
+    const drawn = JSON.stringify(this.axes);
+    if (drawn !== this.drawnAxes) {
+      this.choosers.replaceChildren(...this.axes.map((axis) => this.buildAxis(axis)));
+    }
+    this.drawnAxes = drawn;
+    this.markAxes();
+  }
+
+  /** One row of choices. Pointing at one shows it, until the pointer leaves. */
+  buildAxis(axis) {
+    const group = `ex-${Math.random().toString(36).slice(2)}`;
+    const chips = axis.labels.map((label, k) => {
+      const input = makeFocusable("input", { type: "radio", name: group, value: k, onchange: () => this.choose(axis.name, k) });
+      return make("label", { class: "ex-chip", onmouseenter: () => this.peek(axis.name, k), onmouseleave: () => this.peek() },
+        input, make("span", {}, label));
+    });
+    return make("div", { class: "ex-axis", role: "radiogroup", "aria-label": axis.title, "data-axis": axis.name },
+      make("span", { class: "ex-axis-title" }, axis.title), ...chips);
+  }
+
+  markAxes() {
+    for (const row of this.choosers.children) {
+      row.querySelectorAll("input").forEach((input, k) => (input.checked = k === this.at[row.dataset.axis]));
+    }
+  }
+
   buildChoices(specs) {
     const chosen = this.model.get("layer");
-    this.layer = this.layers.has(chosen) ? chosen : specs[0]?.name;
-    this.choices.replaceChildren(...specs.map((spec) =>
+    const names = new Set(this.panels.filter((p) => p.spec.choose).flatMap((p) => p.spec.layers));
+    const open = specs.filter((spec) => names.has(spec.name));
+    this.layer = names.has(chosen) && this.layers.has(chosen) ? chosen : open[0]?.name;
+    this.choices.replaceChildren(...open.map((spec) =>
       makeFocusable("button", { type: "button", class: "ex-choice", "data-layer": spec.name, "aria-pressed": spec.name === this.layer,
         onclick: () => this.pickLayer(spec.name) },
       make("span", { class: "ex-choice-label" }, spec.label), make("span", { class: "ex-choice-note" }, spec.note))));
-    this.choices.hidden = specs.length < 2;
+    this.choices.hidden = open.length < 2;
   }
 
-  buildStrip(specs) {
-    const spec = specs.find((s) => s.name === this.model.get("strip"));
+  buildStrip() {
+    const spec = this.specs.get(this.model.get("strip"));
     const pictures = spec && this.layers.get(spec.name);
     this.picks = pictures ? pickThumbs(this.count) : [];
     this.stripTitle.textContent = spec ? `${spec.label}, step by step` : "";
@@ -188,11 +220,17 @@ class Stage {
     // The slider is the keyboard's way to every frame; the thumbnails stay out of the tab order.
     this.thumbs = this.picks.map((k) =>
       makeFocusable("button", { type: "button", class: "ex-thumb", tabindex: -1, title: this.captions[k], "aria-label": this.captions[k],
-        onclick: () => this.pickThumb(spec.name, k) }, pictures.at(k)));
+        onclick: () => this.pickThumb(spec.name, k) }, pictures.at(indexAt(spec, { ...this.at, frame: k }))));
     this.strip.replaceChildren(...this.thumbs);
+    this.side.hidden = this.choices.hidden && !this.thumbs.length;
   }
 
   // ---- drawing -------------------------------------------------------------------------------------------------
+
+  /** Where the reader is, along all axes. */
+  positions() {
+    return { ...this.at, ...this.peeked, frame: this.frame };
+  }
 
   /** Paint frame k at once: called from an input event, the picture is on the screen at the next refresh. */
   show(k) {
@@ -207,20 +245,11 @@ class Stage {
   }
 
   paint() {
-    const pictures = this.layers.get(this.layer);
-    if (!pictures) return;
-    const { canvas } = this;
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(pictures.at(this.frame), 0, 0, canvas.width, canvas.height);
+    for (const panel of this.panels) panel.paint();
   }
 
-  /** As many pixels as the screen has, and no more. */
-  fit() {
-    const scale = Math.min(window.devicePixelRatio || 1, MOST_PIXELS / Math.max(this.canvas.clientWidth, 1));
-    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) => Math.round(side * scale));
-    if (!width || (width === this.canvas.width && height === this.canvas.height)) return;
-    Object.assign(this.canvas, { width, height });
+  setOpacity(value) {
+    this.opacity = value;
     this.paint();
   }
 
@@ -244,15 +273,17 @@ class Stage {
   rest() {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
-      this.live.textContent = this.captions[this.frame];
-      this.canvas.setAttribute("aria-label", `The picture at ${this.captions[this.frame]}`);
-      this.report("frame", this.frame);
+      const where = [this.captions[this.frame], ...this.axes.map((axis) => `${axis.title} ${axis.labels[this.at[axis.name]]}`)].join(", ");
+      this.live.textContent = where;
+      for (const panel of this.panels) panel.canvas.setAttribute("aria-label", `${panel.spec.title || "The picture"} at ${where}`);
+      this.tell("frame", this.frame);
+      if (this.axes.length) this.tell("at", this.at);
     }, REST_MS);
   }
 
   /** Tell Python. With the kernel gone there is nobody to tell, and the picture stays. */
-  report(name, value) {
-    if (this.model.get(name) === value) return;
+  tell(name, value) {
+    if (JSON.stringify(this.model.get(name)) === JSON.stringify(value)) return;
     if (name === "frame") this.known = value;
     try {
       this.model.set(name, value);
@@ -260,6 +291,12 @@ class Stage {
     } catch (error) {
       console.debug("explorable: the kernel does not listen", error);
     }
+  }
+
+  /** What the hand did in a panel. Counted, so that the same twice is heard twice. */
+  report(said) {
+    this.hands = (this.hands ?? 0) + 1;
+    this.tell("pointer", { ...said, count: this.hands });
   }
 
   /** Python, or another view of this stage, moved. */
@@ -273,6 +310,33 @@ class Stage {
     this.rest();
   }
 
+  followAxes() {
+    const at = this.model.get("at");
+    if (this.model.get("arrival") !== this.arrived || JSON.stringify(at) === JSON.stringify(this.at)) return;
+    for (const axis of this.axes) this.at[axis.name] = at[axis.name] ?? 0;
+    this.turned();
+  }
+
+  choose(name, k) {
+    this.pause();
+    this.at = { ...this.at, [name]: k };
+    this.peeked = {};
+    this.turned();
+    this.rest();
+  }
+
+  /** Show a choice without making it. */
+  peek(name, k) {
+    this.peeked = name === undefined ? {} : { [name]: k };
+    this.paint();
+  }
+
+  turned() {
+    this.markAxes();
+    if ((this.specs.get(this.model.get("strip"))?.axes ?? []).length > 1) this.buildStrip();
+    this.show(this.frame);
+  }
+
   /** A thumbnail opens as what it shows, not as another layer's picture of the same step. */
   pickThumb(name, k) {
     this.pickLayer(name);
@@ -281,7 +345,7 @@ class Stage {
 
   pickLayer(name) {
     this.chooseLayer(name);
-    this.report("layer", name);
+    this.tell("layer", name);
   }
 
   chooseLayer(name) {
@@ -350,10 +414,14 @@ class Stage {
     event.preventDefault();
   }
 
-  /** The frame on the screen, at its own size. */
+  /** What the first panel shows: a picture at its own size, anything else as it is on the screen. */
   savePicture() {
     const name = `${this.model.get("file_name")}${this.frame < this.count - 1 ? `-${this.frame}` : ""}.png`;
-    this.layers.get(this.layer).at(this.frame).toBlob((blob) => {
+    const [panel] = this.panels;
+    const shown = panel.shown();
+    const only = shown.length === 1 && this.layers.get(shown[0]);
+    const canvas = only && only.at ? only.at(indexAt(this.specs.get(shown[0]), this.positions())) : panel.canvas;
+    canvas.toBlob((blob) => {
       const address = URL.createObjectURL(blob);
       make("a", { href: address, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 1000);

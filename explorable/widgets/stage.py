@@ -4,91 +4,95 @@
     stage.show([Layer("held", "what the model holds", noisy), Layer("believed", "what it believes", previews)],
                captions=[f"step {k} of 20" for k in range(21)], strip="believed")
 
-The page's half is stage.js. It is a plain ES module and knows nothing of diffusion: layers of frames in,
-a picture with its own slider, play button, thumbnails and labels out.
+What can be shown is in layers.py. The page's half is layers.js, how each kind of layer is read and painted; panel.js,
+one picture and the hand on it; and stage.js, the controls around them: plain ES modules that know nothing of diffusion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets as tr
 
+from .layers import Arrows, Axis, Layer, Map, Panel, Points, Recording
+
+__all__ = ["Arrows", "Axis", "Layer", "Map", "Panel", "Points", "Recording", "Stage", "script"]
 HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """One way to see the recording.
-
-    name: short, for code. label, note: what the switch in the page says, in one line each.
-    frames: (frames, height, width, 3) uint8.
-    """
-
-    name: str
-    label: str
-    frames: np.ndarray
-    note: str = ""
-
-    def spec(self) -> dict[str, Any]:
-        """What the page has to know to read the bytes. `kind` picks the painter in stage.js."""
-        return {"name": self.name, "label": self.label, "note": self.note, "kind": "picture",
-                "shape": list(self.frames.shape), "dtype": str(self.frames.dtype)}
+def script() -> str:
+    """The page's half as one ES module: each file of it after those that it imports from."""
+    parts = [(HERE / name).read_text("utf-8") for name in ("layers.js", "panel.js", "stage.js")]
+    lines = [line for part in parts for line in part.splitlines() if not line.startswith("import ")]
+    return "\n".join(line.removeprefix("export ") if not line.startswith("export default") else line for line in lines)
 
 
 class Stage(anywidget.AnyWidget):
     """A recording that plays, and is scrubbed with mouse, keyboard or from Python.
 
     layers, buffers: what `show` was given: for each layer its description, and its bytes.
-    captions: one text a frame. strip: the name of the layer whose frames are the thumbnails.
+    captions: one text a frame. axes, panels: descriptions. strip: the layer whose frames are the thumbnails.
     frame: the frame on the screen. Setting it moves the picture; the page reports it when scrubbing rests.
-    layer: the name of the layer on the screen.
-    arrival: counts recordings; the page plays each new one once.
+    at: the position along each further axis, {name: number}; as with frame.
+    layer: the name of the layer on the screen, in a panel where one is chosen.
+    pointer: what the reader's hand did last in a panel that reports: {"panel", "kind", "x", "y", …}, in parts of the
+        panel's width and height from its left upper corner. kind: "click"; "drag" with "done"; "brush" with "x0", "y0",
+        "done"; "draw" with "points", [[x, y], …].
+    arrival: counts recordings; the page plays each new one once, if it `plays`.
     """
 
     # Strings, not paths: a widget whose _esm is a path is never freed (anywidget issue 929).
-    _esm = (HERE / "stage.js").read_text("utf-8")
+    _esm = script()
     _css = (HERE / "stage.css").read_text("utf-8")
 
     layers = tr.List(tr.Dict()).tag(sync=True)
     buffers = tr.List(tr.Bytes()).tag(sync=True)
     captions = tr.List(tr.Unicode()).tag(sync=True)
+    axes = tr.List(tr.Dict()).tag(sync=True)
+    panels = tr.List(tr.Dict()).tag(sync=True)
+    columns = tr.Int(0).tag(sync=True)
     strip = tr.Unicode("").tag(sync=True)
     frame = tr.Int(0).tag(sync=True)
     layer = tr.Unicode("").tag(sync=True)
+    at = tr.Dict().tag(sync=True)
+    pointer = tr.Dict().tag(sync=True)
+    opacity = tr.Float(0.6).tag(sync=True)  # of maps over pictures
     arrival = tr.Int(0).tag(sync=True)
+    plays = tr.Bool(True).tag(sync=True)
+    dark = tr.Bool(False).tag(sync=True)  # the page tells
     waiting = tr.Unicode("Nothing to show yet.").tag(sync=True)  # said while there is no recording
     file_name = tr.Unicode("picture").tag(sync=True)  # of a saved PNG, without its ending
 
     def __repr__(self) -> str:
         return f"Stage({', '.join(spec['name'] for spec in self.layers)}; {len(self.captions)} frames)"
 
-    def show(self, layers: Sequence[Layer], captions: Sequence[str], strip: str = "", file_name: str = "picture",
-             ) -> None:
+    def show(self, layers: Sequence[Layer], captions: Sequence[str], strip: str = "", file_name: str = "picture", *,
+             axes: Sequence[Axis] = (), panels: Sequence[Panel] = (), columns: int = 0, plays: bool = True) -> None:
         """Send a recording, in one message. It plays once and rests on its last frame.
 
+        axes: further axes, each a row of choices. panels: what is shown where; without any, one panel in which one of
+        the layers is chosen. plays: False leaves the reader where they are, as is right for a recording that takes
+        the place of another while something is dragged.
+
         Raises:
-            ValueError: a layer that is not (frames, height, width, 3) uint8, or has not one frame a caption.
+            ValueError: a layer that does not fit the axes, or a panel of layers that there are not.
         """
-        for layer in layers:
-            shape = layer.frames.shape
-            if layer.frames.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or shape[0] != len(captions):
-                raise ValueError(f"layer {layer.name!r} is {shape} {layer.frames.dtype}: "
-                                 f"it must be ({len(captions)}, height, width, 3) uint8")
-        names = [layer.name for layer in layers]
+        names = tuple(layer.name for layer in layers)
+        shown = tuple(panels) or (Panel("picture", names, choose=True),)
+        made = Recording(tuple(layers), tuple(captions), tuple(axes), shown, strip, columns, file_name)
+        last = len(made.captions) - 1
         with self.hold_sync():
-            self.layers = [layer.spec() for layer in layers]
-            self.buffers = [np.ascontiguousarray(layer.frames).tobytes() for layer in layers]
-            self.captions = list(captions)
-            self.strip = strip
-            self.file_name = file_name
+            self.layers = [layer.spec() for layer in made.layers]
+            self.buffers = [layer.data() for layer in made.layers]
+            self.captions = list(made.captions)
+            self.axes = [{"name": a.name, "title": a.title, "labels": list(a.labels)} for a in made.axes]
+            self.panels = [panel.spec() for panel in made.panels]
+            self.columns, self.strip, self.file_name, self.plays = columns, strip, file_name, plays
             self.layer = self.layer if self.layer in names else names[0]
-            self.frame = len(captions) - 1
+            self.at = {a.name: min(self.at.get(a.name, 0), len(a.labels) - 1) for a in made.axes}
+            self.frame = last if plays or not self.arrival else min(self.frame, last)
             self.arrival += 1
 
     def play(self) -> None:

@@ -17,7 +17,7 @@ from ..pipeline import Pipeline
 from ..run import Run
 from ..settings import GUIDANCE, SAMPLERS, Settings, check
 from .base import Explorable, Progress
-from .parts import duration, pipeline_map, word_chips
+from .parts import duration, make_room, pipeline_map, row, word_chips
 from .stage import Layer, Stage
 
 EXAMPLES = (
@@ -75,7 +75,7 @@ class Studio(Explorable):
         about = ipw.HTML('<span class="ex-help">guidance 1: plain conditional; 0: the prompt is ignored</span>')
         self._status.layout.flex = "1 1 300px"
         self.frame_with(self._prompt_row(), self._examples(), self._setting_row(), self._chips,
-                        _row(self._status, about), self._bar, self.stage, self._map)
+                        row(self._status, about), self._bar, self.stage, self._map)
         self.observe(self._say_if_empty, names="busy")
         self.say("Opening the model …", "busy")
         self.draw()
@@ -181,7 +181,7 @@ class Studio(Explorable):
         button.on_click(lambda _: self._draw_or_replay())
         self.tie("prompt", prompt)
         self.tie("negative", negative, lambda v: v or "", lambda v: v or None)
-        return _row(prompt, negative, button)
+        return row(prompt, negative, button)
 
     def _examples(self) -> ipw.Widget:
         def button(text: str) -> ipw.Button:
@@ -189,9 +189,9 @@ class Studio(Explorable):
             made.on_click(lambda _: setattr(self, "prompt", text))
             return made
 
-        row = _row(*map(button, EXAMPLES))
-        row.add_class("ex-examples")
-        return row
+        examples = row(*map(button, EXAMPLES))
+        examples.add_class("ex-examples")
+        return examples
 
     def _setting_row(self) -> ipw.Widget:
         seed = ipw.BoundedIntText(
@@ -210,28 +210,16 @@ class Studio(Explorable):
             description="sampler", options=list(SAMPLERS), style=NARROW, layout=ipw.Layout(width="130px"),
             tooltip="euler, ddim: one look a step. heun: two. dpmpp_2m: one, and remembers the last. ddpm: throws dice")
         self.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
-        self.tie("steps", steps, lambda v: _make_room(steps, v))
-        self.tie("guidance", guidance, lambda v: _make_room(guidance, v))
+        self.tie("steps", steps, lambda v: make_room(steps, v))
+        self.tie("guidance", guidance, lambda v: make_room(guidance, v))
         self.tie("sampler", sampler)
-        return _row(seed, dice, steps, guidance, sampler)
+        return row(seed, dice, steps, guidance, sampler)
 
     def _draw_or_replay(self) -> None:
         if self.shown is not None and self.error is None and self.shown.run.settings == self.asked():
             self.stage.play()
         else:
             self.draw()
-
-
-def _row(*widgets: ipw.Widget) -> ipw.Box:
-    row = ipw.Box(widgets)
-    row.add_class("ex-row")
-    return row
-
-
-def _make_room(slider: ipw.Widget, value: float) -> float:
-    """A value from code may lie beyond the slider's end: then the slider grows."""
-    slider.max = max(slider.max, value)
-    return value
 
 
 def _work(run: Run) -> str:

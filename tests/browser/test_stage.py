@@ -8,7 +8,7 @@ import pytest
 from lab import browser
 from playwright.sync_api import Page, expect
 
-from explorable.widgets.stage import HERE
+from explorable.widgets.stage import script
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +41,7 @@ def page(chromium: str) -> Iterator[Page]:
     with browser(chromium) as context:
         page = context.new_page()
         page.set_content(PAGE)
-        page.evaluate(MODEL, (HERE / "stage.js").read_text("utf-8"))
+        page.evaluate(MODEL, script())
         yield page
 
 

@@ -1,0 +1,185 @@
+// How each kind of layer is read from its bytes, and painted onto a canvas. layers.py says what the kinds are.
+//
+// An opened layer has: at(index), paint(context, index, how) and, where it is made of places, width, height and
+// read(index, x, y). how: {over: whether something lies below it, opacity, frame, colour(idea), ratio}.
+
+const FINE = 65535; // positions come in so many parts of a panel's side
+const HEAT = [[4, 4, 22], [81, 18, 106], [182, 54, 90], [247, 138, 24], [252, 253, 170]]; // dark to light, for all eyes
+const SHOW_VALUES = 3; // digits after the point
+
+/** Where in a layer the frame at some positions lies, {frame: 3, word: 1}: row-major over the layer's own axes. */
+export function indexAt(spec, positions) {
+  const axes = spec.axes ?? ["frame"];
+  return axes.reduce((index, name, k) => index * spec.shape[k] + Math.min(positions[name] ?? 0, spec.shape[k] - 1), 0);
+}
+
+/** How many frames a layer holds, over all of its axes. */
+export function countOf(spec) {
+  return (spec.axes ?? ["frame"]).reduce((count, _, k) => count * spec.shape[k], 1);
+}
+
+/** The colour of a share from 0 to 1, [red, green, blue]. */
+export function heat(share) {
+  const at = Math.max(0, Math.min(1, share)) * (HEAT.length - 1);
+  const k = Math.min(Math.floor(at), HEAT.length - 2);
+  return HEAT[k].map((low, i) => Math.round(low + (at - k) * (HEAT[k + 1][i] - low)));
+}
+
+const TABLE = Array.from({ length: 256 }, (_, v) => heat(v / 255));
+
+function bytesOf(view, Type, length) {
+  const buffer = view.buffer ?? view;
+  const start = view.byteOffset ?? 0;
+  // A typed array of two bytes an item must start at an even place: a copy always does.
+  return start % Type.BYTES_PER_ELEMENT ? new Type(buffer.slice(start, start + length * Type.BYTES_PER_ELEMENT))
+    : new Type(buffer, start, length);
+}
+
+function canvasOf(width, height, fill) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  canvas.setAttribute("aria-hidden", "true");
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  fill(image.data);
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** Frames as small canvases, each made when first needed, then kept. */
+function openPictures(spec, view) {
+  const [height, width] = spec.shape.slice(-3);
+  const size = width * height * 3;
+  const bytes = bytesOf(view, Uint8Array, countOf(spec) * size);
+  const kept = [];
+  const at = (k) => (kept[k] ??= canvasOf(width, height, (data) => {
+    for (let from = k * size, to = 0; to < data.length; from += 3, to += 4) {
+      data[to] = bytes[from];
+      data[to + 1] = bytes[from + 1];
+      data[to + 2] = bytes[from + 2];
+      data[to + 3] = 255;
+    }
+  }));
+  return { width, height, at, paint: (context, k) => stretch(context, at(k), true) };
+}
+
+/** Numbers as heat: alone, every place a square of its own; over a picture, soft and clear where it is to be seen. */
+function openMaps(spec, view) {
+  const [height, width] = spec.shape.slice(-2);
+  const size = width * height;
+  const bytes = bytesOf(view, Uint8Array, countOf(spec) * size);
+  const kept = [];
+  const at = (k) => (kept[k] ??= canvasOf(width, height, (data) => {
+    for (let from = k * size, to = 0; to < data.length; from += 1, to += 4) {
+      const [red, green, blue] = TABLE[bytes[from]];
+      data[to] = red;
+      data[to + 1] = green;
+      data[to + 2] = blue;
+      data[to + 3] = 255;
+    }
+  }));
+  const read = (k, x, y) => {
+    const [column, line] = [Math.min(Math.floor(x * width), width - 1), Math.min(Math.floor(y * height), height - 1)];
+    const value = spec.low + (bytes[k * size + line * width + column] / 255) * (spec.high - spec.low);
+    return `${value.toFixed(SHOW_VALUES)}${spec.unit ? ` ${spec.unit}` : ""} at column ${column}, row ${line}`;
+  };
+  const paint = (context, k, how) => {
+    context.globalAlpha = how.over ? how.opacity : 1;
+    stretch(context, at(k), how.over);
+    context.globalAlpha = 1;
+  };
+  return { width, height, at, read, paint, overlays: true };
+}
+
+function stretch(context, canvas, smooth) {
+  context.imageSmoothingEnabled = smooth;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(canvas, 0, 0, context.canvas.width, context.canvas.height);
+}
+
+/** Moving points. With a trail, the line on which each came: through the earlier frames, all else being the same. */
+function openPoints(spec, view) {
+  const count = spec.shape.at(-2);
+  const parts = bytesOf(view, Uint16Array, countOf(spec) * count * 2);
+  const marks = new Set(spec.marks);
+  const byFrame = (spec.axes ?? ["frame"]).indexOf("frame");
+  const stride = byFrame < 0 ? 0 : spec.shape.slice(byFrame + 1, -2).reduce((a, b) => a * b, 1);
+  const group = (i) => (spec.groups ? spec.groups[i] : 0);
+
+  function paint(context, k, how) {
+    const { width, height } = context.canvas;
+    const place = (index, i) => {
+      const at = (index * count + i) * 2;
+      return [(parts[at] / FINE) * width, (1 - parts[at + 1] / FINE) * height];
+    };
+    const radius = (spec.size / 1000) * width;
+    spec.ideas.forEach((idea, g) => {
+      const members = Array.from({ length: count }, (_, i) => i).filter((i) => group(i) === g);
+      context.fillStyle = context.strokeStyle = how.colour(idea);
+      if (spec.trail && stride) {
+        context.globalAlpha = count > 100 ? 0.25 : 0.7;
+        context.lineWidth = Math.max(1, radius / 3);
+        context.beginPath();
+        for (const i of members) {
+          for (let f = 0; f <= how.frame; f += 1) {
+            const [x, y] = place(k - (how.frame - f) * stride, i);
+            if (f) context.lineTo(x, y);
+            else context.moveTo(x, y);
+          }
+        }
+        context.stroke();
+      }
+      context.globalAlpha = count > 100 ? 0.7 : 1;
+      context.beginPath();
+      for (const i of members) {
+        const [x, y] = place(k, i);
+        const r = marks.has(i) ? radius * 1.8 : radius;
+        context.moveTo(x + r, y);
+        context.arc(x, y, r, 0, 2 * Math.PI);
+      }
+      context.fill();
+      context.globalAlpha = 1;
+      context.lineWidth = Math.max(1.5, radius / 3);
+      context.strokeStyle = how.colour("text");
+      for (const i of members.filter((m) => marks.has(m))) {
+        const [x, y] = place(k, i);
+        context.beginPath();
+        context.arc(x, y, radius * 1.8, 0, 2 * Math.PI);
+        context.stroke();
+      }
+    });
+  }
+  return { paint };
+}
+
+function openArrows(spec, view) {
+  const count = spec.shape.at(-2);
+  const parts = bytesOf(view, Uint16Array, countOf(spec) * count * 4);
+
+  function paint(context, k, how) {
+    const { width, height } = context.canvas;
+    const head = width / 70;
+    context.strokeStyle = how.colour(spec.idea);
+    context.lineWidth = Math.max(1, width / 500);
+    context.globalAlpha = 0.6;
+    context.beginPath();
+    for (let i = 0; i < count; i += 1) {
+      const [x0, y0, x, y] = parts.subarray((k * count + i) * 4, (k * count + i + 1) * 4);
+      const [ax, ay, bx, by] = [(x0 / FINE) * width, (1 - y0 / FINE) * height, (x / FINE) * width, (1 - y / FINE) * height];
+      const angle = Math.atan2(by - ay, bx - ax);
+      const side = Math.min(head, Math.hypot(bx - ax, by - ay) / 2);
+      context.moveTo(ax, ay);
+      context.lineTo(bx, by);
+      for (const turn of [2.6, -2.6]) {
+        context.moveTo(bx, by);
+        context.lineTo(bx + side * Math.cos(angle + turn), by + side * Math.sin(angle + turn));
+      }
+    }
+    context.stroke();
+    context.globalAlpha = 1;
+  }
+  return { paint };
+}
+
+/** How each kind of layer is opened. */
+export const OPENERS = { picture: openPictures, map: openMaps, points: openPoints, arrows: openArrows };

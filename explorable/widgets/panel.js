@@ -1,0 +1,205 @@
+// A panel: layers painted on top of each other on one canvas, with a title, what is under the pointer, and the hand.
+import { indexAt } from "./layers.js";
+
+const MOST_PIXELS = 1024; // a side of the canvas, on sharp screens
+const NUDGE = 1 / 32; // of a panel's side: how far an arrow key moves the cross
+
+/** An element with attributes, listeners (onclick: f) and children. Text stays text: never innerHTML. */
+export function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    else if (value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/** JupyterLab takes arrows, space and letters for itself, unless the focused element says otherwise. */
+export function makeFocusable(tag, attributes, ...children) {
+  return make(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
+}
+
+const HANDS = {
+  click: "Click, or move the cross with the arrow keys and press Enter.",
+  drag: "Drag, or move with the arrow keys.",
+  brush: "Drag over a region, or move with the arrow keys; with Shift they stretch the region.",
+  draw: "Draw with the pointer held down, or move the cross with the arrow keys and press Enter for each point.",
+};
+
+/** What its owner must have: layers (opened, by name), specs, positions(), colour(idea), opacity, report(pointer). */
+export class Panel {
+  constructor(owner, spec) {
+    Object.assign(this, { owner, spec, hand: null, cross: [0.5, 0.5], strokes: [] });
+    this.canvas = make("canvas", { class: "ex-picture", role: "img" });
+    this.title = make("div", { class: "ex-panel-title" }, spec.title ?? "");
+    this.readout = make("div", { class: "ex-readout" });
+    this.box = make("div", { class: "ex-frame" }, this.canvas, this.readout);
+    this.element = make("div", { class: "ex-panel", "data-panel": spec.name }, this.title, this.box);
+    this.element.classList.toggle("ex-untitled", !spec.title);
+    if (spec.at) {
+      const [column, row, columns, rows] = spec.at;
+      this.element.style.gridArea = `${row} / ${column} / span ${rows} / span ${columns}`;
+    }
+    this.canvas.addEventListener("pointermove", (event) => this.tell(event));
+    this.canvas.addEventListener("pointerleave", () => (this.readout.textContent = ""));
+    if (spec.reports) this.listen();
+    this.resize = new ResizeObserver(() => this.fit());
+    this.resize.observe(this.canvas);
+  }
+
+  close() {
+    this.resize.disconnect();
+  }
+
+  /** The layers on show, the lowest first. */
+  shown() {
+    const names = this.spec.layers.filter((name) => this.owner.layers.has(name));
+    return this.spec.choose ? names.filter((name) => name === this.owner.layer) : names;
+  }
+
+  shape() {
+    const placed = this.spec.layers.map((name) => this.owner.layers.get(name)).find((layer) => layer?.width);
+    const extent = this.spec.layers.map((name) => this.owner.specs.get(name)?.extent).find((e) => e);
+    const spread = extent && (extent[1] - extent[0]) / (extent[3] - extent[2]);
+    this.box.style.aspectRatio = this.spec.ratio ?? (placed ? placed.width / placed.height : spread ?? 1);
+  }
+
+  paint() {
+    const context = this.canvas.getContext("2d");
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    const positions = this.owner.positions();
+    this.shown().forEach((name, k) => {
+      this.owner.layers.get(name).paint(context, indexAt(this.owner.specs.get(name), positions), {
+        over: k > 0, opacity: this.owner.opacity, frame: positions.frame, colour: (idea) => this.owner.colour(idea) });
+    });
+    if (this.spec.reports) this.paintHand(context);
+  }
+
+  /** As many pixels as the screen has, and no more. */
+  fit() {
+    const scale = Math.min(window.devicePixelRatio || 1, MOST_PIXELS / Math.max(this.canvas.clientWidth, 1));
+    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) => Math.round(side * scale));
+    if (!width || (width === this.canvas.width && height === this.canvas.height)) return;
+    Object.assign(this.canvas, { width, height });
+    this.paint();
+  }
+
+  // ---- the hand ------------------------------------------------------------------------------------------------
+
+  where(event) {
+    const { left, top, width, height } = this.canvas.getBoundingClientRect();
+    return [(event.clientX - left) / width, (event.clientY - top) / height].map((v) => Math.max(0, Math.min(1, v)));
+  }
+
+  /** Say the number under the pointer. */
+  tell(event) {
+    const [x, y] = this.where(event);
+    const name = this.shown().findLast((n) => this.owner.layers.get(n).read);
+    if (name) this.readout.textContent = this.owner.layers.get(name).read(indexAt(this.owner.specs.get(name), this.owner.positions()), x, y);
+  }
+
+  listen() {
+    const { canvas } = this;
+    canvas.tabIndex = 0;
+    canvas.setAttribute("data-lm-suppress-shortcuts", "true");
+    canvas.classList.add("ex-handled");
+    canvas.title = HANDS[this.spec.reports];
+    canvas.addEventListener("pointerdown", (event) => this.down(event));
+    canvas.addEventListener("pointermove", (event) => this.hand && this.move(this.where(event)));
+    canvas.addEventListener("pointerup", (event) => this.hand && this.up(this.where(event)));
+    canvas.addEventListener("pointercancel", () => (this.hand = null));
+    canvas.addEventListener("keydown", (event) => this.key(event));
+    canvas.addEventListener("focus", () => this.paint());
+    canvas.addEventListener("blur", () => this.paint());
+  }
+
+  down(event) {
+    if (event.button) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.canvas.focus();
+    this.hand = this.where(event);
+    this.strokes = [this.hand];
+    this.cross = this.hand;
+    if (this.spec.reports === "drag") this.say(this.hand, false);
+    event.preventDefault();
+  }
+
+  move(at) {
+    this.cross = at;
+    if (this.spec.reports === "draw") this.strokes.push(at);
+    if (this.spec.reports === "drag" || this.spec.reports === "brush") this.say(at, false);
+    this.paint();
+  }
+
+  up(at) {
+    this.say(at, true);
+    this.hand = null;
+    this.paint();
+  }
+
+  /** Tell the owner what the hand did. */
+  say(at, done) {
+    const kind = this.spec.reports;
+    const [x, y] = at;
+    const said = { panel: this.spec.name, kind, x, y };
+    if (kind === "drag") Object.assign(said, { done });
+    if (kind === "brush") {
+      this.region = [...this.hand, x, y];
+      Object.assign(said, { x0: this.hand[0], y0: this.hand[1], done });
+    }
+    if (kind === "draw") Object.assign(said, { points: this.strokes });
+    this.owner.report(said);
+  }
+
+  key(event) {
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const kind = this.spec.reports;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in moves) {
+      const [dx, dy] = moves[event.key];
+      const from = this.cross;
+      this.cross = [from[0] + dx * NUDGE, from[1] + dy * NUDGE].map((v) => Math.max(0, Math.min(1, v)));
+      this.anchor = event.shiftKey ? (this.anchor ?? from) : null;
+      if (kind === "drag" || kind === "brush") this.sayByKey(true);
+    } else if (event.key === "Enter" && (kind === "click" || kind === "draw")) {
+      this.strokes = [...this.strokes, this.cross];
+      this.sayByKey(true);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.paint();
+  }
+
+  sayByKey(done) {
+    this.hand = this.anchor ?? this.cross;
+    this.say(this.cross, done);
+    this.hand = null;
+  }
+
+  paintHand(context) {
+    const { width, height } = context.canvas;
+    context.strokeStyle = "#fff";
+    context.lineWidth = Math.max(2, width / 200);
+    context.shadowColor = "#000";
+    context.shadowBlur = 4;
+    context.beginPath();
+    if (this.spec.reports === "brush" && this.region) {
+      const [x0, y0, x, y] = this.region;
+      context.rect(x0 * width, y0 * height, (x - x0) * width, (y - y0) * height);
+    }
+    if (this.spec.reports === "draw") {
+      for (const [x, y] of this.strokes) context.rect(x * width - 2, y * height - 2, 4, 4);
+    }
+    if (this.canvas.matches(":focus-visible") && this.spec.reports !== "draw") {
+      const [x, y] = [this.cross[0] * width, this.cross[1] * height];
+      const arm = width / 30;
+      context.moveTo(x - arm, y);
+      context.lineTo(x + arm, y);
+      context.moveTo(x, y - arm);
+      context.lineTo(x, y + arm);
+    }
+    context.stroke();
+    context.shadowBlur = 0;
+  }
+}

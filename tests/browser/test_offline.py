@@ -1,0 +1,62 @@
+"""The offline file: opened from disk, with no network, scrubbed by mouse and keyboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lab import browser
+from playwright.sync_api import expect
+
+from explorable.widgets.layers import Arrows, Axis, Layer, Map, Panel, Points
+from explorable.widgets.offline import page
+from explorable.widgets.stage import Stage
+
+pytestmark = pytest.mark.browser
+
+
+def stage() -> Stage:
+    """Every kind of layer, two further axes, three panels."""
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 255, 5, dtype=np.uint8)
+    pictures = np.broadcast_to(ramp[:, None, None, None], (5, 8, 8, 3))
+    maps = rng.random((5, 3, 4, 4))
+    made = Stage()
+    made.show(
+        [Layer("seen", "Seen", pictures), Map("read", "Read", maps, axes=("frame", "word"), unit="of 1"),
+         Points("path", "Path", rng.uniform(-1, 1, (5, 6, 2)), trail=True, marks=(0,)),
+         Arrows("field", "Field", rng.uniform(-1, 1, (5, 9, 4)))],
+        [f"</script> step {k}" for k in range(5)], strip="seen", 
+         axes=[Axis("word", "word", ("<b>red</b>", "car", "pad"))],
+        panels=[Panel("main", ("seen", "read"), "A word over a picture"), Panel("alone", ("read",), "The map alone"),
+                Panel("plane", ("field", "path"), "Paths", reports="drag")])
+    return made
+
+
+def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, tmp_path: Path):
+    file = tmp_path / "saved.html"
+    file.write_text(page("What is <here>?", stage(), "<p>seen</p>", "<table></table>", "x < 1"), "utf-8")
+    with browser(chromium) as context:
+        context.set_offline(True)
+        tab = context.new_page()
+        wrong: list[str] = []
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        tab.goto(file.as_uri())
+        expect(tab.get_by_role("heading")).to_have_text("What is <here>?")
+        slider = tab.locator(".ex-slider")
+        expect(tab.locator(".ex-caption")).to_have_text("</script> step 4")
+        paint = "k => [...document.querySelectorAll('.ex-picture')].map(c => c.toDataURL())[k]"
+        before = [tab.evaluate(paint, k) for k in range(3)]
+        slider.focus()
+        tab.keyboard.press("ArrowLeft")
+        expect(tab.locator(".ex-caption")).to_have_text("</script> step 3")
+        assert all(tab.evaluate(paint, k) != before[k] for k in range(3))
+        before = [tab.evaluate(paint, k) for k in range(3)]
+        tab.get_by_label("car", exact=True).check(force=True)
+        after = [tab.evaluate(paint, k) for k in range(3)]
+        assert [a != b for a, b in zip(after, before, strict=True)] == [True, True, False]
+        tab.locator(".ex-picture").nth(1).hover(position={"x": 5, "y": 5})
+        expect(tab.locator(".ex-readout").nth(1)).to_contain_text("of 1 at column 0, row 0")
+        assert wrong == []

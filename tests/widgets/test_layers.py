@@ -1,0 +1,63 @@
+"""What goes to the stage: shapes that fit the axes, bytes that say the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from explorable.widgets.layers import Arrows, Axis, Layer, Map, Panel, Points, Recording
+from explorable.widgets.stage import Stage
+
+STEPS = [f"step {k}" for k in range(3)]
+WORDS = Axis("word", "word", ("red", "car"))
+
+
+def test_a_map_keeps_its_numbers_to_one_part_in_255():
+    numbers = np.random.default_rng(0).uniform(0, 3, (3, 2, 4, 5))
+    layer = Map("read", "Read", numbers, axes=("frame", "word"))
+    Recording((layer,), tuple(STEPS), (WORDS,))
+    low, high = layer.ends()
+    back = low + np.frombuffer(layer.data(), np.uint8).reshape(numbers.shape) / 255 * (high - low)
+    assert (low, high) == (0, numbers.max()) and np.abs(back - numbers).max() <= 0.5 * high / 255 + 1e-9
+    assert Map("flat", "Flat", np.zeros((3, 2, 2))).ends() == (0, 1)  # nothing to divide by
+
+
+def test_points_keep_their_places_and_what_lies_outside_is_put_on_the_edge():
+    places = np.array([[[-2.0, -1.0], [2.0, 3.0], [0.5, 9.0]]] * 3)
+    layer = Points("path", "Path", places, extent=(-2, 2, -1, 3))
+    parts = np.frombuffer(layer.data(), "<u2").reshape(3, 3, 2) / 65535
+    assert parts[0].tolist() == pytest.approx(np.array([[0, 0], [1, 1], [0.625, 1]]), abs=1e-4)
+    ends = np.array([[[-2.0, -1.0, 2.0, 3.0]]] * 3)
+    arrows = Arrows("field", "Field", ends, extent=(-2, 2, -1, 3))
+    assert arrows.data() == np.array([0, 0, 65535, 65535] * 3, "<u2").tobytes()
+
+
+@pytest.mark.parametrize(("layer", "why"), [
+    (Map("a", "A", np.zeros((3, 4, 4)), axes=("frame", "head")), "spans head: this stage has frame, word"),
+    (Map("a", "A", np.zeros((3, 4, 4)), axes=("frame", "word")), r"must be \(3, 2, height, width\), finite numbers"),
+    (Map("a", "A", np.full((3, 4, 4), np.nan)), "finite numbers"),
+    (Layer("a", "A", np.zeros((3, 4, 4, 3))), "uint8"),
+    (Layer("a", "A", np.zeros((2, 4, 4, 3), np.uint8)), r"must be \(3, height, width, 3\) uint8"),
+    (Points("a", "A", np.zeros((3, 4, 3))), r"points, 2\)"),
+    (Arrows("a", "A", np.zeros((3, 4, 2))), r"arrows, 4\)"),
+])
+def test_a_layer_that_does_not_fit_is_refused_by_name(layer, why):
+    with pytest.raises(ValueError, match=why):
+        Recording((layer,), tuple(STEPS), (WORDS,))
+
+
+def test_a_panel_of_a_layer_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="panel 'main' shows b: there are a"):
+        Recording((Map("a", "A", np.zeros((3, 2, 2))),), tuple(STEPS), (), (Panel("main", ("a", "b")),))
+
+
+def test_a_recording_that_takes_the_place_of_another_leaves_the_reader_where_they_are():
+    made, layer = Stage(), Map("a", "A", np.zeros((3, 2, 2, 2)), axes=("frame", "word"))
+    made.show([layer], STEPS, axes=[WORDS], plays=False)
+    assert (made.frame, made.at) == (2, {"word": 0})  # the first one rests on its end
+    made.frame, made.at = 1, {"word": 1}
+    made.show([layer], STEPS, axes=[WORDS], plays=False)
+    assert (made.frame, made.at, made.arrival) == (1, {"word": 1}, 2)
+    made.show([layer], STEPS, axes=[WORDS])
+    assert made.frame == 2
+    made.close()
