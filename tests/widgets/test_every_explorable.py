@@ -1,0 +1,148 @@
+"""What every explorable promises, tried on each of them with a tiny untrained model. A new one is a row here."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import warnings
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import ipywidgets as ipw
+import pandas as pd
+import pytest
+import traitlets as tr
+import xarray as xr
+from ipywidgets.widgets.widget import _instances as MODELS
+from tiny import CountingPipeline
+
+import explorable as ex
+from explorable.widgets.base import Explorable, _below
+
+# For each: what it is opened with, and the trait that a burst of events moves, through these values.
+EXPLORABLES: dict[str, tuple[dict[str, Any], str, list]] = {
+    "Studio": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
+}
+CONTROLS = (ipw.Text, ipw.Textarea, ipw.IntSlider, ipw.FloatSlider, ipw.IntRangeSlider, ipw.FloatRangeSlider,
+            ipw.Dropdown, ipw.Button, ipw.ToggleButton, ipw.ToggleButtons, ipw.Checkbox, ipw.BoundedIntText, ipw.SelectionSlider,
+            ipw.FloatLogSlider, ipw.RadioButtons, ipw.Select, ipw.IntText, ipw.FloatText)
+LARGEST = 5_000_000  # bytes of a saved file
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
+
+@pytest.fixture(params=EXPLORABLES)
+def name(request) -> str:
+    return request.param
+
+
+def opened(name: str, pipe: CountingPipeline) -> Explorable:
+    made = getattr(ex, name)(pipe, **EXPLORABLES[name][0])
+    made.wait(60)
+    return made
+
+
+@pytest.fixture
+def made(name: str, pipe: CountingPipeline) -> Iterator[Explorable]:
+    made = opened(name, pipe)
+    yield made
+    pipe.go_on.set()
+    made.close()
+
+
+def test_it_asks_a_question_answers_it_and_gives_it_a_score(name, made):
+    assert made.error is None and made.shown is not None
+    assert made.question.endswith("?") and made.question in made.children[0].value
+    assert made.stage in list(_below(made)) and made.stage.captions
+    if name != "Studio":  # whose score is the exam
+        assert "ex-seen" in made._seen.value and "ex-score" in made._score.value
+
+
+def test_what_is_on_the_screen_can_be_taken_away(made):
+    assert isinstance(made.data, xr.Dataset) and len(made.data) and made.data.nbytes < 300e6
+    table = made.table()
+    assert isinstance(table, pd.DataFrame) and len(table)
+
+
+def test_its_code_runs(made, pipe, monkeypatch):
+    monkeypatch.setattr(ex, "load", lambda *args, **kwargs: pipe, raising=False)
+    code = made.code()
+    assert code.startswith("import explorable as ex")
+    exec(compile(code, "code", "exec"), {"pipe": pipe})
+
+
+def test_every_control_has_a_name(made):
+    controls = [w for w in _below(made) if isinstance(w, CONTROLS)]
+    assert controls
+    nameless = [w for w in controls if not (getattr(w, "description", "") or getattr(w, "tooltip", ""))]
+    silent = [w for w in controls if not (getattr(w, "tooltip", None) or getattr(w, "tooltips", None)
+                                          or getattr(w, "description_tooltip", None) or w.description)]
+    assert nameless == [] and silent == []
+
+
+def test_a_burst_ends_on_the_last_value_and_computes_few(name, made, monkeypatch):
+    _, trait, values = EXPLORABLES[name]
+    done, compute = [], made.compute
+
+    def counted(*args):
+        answer = compute(*args)
+        done.append(answer)
+        return answer
+
+    monkeypatch.setattr(made, "compute", counted)
+    for value in values:
+        setattr(made, trait, value)
+    made.wait(60)
+    assert getattr(made, trait) == values[-1] and made.error is None
+    assert made.shown is done[-1] and len(done) <= max(5, len(values) // 10)
+
+
+def test_a_setting_that_it_has_not_is_refused_by_name(name, pipe):
+    with pytest.raises(TypeError, match=r"has no setting 'colourr'"):
+        getattr(ex, name)(pipe, colourr=3)
+
+
+def test_an_error_in_words_keeps_what_was_shown(name, made, monkeypatch):
+    before, (_, trait, values) = made.shown, EXPLORABLES[name]
+
+    def broken(*args):
+        raise ValueError("there is no <such> thing")
+
+    monkeypatch.setattr(made, "compute", broken)
+    setattr(made, trait, values[len(values) // 2])
+    made.wait()
+    assert made.shown is before and "There is no &lt;such&gt; thing." in made._status.value
+
+
+def test_its_text_stands_still(made):
+    assert len(repr(made)) < 110 and "0x" not in repr(made)
+
+
+def test_the_saved_file_is_whole_and_small(made, tmp_path):
+    path = made.save_html(tmp_path / "saved.html")
+    text = path.read_text("utf-8")
+    assert path.stat().st_size < LARGEST
+    assert made.question in text and "ex-table" in text and "DecompressionStream" in text
+    assert "https://" not in text.replace("https://www.w3.org", "") and "src=" not in text
+
+
+def test_closing_leaves_nothing(name, pipe):
+    opened(name, pipe).close()  # what is made once a kernel is made
+    gc.collect()
+    before = set(MODELS)
+    made = opened(name, pipe)
+    gone = weakref.ref(made)
+    made.close()
+    del made
+    gc.collect()
+    assert set(MODELS) <= before
+    assert not [t for t in threading.enumerate() if t.name.startswith("explorable-")]
+    assert gone() is None
+
+
+def test_a_refused_value_leaves_the_old_one(name, made):
+    for trait in made.asks:
+        old = getattr(made, trait)
+        with pytest.raises((tr.TraitError, ValueError)), warnings.catch_warnings():
+            setattr(made, trait, object())
+        assert getattr(made, trait) == old
