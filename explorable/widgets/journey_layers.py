@@ -1,0 +1,108 @@
+"""A journey on the stage: its pictures, its plane with every step as a point, and the panels they are shown in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .journey import Journey
+from .stage import Layer, Panel, Points
+
+BLANK = 127  # grey, where a branch has not left yet
+SPREAD, PIXELS = 48, 4  # brightness a unit of noise; pixels a side of a place of the latent
+COLOURS = ("other", "plain", "noise", "picture")  # branch, dissolving, x_t, estimate: the later is painted over
+
+
+def pictures(journey: Journey) -> list[Layer]:
+    """What is held, what is believed, and the noise between them, as pictures; of a branch too."""
+    m, p = len(journey.times), journey.parent
+    start = journey.parent.run.latents.values[0]
+    made = [Layer("held", "x_t", np.concatenate([journey.away, p.held]), "the noisy latent, decoded"),
+            Layer("believed", "estimate", np.concatenate([np.repeat(journey.source[None], m, 0), p.believed]),
+                  "the denoised estimate, decoded; while a picture dissolves, that picture"),
+            Layer("noise", "noise", np.concatenate([np.repeat(_noise_picture(start[None]), m, 0),
+                                                    _noise_picture(p.noise)]),
+                  "(x_t - alpha x0) / sigma: latent channels 1 to 3 as red, green and blue")]
+    if journey.branch is not None:
+        b = journey.branch
+        for name, frames in (("held", b.held), ("believed", b.believed), ("noise", _noise_picture(b.noise))):
+            empty = np.full((m + b.first, *frames.shape[1:]), BLANK, np.uint8)
+            made.append(Layer(f"branch {name}", f"branch: {name}", np.concatenate([empty, frames])))
+    return made
+
+
+def _noise_picture(noise: np.ndarray) -> np.ndarray:
+    """The first three channels of (frames, 4, 16, 16) as colours, (frames, 64, 64, 3) uint8: grey is 0."""
+    colours = np.clip(BLANK + SPREAD * noise[:, :3], 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return colours.repeat(PIXELS, 1).repeat(PIXELS, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """The plane as points: `moving` (frames, points, 2), `places` (n, 2), and the frame that each place belongs to."""
+
+    moving: np.ndarray
+    groups: list[int]
+    places: np.ndarray
+    place_groups: list[int]
+    frames: np.ndarray
+    extent: tuple[float, float, float, float]
+
+    def layers(self) -> list[Layer]:
+        """Every place that is passed, small; and over them where things are at a frame, with the ways there."""
+        return [Points("places", "every step", self.places, axes=(), extent=self.extent, groups=self.place_groups,
+                       ideas=COLOURS, size=6),
+                Points("ways", "where it is", self.moving, extent=self.extent, groups=self.groups, ideas=COLOURS,
+                       trail=True, marks=tuple(range(len(self.groups))), size=9)]
+
+    def frame_near(self, x: float, y: float) -> int:
+        """The frame of the place nearest to a point of the panel, in parts of it from its left upper corner."""
+        left, right, bottom, top = self.extent
+        at = np.array([left + x * (right - left), top - y * (top - bottom)])
+        return int(self.frames[np.square(self.places - at).sum(1).argmin()])
+
+
+def ways(journey: Journey) -> Ways:
+    """The ways of the journey in its plane."""
+    m, count = len(journey.times), len(journey.parent.steps)
+    gone = journey.plane.at(journey.gone)
+    start = journey.plane.at(journey.parent.run.latents.values[:1])
+    moving, groups = [np.concatenate([gone, np.repeat(start, count, 0)])], [1]
+    places, place_groups, frames = [gone], [1] * m, [np.arange(m)]
+    for name, strand in journey.strands.items():
+        for idea, latents in (("noise", strand.latents), ("picture", strand.estimates)):
+            flat = journey.plane.at(latents)
+            group = 0 if name == "branch" else COLOURS.index(idea)
+            moving.append(np.concatenate([np.repeat(flat[:1], m, 0), flat]))  # it waits where it will begin
+            groups.append(group)
+            places.append(flat[strand.first :])
+            place_groups += [group] * (count - strand.first)
+            frames.append(m + np.arange(strand.first, count))
+    every = np.concatenate(places)
+    return Ways(np.stack(moving, 1), groups, every, place_groups, np.concatenate(frames),
+                _around(every, 2.0 if journey.branch is None else 1.0))
+
+
+def _around(points: np.ndarray, ratio: float) -> tuple[float, float, float, float]:
+    """A frame around points, `ratio` times as wide as high, so that both directions have one scale."""
+    low, high = points.min(0), points.max(0)
+    (x, y), (wide, tall) = (low + high) / 2, np.maximum(high - low, 1e-6) * 1.12
+    half = max(wide / ratio, tall) / 2
+    return float(x - ratio * half), float(x + ratio * half), float(y - half), float(y + half)
+
+
+def panels(journey: Journey) -> list[Panel]:
+    """Three pictures and the plane beside them; a branch's three below."""
+    share, branched = journey.plane.share, journey.branch is not None
+    both = " of both runs" if branched else ""
+    title = f"PCA of latents and estimates{both}: {share[0]:.0%} + {share[1]:.0%} of variance"
+    made = [Panel("held", ("held",), "x_t: the latent, decoded", at=(1, 1, 1, 1)),
+            Panel("believed", ("believed",), "denoised estimate", at=(2, 1, 1, 1)),
+            Panel("noise", ("noise",), "its noise: 3 channels as RGB", at=(3, 1, 1, 1)),
+            Panel("ways", ("places", "ways"), title, at=(4, 1, 2, 1 + branched), reports="click")]
+    if branched:
+        titles = {"held": "branch: x_t", "believed": "branch: estimate", "noise": "branch: noise"}
+        made += [Panel(f"branch {name}", (f"branch {name}",), text, at=(k, 2, 1, 1))
+                 for k, (name, text) in enumerate(titles.items(), 1)]
+    return made

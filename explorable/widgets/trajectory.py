@@ -1,0 +1,320 @@
+"""NoiseTrajectory: a picture dissolves into static, static becomes a picture, and the way back can be branched."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets as ipw
+import numpy as np
+import traitlets as tr
+import xarray as xr
+
+from ..figures.trajectory import distance_chart
+from ..measure.trajectory import NEAR, signal_to_noise
+from ..pipeline import Pipeline
+from ..run import Run
+from ..settings import GUIDANCE, SAMPLERS, Settings, check
+from .base import Explorable, Progress
+from .chart import Chart
+from .journey import Journey, Wish, captions, remark, scored, seen, travel
+from .journey_layers import Ways, panels, pictures, ways
+from .parts import make_room, row
+from .stage import Stage
+
+ORIGINS = {"a drawing of the prompt": "drawing", "the finished picture": "finished"}
+ELSEWHERE = "a black cat on a beach at night"  # the other words of the examples
+EXAMPLES = {"other words, early": (0.1, "words"), "other words, late": (0.6, "words"),  # at which share of the steps
+            "fresh noise, early": (0.2, "noise"), "fresh noise, late": (0.6, "noise")}
+DICE, LARGEST_SHOWN = 10_000, 2**53 - 1
+NARROW = {"description_width": "initial"}
+
+
+class NoiseTrajectory(Explorable):
+    """How does static become a picture?
+
+        w = NoiseTrajectory(prompt="a red car on a mountain road", seed=3)
+        w.branch(step=2, prompt="a black cat on a beach")     # rewind, and go on with other words
+        w.wait()
+        w.run, w.branch_run                                   # both, to look into
+
+    prompt, seed, steps, guidance, sampler: of the run, as in calling a pipeline. origin: what dissolves, "drawing"
+    (of the prompt, by the picture world) or "finished" (the run's own picture). branch_step: where the branch leaves;
+    branch_prompt, branch_seed, branch_guidance: what it changes, None for nothing. Without a change there is none.
+    """
+
+    question = "How does static become a picture?"
+    doing = "Walking from noise to a picture …"
+    asks = ("prompt", "seed", "steps", "guidance", "sampler", "origin", "branch_step", "branch_prompt", "branch_seed",
+            "branch_guidance")
+
+    prompt = tr.Unicode("a red car on a mountain road")
+    seed = tr.Int(0)
+    steps = tr.Int(20)
+    guidance = tr.Float(GUIDANCE)
+    sampler = tr.Unicode("euler")
+    origin = tr.Enum(tuple(ORIGINS.values()), "drawing")
+    branch_step = tr.Int(2)
+    branch_prompt = tr.Unicode(None, allow_none=True)
+    branch_seed = tr.Int(None, allow_none=True)
+    branch_guidance = tr.Float(None, allow_none=True)
+
+    def __init__(self, pipe: Pipeline | None = None, **values: Any):
+        super().__init__(pipe, **values)
+        self.stage = Stage(waiting="The first walk is on its way …")
+        self.chart = Chart()
+        self._ways: Ways | None = None
+        self._staged: Journey | None = None
+        legend = ipw.HTML('<span class="ex-help">One slider, both ways: first a picture dissolves, then the same noise '
+                          "becomes a picture. In the plane: grey, what dissolves; the rest coloured as in the chart. "
+                          "Click near a point to go to its step.</span>")
+        self.frame_with(self._run_row(), self._branch_row(), self._examples(), self.stage, legend, self.chart,
+                        self._seen, self._score, self._status, self._bar)
+        self.stage.observe(self._clicked, names="pointer")
+        self.stage.observe(lambda change: self._look(), names="frame")
+        self.stage.observe(lambda change: self._plot(), names="dark")
+        self.observe(self._say_if_empty, names="busy")
+        self.say("Opening the model …", "busy")
+        self.draw()
+
+    @tr.validate("seed", "steps", "guidance", "sampler")
+    def _refuse(self, proposal: Any) -> Any:
+        check(replace(Settings(""), **{proposal["trait"].name: proposal["value"]}))
+        return proposal["value"]
+
+    @tr.validate("branch_seed", "branch_guidance")
+    def _refuse_branch(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name.removeprefix("branch_"), proposal["value"]
+        if value is not None:
+            check(replace(Settings(""), **{name: value}))
+        return value
+
+    @tr.validate("branch_step")
+    def _refuse_step(self, proposal: Any) -> int:
+        if proposal["value"] < 0:
+            raise ValueError(f"branch_step is {proposal['value']}: choose a step from 0 on, the last is steps - 1")
+        return proposal["value"]
+
+    def branch(self, step: int | None = None, **changes: Any) -> None:
+        """Rewind to a step, and go on with another prompt, seed or guidance. No changes: no branch.
+
+        Raises:
+            TypeError: another change. ValueError: a value that cannot be.
+        """
+        names = {f"branch_{name}": name for name in ("prompt", "seed", "guidance")}
+        for name in changes:
+            if name not in names.values():
+                raise TypeError(f"a branch here has no {name!r}: it changes prompt, seed or guidance; "
+                                "run.branch(...) changes more")
+        with self.hold_trait_notifications():
+            self.branch_step = self.branch_step if step is None else step
+            for trait, name in names.items():
+                setattr(self, trait, changes.get(name))
+
+    # ---- from a wish to what is on the screen ----------------------------------------------------------------------
+
+    def asked(self) -> Wish:
+        own = {"prompt": self.prompt, "seed": self.seed, "guidance": self.guidance}
+        changed = tuple((name, value) for name in own
+                        if (value := getattr(self, f"branch_{name}")) is not None and value != own[name])
+        settings = Settings(**own, steps=self.steps, sampler=self.sampler)
+        return Wish(settings, self.origin, (min(self.branch_step, self.steps - 1), changed) if changed else None)
+
+    def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Journey:
+        kept = self.shown
+        if kept is not None and (kept.wish.settings != asked.settings or kept.wish == asked):
+            kept = None  # another run; or the same wish once more, as when the model was edited
+        return travel(pipe, asked, kept, progress)
+
+    def show(self, journey: Journey) -> str:
+        self._ways, before = ways(journey), self._staged
+        said, last = captions(journey, self.pipe), len(journey.times) + len(journey.parent.steps) - 1
+        grown = before is not None and before.parent is journey.parent  # nothing but a branch, or what dissolves
+        with self.stage.hold_sync():
+            if grown and journey.branch is not None and self.stage.frame < journey.frame_of(journey.wish.branch[0]):
+                self.stage.frame = last  # or the branch would not be seen
+            self._staged = journey
+            self.stage.show([*pictures(journey), *self._ways.layers()], said, panels=panels(journey), columns=5,
+                            plays=not grown, file_name=f"trajectory-seed-{self.seed}")
+        self._plot()
+        self._look()
+        self.score(*scored(journey))
+        return remark(journey)
+
+    def _plot(self) -> None:
+        self.chart.follow(self.stage.dark)
+        if self._staged is not None:
+            self.chart.draw(distance_chart(self._staged.distances, self.stage.dark, NEAR))
+
+    def _look(self) -> None:
+        if self._staged is not None:
+            self.see(seen(self._staged, self.stage.frame, self.pipe))
+
+    def _clicked(self, change: Any) -> None:
+        hand = change["new"]
+        if self._ways is not None and hand.get("panel") == "ways" and hand.get("kind") == "click":
+            self.stage.frame = self._ways.frame_near(hand["x"], hand["y"])
+
+    def _say_if_empty(self, change: Any) -> None:
+        if not change["new"] and self.shown is None:
+            self.stage.waiting = "There is no picture yet: the line below says why."
+
+    # ---- what it can be asked --------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Run:
+        """The run on the screen; the first one is waited for."""
+        return self.answer().parent.run
+
+    @property
+    def branch_run(self) -> Run | None:
+        """Its branch on the screen, if there is one."""
+        strand = self.answer().branch
+        return None if strand is None else strand.run
+
+    @property
+    def data(self) -> xr.Dataset:
+        """What is on the screen: pictures of the run, latents, their places in the plane, distances; the branch's too.
+
+        Of the branch there are the latents and distances; decode its pictures by `branch_run.previews`.
+        """
+        j, strands = self.answer(), self.answer().strands
+        far = j.distances.sel(step=j.parent.steps)
+        latents, estimates = (np.stack([getattr(s, name) for s in strands.values()])
+                              for name in ("latents", "estimates"))
+        lead, places, picture = ("run", "step"), ("channel", "row", "column"), ("y", "x", "rgb")
+        return xr.Dataset(
+            {"held": (("step", *picture), j.parent.held), "believed": (("step", *picture), j.parent.believed),
+             "noise": (("step", *places), j.parent.noise), "latents": ((*lead, *places), latents),
+             "estimates": ((*lead, *places), estimates),
+             "latents_in_plane": ((*lead, "component"), j.plane.at(latents)),
+             "estimates_in_plane": ((*lead, "component"), j.plane.at(estimates)),
+             "variance": ("component", list(j.plane.share)), "latent_distance": far.latent,
+             "estimate_distance": far.estimate, "dissolving": (("away", *picture), j.away)},
+            coords={"run": list(strands), "step": j.parent.steps, "t": far.t, "away": j.times, "rgb": list("rgb")},
+            attrs={"prompt": j.wish.settings.prompt, "origin": "drawing" if j.drawn else "finished"})
+
+    def table(self) -> Any:
+        """One row a step, as a pandas table: t, signal to noise, and how far x_t and the estimate are from the end."""
+        journey = self.answer()
+        far = journey.distances
+        columns = {"signal to noise": ("step", [signal_to_noise(self.pipe.path, float(t)) for t in far.t])}
+        for name in far.run.values:
+            columns |= {f"{name}'s x_t, from its end": far.latent.sel(run=name, drop=True),
+                        f"{name}'s estimate, from its end": far.estimate.sel(run=name, drop=True)}
+        return xr.Dataset(columns, coords={"t": far.t}).to_dataframe()
+
+    def code(self) -> str:
+        """The lines that take the same walk, and the branch, without the explorable."""
+        wish = self.asked()
+        s = wish.settings
+        opened = f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
+        lines = ["import explorable as ex", "from explorable.measure.trajectory import distances", "", opened,
+                 f"run = pipe({s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, "
+                 f"sampler={s.sampler!r})", "distances(run)"]
+        if wish.branch is not None:
+            step, changed = wish.branch
+            said = ", ".join(f"{name}={value!r}" for name, value in changed)
+            lines += [f"branch = run.branch({step}, {said})", "distances(branch)"]
+        return "\n".join(lines)
+
+    def close(self, timeout: float = 10) -> None:
+        self._worker.close(timeout)  # or it could still draw the chart
+        # plotly calls a figure's own look `layout`, which is no widget to be closed: the chart leaves before the rest.
+        self.children = tuple(child for child in self.children if child is not self.chart)
+        self.chart.close()
+        super().close(timeout)
+
+    # ---- the controls ----------------------------------------------------------------------------------------------
+
+    def _run_row(self) -> ipw.Widget:
+        prompt = _text("prompt", "What shall static become? Enter draws it.")
+        seed, dice = self._seed("seed", "Chooses the noise: what the picture dissolves into, and what it comes from")
+        steps = ipw.IntSlider(description="steps", min=2, max=50, continuous_update=False, style=NARROW,
+                              tooltip="How many steps from noise to picture", layout=ipw.Layout(flex="1 1 170px"))
+        guidance = _guidance("guidance", "w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the words")
+        sampler = ipw.Dropdown(description="sampler", options=list(SAMPLERS), style=NARROW,
+                               layout=ipw.Layout(width="130px"),
+                               tooltip="euler, ddim, heun, dpmpp_2m go one way only; ddpm throws dice at each step")
+        origin = ipw.Dropdown(description="what dissolves", options=list(ORIGINS.items()), style=NARROW,
+                              layout=ipw.Layout(width="250px"),
+                              tooltip="The picture that drowns in noise in the slider's first half")
+        self.tie("prompt", prompt)
+        self.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
+        self.tie("steps", steps, lambda v: make_room(steps, v))
+        self.tie("guidance", guidance, lambda v: make_room(guidance, v))
+        self.tie("sampler", sampler)
+        self.tie("origin", origin)
+        return row(prompt, seed, dice, steps, guidance, sampler, origin)
+
+    def _branch_row(self) -> ipw.Widget:
+        """Every control shows the run's own value until it is changed."""
+        step = ipw.IntSlider(description="rewind to step", min=0, max=self.steps - 1, continuous_update=False,
+                             style=NARROW, layout=ipw.Layout(flex="1 1 200px"),
+                             tooltip="Where the branch leaves the run; arrow keys move it")
+        here = ipw.Button(description="this step", layout=ipw.Layout(width="80px"),
+                          tooltip="Rewind to the step that is on the screen")
+        here.on_click(lambda _: self._rewind_here())
+        prompt = _text("there, prompt", "Other words from that step on. Enter draws the branch.")
+        seed, dice = self._seed("branch_seed", "Another seed: what is believed there, drowned in fresh noise")
+        guidance = _guidance("branch guidance", "Guidance from that step on")
+        gone = ipw.Button(description="no branch", tooltip="Take the branch away", layout=ipw.Layout(width="90px"))
+        gone.on_click(lambda _: self.branch())
+
+        def room(change: Any = None) -> None:
+            step.max = self.steps - 1
+
+        self.observe(room, names="steps")
+        self.tie("branch_step", step, lambda v: min(v, self.steps - 1))
+        self._tie_change("prompt", prompt)
+        self._tie_change("seed", seed, lambda v: min(v, LARGEST_SHOWN))
+        self._tie_change("guidance", guidance, lambda v: make_room(guidance, v))
+        return row(step, here, prompt, seed, dice, guidance, gone)
+
+    def _tie_change(self, name: str, control: ipw.Widget, inward: Any = lambda v: v) -> None:
+        """Tie what a branch changes: a control at the run's own value changes nothing."""
+
+        def present(value: Any) -> Any:
+            return inward(getattr(self, name) if value is None else value)
+
+        def follow(change: Any) -> None:
+            if getattr(self, f"branch_{name}") is None:
+                control.value = present(None)
+
+        self.tie(f"branch_{name}", control, present, lambda v: None if v == getattr(self, name) else v)
+        self.observe(follow, names=name)
+
+    def _seed(self, name: str, tip: str) -> tuple[ipw.Widget, ipw.Widget]:
+        described = name.replace("_", " ")
+        seed = ipw.BoundedIntText(description=described, min=0, max=LARGEST_SHOWN, style=NARROW, tooltip=tip,
+                                  layout=ipw.Layout(width="120px" if name == "seed" else "160px"))
+        dice = ipw.Button(icon="random", description="new", tooltip=f"Another {described}",
+                          layout=ipw.Layout(width="70px"))
+        dice.on_click(lambda _: setattr(self, name, random.randrange(DICE)))
+        return seed, dice
+
+    def _examples(self) -> ipw.Widget:
+        def button(name: str, share: float, what: str) -> ipw.Button:
+            made = ipw.Button(description=name, tooltip=f"Branch off after {share:.0%} of the steps, with {name[:11]}")
+            change = {"prompt": ELSEWHERE} if what == "words" else {"seed": 4321}
+            made.on_click(lambda _: self.branch(int(share * self.steps), **change))
+            return made
+
+        examples = row(ipw.Label("Try a branch:"), *(button(name, *how) for name, how in EXAMPLES.items()))
+        examples.add_class("ex-examples")
+        return examples
+
+    def _rewind_here(self) -> None:
+        step = None if self._staged is None else self._staged.step_at(self.stage.frame)
+        self.branch_step = 0 if step is None else min(step, self.steps - 1)
+
+
+def _text(name: str, tip: str) -> ipw.Text:
+    return ipw.Text(description=name, placeholder="empty: without a wish", continuous_update=False, style=NARROW,
+                    tooltip=tip, layout=ipw.Layout(flex="3 1 260px"))
+
+
+def _guidance(name: str, tip: str) -> ipw.FloatSlider:
+    return ipw.FloatSlider(description=name, min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False,
+                           style=NARROW, tooltip=tip, layout=ipw.Layout(flex="1 1 190px"))
