@@ -53,21 +53,35 @@ class Louder(AttentionEdit):
     by: float = 2.0
 
     def change(self, x: Tensor, at: At) -> Tensor:
+        return x * self.loudness(at).to(x)
+
+    def loudness(self, at: At) -> Tensor:
+        """How much each token is to be read, (tokens,): 1 but for the word, which the branch that the prompt is
+        compared with need not say."""
         here = [i for i, name in enumerate(at.tokens) if name == self.word]
-        if at.branch == "uncond" and not here:
-            return x  # what the prompt is compared with does not say it
         if not at.tokens:
             raise EditError("the prompts of this batch say different things: edit words in one picture at a time")
-        if not here:
+        if not here and at.branch != "uncond":
             raise EditError(f"the prompt does not say {self.word!r}; it says {', '.join(said(at.tokens))}")
-        return torch.cat([x[..., i : i + 1] * (self.by if i in here else 1.0) for i in range(x.shape[-1])], dim=-1)
+        return torch.ones(len(at.tokens)).index_fill(0, torch.tensor(here, dtype=torch.long), self.by)
 
 
 @dataclass(frozen=True)
 class Silence(Louder):
-    """Read a word no more; what it got is shared among the others, in proportion."""
+    """Read a word no more; what it got is shared among the others, in proportion.
+
+    Given to "text.words" too, whose axes are (token, channel), the text encoder does not hear it either: else it mixes
+    the word into the vectors of those around it, and the picture reads it there.
+    """
 
     by: float = 0.0
+
+    def __call__(self, x: Tensor, at: At) -> Tensor:
+        if at.axes != ("token", "channel"):
+            return super().__call__(x, at)
+        if self.region is not None:
+            raise EditError(f"{at.name} lies before the picture and has no region: silence words there without one")
+        return x * self.loudness(at).to(x)[:, None] if self.now(at) else x
 
     def change(self, x: Tensor, at: At) -> Tensor:
         quiet = super().change(x, at)

@@ -145,6 +145,23 @@ def test_a_silent_words_share_goes_to_the_others(pipe):
     assert np.allclose(quiet.sum("token"), plain.sum("token"), atol=1e-5)
 
 
+def test_of_a_word_neither_heard_nor_read_nothing_is_left(pipe):
+    def without(word: str):
+        quiet = {"text.words": ex.Silence(word), WORDS: ex.Silence(word)}
+        with ex.edit(pipe, quiet):
+            return pipe(f"a {word} car", steps=3, seed=1)
+
+    assert same(without("red"), without("blue"))
+    with ex.edit(pipe, {WORDS: ex.Silence("red")}):
+        unread = pipe("a red car", steps=3, seed=1)
+    assert not same(unread, without("red"))  # its neighbours had heard it
+
+
+def test_before_the_picture_there_is_no_region(unet):
+    with pytest.raises(ex.EditError, match="lies before the picture"):
+        drawn(unet, {"text.words": ex.Silence("red", region=np.ones((128, 128), bool))})
+
+
 def test_a_region_confines_an_edit(unet):
     nowhere, everywhere = np.zeros((128, 128), bool), np.ones((128, 128), bool)
     assert same(drawn(unet), drawn(unet, {WORDS: ex.Louder("red", 3.0, region=nowhere)}))

@@ -26,7 +26,7 @@ def test_what_is_counted(monkeypatch):
 
     def counted(before: Verdict, after: Verdict) -> dict[str, bool]:
         monkeypatch.setattr(module, "examine", lambda images: [before, after])
-        return module._drawn(tiny(), prompt, said, 0)
+        return module._drawn(tiny(), prompt, said, 0, (module.READ,))
 
     right, place = verdict(str(group.colour), str(said.place)), str(said.place)
     assert counted(right, verdict(other, place)) == {
@@ -43,5 +43,14 @@ def test_the_word_is_silent_in_the_second_picture(monkeypatch):
     monkeypatch.setattr(module, "examine", lambda images: seen.append(images) or [verdict, verdict])
     prompt, said = module.cases(1)[0]
     pipe = tiny()
-    module._drawn(pipe, prompt, said, 3)
+    module._drawn(pipe, prompt, said, 3, (module.READ,))
     assert np.array_equal(seen[0][0], pipe(prompt, seed=3).image) and not np.array_equal(seen[0][0], seen[0][1])
+
+
+def test_both_ways_are_told(monkeypatch):
+    monkeypatch.setattr(module, "load", lambda name: tiny())
+    monkeypatch.setattr(module, "_drawn", lambda pipe, prompt, said, seed, points: dict.fromkeys(
+        ("before", "colour gone", "thing kept", "place kept", "all three"), len(points) == 2 or seed % 2 == 0))
+    rows = module.silence(count=10).rows
+    assert [row["the colour word is"] for row in rows] == ["unread", "unread and unheard"]
+    assert rows[1]["all three %"] == 100 and rows[0]["all three %"] == 100  # of those that were right before
