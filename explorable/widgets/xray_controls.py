@@ -1,0 +1,105 @@
+"""The controls of UNetXRay: a wish, faders for all skips and backbones with their steps, and whose skips are used."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as ipw
+
+from ..run.xray import Stage
+from .parts import make_room, row
+
+if TYPE_CHECKING:
+    from .xray import UNetXRay
+
+NARROW = {"description_width": "initial"}
+DICE = 10_000  # seeds that the "new" button throws
+LARGEST_SHOWN = 2**53 - 1  # the largest seed that a browser's numbers hold
+
+
+def wish_row(owner: UNetXRay) -> ipw.Widget:
+    """Prompt, seed and guidance."""
+    prompt = ipw.Text(description="prompt", continuous_update=False, style=NARROW,
+                      tooltip="What shall be drawn? Enter draws it.", layout=ipw.Layout(flex="3 1 260px"))
+    seed = ipw.BoundedIntText(description="seed", min=0, max=LARGEST_SHOWN, style=NARROW,
+                              layout=ipw.Layout(width="120px"), tooltip="Chooses the noise to start from")
+    dice = ipw.Button(icon="random", description="new", tooltip="Another seed", layout=ipw.Layout(width="70px"))
+    dice.on_click(lambda _: setattr(owner, "seed", random.randrange(DICE)))
+    guidance = ipw.FloatSlider(
+        description="guidance", min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False, style=NARROW,
+        tooltip="w in uncond + w (cond - uncond). 1 is plain conditional, 0 ignores the prompt",
+        layout=ipw.Layout(flex="1 1 190px"))
+    owner.tie("prompt", prompt)
+    owner.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
+    owner.tie("guidance", guidance, lambda v: make_room(guidance, v))
+    return row(prompt, seed, dice, guidance)
+
+
+def example_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
+    """Buttons that set all faders at once: no skips, skips alone, and back."""
+    kinds = {kind: [s for s in stages.values() if s.kind == kind] for kind in ("skip", "backbone")}
+    finest = next(s for s in kinds["backbone"] if s.level == 0)
+    said = {f"no skip {s.side} × {s.side}": [s] for s in kinds["skip"]}
+    said |= {"no skips": kinds["skip"], "the finest skip alone": [finest], "all back to 1": []}
+
+    def button(text: str, off: list[Stage]) -> ipw.Button:
+        tip = f"{', '.join(s.point for s in off)} at 0, all else at 1" if off else "Edit nothing"
+        made = ipw.Button(description=text, tooltip=tip)
+        made.on_click(lambda _: owner.set_all({s.point: 0.0 for s in off}))
+        return made
+
+    made = row(*(button(text, off) for text, off in said.items()))
+    made.add_class("ex-examples")
+    return made
+
+
+def fader_rows(owner: UNetXRay, stages: dict[str, Stage]) -> list[ipw.Widget]:
+    """A row a level: the skip's fader and the backbone's, each with its steps; then whose skips are used."""
+    pairs: dict[int, list[ipw.Widget]] = {}
+    for stage in sorted(stages.values(), key=lambda s: s.kind, reverse=True):
+        if stage.kind in ("skip", "backbone"):
+            pairs.setdefault(stage.level, []).extend(_fader(owner, stage))
+    return [example_row(owner, stages), *(row(*pairs[level]) for level in sorted(pairs)), _swap_row(owner, stages)]
+
+
+def _fader(owner: UNetXRay, stage: Stage) -> tuple[ipw.Widget, ipw.Widget]:
+    name, said = stage.point, f"{stage.kind} {stage.side} × {stage.side}"
+    fader = ipw.FloatSlider(
+        description=said, min=0, max=2, step=0.05, readout_format=".2f", style=NARROW, continuous_update=False,
+        tooltip=f"{name} is multiplied by this: 0 takes it away, 1 leaves it, 2 doubles it",
+        layout=ipw.Layout(flex="2 1 230px"))
+    span = ipw.IntRangeSlider(
+        description="steps", min=0, max=owner.steps, style=NARROW, continuous_update=False,
+        tooltip=f"From which step on, and before which, the fader of {said} acts", layout=ipw.Layout(flex="1 1 150px"))
+
+    def now(spans: dict[str, tuple[int, int]]) -> tuple[int, ...]:
+        return tuple(min(k, owner.steps) for k in spans.get(name, (0, owner.steps)))
+
+    def changed(value: tuple[int, int]) -> dict[str, tuple[int, int]]:
+        others = {n: s for n, s in owner.spans.items() if n != name}
+        return others if tuple(value) == (0, owner.steps) else {**others, name: tuple(value)}
+
+    def follow_steps(change: Any) -> None:
+        span.max = owner.steps
+        span.value = now(owner.spans)
+
+    owner.tie("faders", fader, lambda v: make_room(fader, float(v.get(name, 1.0))), lambda v: {**owner.faders, name: v})
+    owner.tie("spans", span, now, changed)
+    owner.observe(follow_steps, names="steps")
+    return fader, span
+
+
+def _swap_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
+    skips = [s for s in stages.values() if s.kind == "skip"]
+    options = [("none", ()), *((f"{s.side} × {s.side}", (s.point,)) for s in skips), ("all", tuple(
+        s.point for s in skips))]
+    which = ipw.Dropdown(description="swap skips", options=options, style=NARROW, layout=ipw.Layout(width="170px"),
+                         tooltip="These skips carry what they carry for the other prompt, from the same noise")
+    donor = ipw.Text(description="with those of", continuous_update=False, style=NARROW,
+                     tooltip="The other prompt", layout=ipw.Layout(flex="2 1 240px"))
+    known = {value for _, value in options}
+    owner.tie("swapped", which, lambda v: v if v in known else ())
+    owner.tie("donor", donor)
+    hint = ipw.HTML('<span class="ex-help">Click a place in a tile: where in the latent does it look?</span>')
+    return row(which, donor, hint)

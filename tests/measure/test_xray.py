@@ -1,0 +1,101 @@
+"""What an ablation costs: what is taken away, and what is counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from explorable.hooks import Scale
+from explorable.measure import xray as module
+from explorable.measure.verdict import Seen, Verdict
+from explorable.run.spectrum import fine_share
+from explorable.run.xray import unet_stages
+from explorable.settings import Settings
+from explorable.world import held_out, parse
+
+
+def verdict(place: str, **colours: str) -> Verdict:
+    return Verdict({kind: Seen(1, colour, "left", "alone") for kind, colour in colours.items()}, place, "day", None)
+
+
+def test_every_skip_and_backbone_is_taken_away(pipe):
+    what = module.parts(unet_stages(pipe.points(taught=False)))
+    assert list(what) == ["nothing", "skip 16 × 16", "skip 8 × 8", "all skips", "backbone 16 × 16", "backbone 8 × 8"]
+    assert what["all skips"] == {"up.0.skip": Scale(0.0), "up.1.skip": Scale(0.0)}
+    assert what["backbone 8 × 8"] == {"up.1.backbone": Scale(0.0)}
+
+
+def test_the_pictures_are_those_without_the_part(pipe):
+    from explorable.hooks import edit
+
+    asked, settings = [("a red car", 0), ("a black cat", 3)], Settings("", steps=2)
+    what = {"nothing": {}, "skip": {"up.0.skip": Scale(0.0)}}
+    made = module.pictures(pipe, asked, what, settings)
+    with edit(pipe, what["skip"]):
+        without = pipe.images(["a red car", "a black cat"], [0, 3], settings)
+    assert np.array_equal(made["skip"], without) and not np.array_equal(made["skip"], made["nothing"])
+
+
+def test_what_is_kept():
+    before = verdict("beach", cat="black", car="red")
+    assert module.kept(before, before) == {"things kept": 1, "colours kept": 1, "place kept": 1, "time kept": 1}
+    after = module.kept(before, verdict("meadow", cat="blue"))
+    assert after["things kept"] == 0.5 and after["colours kept"] == 0 and after["place kept"] == 0
+    gone = module.kept(before, verdict("beach"))
+    assert gone["things kept"] == 0 and np.isnan(gone["colours kept"]) and gone["place kept"] == 1
+    assert module.kept(verdict("beach"), verdict("beach"))["things kept"] == 1
+
+
+def test_the_costs_are_of_the_pictures(monkeypatch):
+    rng = np.random.default_rng(0)
+    plain = rng.integers(0, 256, (4, 128, 128, 3)).astype(np.uint8)
+    flat = np.full_like(plain, 128)
+    said = [parse("a black cat on a beach").scene] * 4
+    right, wrong = verdict("beach", cat="black"), verdict("meadow")
+    monkeypatch.setattr(module, "examine", lambda images, examiner: [wrong if (i == 128).all() else right
+                                                                     for i in images])
+    rows = module.costs({"nothing": plain, "skip": flat}, said, 2)
+    assert rows[0] | {"moved": 0.0, "things kept %": 100, "place kept %": 100, "as asked %": 100} == rows[0]
+    assert rows[0]["fine detail %"] == pytest.approx(100 * float(fine_share(plain).mean()), abs=0.01)
+    assert rows[1] | {"fine detail %": 0.0, "things kept %": 0, "colours kept %": None, "as asked %": 0} == rows[1]
+    assert rows[1]["moved"] == pytest.approx(np.sqrt(np.square(plain / 255 - 128 / 255).mean()), abs=0.001)
+
+
+def test_the_whole_measure(tiny, monkeypatch):
+    tiny("xray")
+    monkeypatch.setattr(module, "Settings", lambda prompt: Settings(prompt, steps=1))
+    table = module.xray(prompts=2, seeds=2)
+    assert [row["at 0"] for row in table.rows] == ["nothing", "skip 16 × 16", "skip 8 × 8", "all skips",
+                                                   "backbone 16 × 16", "backbone 8 × 8"]
+    assert table.rows[0]["things kept %"] == 100 and "2 prompts" in table.notes[0]
+    assert table.as_markdown()
+    with pytest.raises(ValueError, match="seeds is 0"):
+        module.xray(seeds=0)
+
+
+def test_a_portrait_has_a_face():
+    shown = module.portraits(8)
+    for image, face, caption in shown:
+        assert image.shape == (128, 128, 3) and 50 < face.sum() < 2000
+        assert parse(caption).scene.groups[0].kind in module.ANIMALS and not held_out(parse(caption).scene)
+    assert {parse(c).scene.groups[0].kind for _, _, c in shown} == set(module.ANIMALS)
+
+
+def test_likeness_tells_detail_from_the_rest():
+    image, face, _ = module.portraits(1)[0]
+    assert module.likeness(image, image, face) == pytest.approx((1, 1))
+    assert module.likeness(np.full_like(image, 9), image, face) == (0, 0)
+    blurred = module.gaussian_filter(image, (2, 2, 0))
+    detail, rest = module.likeness(blurred, image, face)
+    assert rest > 0.95 and detail < rest
+    noise = np.random.default_rng(0).normal(0, 25, image.shape)
+    detail, rest = module.likeness((image + noise).clip(0, 255).astype(np.uint8), image, face)
+    assert detail < rest and rest > 0.9
+
+
+def test_faces_are_looked_at_with_each_part_at_0(tiny):
+    tiny("xray")
+    table = module.faces(count=1)
+    assert [row["at 0"] for row in table.rows][:3] == ["the autoencoder alone", "nothing", "skip 16 × 16"]
+    assert len(table.rows) == 7 and "detail, t = 0.4" in table.rows[0] and "1 drawn animals" in table.notes[0]
+    assert all(-1 <= v <= 1 for row in table.rows for k, v in row.items() if k != "at 0")
