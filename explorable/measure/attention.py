@@ -16,14 +16,13 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
+from ..hooks.maps import SIDE, THRESHOLDS, above, coarse, iou
 from ..pipeline import Pipeline, load
 from ..training.data import scene
 from ..world import Scene, draw, held_out, parse, say, truth
 from .table import Table, at_least, bootstrap
 
-SIDE = 16
 TIMES = (0.3, 0.5, 0.7)
-THRESHOLDS = np.linspace(0.1, 0.9, 17)
 ROLES = {"noun": "thing", "colour": "colour", "place": "place", "time": "time"}
 PICTURES = 60  # for choosing, and as many for scoring, seen and held-out apart
 
@@ -36,24 +35,6 @@ class Mapped:
     word: str
     maps: np.ndarray
     mask: np.ndarray
-
-
-def coarse(mask: np.ndarray) -> np.ndarray:
-    """A mask (128, 128) at 16 x 16: places of which it covers at least half; the fullest where it covers none so."""
-    share = mask.reshape(SIDE, -1, SIDE, 128 // SIDE).mean((1, 3))
-    return share >= min(0.5, share.max()) if share.max() > 0 else np.zeros((SIDE, SIDE), bool)
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two masks; 1 where both are empty."""
-    union = (a | b).sum()
-    return float((a & b).sum() / union) if union else 1.0
-
-
-def above(scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Where a map reaches a share of the way from its least to its greatest value."""
-    low, high = scores.min(), scores.max()
-    return scores >= low + threshold * (high - low)
 
 
 def pointing(scores: np.ndarray, mask: np.ndarray) -> bool:
