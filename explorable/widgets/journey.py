@@ -223,8 +223,9 @@ def seen(journey: Journey, frame: int, pipe: Pipeline) -> str:
     if journey.branch is None:
         return said
     branch = journey.branch.run
-    if step < branch.branched_at:
-        return f"{said} The branch leaves at step {branch.branched_at}."
+    leaves = branch.branched_at or 0
+    if step < leaves:
+        return f"{said} The branch leaves at step {leaves}."
     gap = apart(parent.denoised.values[step], branch.denoised.values[step])
     return f"{said} The branch believes in one {float(gap):.2f} from the run's."
 
@@ -250,7 +251,7 @@ def remark(journey: Journey) -> str:
     said.append(f"{run.steps} steps in {duration(sum(run.seconds.values()))}")
     if journey.branch is not None:
         tail = journey.branch.run
-        said[-1] += f", the branch's {tail.steps - tail.branched_at} in {duration(sum(tail.seconds.values()))}"
+        said[-1] += f", the branch's {tail.steps - (tail.branched_at or 0)} in {duration(sum(tail.seconds.values()))}"
     return " ".join(said) + "."
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from .journey import Journey
 from .stage import Layer, Panel, Points
 
+ROUGH, DROWNED = 8, 0.25  # above this t, static goes to the page in so many levels: it cannot be told, and packs well
 BLANK = 127  # grey, where a branch has not left yet
 SPREAD, PIXELS = 48, 4  # brightness a unit of noise; pixels a side of a place of the latent
 COLOURS = ("other", "plain", "noise", "picture")  # branch, dissolving, x_t, estimate: the later is painted over
@@ -17,8 +18,9 @@ COLOURS = ("other", "plain", "noise", "picture")  # branch, dissolving, x_t, est
 def pictures(journey: Journey) -> list[Layer]:
     """What is held, what is believed, and the noise between them, as pictures; of a branch too."""
     m, p = len(journey.times), journey.parent
-    start = journey.parent.run.latents.values[0]
-    made = [Layer("held", "x_t", np.concatenate([journey.away, p.held]), "the noisy latent, decoded"),
+    start, back = p.run.latents.values[0], p.run.latents.t.values[p.steps]
+    held = np.concatenate([_rough(journey.away, journey.times), _rough(p.held, back)])
+    made = [Layer("held", "x_t", held, "the noisy latent, decoded"),
             Layer("believed", "estimate", np.concatenate([np.repeat(journey.source[None], m, 0), p.believed]),
                   "the denoised estimate, decoded; while a picture dissolves, that picture"),
             Layer("noise", "noise", np.concatenate([np.repeat(_noise_picture(start[None]), m, 0),
@@ -26,10 +28,17 @@ def pictures(journey: Journey) -> list[Layer]:
                   "(x_t - alpha x0) / sigma: latent channels 1 to 3 as red, green and blue")]
     if journey.branch is not None:
         b = journey.branch
-        for name, frames in (("held", b.held), ("believed", b.believed), ("noise", _noise_picture(b.noise))):
+        shown = {"held": _rough(b.held, back[b.first :]), "believed": b.believed, "noise": _noise_picture(b.noise)}
+        for name, frames in shown.items():
             empty = np.full((m + b.first, *frames.shape[1:]), BLANK, np.uint8)
             made.append(Layer(f"branch {name}", f"branch: {name}", np.concatenate([empty, frames])))
     return made
+
+
+def _rough(held: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Pictures (frames, 128, 128, 3) uint8, those that are mostly static in steps of ROUGH."""
+    steps = (held.astype(np.uint16) + ROUGH // 2) // ROUGH * ROUGH
+    return np.where((times > DROWNED)[:, None, None, None], np.minimum(steps, 255).astype(np.uint8), held)
 
 
 def _noise_picture(noise: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ ORIGINS = {"a drawing of the prompt": "drawing", "the finished picture": "finish
 ELSEWHERE = "a black cat on a beach at night"  # the other words of the examples
 EXAMPLES = {"other words, early": (0.1, "words"), "other words, late": (0.6, "words"),  # at which share of the steps
             "fresh noise, early": (0.2, "noise"), "fresh noise, late": (0.6, "noise")}
+DRAFT = 4  # steps of the first look at a run
 DICE, LARGEST_SHOWN = 10_000, 2**53 - 1
 NARROW = {"description_width": "initial"}
 
@@ -118,29 +119,34 @@ class NoiseTrajectory(Explorable):
         own = {"prompt": self.prompt, "seed": self.seed, "guidance": self.guidance}
         changed = tuple((name, value) for name in own
                         if (value := getattr(self, f"branch_{name}")) is not None and value != own[name])
-        settings = Settings(**own, steps=self.steps, sampler=self.sampler)
+        settings = Settings(self.prompt, steps=self.steps, guidance=self.guidance, seed=self.seed, sampler=self.sampler)
         return Wish(settings, self.origin, (min(self.branch_step, self.steps - 1), changed) if changed else None)
 
     def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Journey:
         kept = self.shown
         if kept is not None and (kept.wish.settings != asked.settings or kept.wish == asked):
             kept = None  # another run; or the same wish once more, as when the model was edited
+        if kept is None and asked.settings.steps > 2 * DRAFT:  # a first look, in a fifth of the time
+            draft = replace(asked, settings=replace(asked.settings, steps=DRAFT), branch=None)
+            self._put(travel(pipe, draft, None, lambda done, of: progress(0, 1)), plays=False)
         return travel(pipe, asked, kept, progress)
 
     def show(self, journey: Journey) -> str:
-        self._ways, before = ways(journey), self._staged
-        said, last = captions(journey, self.pipe), len(journey.times) + len(journey.parent.steps) - 1
-        grown = before is not None and before.parent is journey.parent  # nothing but a branch, or what dissolves
-        with self.stage.hold_sync():
-            if grown and journey.branch is not None and self.stage.frame < journey.frame_of(journey.wish.branch[0]):
-                self.stage.frame = last  # or the branch would not be seen
-            self._staged = journey
-            self.stage.show([*pictures(journey), *self._ways.layers()], said, panels=panels(journey), columns=5,
-                            plays=not grown, file_name=f"trajectory-seed-{self.seed}")
+        grown = self._staged is not None and self._staged.parent is journey.parent
+        self._put(journey, plays=not grown)  # where only a branch grew, or what dissolves changed, the reader stays
         self._plot()
         self._look()
         self.score(*scored(journey))
         return remark(journey)
+
+    def _put(self, journey: Journey, plays: bool) -> None:
+        with self.stage.hold_sync():
+            frames, branch = len(journey.times) + len(journey.parent.steps), journey.wish.branch
+            if not plays and branch and self.stage.frame < journey.frame_of(branch[0]):
+                self.stage.frame = frames - 1  # or the branch would not be seen
+            self._staged, self._ways = journey, ways(journey)
+            self.stage.show([*pictures(journey), *self._ways.layers()], captions(journey, self.pipe),
+                            panels=panels(journey), columns=5, plays=plays, file_name=f"trajectory-seed-{self.seed}")
 
     def _plot(self) -> None:
         self.chart.follow(self.stage.dark)
