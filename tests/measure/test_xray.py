@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorable.hooks import Scale
+from explorable.hooks import Scale, edit
 from explorable.measure import xray as module
 from explorable.measure.verdict import Seen, Verdict
 from explorable.run.spectrum import fine_share
@@ -26,8 +26,6 @@ def test_every_skip_and_backbone_is_taken_away(pipe):
 
 
 def test_the_pictures_are_those_without_the_part(pipe):
-    from explorable.hooks import edit
-
     asked, settings = [("a red car", 0), ("a black cat", 3)], Settings("", steps=2)
     what = {"nothing": {}, "skip": {"up.0.skip": Scale(0.0)}}
     made = module.pictures(pipe, asked, what, settings)

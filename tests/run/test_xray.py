@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny_pipes import OTHER, PROMPT, tiny
 
+from explorable.hooks import edit
 from explorable.run.xray import (
     Looks,
     activations,
@@ -111,8 +112,6 @@ def test_fades_act_on_their_points_and_steps(pipe):
     assert fades({"up.0.skip": 1.0}) == {}
     run = pipe(PROMPT, steps=3, record=["up.0.skip", "up.1.skip"])
     other = pipe(OTHER, steps=3, record=["up.0.skip", "up.1.skip"])
-    from explorable.hooks import edit
-
     made = fades({"up.0.skip": 0.5}, {"up.0.skip": (0, 1)}, ["up.0.skip"], other.recorded)
     with edit(pipe, made):
         changed = pipe(PROMPT, steps=3, record=["up.0.skip"])["up.0.skip"]

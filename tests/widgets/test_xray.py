@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_pipes import OTHER, PROMPT, tiny
 
-from explorable.hooks import Scale, edit, record
+from explorable.hooks import Scale, Swap, edit, record
 from explorable.run.sight import sight
 from explorable.run.spectrum import fine_share
 from explorable.run.xray import unet_stages
@@ -136,8 +136,6 @@ def test_swapped_skips_are_those_of_the_other_prompt(xray, pipe):
     controls(xray)["swap skips"].value = ("up.1.skip",)
     xray.wait()
     assert xray.swapped == ("up.1.skip",) and xray.error is None and xray.shown.moved > 0
-    from explorable.hooks import Swap
-
     with record(pipe, "up.1.skip") as other:
         pipe(OTHER, steps=3)
     with edit(pipe, {"up.1.skip": Swap(other)}):
