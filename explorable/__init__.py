@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline, load
     from .run import Run
     from .settings import SettingError, Settings
+    from .widgets.attention import TokenAttention
+    from .widgets.flow_paths import FlowPaths
     from .widgets.studio import Studio
+    from .widgets.trajectory import NoiseTrajectory
+    from .widgets.xray import UNetXRay
     from .zoo import WeightError
 
 __version__ = "0.1.0"
@@ -55,12 +59,13 @@ _HOME = {
                      "Scale", "Silence", "Swap", "Tape", "UnknownPointError", "edit", "record"), "hooks"),
     **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
     "Run": "run", "Studio": "widgets.studio", "UnknownTargetError": "nn.classifier", "WeightError": "zoo",
-    "attribute": "measure.attribution",
+    "attribute": "measure.attribution", "NoiseTrajectory": "widgets.trajectory",
+    "FlowPaths": "widgets.flow_paths", "TokenAttention": "widgets.attention", "UNetXRay": "widgets.xray",
 }
-__all__ = ["Ablate", "EditError", "Louder", "MemoryRefusedError", "Pipeline", "PointTable", "PromptToPrompt",
-           "PromptTooLongError", "Replace", "Run", "Scale", "SettingError", "Settings", "Silence", "Studio", "Swap",
-           "Tape", "UnknownPointError", "UnknownTargetError", "UnknownWordError", "WeightError", "attribute", "edit",
-           "load", "points", "record"]
+__all__ = ["Ablate", "EditError", "FlowPaths", "Louder", "MemoryRefusedError", "NoiseTrajectory", "Pipeline",
+           "PointTable", "PromptToPrompt", "PromptTooLongError", "Replace", "Run", "Scale", "SettingError",
+           "Settings", "Silence", "Studio", "Swap", "Tape", "TokenAttention", "UNetXRay", "UnknownPointError",
+           "UnknownTargetError", "UnknownWordError", "WeightError", "attribute", "edit", "load", "points", "record"]
 
 
 def points(pipe: Pipeline, steps: int = 20) -> PointTable:

@@ -27,7 +27,7 @@ def stage() -> Stage:
         [Layer("seen", "Seen", pictures), Map("read", "Read", maps, axes=("frame", "word"), unit="of 1"),
          Points("path", "Path", rng.uniform(-1, 1, (5, 6, 2)), trail=True, marks=(0,)),
          Arrows("field", "Field", rng.uniform(-1, 1, (5, 9, 4)))],
-        [f"</script> step {k}" for k in range(5)], strip="seen", 
+        [f"</script> step {k}" for k in range(5)], strip="seen",
          axes=[Axis("word", "word", ("<b>red</b>", "car", "pad"))],
         panels=[Panel("main", ("seen", "read"), "A word over a picture"), Panel("alone", ("read",), "The map alone"),
                 Panel("plane", ("field", "path"), "Paths", reports="drag")])

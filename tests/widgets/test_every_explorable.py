@@ -22,6 +22,10 @@ from explorable.widgets.base import Explorable, _below
 
 # For each: what it is opened with, and the trait that a burst of events moves, through these values.
 EXPLORABLES: dict[str, tuple[dict[str, Any], str, list]] = {
+    "NoiseTrajectory": ({"prompt": "a red car", "steps": 4}, "guidance", [k / 10 for k in range(100)]),
+    "UNetXRay": ({"prompt": "a red car", "steps": 4, "step": 2}, "guidance", [k / 10 for k in range(100)]),
+    "TokenAttention": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
+    "FlowPaths": ({"steps": 5}, "seed", list(range(1, 101))),
     "Studio": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
 }
 CONTROLS = (ipw.Text, ipw.Textarea, ipw.IntSlider, ipw.FloatSlider, ipw.IntRangeSlider, ipw.FloatRangeSlider,
