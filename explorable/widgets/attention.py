@@ -280,13 +280,6 @@ class TokenAttention(Explorable):
         if not change["new"] and self._known is None:
             self.stage.waiting = "There is no picture yet: the line below says why."
 
-    def close(self, timeout: float = 10) -> None:
-        self._worker.close(timeout)  # or it could still draw the chart
-        # plotly calls a figure's own look `layout`, which is no widget to be closed: the chart leaves before the rest.
-        self.children = tuple(child for child in self.children if child is not self.chart)
-        self.chart.close()
-        super().close(timeout)
-
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
     @property

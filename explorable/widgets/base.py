@@ -164,14 +164,14 @@ class Explorable(ipw.VBox):
                           "it will at its next step", RuntimeWarning, stacklevel=2)
         self.unobserve_all()
         lines = (vars(self).get(name) for name in ("_seen", "_score", "_status", "_bar"))  # it may not show all of them
-        below = list(dict.fromkeys([*_below(self), *(line for line in lines if line is not None)]))
+        below = list({id(w): w for w in (*_below(self), *lines) if w is not None}.values())
         for widget in below:
             widget.unobserve_all()
             widget.close()
         super().close()
         for widget in [*below, self]:  # last: a view on the page uses them to its end
             for part in (widget.layout, getattr(widget, "style", None)):
-                if part is not None:
+                if isinstance(part, ipw.Widget):  # a chart's layout is plotly's
                     part.close()
 
     def __repr__(self) -> str:

@@ -257,14 +257,6 @@ class FlowPaths(Explorable):
         asked = self.asked()
         return pictures.code(self._pipe, asked) if isinstance(asked, Wish) else on_stage.code(asked)
 
-    def close(self, timeout: float = 10) -> None:
-        self._worker.close(timeout)
-        # plotly calls a figure's own look `layout`, which is no widget to be closed: the chart leaves before the rest.
-        if (chart := vars(self).get("chart")) is not None:
-            self.children = tuple(child for child in self.children if child is not chart)
-            chart.close()
-        super().close(timeout)
-
     # ---- the controls ----------------------------------------------------------------------------------------------
 
     def _world_row(self) -> ipw.Widget:

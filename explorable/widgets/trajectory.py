@@ -225,13 +225,6 @@ class NoiseTrajectory(Explorable):
             lines += [f"branch = run.branch({step}, {said})", "distances(branch)"]
         return "\n".join(lines)
 
-    def close(self, timeout: float = 10) -> None:
-        self._worker.close(timeout)  # or it could still draw the chart
-        # plotly calls a figure's own look `layout`, which is no widget to be closed: the chart leaves before the rest.
-        self.children = tuple(child for child in self.children if child is not self.chart)
-        self.chart.close()
-        super().close(timeout)
-
     # ---- the controls ----------------------------------------------------------------------------------------------
 
     def _run_row(self) -> ipw.Widget:

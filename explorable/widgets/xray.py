@@ -241,12 +241,3 @@ class UNetXRay(Explorable):
         """These faders, over all steps, and nothing else edited."""
         with self.hold_trait_notifications():
             self.faders, self.spans, self.swapped = dict(faders), {}, ()
-
-    def close(self, timeout: float = 10) -> None:
-        """As every explorable, and the chart before it: plotly calls a figure's look `layout`, which is no widget."""
-        self._worker.close(timeout)  # or it could still draw the chart
-        chart = vars(self).get("chart")  # one whose settings were refused has none
-        if chart is not None:
-            self.children = tuple(child for child in self.children if child is not chart)
-            chart.close()
-        super().close(timeout)
