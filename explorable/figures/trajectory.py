@@ -11,7 +11,7 @@ import xarray as xr
 from .look import colour, figure
 
 NAMES = {"latent": "x_t", "estimate": "denoised estimate"}
-APART = "distance from its own end (root mean square)"
+APART = "RMS distance from its end"
 
 
 def distance_chart(distances: xr.Dataset, dark: bool = False, near: float | None = None,

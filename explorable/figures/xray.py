@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import plotly.graph_objects as go
 import xarray as xr
 
@@ -26,6 +28,7 @@ def spectra(power: xr.DataArray, fine: float, dark: bool = False) -> go.Figure:
         made.add_scatter(x=row.waves.values, y=seen.values, name=str(name), mode="lines",
                          line={"color": colour(idea, dark), "dash": dash, "width": 2},
                          hovertemplate="%{x} waves: %{y:.2e}<extra>" + str(name) + "</extra>")
-    made.add_vline(x=fine, line={"color": colour("plain", dark), "dash": "dot", "width": 1},
-                   annotation={"text": "finer than a latent place →", "xanchor": "left", "yanchor": "top"})
-    return made
+    made.add_vline(x=fine, line={"color": colour("plain", dark), "dash": "dot", "width": 1})
+    # On a logarithmic axis a line stands at the number, and a text at its logarithm.
+    return made.add_annotation(x=math.log10(fine), y=1, yref="paper", text="finer than a latent place →", xanchor="left",
+                               yanchor="bottom", showarrow=False)

@@ -24,6 +24,7 @@ def test_a_line_for_each_run(dark):
     assert made.data[1].line.color == colour("picture", dark) and made.data[0].line.dash != made.data[1].line.dash
     assert made.layout.xaxis.type == made.layout.yaxis.type == "log"
     assert [shape.x0 for shape in made.layout.shapes] == [2], "where fine detail begins is marked"
+    assert made.layout.annotations[0].x == pytest.approx(np.log10(2)), "a text stands at a logarithm"
     assert made.layout.xaxis.title.text and made.layout.yaxis.title.text
 
 
