@@ -30,5 +30,5 @@ def spectra(power: xr.DataArray, fine: float, dark: bool = False) -> go.Figure:
                          hovertemplate="%{x} waves: %{y:.2e}<extra>" + str(name) + "</extra>")
     made.add_vline(x=fine, line={"color": colour("plain", dark), "dash": "dot", "width": 1})
     # On a logarithmic axis a line stands at the number, and a text at its logarithm.
-    return made.add_annotation(x=math.log10(fine), y=1, yref="paper", text="finer than a latent place →", xanchor="left",
-                               yanchor="bottom", showarrow=False)
+    return made.add_annotation(x=math.log10(fine), y=1, yref="paper", text="finer than a latent place →",
+                               xanchor="left", yanchor="bottom", showarrow=False)

@@ -29,8 +29,8 @@ EXPLORABLES: dict[str, tuple[dict[str, Any], str, list]] = {
     "Studio": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
 }
 CONTROLS = (ipw.Text, ipw.Textarea, ipw.IntSlider, ipw.FloatSlider, ipw.IntRangeSlider, ipw.FloatRangeSlider,
-            ipw.Dropdown, ipw.Button, ipw.ToggleButton, ipw.ToggleButtons, ipw.Checkbox, ipw.BoundedIntText, ipw.SelectionSlider,
-            ipw.FloatLogSlider, ipw.RadioButtons, ipw.Select, ipw.IntText, ipw.FloatText)
+            ipw.FloatLogSlider, ipw.SelectionSlider, ipw.Dropdown, ipw.Select, ipw.RadioButtons, ipw.Checkbox,
+            ipw.Button, ipw.ToggleButton, ipw.ToggleButtons, ipw.BoundedIntText, ipw.IntText, ipw.FloatText)
 LARGEST = 5_000_000  # bytes of a saved file
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
