@@ -117,7 +117,7 @@ class Pipeline:
         before = [] if start is None else list(start[0].walked[: start[1]])
         own = Tape(patterns(record)) if record else None
         seconds: dict[str, float] = {}
-        with torch.inference_mode(), self._heard([settings.prompt], settings, len(before), own):
+        with torch.inference_mode(), self.heard([settings.prompt], settings, len(before), own):
             started = time.perf_counter()
             denoise = self.denoiser_for([settings.prompt], settings)
             self._finish()
@@ -154,7 +154,7 @@ class Pipeline:
         settings = check(Settings(prompt, steps=1, guidance=1.0, seed=seed))
         self.read(settings)
         tape = Tape(patterns(record))
-        with torch.inference_mode(), self._heard([prompt], settings, own=tape):
+        with torch.inference_mode(), self.heard([prompt], settings, own=tape):
             denoise = self.denoiser_for([prompt], settings)
             x = self.path.alpha(t) * self.encode(image[None]).double() + self.path.sigma(t) * start_noise(
                 settings.seed, LATENT)[None]
@@ -179,7 +179,7 @@ class Pipeline:
             self.decode(step.next_x.numpy())
         return tuple(survey.found.values())
 
-    def _heard(self, prompts: list[str], settings: Settings, first: int = 0, own: Tape | None = None,
+    def heard(self, prompts: list[str], settings: Settings, first: int = 0, own: Tape | None = None,
                ) -> AbstractContextManager[None]:
         """What is attached to this pipeline, and a tape of the run's own, listening; nobody where there is nothing.
 
@@ -263,7 +263,7 @@ class Pipeline:
         for prompt, seed in zip(prompts, seeds, strict=True):
             s = check(replace(settings or Settings(""), prompt=prompt, seed=seed))
             self.read(s)
-        with torch.inference_mode(), self._heard(prompts, s):
+        with torch.inference_mode(), self.heard(prompts, s):
             *_, last = self.walk(self.denoiser_for(prompts, s), s, seeds)
             self._move_out()
             return self.decode(last.next_x.numpy())

@@ -29,6 +29,12 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "hooking": ("hooking", "hooking", "what listening costs: nobody, a recording, and hook points as modules"),
     "attention": ("attention", "attention", "do places read a word where its thing is: IoU with the true masks"),
     "attention-layers": ("attention", "layers", "which layers' attention shows where a word's thing is"),
+    "regions": ("regions", "regions", "does the true word rank first in the region-by-word tables of drawn pictures"),
+    "attention-ablation": ("regions", "beside_ablation",
+                           "where a word is read, beside what its silencing changes: do they agree"),
+    "branching": ("trajectory", "branching", "when a picture is decided: rewound, with other words or fresh noise"),
+    "xray": ("xray", "xray", "what each skip and backbone stage is worth: verdict and fine detail without it"),
+    "faces": ("xray", "faces", "are eyes and whiskers forgotten without skips"),
     "silence": ("silence", "silence", "does a thing lose its colour with its colour word, and keep the rest"),
     "diffusers-loop": ("diffusers_loop", "diffusers_loop", "seconds a picture, beside a loop as diffusers does it"),
 }

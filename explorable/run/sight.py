@@ -73,7 +73,7 @@ def sight(pipe: Any, run: Run, step: int, point: str, row: int, column: int,
     with torch.inference_mode(False), torch.enable_grad():
         twin, catch = _twin(pipe), _Catch(point)
         x = torch.from_numpy(np.repeat(run.latents.values[step][None], probes, 0)).double().requires_grad_()
-        with attached(twin, catch), edit(twin, dict(edits or {})), twin._heard(prompts, settings, first=step):
+        with attached(twin, catch), edit(twin, dict(edits or {})), twin.heard(prompts, settings, first=step):
             denoise = twin.denoiser_for(prompts, settings)
             denoise.begin(step)
             with suppress(_Enough):
