@@ -171,6 +171,11 @@ class DiT(nn.Module):
         """Width of what the overview gives out."""
         return self.config.width
 
+    @property
+    def grounded(self) -> frozenset[str]:
+        """The points that are held against the true masks in training: how the blocks after the overview read words."""
+        return frozenset(f"blocks.{k}.cross.weights" for k in range((self.config.depth + 1) // 2, self.config.depth))
+
     def remember(self, context: Tensor, keep: Tensor) -> Prompt:
         """What does not depend on t of a context (batch, tokens, width): once a prompt."""
         real = keep[..., None].to(context)

@@ -112,6 +112,10 @@ class Tokenizer:
 class TextEncoder(nn.Module):
     """Tokens (batch, 24) to a context (batch, 24, width): a transformer that looks both ways.
 
+    A vector of the context is what the word has become among the others, plus the word itself. Without the second
+    part, training against pictures blurs it: of what sets one noun's vectors apart from each other and from other
+    nouns', four fifths were its neighbours' doing, and a painter asked for a lion drew a dog.
+
     Points beside those of its layers: text.words, text.context (token, channel).
     """
 
@@ -131,10 +135,11 @@ class TextEncoder(nn.Module):
         device = self.places.device
         keep = tokens.keep.to(device)
         x = point("text.words", self.words(tokens.ids.to(device)) + self.places, "token channel")
+        itself = F.layer_norm(x, x.shape[-1:])
         for layer in self.layers:
             attend, think = layer.children()
             x = think(attend(x, keep))
-        return Context(point("text.context", self.norm(x), "token channel"), keep)
+        return Context(point("text.context", self.norm(x) + itself, "token channel"), keep)
 
     def encode(self, prompts: list[str]) -> Context:
         """Prompts to their context. An empty prompt is a start and an end token: it asks for nothing."""

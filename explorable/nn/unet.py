@@ -109,6 +109,11 @@ class UNet(nn.Module):
         """Channels of what the overview gives out."""
         return self.config.widths[1]
 
+    @property
+    def grounded(self) -> frozenset[str]:
+        """The points that are held against the true masks in training: how the way up reads the words."""
+        return frozenset(f"up.{k}.{i}.cross.weights" for k in (0, 1) for i in range(self.config.up[k]))
+
     def remember(self, context: Tensor, keep: Tensor) -> list[Memory]:
         """What every cross-attention layer reads of a context (batch, tokens, width): once a prompt."""
         return [unit.cross.remember(context, keep) for unit in self.units()]

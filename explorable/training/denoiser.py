@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from ..nn.text import TextModel, Tokens
 from ..nn.unet import UNet
 from ..nn.vae import VAE
 from .examiner import NONE, cell_maps
+from .grounding import grounding_loss, readings, spoken_of
 from .loop import Batch, Losses, Plan, Training, fit
 from .text import captions, latents
 from .vae import PICTURES
@@ -29,6 +31,7 @@ BATCH = 32
 DROP = 0.1  # share of captions replaced by the empty one
 LEVEL = 0.5  # mean of log(sigma / alpha): latents keep neighbours alike, so much is still seen where it is 0
 ALIGN = 0.5  # weight of the alignment, as Yu et al. have it
+GROUND = 0.1  # weight of the grounding, times how much of the picture is left in the noise
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,15 @@ TWINS = {
 }
 
 
+class Seen(NamedTuple):
+    """What a denoiser in training gives out: its prediction (batch, 4, 16, 16); its region vectors (batch, 64, shared
+    width); and how its places read the words, (batch, head, place, token) for each layer that is grounded."""
+
+    prediction: Tensor
+    regions: Tensor
+    read: list[Tensor]
+
+
 class Aligned(nn.Module):
     """A denoiser whose inner view of the picture is held against a picture encoder's, while it trains.
 
@@ -62,15 +74,15 @@ class Aligned(nn.Module):
         width = net.overview_width
         self.head = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, shared_width))
 
-    def forward(self, x: Tensor, t: Tensor, context: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's prediction (batch, 4, 16, 16), and its region vectors (batch, 64, shared width)."""
+    def forward(self, x: Tensor, t: Tensor, context: Tensor, keep: Tensor) -> Seen:
         seen: list[Tensor] = []
         handle = self.net.overview.register_forward_hook(lambda module, inputs, output: seen.append(output))
         try:
-            prediction = self.net(x, t, self.net.remember(context, keep))
+            with readings(self.net.grounded) as read:
+                prediction = self.net(x, t, self.net.remember(context, keep))
         finally:
             handle.remove()
-        return prediction, self.head(regions(seen[0]))
+        return Seen(prediction, self.head(regions(seen[0])), read)
 
 
 def regions(seen: Tensor | tuple[Tensor, ...]) -> Tensor:
@@ -79,11 +91,12 @@ def regions(seen: Tensor | tuple[Tensor, ...]) -> Tensor:
 
 
 def denoising_loss(model: Aligned, twin: Twin, words: TextModel, b: Batch) -> Losses:
-    """Weighted mean squared error of the prediction, and the alignment.
+    """Weighted mean squared error of the prediction, the alignment, and the grounding where it is known what is where.
 
     In the batch: x0, noise (batch, 4, 16, 16); ids, keep (batch, tokens); ratio (batch,), which is sigma / alpha,
     and from which each path finds its own t; weight (batch, 1, 16, 16), which says what places matter more. Each
-    place has its own best answer, which no weight moves: weights only say what to learn first.
+    place has its own best answer, which no weight moves: weights only say what to learn first. cells (batch, 16, 16)
+    and spoken (batch, tokens), for the grounding, may be missing.
     """
     path, x0, noise = PATHS[twin.path], b["x0"], b["noise"]
     times = [path.time_at(r) for r in b["ratio"].tolist()]
@@ -97,10 +110,15 @@ def denoising_loss(model: Aligned, twin: Twin, words: TextModel, b: Batch) -> Lo
     with torch.no_grad():
         context = words.text(Tokens(b["ids"], b["keep"]))
         clean, _ = words.picture(x0)
-    prediction, seen = model(noisy, torch.tensor(times, device=x0.device), context.vectors, context.keep)
-    squared = (b["weight"] * (prediction - target).square()).mean()
-    alike = F.cosine_similarity(seen, clean, dim=-1).mean()
-    return {"loss": squared - ALIGN * alike, "squared": squared, "alike": alike}
+    seen = model(noisy, torch.tensor(times, device=x0.device), context.vectors, context.keep)
+    squared = (b["weight"] * (seen.prediction - target).square()).mean()
+    alike = F.cosine_similarity(seen.regions, clean, dim=-1).mean()
+    said = {"loss": squared - ALIGN * alike, "squared": squared, "alike": alike}
+    if "spoken" in b:
+        left = torch.tensor([path.alpha(t) for t in times], device=x0.device)
+        said["astray"] = (left * grounding_loss(seen.read, b["cells"], b["spoken"])).mean()
+        said["loss"] = said["loss"] + GROUND * said["astray"]
+    return said
 
 
 def emphasis(cells: np.ndarray) -> Tensor:
@@ -129,10 +147,12 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Tr
     def batch(step: int) -> Batch:
         chosen = pick(step)
         drop = np.random.default_rng([4, step]).random(BATCH) < DROP
-        tokens = words.text.tokenizer(["" if d else c for c, d in zip(captions(chosen, step), drop, strict=True)])
+        said = ["" if d else c for c, d in zip(captions(chosen, step), drop, strict=True)]
+        tokens = words.text.tokenizer(said)
         x0 = data[chosen].float()
         return {"x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
-                "ratio": torch.exp(LEVEL + torch.randn(BATCH)), "weight": emphasis(cells[chosen])}
+                "ratio": torch.exp(LEVEL + torch.randn(BATCH)), "weight": emphasis(cells[chosen]),
+                "cells": torch.from_numpy(cells[chosen]).long(), "spoken": spoken_of(said, tokens.ids.shape[1])}
 
     def loss(model: nn.Module, b: Batch) -> Losses:
         assert isinstance(model, Aligned)

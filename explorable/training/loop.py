@@ -88,7 +88,7 @@ class Training:
         if matrices:
             self.optimizers.append(Muon(matrices, plan.muon, weight_decay=plan.weight_decay))
         self.peaks = [o.param_groups[0]["lr"] for o in self.optimizers]
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.precision = 0, 0.0, "float32"
         self.curve: list[dict[str, float]] = []
         self._sums: dict[str, float] = {}
         self._summed = 0
@@ -203,6 +203,7 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
     accelerator = _accelerator()
     training = Training(name, model.to(accelerator.device), plan, of)
     training.resume()
+    training.precision = {"no": "float32"}.get(accelerator.mixed_precision, f"mixed {accelerator.mixed_precision}")
     objective = accelerator.prepare_model(Objective(training.model, loss))
     began = time.monotonic() - training.seconds
     saved = time.monotonic()
@@ -239,7 +240,8 @@ def _accelerator() -> Accelerator:
         from accelerate import Accelerator, DistributedDataParallelKwargs
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError('training needs accelerate: pip install "explorable[train]"') from error
-    return Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no",
+    # Without a GPU accelerate's own word decides: ACCELERATE_MIXED_PRECISION=bf16 pays where the processor has it.
+    return Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else None,
                        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
 
 

@@ -96,7 +96,8 @@ def ship(name: str, training: Training) -> str:
     recipe = RECIPES[name]
     model = recipe.finish(training.average)
     about = {"role": recipe.role, "stands for": recipe.stands_for, "data": recipe.data, "rests on": training.of,
-             **recipe.more, "batch": recipe.batch, "steps": training.step, "of steps planned": training.plan.steps,
+             **recipe.more, "batch": recipe.batch, "precision": training.precision,
+             "steps": training.step, "of steps planned": training.plan.steps,
              "minutes": round(training.seconds / 60, 1), "curve": thinned(training.curve)}
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
     write(recipe.file or name, model, config, about)

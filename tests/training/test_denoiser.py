@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
 import torch
+from tiny_denoisers import CONTEXT, NETWORKS, words
 
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.predictions import check_prediction
-from explorable.nn.dit import DiT, DiTConfig
-from explorable.nn.text import TextConfig, TextModel
-from explorable.nn.unet import UNet, UNetConfig
-from explorable.training.denoiser import TWINS, Aligned, denoising_loss, emphasis
+from explorable.training.denoiser import TWINS, Aligned, Seen, denoising_loss, emphasis
 from explorable.training.examiner import NONE
-
-CONTEXT = 12
-NETWORKS = {
-    "unet": lambda: UNet(UNetConfig(widths=(32, 64, 64), context_width=CONTEXT, time_width=32)),
-    "dit": lambda: DiT(DiTConfig(width=32, depth=2, heads=2, context_width=CONTEXT)),
-}
-
-
-@functools.cache
-def words() -> TextModel:
-    torch.manual_seed(3)
-    return TextModel(TextConfig(("red",), 5, CONTEXT, 1, 2, 8, (8, 16, 16))).eval().requires_grad_(False)
 
 
 def losses(model, name: str, x0: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -52,7 +36,7 @@ class Oracle(torch.nn.Module):
             self.asked.append(s / a)
             velocity = path.alpha_rate(time) * self.x0[row] + path.sigma_rate(time) * e
             out.append(velocity if self.twin.prediction == "velocity" else a * e - s * self.x0[row])
-        return torch.stack(out), words().picture(self.x0)[0]
+        return Seen(torch.stack(out), words().picture(self.x0)[0], [])
 
 
 @pytest.mark.parametrize("name", TWINS)
