@@ -27,7 +27,8 @@ class Readings:
     """A listener that keeps what it hears at some points, with its gradients."""
 
     def __init__(self, names: frozenset[str]):
-        self.names, self.heard = names, []
+        self.names = names
+        self.heard: list[Tensor] = []
 
     def move(self, step: int | None, t: float | None, evaluation: int = 0) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -135,8 +136,7 @@ class TokenAttention(Explorable):
         turn, rounds = 0, len(known.reading.words) + 2
         while (word := self._waiting(known)) is not None:
             turn = min(turn + 1, rounds - 1)
-            known.reading.change(word, asked.volume,
-                                 lambda done, of, turn=turn: progress(turn * of + done, rounds * of))
+            known.reading.change(word, asked.volume, functools.partial(_round, progress, turn, rounds))
             if word == self._chosen(known) and self._waiting(known) is not None:
                 self._preview(known)
         return known
@@ -331,3 +331,8 @@ class TokenAttention(Explorable):
 def _short(made: Silence | Louder) -> str:
     """An edit as one would write it."""
     return f"Silence({made.word!r})" if isinstance(made, Silence) else f"Louder({made.word!r}, {made.by!r})"
+
+
+def _round(progress: Progress, turn: int, rounds: int, done: int, of: int) -> None:
+    """Progress of one among several equal rounds."""
+    progress(turn * of + done, rounds * of)

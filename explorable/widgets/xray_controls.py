@@ -73,12 +73,13 @@ def _fader(owner: UNetXRay, stage: Stage) -> tuple[ipw.Widget, ipw.Widget]:
         description="steps", min=0, max=owner.steps, style=NARROW, continuous_update=False,
         tooltip=f"From which step on, and before which, the fader of {said} acts", layout=ipw.Layout(flex="1 1 150px"))
 
-    def now(spans: dict[str, tuple[int, int]]) -> tuple[int, ...]:
-        return tuple(min(k, owner.steps) for k in spans.get(name, (0, owner.steps)))
+    def now(spans: dict[str, tuple[int, int]]) -> tuple[int, int]:
+        first, end = spans.get(name, (0, owner.steps))
+        return min(first, owner.steps), min(end, owner.steps)
 
     def changed(value: tuple[int, int]) -> dict[str, tuple[int, int]]:
         others = {n: s for n, s in owner.spans.items() if n != name}
-        return others if tuple(value) == (0, owner.steps) else {**others, name: tuple(value)}
+        return others if tuple(value) == (0, owner.steps) else {**others, name: (value[0], value[1])}
 
     def follow_steps(change: Any) -> None:
         span.max = owner.steps
