@@ -54,7 +54,7 @@ def sight(pipe: Any, run: Run, step: int, point: str, row: int, column: int,
 
     That is the size of the block of the Jacobian between the two, |d h[:, row, column] / d x[:, y, x]| (Frobenius), as
     Luo et al. 2016 (arXiv 1701.04128, section 2) look at it, estimated from `probes` mixtures of the channels with
-    random signs (Hutchinson 1990). Only the branch that reads the prompt is looked at.
+    random signs (Hutchinson 1990). Only the branch that reads the prompt is looked at, if there is one.
 
     Args:
         point: whose value has the axes channel, y and x. row, column: of its own grid.
@@ -69,7 +69,8 @@ def sight(pipe: Any, run: Run, step: int, point: str, row: int, column: int,
     if not (0 <= row < size["y"] and 0 <= column < size["x"]):
         raise IndexError(f"place ({row}, {column}): {point} has rows 0 to {size['y'] - 1} and columns 0 to "
                          f"{size['x'] - 1}")
-    prompts, settings = [run.settings.prompt] * probes, replace(run.settings, guidance=1.0)
+    alone = 1.0 if run.settings.guidance else 0.0  # without guidance there is but the branch that reads nothing
+    prompts, settings = [run.settings.prompt] * probes, replace(run.settings, guidance=alone)
     with torch.inference_mode(False), torch.enable_grad():
         twin, catch = _twin(pipe), _Catch(point)
         x = torch.from_numpy(np.repeat(run.latents.values[step][None], probes, 0)).double().requires_grad_()

@@ -265,16 +265,20 @@ class TokenAttention(Explorable):
         hand = change["new"]
         if hand.get("panel") == "read" and hand.get("kind") == "brush":
             self.region = tuple(hand[name] for name in ("x0", "y0", "x", "y"))
+            if hand.get("done"):
+                self._tell()  # letting go may be where the last move was, which changes no trait
 
     def keep(self) -> None:
         """Keep the brushed region as a row of the table."""
         if self.region is not None:
             self.kept = self.kept | {f"region {len(self.kept) + 1}": self.region}
             self.region = None
+            self.stage.clear_hand()
 
     def forget(self) -> None:
         """Take all brushed regions out of the table."""
         self.kept, self.region = {}, None
+        self.stage.clear_hand()
 
     def _say_if_empty(self, change: Any) -> None:
         if not change["new"] and self._known is None:

@@ -136,8 +136,12 @@ class Explorable(ipw.VBox):
     def save_html(self, path: str | Path) -> Path:
         """Write what is on the screen to one file that opens without a kernel or a network. Returns its path.
 
-        The recording is scrubbed there as here; the table and the code that reproduces it are folded below.
+        The recording is scrubbed there as here; the table and the code that reproduces it are folded below. What is
+        being computed is waited for. Raises what is wrong with the present settings: the picture would not be of them.
         """
+        self.wait()
+        if self.error is not None:
+            raise self.error
         self.answer()
         table = self.table().to_html(classes="ex-table", border=0, float_format="{:.3g}".format)
         made = page(self.question, self.stage, self._seen.value + self._score.value, table, self.code())

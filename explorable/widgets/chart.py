@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import plotly.graph_objects as go
 
 from ..figures.look import template
@@ -10,7 +12,7 @@ from ..figures.look import template
 class Chart(go.FigureWidget):
     """At most one an explorable: each sends the page some 5 MB once.
 
-    chart.draw(figure) shows another figure in it; chart.dark follows the page.
+    Drawn from the thread that computes and from the one that hears the page: one at a time.
     """
 
     # plotly's own script, as text: given as a path it would never be freed (anywidget issue 929).
@@ -19,10 +21,11 @@ class Chart(go.FigureWidget):
     def __init__(self, figure: go.Figure | None = None):
         super().__init__(figure or go.Figure(layout={"template": template()}))
         self._dark = False
+        self._drawing = threading.RLock()
 
     def draw(self, figure: go.Figure) -> None:
-        """Show a figure in place of the present one, in one message, in the page's theme."""
-        with self.batch_update():
+        """Show a figure in place of the present one, in the page's theme."""
+        with self._drawing, self.batch_update():
             self.data = ()
             self.add_traces(list(figure.data))
             layout = figure.layout.to_plotly_json()
@@ -32,7 +35,8 @@ class Chart(go.FigureWidget):
     def follow(self, dark: bool) -> None:
         """Take on the look of a dark page, or of a light one."""
         self._dark = dark
-        self.update_layout(template=template(dark))
+        with self._drawing:
+            self.update_layout(template=template(dark))
 
     def __repr__(self) -> str:
         return f"Chart({len(self.data)} traces)"

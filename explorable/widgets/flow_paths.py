@@ -230,6 +230,7 @@ class FlowPaths(Explorable):
     def clear_drawing(self) -> None:
         """Begin a new drawing: a ring, until the first stroke."""
         self._strokes.clear()
+        self.stage.clear_hand()
         self.drawing = None
 
     # ---- what it can be asked --------------------------------------------------------------------------------------

@@ -85,6 +85,12 @@ export class Panel {
     this.paint();
   }
 
+  clear() {
+    this.strokes = [];
+    this.region = undefined;
+    this.paint();
+  }
+
   // ---- the hand ------------------------------------------------------------------------------------------------
 
   where(event) {

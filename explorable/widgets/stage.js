@@ -90,7 +90,7 @@ class Stage {
       "change:at": () => this.followAxes(),
       "change:layer": () => this.chooseLayer(model.get("layer")),
       "change:waiting": () => (this.waiting.textContent = model.get("waiting")),
-      "msg:custom": (message) => message.do === "play" && this.play(0, ARRIVE_MS),
+      "msg:custom": (message) => (message.do === "clear" ? this.clearHands() : this.play(0, ARRIVE_MS)),
     };
     for (const [event, handler] of Object.entries(this.handlers)) model.on(event, handler);
     this.theme = new MutationObserver(() => this.takeOnTheme());
@@ -128,7 +128,11 @@ class Stage {
     this.layers = new Map(specs.map((spec, i) => [spec.name, OPENERS[spec.kind](spec, buffers[i])]));
     this.captions = model.get("captions");
     this.axes = model.get("axes") ?? [];
-    this.at = Object.fromEntries(this.axes.map((axis) => [axis.name, model.get("at")?.[axis.name] ?? 0]));
+    const heard = JSON.stringify(model.get("at")) === this.told && model.get("plays") === false ? this.at : model.get("at");
+    this.told = JSON.stringify(model.get("at"));
+    this.at = Object.fromEntries(this.axes.map((axis) => [axis.name,
+      Math.min(heard?.[axis.name] ?? 0, axis.labels.length - 1)]));
+    this.peeked = {};
     this.count = this.captions.length;
     this.root.classList.toggle("ex-empty", this.count === 0);
     this.waiting.textContent = model.get("waiting");
@@ -140,8 +144,10 @@ class Stage {
     this.buildAxes();
     this.buildChoices(specs);
     this.buildStrip();
+    const stays = model.get("plays") === false && this.known !== undefined && model.get("frame") === this.known;
     this.known = model.get("frame");
-    if (this.count) this.show(this.known);
+    if (this.count) this.show(stays ? this.frame : this.known);
+    if (stays) this.rest(); // what the hand did since has not been told yet
   }
 
   /** Static turns into the picture once, unless the reader has asked for less motion. */
@@ -149,6 +155,7 @@ class Stage {
     this.pause();
     this.load();
     if (!this.count || this.model.get("plays") === false) return;
+    this.clearHands();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.rest();
     else this.play(0, ARRIVE_MS);
   }
@@ -164,7 +171,10 @@ class Stage {
       this.grid.replaceChildren(...this.panels.map((panel) => panel.element));
     }
     this.drawn = drawn;
-    panels.forEach((spec, k) => (this.panels[k].title.textContent = spec.title ?? ""));
+    panels.forEach((spec, k) => {
+      this.panels[k].spec = spec;
+      this.panels[k].title.textContent = spec.title ?? "";
+    });
     const columns = this.model.get("columns") || Math.max(panels.length, 1);
     this.root.style.setProperty("--ex-columns", columns);
     this.root.classList.toggle("ex-many", panels.length > 1);
@@ -285,12 +295,17 @@ class Stage {
   tell(name, value) {
     if (JSON.stringify(this.model.get(name)) === JSON.stringify(value)) return;
     if (name === "frame") this.known = value;
+    if (name === "at") this.told = JSON.stringify(value);
     try {
       this.model.set(name, value);
       this.model.save_changes();
     } catch (error) {
       console.debug("explorable: the kernel does not listen", error);
     }
+  }
+
+  clearHands() {
+    for (const panel of this.panels) panel.clear();
   }
 
   /** What the hand did in a panel. Counted, so that the same twice is heard twice. */

@@ -10,8 +10,10 @@ one picture and the hand on it; and stage.js, the controls around them: plain ES
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets as tr
@@ -65,6 +67,10 @@ class Stage(anywidget.AnyWidget):
     waiting = tr.Unicode("Nothing to show yet.").tag(sync=True)  # said while there is no recording
     file_name = tr.Unicode("picture").tag(sync=True)  # of a saved PNG, without its ending
 
+    def __init__(self, **values: Any):
+        self._showing = threading.RLock()  # hold_sync holds nobody off: two recordings must not mix
+        super().__init__(**values)
+
     def __repr__(self) -> str:
         return f"Stage({', '.join(spec['name'] for spec in self.layers)}; {len(self.captions)} frames)"
 
@@ -83,7 +89,7 @@ class Stage(anywidget.AnyWidget):
         shown = tuple(panels) or (Panel("picture", names, choose=True),)
         made = Recording(tuple(layers), tuple(captions), tuple(axes), shown, strip, columns, file_name)
         last = len(made.captions) - 1
-        with self.hold_sync():
+        with self._showing, self.hold_sync():
             self.layers = [layer.spec() for layer in made.layers]
             self.buffers = [layer.data() for layer in made.layers]
             self.captions = list(made.captions)
@@ -94,6 +100,10 @@ class Stage(anywidget.AnyWidget):
             self.at = {a.name: min(self.at.get(a.name, 0), len(a.labels) - 1) for a in made.axes}
             self.frame = last if plays or not self.arrival else min(self.frame, last)
             self.arrival += 1
+
+    def clear_hand(self) -> None:
+        """Take away what the hand has left on the panels: a brushed region, strokes."""
+        self.send({"do": "clear"})
 
     def play(self) -> None:
         """Play the recording once more, from its first frame."""

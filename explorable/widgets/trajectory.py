@@ -108,6 +108,9 @@ class NoiseTrajectory(Explorable):
             if name not in names.values():
                 raise TypeError(f"a branch here has no {name!r}: it changes prompt, seed or guidance; "
                                 "run.branch(...) changes more")
+        # Checked first: what is refused within a hold is not taken back.
+        check(replace(Settings(""), **{name: value for name, value in changes.items() if value is not None}))
+        self._refuse_step({"value": self.branch_step if step is None else step})
         with self.hold_trait_notifications():
             self.branch_step = self.branch_step if step is None else step
             for trait, name in names.items():
@@ -230,7 +233,7 @@ class NoiseTrajectory(Explorable):
     def _run_row(self) -> ipw.Widget:
         prompt = _text("prompt", "What shall static become? Enter draws it.")
         seed, dice = self._seed("seed", "Chooses the noise: what the picture dissolves into, and what it comes from")
-        steps = ipw.IntSlider(description="steps", min=2, max=50, continuous_update=False, style=NARROW,
+        steps = ipw.IntSlider(description="steps", min=1, max=50, continuous_update=False, style=NARROW,
                               tooltip="How many steps from noise to picture", layout=ipw.Layout(flex="1 1 170px"))
         guidance = _guidance("guidance", "w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the words")
         sampler = ipw.Dropdown(description="sampler", options=list(SAMPLERS), style=NARROW,

@@ -78,3 +78,16 @@ def test_with_less_motion_a_recording_is_shown_and_said(page: Page):
     page.evaluate("() => { Object.assign(state, recording('new', 5, 2)); tell('change:arrival'); }")
     expect(page.locator(".ex-caption")).to_have_text("new 4", timeout=200)
     expect(page.locator(".ex-live")).to_have_text("new 4")
+
+
+def test_a_recording_that_takes_anothers_place_leaves_the_reader_where_the_hand_is(page: Page):
+    page.evaluate("""() => {
+      const slider = document.querySelector(".ex-slider");
+      slider.value = 1;
+      slider.dispatchEvent(new Event("input")); // not told yet: the hand has not come to rest
+      Object.assign(state, recording("new", 3, 2), { plays: false, frame: 2 });
+      tell("change:arrival");
+    }""")
+    expect(page.locator(".ex-caption")).to_have_text("new 1")
+    expect(page.locator(".ex-live")).to_have_text("new 1")
+    assert page.evaluate("reports") == [["frame", 1]]

@@ -130,6 +130,22 @@ def test_the_saved_file_is_whole_and_small(made, tmp_path):
     assert "https://" not in text.replace("https://www.w3.org", "") and "src=" not in text
 
 
+def test_a_file_is_of_what_it_is_set_to_or_there_is_none(name, made, monkeypatch, tmp_path):
+    _, trait, values = EXPLORABLES[name]
+    setattr(made, trait, values[7])  # and saved at once, while it is being computed
+    made.save_html(tmp_path / "saved.html")
+    assert made.shown is not None and not made.busy
+
+    def broken(*args):
+        raise ValueError("no")
+
+    monkeypatch.setattr(made, "compute", broken)
+    setattr(made, trait, values[8])
+    with pytest.raises(ValueError, match="no"):
+        made.save_html(tmp_path / "other.html")
+    assert not (tmp_path / "other.html").exists()
+
+
 def test_closing_leaves_nothing(name, pipe):
     opened(name, pipe).close()  # what is made once a kernel is made
     gc.collect()

@@ -247,3 +247,12 @@ def test_closing_leaves_nothing(pipe: Pipeline):
 def test_its_repr_is_one_short_line(walk: NoiseTrajectory):
     assert len(repr(walk)) < 110 and repr(walk).startswith("NoiseTrajectory('a red car', seed=0")
     json.dumps(walk.stage.panels)
+
+
+def test_a_refused_branch_changes_nothing(walk: NoiseTrajectory):
+    before = walk.asked()
+    refused = ({"step": -3, "prompt": "a black cat"}, {"seed": -5}, {"guidance": float("nan"), "prompt": "a black cat"})
+    for wrong in refused:
+        with pytest.raises(ValueError, match="step|seed|guidance"):
+            walk.branch(**wrong)
+        assert walk.asked() == before
