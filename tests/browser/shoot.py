@@ -27,7 +27,7 @@ def shoot(chromium: str, notebook: Path, folder: Path) -> None:
             page = context.new_page()
             open_and_run(page, address, notebook.name)
             page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-            page.wait_for_selector(".ex-thumb", timeout=180_000)
+            page.wait_for_selector(".ex-panel canvas", timeout=180_000)
             page.wait_for_timeout(5000)  # it has played
             page.evaluate("() => document.querySelector('.jp-Notebook .jp-Cell').scrollIntoView()")
             page.wait_for_timeout(500)

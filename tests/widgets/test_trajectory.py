@@ -253,6 +253,6 @@ def test_a_refused_branch_changes_nothing(walk: NoiseTrajectory):
     before = walk.asked()
     refused = ({"step": -3, "prompt": "a black cat"}, {"seed": -5}, {"guidance": float("nan"), "prompt": "a black cat"})
     for wrong in refused:
-        with pytest.raises(ValueError, match="step|seed|guidance"):
+        with pytest.raises(ValueError, match=r"step|seed|guidance"):
             walk.branch(**wrong)
         assert walk.asked() == before
