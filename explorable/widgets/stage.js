@@ -146,7 +146,10 @@ class Stage {
     this.buildStrip();
     const stays = model.get("plays") === false && this.known !== undefined && model.get("frame") === this.known;
     this.known = model.get("frame");
-    if (this.count) this.show(stays ? this.frame : this.known);
+    if (this.count) {
+      this.show(stays ? this.frame : this.known);
+      this.describe();
+    }
     if (stays) this.rest(); // what the hand did since has not been told yet
   }
 
@@ -280,12 +283,18 @@ class Stage {
     this.rest();
   }
 
+  /** Say where the reader is, along all axes, and give every panel that name. */
+  describe() {
+    const along = this.axes.map((axis) => `${axis.title} ${axis.labels[this.at[axis.name]]}`);
+    const where = [this.captions[this.frame], ...along].join(", ");
+    for (const panel of this.panels) panel.canvas.setAttribute("aria-label", `${panel.spec.title || "The picture"} at ${where}`);
+    return where;
+  }
+
   rest() {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
-      const where = [this.captions[this.frame], ...this.axes.map((axis) => `${axis.title} ${axis.labels[this.at[axis.name]]}`)].join(", ");
-      this.live.textContent = where;
-      for (const panel of this.panels) panel.canvas.setAttribute("aria-label", `${panel.spec.title || "The picture"} at ${where}`);
+      this.live.textContent = this.describe();
       this.tell("frame", this.frame);
       if (this.axes.length) this.tell("at", this.at);
     }, REST_MS);
