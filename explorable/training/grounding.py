@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from ..nn.points import heard_by
 from ..world import KINDS
 from ..world.grammar import parse
+from .examiner import NONE
 
-NOTHING = len(KINDS)  # what a place, or a token, has where there is no thing
+NOTHING = NONE  # what a place, or a token, has where there is no thing: as the maps of cells have it
 
 
 class Readings:

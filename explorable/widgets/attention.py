@@ -17,12 +17,12 @@ from ..hooks import Louder, Silence
 from ..hooks.maps import ALL, MEAN
 from ..pipeline import Pipeline
 from ..run.reading import Reading, Volume, looked_at, painted
-from ..settings import GUIDANCE, Settings, check
+from ..settings import GUIDANCE
 from ..world import GrammarError, draw, parse
 from .attention_controls import setting_row, wish_row, word_row
 from .attention_table import ranking, region_table
 from .attention_view import BRUSHED, Known, View, axes_of, layers_of, panels_of, square_of
-from .base import Explorable, Progress
+from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
 from .stage import Stage
 
@@ -102,8 +102,7 @@ class TokenAttention(Explorable):
 
     @tr.validate("seed", "steps", "guidance")
     def _refuse(self, proposal: Any) -> Any:
-        check(replace(Settings(""), **{proposal["trait"].name: proposal["value"]}))
-        return proposal["value"]
+        return refuse_setting(proposal)
 
     @tr.validate("loudness")
     def _refuse_loudness(self, proposal: Any) -> float:

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
 
-from .parts import make_room, row
+from .parts import LARGEST_SHOWN, NARROW, make_room, row
 
 if TYPE_CHECKING:
     from .attention import TokenAttention
 
-NARROW = {"description_width": "initial"}
-LARGEST_SHOWN = 2**53 - 1  # the largest seed that a browser's numbers hold
 BRANCHES = [("with the prompt", "cond"), ("without the prompt", "uncond")]
 MODES = {"painted by the model": "painted", "drawn, so that the truth is known": "drawn"}
 

@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ import traitlets as tr
 import xarray as xr
 
 from ..pipeline import Pipeline, load
+from ..settings import Settings, check
 from .offline import page
 from .stage import Stage
 from .worker import Check, Overtaken, Worker
@@ -39,6 +41,12 @@ Progress = Callable[[int, int], None]
 def shipped(name: str) -> Pipeline:
     """The shipped pipeline, opened once a kernel."""
     return load(name)
+
+
+def refuse_setting(proposal: Any) -> Any:
+    """For `tr.validate`: the value, if a run can be asked for it. Raises SettingError if not."""
+    check(replace(Settings(""), **{proposal["trait"].name: proposal["value"]}))
+    return proposal["value"]
 
 
 class Explorable(ipw.VBox):

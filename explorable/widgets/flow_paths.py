@@ -25,10 +25,9 @@ from .base import Explorable, Progress
 from .chart import Chart
 from .flow_pictures import Wall, Wish
 from .flow_points import DRAWN, SIDE, Lab, Scene, Scores, Strand
-from .parts import duration, make_room, row
+from .parts import NARROW, duration, make_room, row
 from .stage import Stage
 
-NARROW = {"description_width": "initial"}
 MODES = {"points": "points in the plane", "pictures": "pictures"}
 PATH_WORDS = {"straight": "straight", "linear": "variance preserving", "cosine": "cosine"}
 COUPLING_WORDS = {"independent": "independent", "optimal": "optimal transport", "reflowed": "reflowed"}

@@ -7,6 +7,9 @@ from html import escape
 
 import ipywidgets as ipw
 
+NARROW = {"description_width": "initial"}  # a control's name takes the room that it needs
+DICE = 10_000  # seeds that a "new" button throws: short enough to read out
+LARGEST_SHOWN = 2**53 - 1  # the largest seed that a browser's numbers hold
 WHAT_FOR = {
     "<start>": "start of the text: here, and in the end token, the encoder can gather the whole sentence",
     "<end>": "end of the text",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as ipw
@@ -15,9 +15,9 @@ import xarray as xr
 
 from ..pipeline import Pipeline
 from ..run import Run
-from ..settings import GUIDANCE, SAMPLERS, Settings, check
-from .base import Explorable, Progress
-from .parts import duration, make_room, pipeline_map, row, word_chips
+from ..settings import GUIDANCE, SAMPLERS, Settings
+from .base import Explorable, Progress, refuse_setting
+from .parts import DICE, LARGEST_SHOWN, NARROW, duration, make_room, pipeline_map, row, word_chips
 from .stage import Layer, Stage
 
 EXAMPLES = (
@@ -27,9 +27,6 @@ EXAMPLES = (
 )
 MOST_FRAMES = 101  # a recording of more steps shows so many of them, evenly spread
 CHUNK = 7  # pictures decoded at a time: between two chunks a newer wish can come in
-DICE = 10_000  # seeds that the "new" button throws: short enough to read out
-LARGEST_SHOWN = 2**53 - 1  # the largest seed that a browser's numbers hold
-NARROW = {"description_width": "initial"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +83,7 @@ class Studio(Explorable):
 
     @tr.validate("seed", "steps", "guidance", "sampler")
     def _refuse(self, proposal: Any) -> Any:
-        check(replace(Settings(""), **{proposal["trait"].name: proposal["value"]}))
-        return proposal["value"]
+        return refuse_setting(proposal)
 
     # ---- from a wish to what is on the screen ----------------------------------------------------------------------
 

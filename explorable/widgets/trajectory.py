@@ -16,11 +16,11 @@ from ..measure.trajectory import NEAR, signal_to_noise
 from ..pipeline import Pipeline
 from ..run import Run
 from ..settings import GUIDANCE, SAMPLERS, Settings, check
-from .base import Explorable, Progress
+from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
 from .journey import Journey, Wish, captions, remark, scored, seen, travel
 from .journey_layers import Ways, panels, pictures, ways
-from .parts import make_room, row
+from .parts import DICE, LARGEST_SHOWN, NARROW, make_room, row
 from .stage import Stage
 
 ORIGINS = {"a drawing of the prompt": "drawing", "the finished picture": "finished"}
@@ -28,8 +28,6 @@ ELSEWHERE = "a black cat on a beach at night"  # the other words of the examples
 EXAMPLES = {"other words, early": (0.1, "words"), "other words, late": (0.6, "words"),  # at which share of the steps
             "fresh noise, early": (0.2, "noise"), "fresh noise, late": (0.6, "noise")}
 DRAFT = 4  # steps of the first look at a run
-DICE, LARGEST_SHOWN = 10_000, 2**53 - 1
-NARROW = {"description_width": "initial"}
 
 
 class NoiseTrajectory(Explorable):
@@ -81,8 +79,7 @@ class NoiseTrajectory(Explorable):
 
     @tr.validate("seed", "steps", "guidance", "sampler")
     def _refuse(self, proposal: Any) -> Any:
-        check(replace(Settings(""), **{proposal["trait"].name: proposal["value"]}))
-        return proposal["value"]
+        return refuse_setting(proposal)
 
     @tr.validate("branch_seed", "branch_guidance")
     def _refuse_branch(self, proposal: Any) -> Any:

@@ -17,8 +17,8 @@ from ..pipeline import Pipeline
 from ..run.sight import sight
 from ..run.spectrum import FINE
 from ..run.xray import Changes, Looks, Stage, fades, look_inside, unet_stages
-from ..settings import GUIDANCE, Settings, check
-from .base import Explorable, Progress
+from ..settings import GUIDANCE, Settings
+from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
 from .stage import Stage as Screen
 from .xray_answer import DRAWN, Wish, XRay, called, check_unit, dataset, looked, said, spectra_of, step_table
@@ -80,8 +80,7 @@ class UNetXRay(Explorable):
 
     @tr.validate("seed", "steps", "guidance")
     def _refuse(self, proposal: Any) -> Any:
-        check(replace(Settings(""), **{proposal["trait"].name: proposal["value"]}))
-        return proposal["value"]
+        return refuse_setting(proposal)
 
     @tr.validate("faders")
     def _refuse_fader(self, proposal: Any) -> Any:

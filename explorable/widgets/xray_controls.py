@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as ipw
 
 from ..run.xray import Stage
-from .parts import make_room, row
+from .parts import DICE, LARGEST_SHOWN, NARROW, make_room, row
 
 if TYPE_CHECKING:
     from .xray import UNetXRay
 
-NARROW = {"description_width": "initial"}
-DICE = 10_000  # seeds that the "new" button throws
-LARGEST_SHOWN = 2**53 - 1  # the largest seed that a browser's numbers hold
 
 
 def wish_row(owner: UNetXRay) -> ipw.Widget:
