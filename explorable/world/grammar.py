@@ -74,7 +74,8 @@ def say(scene: Scene, rng: random.Random, everything: bool = False) -> str:
     """One of the many captions of `scene`.
 
     everything: say all that is known of it. Otherwise a caption may leave out the place, the time (mostly
-        the day), a thing's natural colour, and which of two things is on the left.
+        the day), a thing's natural colour, and which of two things is on the left: these are then named in the
+        order of reading, the left one first.
 
     Raises:
         ValueError: a scene with neither a thing nor a place: there is nothing to speak of.
@@ -145,7 +146,8 @@ def _say_arrangement(scene: Scene, things: list[str], rng: random.Random, everyt
     other = OPPOSITE[relation].removesuffix(" of")
     ways = [f"{a} to the {side} of {b}", f"{b} to the {other} of {a}", f"{a} {side} of {b}",
             f"{a} on the {side} and {b} on the {other}"]
-    return rng.choice(ways if everything or rng.random() < 0.75 else [f"{a} and {b}", f"{b} and {a}"])
+    in_order = f"{a} and {b}" if side == "left" else f"{b} and {a}"
+    return rng.choice(ways) if everything or rng.random() < 0.5 else in_order
 
 
 def _join(*parts: str) -> str:

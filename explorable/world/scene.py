@@ -131,7 +131,7 @@ def complete(scene: Scene) -> Scene:
     )
     return replace(
         scene, groups=groups,
-        relation=scene.relation or (rng.choice(RELATIONS[:2]) if two else None),
+        relation=scene.relation or ("left of" if two else None),  # the order of reading, as captions have it
         place=scene.place or rng.choice(PLACES),
         time=scene.time or rng.choices(TIMES, (5, 2, 1, 1))[0],
     )
