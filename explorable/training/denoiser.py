@@ -31,6 +31,7 @@ BATCH = 32
 DROP = 0.1  # share of captions replaced by the empty one
 LEVEL = 0.5  # mean of log(sigma / alpha): latents keep neighbours alike, so much is still seen where it is 0
 ALIGN = 0.5  # weight of the alignment, as Yu et al. have it
+ROUND = 9_000  # steps of the first round: what is asked for beyond is a second one
 GROUND = 0.1  # weight of the grounding, times how much of the picture is left in the noise
 
 
@@ -160,4 +161,5 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Tr
 
     torch.manual_seed(0)
     net = twin.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit(name, Aligned(net, words.config.shared_width), batch, loss, Plan(steps, warmup=300, fall=0.85), of)
+    return fit(name, Aligned(net, words.config.shared_width), batch, loss,
+               Plan(steps, warmup=300, fall=0.85, restart=ROUND), of)

@@ -1,7 +1,8 @@
 """One training loop for every model: seeded, resumable, with moving-average weights and a loss curve.
 
 The learning rate rises over a warm-up, stays, and falls to zero at the end. The state before the fall is
-kept, so that a later run can be given more steps and go on from there.
+kept, so that a later run can be given more steps and go on from there; or a finished training goes on in a
+second round, with its rates risen again.
 
 It runs under accelerate: alone, or in many processes (`accelerate launch -m explorable train NAME`), each of
 which takes its share of every batch; in bfloat16 where there is a GPU for it.
@@ -43,6 +44,7 @@ class Plan:
     steps:    optimizer steps in all.
     lr, muon: peak learning rates of AdamW and of Muon; `warmup` steps up to them, and down to zero over the
               last `fall` share.
+    restart:  the step at which a second round begins, warmed up to half the rates (Loshchilov and Hutter 2017).
     average:  decay of the moving average of the weights: what is shipped.
     save_every: seconds between two states on disk.
     """
@@ -52,6 +54,7 @@ class Plan:
     muon: float = 0.02
     warmup: int = 200
     fall: float = 0.35
+    restart: int | None = None
     average: float = 0.999
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -60,14 +63,29 @@ class Plan:
 
     def share(self, step: int) -> float:
         """What share of the peak rates `step` is taken at."""
-        start = self.fall_starts()
-        if step < self.warmup:
-            return (step + 1) / self.warmup
-        return 1.0 if step < start else (self.steps - step) / (self.steps - start)
+        begin, end = self.round_of(step)
+        within, fall, peak = step - begin, self.fall_starts(step), 0.5 if begin else 1.0
+        if within < self.warmup:
+            return peak * (within + 1) / self.warmup
+        return peak if step < fall else peak * (end - step) / (end - fall)
 
-    def fall_starts(self) -> int:
-        """The first step of the fall."""
-        return int(self.steps * (1 - self.fall))
+    def round_of(self, step: int) -> tuple[int, int]:
+        """The first step of the round that `step` is in, and the first one after it."""
+        if self.restart is None or self.restart >= self.steps:
+            return 0, self.steps
+        return (self.restart, self.steps) if step >= self.restart else (0, self.restart)
+
+    def fall_starts(self, step: int = 0) -> int:
+        """The first step of the fall in the round that `step` is in."""
+        begin, end = self.round_of(step)
+        return begin + int((end - begin) * (1 - self.fall))
+
+    def goes_on_from(self, step: int, steps: int) -> bool:
+        """Whether a training planned for `steps` in all has, at `step`, come the way that this plan goes too."""
+        other = replace(self, steps=steps)
+        unfallen = step <= min(other.fall_starts(step), self.fall_starts(step))
+        same = other.round_of(step) == self.round_of(step)
+        return unfallen or same or step == steps == self.restart
 
 
 class Training:
@@ -143,9 +161,7 @@ class Training:
             if state["of"] != self.of:
                 raise ValueError(f"{state_path(self.name, tag)} is the state of another training "
                                  f"({state['of']}, not {self.of}): move it away to begin anew")
-            unfallen = state["step"] <= min(replace(self.plan, steps=state["steps"]).fall_starts(),
-                                            self.plan.fall_starts())
-            if unfallen or state["steps"] == self.plan.steps:
+            if self.plan.goes_on_from(state["step"], state["steps"]):
                 return self._take(state)
         if state_path(self.name, "state").exists():
             raise ValueError(f"{self.name} was trained further than {self.plan.steps} steps allow for: ask for more, "
@@ -211,7 +227,7 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
     bar = tqdm(initial=training.step, total=plan.steps, desc=name, mininterval=5, disable=not first)
     with brake() as stopped, bar:
         while training.step < plan.steps and not _anybody(stopped(), accelerator):
-            if training.step == plan.fall_starts() and first:
+            if training.step == plan.fall_starts(training.step) and first:
                 training.save("stable")
             torch.manual_seed(plan.seed * 1_000_003 + training.step)
             losses = objective(_share(batch(training.step), accelerator))

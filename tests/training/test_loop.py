@@ -128,6 +128,17 @@ def test_the_rate_rises_stays_and_falls_to_nothing():
     assert rates[750] > rates[900] > rates[999] > 0
 
 
+def test_a_second_round_rises_again_to_half_the_rates_and_goes_on_from_a_finished_first(own_cache):
+    first, both = (loop.Plan(steps=n, lr=0.05, warmup=10, fall=0.5, restart=60) for n in (60, 100))
+    rates = [both.share(s) for s in range(100)]
+    assert rates[:60] == [first.share(s) for s in range(60)]
+    assert rates[59] < 0.05 and max(rates[60:]) == rates[75] == 0.5 and 0 < rates[99] < 0.05
+    loop.fit("rounds", network(), points, regression, first)
+    resumed = loop.fit("rounds", network(), points, regression, both)
+    once = loop.fit("once", network(), points, regression, both)
+    assert torch.equal(weights(resumed.average), weights(once.average))
+
+
 def test_training_scenes_hold_no_held_out_pair_and_twins_differ_in_what_can_be_said():
     apart = 0
     for k in range(300):
