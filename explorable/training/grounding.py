@@ -22,6 +22,7 @@ from ..world.grammar import parse
 from .examiner import NONE
 
 NOTHING = NONE  # what a place, or a token, has where there is no thing: as the maps of cells have it
+FLOOR = 1e-3  # added to a share before its logarithm: the worst places too have a slope, and a finite one
 
 
 class Readings:
@@ -95,5 +96,5 @@ def _of_layer(weights: Tensor, cells: Tensor, spoken: Tensor) -> Tensor:
 
     thing = mask.amax(2)  # (batch, place): how much of it is of a thing that is spoken of
     own = (read * (mask > 0)).sum(2)
-    of_places = -(own.clamp(min=1e-3).log() * thing).sum(1) / thing.sum(1).clamp(min=1)
+    of_places = -(((own + FLOOR) / (1 + FLOOR)).log() * thing).sum(1) / thing.sum(1).clamp(min=1)
     return of_words + of_places

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from tiny_denoisers import NETWORKS, words
 
 from explorable.nn.points import HERE
 from explorable.training.denoiser import TWINS, Aligned, denoising_loss
-from explorable.training.grounding import NOTHING, grounding_loss, readings, spoken_of
+from explorable.training.grounding import FLOOR, NOTHING, grounding_loss, readings, spoken_of
 from explorable.world import KINDS
 
 CAR, CAT = KINDS.index("car"), KINDS.index("cat")
@@ -50,7 +52,16 @@ def test_reading_the_other_thing_costs_most():
     unread = grounding_loss([torch.full((1, 2, 256, 4), 0.25)], cells, spoken).item()
     assert swapped > unread > 0.5
     # Read everywhere alike: half of what the car's word is read by is car, a quarter of the cat's is cat.
-    assert unread == pytest.approx((0.5**2 + 0.75**2) / 2 + torch.log(torch.tensor(4.0)).item(), abs=1e-5)
+    assert unread == pytest.approx((0.5**2 + 0.75**2) / 2 - math.log((0.25 + FLOOR) / (1 + FLOOR)), abs=1e-5)
+
+
+def test_a_place_that_reads_nothing_of_its_own_words_is_pulled_to_them():
+    cells, spoken = scene()
+    weights = reading(cells, 1, 2).clone()
+    weights[0, :, 0] = torch.tensor([1.0, 0, 0, 0])  # one place of the car reads the start token alone; words are right
+    weights.requires_grad_()
+    grounding_loss([weights], cells, spoken).sum().backward()
+    assert (weights.grad[0, :, 0, 1] < -1).all()
 
 
 def test_where_no_thing_is_spoken_of_nothing_is_asked():
