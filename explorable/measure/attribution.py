@@ -17,8 +17,8 @@ import xarray as xr
 from ..hooks import Ablate, Silence, edit
 from ..hooks.edits import Edit
 from ..nn.examiner import Examiner
+from ..nn.pixels import to_tensor
 from ..pipeline import Pipeline
-from ..training.vae import to_tensor
 from .verdict import Verdict, examine, shipped_examiner
 
 Parts = Mapping[str, Mapping[str, Edit]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..nn.pixels import to_tensor
 from ..training.data import pictures
-from ..training.vae import to_tensor
 from ..zoo.networks import load_vae
 from .table import Table
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from ..nn.examiner import Report
+from ..nn.pixels import to_tensor
 from ..training.data import pictures, scene
 from ..training.examiner import answers, blurred, cell_maps
-from ..training.vae import to_tensor
 from ..world import held_out
 from .table import Table
 from .verdict import shipped_examiner

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..nn.pixels import to_tensor
 from ..pipeline import Pipeline, load
 from ..settings import Settings, check
 from ..training.text import captions
-from ..training.vae import to_tensor
 from .denoisers import chosen, own_guidance
 from .exam import BATCH, painted, painter, true_drawings
 from .table import Table, at_least

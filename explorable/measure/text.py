@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from ..nn.pixels import to_tensor
 from ..training.data import pictures
 from ..training.text import captions
-from ..training.vae import to_tensor
 from ..world import KINDS
 from ..zoo.networks import load_text, load_vae
 from .table import Table

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..nn.examiner import Examiner, ExaminerConfig
-from ..training.vae import to_tensor
+from ..nn.pixels import to_tensor
 from ..world import Scene
 from ..zoo.networks import load_examiner
 

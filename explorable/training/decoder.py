@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..nn.pixels import to_tensor
 from ..nn.vae import VAE
 from .data import pictures
 from .denoiser import emphasis
 from .examiner import cell_maps
 from .loop import Batch, Losses, Plan, Training, fit
 from .text import latents
-from .vae import PICTURES, edges, to_tensor
+from .vae import PICTURES, edges
 
 BATCH = 8
 

@@ -11,10 +11,11 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ..nn.examiner import Examiner, ExaminerConfig, Truth, examiner_loss
+from ..nn.pixels import to_tensor
 from ..world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, Scene, draw
 from .data import CHUNK, cache, edition, pictures, scene, write_beside
 from .loop import Batch, Losses, Plan, Training, fit
-from .vae import PICTURES, to_tensor
+from .vae import PICTURES
 
 BATCH = 32
 ALONE, NONE = len(RELATIONS), len(KINDS)

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..nn.pixels import to_tensor
 from ..nn.text import TextConfig, TextModel, Tokens
 from ..nn.vae import VAE
 from ..world import VOCABULARY, say
 from ..zoo import fingerprint
 from .data import cache, edition, pictures, scene, write_beside
 from .loop import Batch, Losses, Plan, Training, fit, gathered
-from .vae import PICTURES, to_tensor
+from .vae import PICTURES
 
 PAIRS = 64  # scenes and their twins in a batch
 

@@ -8,17 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..nn.pixels import to_tensor
 from ..nn.vae import VAE
 from .data import pictures
 from .loop import Batch, Losses, Plan, Training, fit
 
 BATCH = 32  # crops; or a quarter as many whole pictures
 PICTURES = 64_000
-
-
-def to_tensor(images: np.ndarray) -> Tensor:
-    """(n, 128, 128, 3) uint8 to (n, 3, 128, 128) float in [-1, 1]."""
-    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def edges(x: Tensor) -> tuple[Tensor, Tensor]:
