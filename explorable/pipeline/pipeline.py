@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import functools
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -19,40 +18,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .denoiser import Denoiser
-from .diffusion.guidance import mean_shift, noise_shift
-from .diffusion.paths import PATHS, Path
-from .diffusion.predictions import check_prediction, to_denoised
-from .diffusion.samplers import SAMPLERS, Step, dice, start_noise
-from .diffusion.times import spaced
-from .hooks import Listening, Plan, PointTable, Survey, Take, Tape, attached_to
-from .nn.blocks import Memory
-from .nn.classifier import Classifier
-from .nn.dit import DiT, Prompt
-from .nn.points import HERE, heard_by
-from .nn.text import TextEncoder
-from .nn.unet import UNet
-from .nn.vae import VAE
-from .run import Run, collect
-from .settings import GUIDANCE, SettingError, Settings, changed_settings, check
-from .zoo import WeightError, card, names
-from .zoo.networks import load_classifier, load_denoiser, load_text, load_vae
+from ..denoiser import Denoiser
+from ..diffusion.guidance import mean_shift, noise_shift
+from ..diffusion.paths import Path
+from ..diffusion.predictions import check_prediction, to_denoised
+from ..diffusion.samplers import SAMPLERS, Step, dice, start_noise
+from ..diffusion.times import spaced
+from ..hooks import Listening, Plan, PointTable, Survey, Take, Tape, attached_to
+from ..nn.blocks import Memory
+from ..nn.classifier import Classifier
+from ..nn.dit import DiT, Prompt
+from ..nn.pixels import to_images, to_tensor
+from ..nn.points import HERE, heard_by
+from ..nn.text import TextEncoder
+from ..nn.unet import UNet
+from ..nn.vae import VAE
+from ..run import Run, collect
+from ..settings import GUIDANCE, SettingError, Settings, changed_settings, check
+from ..zoo import names
+from ..zoo.networks import load_classifier
 
 DECODED_AT_ONCE = 16  # pictures: a long recording must not need a lot of memory
 LATENT = (4, 16, 16)
-
-
-def choose_device(device: str | None = None) -> torch.device:
-    """The device asked for, or the best there is. Raises SettingError where it is not there."""
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = textwrap.shorten(str(error).splitlines()[0], 120, placeholder=" …")
-        raise SettingError(f"device {device!r} cannot be used here ({reason}); device='cpu' always can") from error
-    return chosen
 
 
 def patterns(record: str | Sequence[str]) -> tuple[str, ...]:
@@ -297,7 +284,7 @@ class Pipeline:
     @torch.inference_mode()
     def encode(self, images: np.ndarray) -> Tensor:
         """Pictures (n, 128, 128, 3) uint8 to latents (n, 4, 16, 16), on the CPU."""
-        pictures = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).to(self.device).float() / 127.5 - 1
+        pictures = to_tensor(images).to(self.device)
         return self.vae.encode(pictures.contiguous(memory_format=torch.channels_last)).cpu()
 
     @torch.inference_mode()
@@ -305,23 +292,5 @@ class Pipeline:
         """Latents (n, 4, 16, 16) to pictures (n, 128, 128, 3) uint8."""
         pictures = []
         for z in torch.from_numpy(np.array(latents, np.float32)).split(DECODED_AT_ONCE):
-            picture = self.vae.decode(z.to(self.device).contiguous(memory_format=torch.channels_last))
-            pictures.append(((picture.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+            pictures.append(to_images(self.vae.decode(z.to(self.device).contiguous(memory_format=torch.channels_last))))
         return np.concatenate(pictures)
-
-
-def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
-    """Open a shipped model as a pipeline: its weights are checked, and put on the best device there is.
-
-    Raises:
-        WeightError: an unknown name, or a weight file that is not what its card says.
-        SettingError: a device that is not there.
-    """
-    about, chosen = card(name), choose_device(device)
-    if about.get("role") != "denoiser":
-        raise WeightError(f"{name!r} is the {about.get('role', 'unnamed part')} of a pipeline and draws nothing by "
-                          "itself; load('unet-flow') draws, and has it inside")
-    if about.get("path") not in PATHS:
-        raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
-    return Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
-                    about.get("prediction", ""), chosen)

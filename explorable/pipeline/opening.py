@@ -1,0 +1,43 @@
+"""A shipped model, opened as a pipeline on the best device there is."""
+
+from __future__ import annotations
+
+import textwrap
+
+import torch
+
+from ..diffusion.paths import PATHS
+from ..settings import SettingError
+from ..zoo import WeightError, card
+from ..zoo.networks import load_denoiser, load_text, load_vae
+from .pipeline import Pipeline
+
+
+def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
+    """Open a shipped model as a pipeline: its weights are checked, and put on the best device there is.
+
+    Raises:
+        WeightError: an unknown name, or a weight file that is not what its card says.
+        SettingError: a device that is not there.
+    """
+    about, chosen = card(name), choose_device(device)
+    if about.get("role") != "denoiser":
+        raise WeightError(f"{name!r} is the {about.get('role', 'unnamed part')} of a pipeline and draws nothing by "
+                          "itself; load('unet-flow') draws, and has it inside")
+    if about.get("path") not in PATHS:
+        raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
+    return Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
+                    about.get("prediction", ""), chosen)
+
+
+def choose_device(device: str | None = None) -> torch.device:
+    """The device asked for, or the best there is. Raises SettingError where it is not there."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = textwrap.shorten(str(error).splitlines()[0], 120, placeholder=" …")
+        raise SettingError(f"device {device!r} cannot be used here ({reason}); device='cpu' always can") from error
+    return chosen
