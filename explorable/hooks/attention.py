@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 
 from .edits import EditError, When, had, patch
 from .listening import At
+from .points import grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class AttentionEdit(When):
         new = self.change(x, at)
         if self.region is None:
             return new
-        share = shrunk(self.region, isqrt(x.shape[2])).to(x)  # (places,)
+        share = shrunk(self.region, x.shape[2]).to(x)  # (places,)
         return torch.lerp(x, new, share[:, None])
 
 
@@ -124,9 +124,10 @@ def said(tokens: tuple[str, ...]) -> list[str]:
     return [t for t in tokens if not t.startswith("<")]
 
 
-def shrunk(region: Any, side: int) -> Tensor:
-    """A mask (high, wide) as the share of each of side x side places that it covers, (side * side,)."""
+def shrunk(region: Any, places: int) -> Tensor:
+    """A mask (high, wide) as the share that it covers of each of so many places, in a grid of its shape, (places,)."""
     mask = torch.as_tensor(np.asarray(region), dtype=torch.float32)
     if mask.dim() != 2:
         raise EditError(f"a region of shape {tuple(mask.shape)}: give a mask (high, wide) of the picture")
-    return F.adaptive_avg_pool2d(mask[None, None], side).flatten()
+    high, wide = mask.shape
+    return F.adaptive_avg_pool2d(mask[None, None], grid(places, (high, wide))).flatten()

@@ -25,6 +25,7 @@ class Plan:
 
     points: all there are. steps: the sampler's, of which this run takes those from `first` on. prompts: rows of a
     branch. tokens: the names of the tokens of each branch that the network compares: {"uncond": (…), "cond": (…)}.
+    picture: its sides in pixels, high and wide.
     """
 
     points: PointTable
@@ -32,6 +33,7 @@ class Plan:
     prompts: int
     tokens: dict[str, tuple[str, ...]]
     first: int = 0
+    picture: tuple[int, int] = (128, 128)
 
 
 @dataclass(frozen=True)

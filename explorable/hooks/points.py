@@ -7,7 +7,8 @@ import html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from math import isqrt, prod
+from functools import cache
+from math import prod, sqrt
 
 from torch import Tensor
 
@@ -39,18 +40,31 @@ class Point:
         return kept * self.number * self.branches * (steps if self.each_step and "step" not in without else 1)
 
 
-def named(axes: str, shape: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Axes and lengths as they are shown: a row of places is a square of y and x."""
+SIDES = (128, 128)  # pixels, high and wide, of a picture where nothing else is said
+
+
+@cache
+def grid(places: int, picture: tuple[int, int] = SIDES) -> tuple[int, int]:
+    """A row of places as rows and columns that stand to each other as the picture's sides do, or nearly so."""
+    rows = max(1, round(sqrt(places * picture[0] / picture[1])))
+    rows = min((r for r in range(1, places + 1) if places % r == 0), key=lambda r: abs(r - rows))
+    return rows, places // rows
+
+
+def named(axes: str, shape: tuple[int, ...],
+          picture: tuple[int, int] = SIDES) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Axes and lengths as they are shown: a row of places is a grid of y and x, of the picture's shape."""
     pairs = []
     for axis, n in zip(axes.split(), shape, strict=True):
-        pairs += [("y", isqrt(n)), ("x", isqrt(n))] if axis == "place" else [(axis, n)]
+        pairs += zip("yx", grid(n, picture), strict=True) if axis == "place" else [(axis, n)]
     return tuple(a for a, _ in pairs), tuple(n for _, n in pairs)
 
 
 class Survey:
-    """A listener that takes down every point that a run comes by, in order."""
+    """A listener that takes down every point that a run comes by, in order. picture: its sides, high and wide."""
 
-    def __init__(self) -> None:
+    def __init__(self, picture: tuple[int, int] = SIDES) -> None:
+        self.picture = picture
         self.here = Here()
         self.found: dict[str, Point] = {}
 
@@ -67,7 +81,7 @@ class Survey:
         return False
 
     def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
-        shown, shape = named(axes, tuple(value.shape[1:]))
+        shown, shape = named(axes, tuple(value.shape[1:]), self.picture)
         here = self.here
         self.found[name] = Point(name, shown, shape, value.element_size(), len(here.branches), here.step is not None)
         return value

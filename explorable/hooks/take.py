@@ -13,10 +13,10 @@ import xarray as xr
 from torch import Tensor
 
 from .listening import Here, Turn
-from .points import UnknownPointError, named
+from .points import SIDES, UnknownPointError, named
 from .span import Span, within
 
-PICTURE = 128  # pixels a side: y and x of every map are given in pixels of the picture
+PICTURE = SIDES[0]  # pixels a side: y and x of every map are given in pixels of the picture
 
 
 @dataclass
@@ -33,8 +33,9 @@ class Take(Mapping[str, xr.DataArray]):
     """One run's recording. take["up.0.skip"] is an array; so is take["up.*.skip"], with an axis `layer`."""
 
     def __init__(self, names: frozenset[str], steps: Span, without: tuple[str, ...],
-                 tokens: dict[str, tuple[str, ...]], turn: Turn = Turn.AFTER):
+                 tokens: dict[str, tuple[str, ...]], turn: Turn = Turn.AFTER, picture: tuple[int, int] = SIDES):
         self.asked, self.steps, self.without, self.tokens, self.turn = names, steps, without, tokens, turn
+        self.picture = picture
         self.kept: dict[str, Kept] = {}
 
     def wants(self, name: str) -> bool:
@@ -43,7 +44,7 @@ class Take(Mapping[str, xr.DataArray]):
     def visit(self, name: str, value: Tensor, axes: str, here: Here) -> Tensor:
         """Keep a copy. Of Heun's two looks in a step, the first is kept."""
         if here.evaluation == 0 and within(self.steps, here.step):
-            names, shape = named(axes, tuple(value.shape[1:]))
+            names, shape = named(axes, tuple(value.shape[1:]), self.picture)
             kept = self.kept.setdefault(name, Kept(names, here.branches))
             seen = value.detach().reshape(len(value), *shape)
             gone = [1 + i for i, axis in enumerate(names) if axis in self.without]
@@ -56,8 +57,9 @@ class Take(Mapping[str, xr.DataArray]):
             kept.steps = [None]
             return
         kept.steps.append((here.step, here.t))
-        if "step" in self.without and kept.values:
-            kept.values[0] += copy
+        if "step" in self.without:
+            wide = copy.to(torch.promote_types(copy.dtype, torch.float32))  # halves would lose a long sum's end
+            kept.values = [kept.values[0].add_(wide) if kept.values else wide.clone()]
         else:
             kept.values.append(copy)
 
@@ -82,6 +84,7 @@ class Take(Mapping[str, xr.DataArray]):
         stack = torch.stack(kept.values)
         if "step" in self.without:
             stack = stack / len(kept.steps)  # of what comes once a picture there is one
+        stack = stack.float() if stack.dtype is torch.bfloat16 else stack  # which numpy does not know
         stack = stack.unflatten(1, (len(kept.branches), -1))  # (step, branch, picture, ...)
         axes, coords = [a for a in kept.axes if a not in self.without], self._coords(kept)
         for axis, length in zip(axes, stack.shape[3:], strict=True):
@@ -100,7 +103,7 @@ class Take(Mapping[str, xr.DataArray]):
 
     def _labels(self, axis: str, length: int) -> dict[str, Any]:
         if axis in ("y", "x"):
-            return {axis: (np.arange(length) + 0.5) * PICTURE / length}
+            return {axis: (np.arange(length) + 0.5) * self.picture[axis == "x"] / length}
         if axis != "token" or not all(self.tokens.values()):  # the prompts of a batch say different things
             return {axis: range(length)}
         branches = list(self.tokens.items())  # the prompt's words label the axis; beside them, the other branch's
@@ -126,15 +129,15 @@ def picked(recorded: Mapping[str, xr.DataArray], pattern: str) -> xr.DataArray:
 def joined(arrays: list[xr.DataArray]) -> xr.DataArray:
     """Arrays of several points on one axis, `layer`. Coarse maps are repeated up to the finest; where a layer has
     fewer heads or channels than another, NaN fills up, which xarray's means leave out."""
-    side = max((a.sizes[axis] for a in arrays for axis in ("y", "x") if axis in a.dims), default=0)
+    finest = {axis: max((a[axis] for a in arrays if axis in a.dims), key=len, default=None) for axis in ("y", "x")}
     if len({a.dims for a in arrays}) > 1:
         raise ValueError("these points have different axes, and make no one array: " +
                          "; ".join(f"{a.layer.item()} ({', '.join(map(str, a.dims))})" for a in arrays))
     fine = []
     for a in arrays:
-        for axis in ("y", "x"):
-            if axis in a.dims and a.sizes[axis] < side:
-                a = a.isel({axis: np.arange(side) * a.sizes[axis] // side})
-                a = a.assign_coords({axis: (np.arange(side) + 0.5) * PICTURE / side})
+        for axis, places in finest.items():
+            if axis in a.dims and places is not None and a.sizes[axis] < len(places):
+                a = a.isel({axis: np.arange(len(places)) * a.sizes[axis] // len(places)})
+                a = a.assign_coords({axis: places.values})
         fine.append(a)
     return xr.concat(fine, dim="layer", join="outer").rename(None)

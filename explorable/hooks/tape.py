@@ -45,7 +45,7 @@ class Tape:
                 raise ValueError(f"reduce names {axis!r}, which these points do not have; they have {', '.join(known)}")
         steps = sum(within(self.steps, k) for k in range(plan.first, plan.steps))
         refuse_too_much(plan, [plan.points[n] for n in names], steps, self.without)
-        return Take(frozenset(names), self.steps, self.without, plan.tokens, self.turn)
+        return Take(frozenset(names), self.steps, self.without, plan.tokens, self.turn, plan.picture)
 
     def begun(self, visitor: Visitor) -> None:
         """The run is on: keep its take."""

@@ -11,7 +11,7 @@ from tiny_pipes import OTHER, PROMPT, same
 
 import explorable as ex
 from explorable.hooks import attached_to
-from explorable.hooks.attention import aligned
+from explorable.hooks.attention import aligned, shrunk
 from explorable.nn.points import HERE
 
 WORDS = "*.cross.weights"
@@ -313,3 +313,10 @@ def test_another_thread_is_not_edited(unet):
         thread.join()
         assert not same(plain, unet(PROMPT, steps=2))
     assert same(plain, other[0])
+
+
+def test_a_region_of_a_wide_picture_covers_its_own_places():
+    mask = np.zeros((96, 160), bool)
+    mask[:32, 96:] = True
+    shares = shrunk(mask, 15).view(3, 5)
+    assert shares.tolist() == [[0, 0, 0, 1, 1], [0] * 5, [0] * 5]

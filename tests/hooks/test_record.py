@@ -287,6 +287,26 @@ def test_a_recording_is_a_copy():
     assert take["here"].values.tolist() == [[1.0, 1.0]]
 
 
+def test_a_wide_picture_has_more_columns_than_rows():
+    take = Take(frozenset(["coarse", "fine"]), None, (), {"cond": ("a",)}, picture=(96, 160))
+    take.visit("coarse", torch.arange(15.0)[None, :, None], "place token", Here(0, 1.0))
+    take.visit("fine", torch.arange(60.0)[None, :, None], "place token", Here(0, 1.0))
+    assert take["coarse"].squeeze().values.tolist() == torch.arange(15.0).view(3, 5).tolist()
+    assert take["coarse"].y.values.tolist() == take["coarse"].x.values[:3].tolist() == [16, 48, 80]
+    both = take["*"]
+    assert (both.sizes["y"], both.sizes["x"]) == (6, 10)
+    assert np.array_equal(both.sel(layer="coarse").squeeze(), np.kron(np.arange(15.0).reshape(3, 5), np.ones((2, 2))))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_mean_of_half_precision_is_summed_in_single(dtype):
+    take = Take(frozenset(["here"]), None, ("step",), {"cond": ("a",)})
+    values = torch.rand(500, generator=torch.Generator().manual_seed(0)).to(dtype)
+    for k, value in enumerate(values):
+        take.visit("here", value[None, None], "channel", Here(k, 1.0))
+    assert take["here"].item() == pytest.approx(values.double().mean().item(), rel=1e-5)
+
+
 def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
     if "classifier" not in zoo.names():
         pytest.skip("no classifier is shipped")
