@@ -61,7 +61,7 @@ def _denoiser(name: str) -> Recipe:
     network = "U-Net with cross-attention" if twin.network is UNet else "diffusion transformer with joint attention"
     return Recipe("denoiser", f"a {network} on the {twin.path} path, predicting {twin.prediction}",
                   f"latents of {WORLD}, captioned anew each time, a tenth of the captions dropped",
-                  denoiser.BATCH, 5_000,
+                  denoiser.BATCH, 14_000,
                   lambda steps, of: denoiser.train(name, load_vae(), load_text(), steps, of), ("vae", "text"),
                   lambda aligned: aligned.net,
                   {"network": twin.network.__name__, "path": twin.path, "prediction": twin.prediction})
