@@ -1,7 +1,8 @@
 // How each kind of layer is read from its bytes, and painted onto a canvas. layers.py says what the kinds are.
 //
 // An opened layer has: at(index), paint(context, index, how) and, where it is made of places, width, height and
-// read(index, x, y). how: {over: whether something lies below it, opacity, frame, colour(idea), ratio}.
+// read(index, x, y); where its points lead to frames, near(index, x, y, ratio).
+// how: {over: whether something lies below it, opacity, frame, colour(idea)}.
 
 const FINE = 65535; // positions come in so many parts of a panel's side
 const HEAT = [[4, 4, 22], [81, 18, 106], [182, 54, 90], [247, 138, 24], [252, 253, 170]]; // dark to light, for all eyes
@@ -149,7 +150,18 @@ function openPoints(spec, view) {
       }
     });
   }
-  return { paint };
+
+  /** The frame that the nearest point leads to, and how far that point is, in widths of a panel `ratio` times as wide as high. */
+  function near(k, x, y, ratio) {
+    const found = { frame: undefined, far: Infinity };
+    for (let i = 0; i < count; i += 1) {
+      const at = (k * count + i) * 2;
+      const far = Math.hypot(parts[at] / FINE - x, (1 - parts[at + 1] / FINE - y) / ratio);
+      if (far < found.far) Object.assign(found, { frame: spec.leads[i], far });
+    }
+    return found;
+  }
+  return spec.leads ? { paint, near } : { paint };
 }
 
 function openArrows(spec, view) {
@@ -183,3 +195,15 @@ function openArrows(spec, view) {
 
 /** How each kind of layer is opened. */
 export const OPENERS = { picture: openPictures, map: openMaps, points: openPoints, arrows: openArrows };
+
+/**
+ * Open every layer, by name: {spec, view, layer}. bytes(name): where its bytes are. before: what was open; a layer that
+ * came again as it was stays open, with all that it has drawn.
+ */
+export function openAll(specs, bytes, before = new Map()) {
+  return new Map(specs.map((spec) => {
+    const [view, was] = [bytes(spec.name), before.get(spec.name)];
+    const same = was?.view === view && JSON.stringify(was.spec) === JSON.stringify(spec);
+    return [spec.name, same ? was : { spec, view, layer: OPENERS[spec.kind](spec, view) }];
+  }));
+}

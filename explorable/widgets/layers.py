@@ -119,6 +119,8 @@ class Points(Layer):
 
     groups: for each point the number of its colour among `ideas`. trail: a line behind each point, along the frames.
     marks: the numbers of points drawn large, with a ring. size: of a point, in thousandths of the panel's width.
+    leads: for each point the frame that it stands for: pointing at it shows that frame, and in a panel that reports
+    clicks, a click goes to the frame of the nearest point. All of it in the page.
     """
 
     kind: ClassVar[str] = "points"
@@ -130,6 +132,7 @@ class Points(Layer):
     trail: bool = False
     marks: tuple[int, ...] = ()
     size: float = 8.0
+    leads: Sequence[int] | None = None
 
     def _fits(self) -> bool:
         return self.frames.shape[-1] == 2 and bool(np.isfinite(self.frames).all())
@@ -140,7 +143,8 @@ class Points(Layer):
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "extent": list(self.extent), "ideas": list(self.ideas), "trail": self.trail,
                 "groups": None if self.groups is None else [int(g) for g in self.groups],
-                "marks": list(self.marks), "size": self.size}
+                "marks": list(self.marks), "size": self.size,
+                "leads": None if self.leads is None else [int(k) for k in self.leads]}
 
     def data(self) -> bytes:
         return _in_parts(self.frames, self.extent)
@@ -172,7 +176,7 @@ class Arrows(Layer):
 def _in_parts(positions: np.ndarray, extent: tuple[float, float, float, float]) -> bytes:
     """Positions as uint16, 0 at the left and bottom; what lies outside is put on the edge."""
     left, right, bottom, top = extent
-    pairs = positions.reshape(*positions.shape[:-1], -1, 2)
+    pairs = positions.reshape(*positions.shape[:-1], positions.shape[-1] // 2, 2)  # there may be no positions
     parts = (pairs - [left, bottom]) / [right - left, top - bottom]
     return np.rint(np.clip(parts, 0, 1) * FINE).astype("<u2").tobytes()
 

@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from .stage import Stage, script
+from .stage import BYTES, Stage, script
 
 HERE = Path(__file__).parent
 STATE = ("layers", "captions", "axes", "panels", "columns", "strip", "frame", "at", "layer", "opacity", "arrival",
@@ -33,10 +33,10 @@ details { margin-top: 12px; }
 KERNEL = """
 document.body.dataset.jpThemeLight = String(!matchMedia("(prefers-color-scheme: dark)").matches);
 const state = JSON.parse(document.getElementById("state").textContent);
-state.buffers = await Promise.all(state.packed.map(async (text) => {
+await Promise.all(Object.entries(state.packed).map(async ([name, text]) => {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new DataView(await new Response(stream).arrayBuffer());
+  state[name] = new DataView(await new Response(stream).arrayBuffer());
 }));
 render({ el: document.getElementById("stage"), model: {
   get: (name) => state[name], set: (name, value) => { state[name] = value; }, on() {}, off() {}, save_changes() {},
@@ -47,7 +47,8 @@ render({ el: document.getElementById("stage"), model: {
 def page(question: str, stage: Stage, lines: str, table: str, code: str) -> str:
     """The whole page. question and code are text; lines and table are HTML, already safe."""
     state: dict[str, Any] = {name: getattr(stage, name) for name in STATE}
-    state["packed"] = [base64.b64encode(zlib.compress(buffer, 9)).decode() for buffer in stage.buffers]
+    state["packed"] = {BYTES + spec["name"]: base64.b64encode(zlib.compress(buffer, 9)).decode()
+                       for spec, buffer in zip(stage.layers, stage.buffers, strict=True)}
     said = json.dumps(state).replace("<", "\\u003c")  # or a caption could end the script
     css = "".join((HERE / name).read_text("utf-8") for name in ("base.css", "stage.css"))
     return f"""<!doctype html>

@@ -2,6 +2,7 @@
 import { indexAt } from "./layers.js";
 
 const MOST_PIXELS = 1024; // a side of the canvas, on sharp screens
+const REACH = 1 / 40; // of a panel's width: how near to a point counts as pointing at it
 const NUDGE = 1 / 32; // of a panel's side: how far an arrow key moves the cross
 
 /** An element with attributes, listeners (onclick: f) and children. Text stays text: never innerHTML. */
@@ -27,7 +28,10 @@ const HANDS = {
   draw: "Draw with the pointer held down, or move the cross with the arrow keys and press Enter for each point.",
 };
 
-/** What its owner must have: layers (opened, by name), specs, positions(), colour(idea), opacity, report(pointer). */
+/**
+ * What its owner must have: layers (opened, by name), specs, positions(), peeked, peek(axis, position), scrub(frame),
+ * colour(idea), opacity, report(pointer).
+ */
 export class Panel {
   constructor(owner, spec) {
     Object.assign(this, { owner, spec, hand: null, cross: [0.5, 0.5], strokes: [] });
@@ -42,7 +46,7 @@ export class Panel {
       this.element.style.gridArea = `${row} / ${column} / span ${rows} / span ${columns}`;
     }
     this.canvas.addEventListener("pointermove", (event) => this.tell(event));
-    this.canvas.addEventListener("pointerleave", () => (this.readout.textContent = ""));
+    this.canvas.addEventListener("pointerleave", () => this.leave());
     if (spec.reports) this.listen();
     this.resize = new ResizeObserver(() => this.fit());
     this.resize.observe(this.canvas);
@@ -98,11 +102,26 @@ export class Panel {
     return [(event.clientX - left) / width, (event.clientY - top) / height].map((v) => Math.max(0, Math.min(1, v)));
   }
 
-  /** Say the number under the pointer. */
+  /** Of the points that lead to frames, what the nearest to a place leads to: {frame, far}; undefined without such. */
+  nearest([x, y]) {
+    const name = this.shown().findLast((n) => this.owner.layers.get(n).near);
+    const { width, height } = this.canvas;
+    return name && this.owner.layers.get(name).near(indexAt(this.owner.specs.get(name), this.owner.positions()), x, y, width / height);
+  }
+
+  /** Say the number under the pointer, and show the frame of the point that it is on, until it leaves. */
   tell(event) {
     const [x, y] = this.where(event);
+    const point = this.nearest([x, y]);
+    const frame = point && point.far < REACH ? point.frame : undefined;
+    if (point && frame !== this.owner.peeked.frame) this.owner.peek("frame", frame);
     const name = this.shown().findLast((n) => this.owner.layers.get(n).read);
     if (name) this.readout.textContent = this.owner.layers.get(name).read(indexAt(this.owner.specs.get(name), this.owner.positions()), x, y);
+  }
+
+  leave() {
+    this.readout.textContent = "";
+    if (this.owner.peeked.frame !== undefined) this.owner.peek();
   }
 
   listen() {
@@ -155,6 +174,8 @@ export class Panel {
       Object.assign(said, { x0: this.hand[0], y0: this.hand[1], done });
     }
     if (kind === "draw") Object.assign(said, { points: this.strokes });
+    const point = kind === "click" && this.nearest(at);
+    if (point) this.owner.scrub(point.frame);
     this.owner.report(said);
   }
 

@@ -1,12 +1,13 @@
 // The stage: a recording arrives once, as bytes, and is scrubbed here without a word to the kernel.
 //
-// The model (stage.py) has: layers, descriptions, and buffers [DataView], one each; captions, one text a frame;
+// The model (stage.py) has: layers, descriptions, and for each its "bytes NAME", a DataView; captions, one text a frame;
 // axes, panels, columns; strip, the layer shown as thumbnails; frame, at, layer: what is on the screen; arrival, which
 // counts recordings. Only get, set, on, off and save_changes are used, so that a few lines can stand in for the kernel
 // in an offline file.
-import { indexAt, OPENERS } from "./layers.js";
+import { indexAt, openAll } from "./layers.js";
 import { make, makeFocusable, Panel } from "./panel.js";
 
+const BYTES = "bytes "; // before a layer's name: where the model has its bytes
 const ARRIVE_MS = 1200; // a new recording plays once, this long
 const PLAY_MS = 3000; // the play button takes longer: there is something to look at
 const REST_MS = 150; // scrubbing has come to rest: now tell Python and the screen reader
@@ -122,10 +123,10 @@ class Stage {
   load() {
     const { model } = this;
     this.arrived = model.get("arrival");
-    const buffers = model.get("buffers");
     const specs = model.get("layers");
+    this.open = openAll(specs, (name) => model.get(BYTES + name), this.open);
     this.specs = new Map(specs.map((spec) => [spec.name, spec]));
-    this.layers = new Map(specs.map((spec, i) => [spec.name, OPENERS[spec.kind](spec, buffers[i])]));
+    this.layers = new Map(specs.map(({ name }) => [name, this.open.get(name).layer]));
     this.captions = model.get("captions");
     this.axes = model.get("axes") ?? [];
     const heard = JSON.stringify(model.get("at")) === this.told && model.get("plays") === false ? this.at : model.get("at");
@@ -242,7 +243,7 @@ class Stage {
 
   /** Where the reader is, along all axes. */
   positions() {
-    return { ...this.at, ...this.peeked, frame: this.frame };
+    return { ...this.at, frame: this.frame, ...this.peeked };
   }
 
   /** Paint frame k at once: called from an input event, the picture is on the screen at the next refresh. */
@@ -253,7 +254,7 @@ class Stage {
     const caption = this.captions[this.frame];
     this.slider.value = this.frame;
     this.slider.setAttribute("aria-valuetext", caption);
-    this.caption.textContent = caption;
+    this.caption.textContent = this.captions[this.positions().frame];
     this.markThumb();
   }
 
@@ -279,6 +280,7 @@ class Stage {
   /** The reader moved: stop playing, show, and report once the hand rests. */
   scrub(k) {
     this.pause();
+    this.peeked = {};
     this.show(k);
     this.rest();
   }
@@ -349,10 +351,11 @@ class Stage {
     this.rest();
   }
 
-  /** Show a choice without making it. */
+  /** Show a choice, or a frame, without going there. Without a position: back to where the reader is. */
   peek(name, k) {
-    this.peeked = name === undefined ? {} : { [name]: k };
+    this.peeked = k === undefined ? {} : { [name]: k };
     this.paint();
+    this.caption.textContent = this.captions[this.positions().frame] ?? "";
   }
 
   turned() {

@@ -22,6 +22,7 @@ from .layers import Arrows, Axis, Layer, Map, Panel, Points, Recording
 
 __all__ = ["Arrows", "Axis", "Layer", "Map", "Panel", "Points", "Recording", "Stage", "script"]
 HERE = Path(__file__).parent
+BYTES = "bytes "  # before a layer's name: the trait that holds its bytes; stage.js reads it
 
 
 def script() -> str:
@@ -34,7 +35,8 @@ def script() -> str:
 class Stage(anywidget.AnyWidget):
     """A recording that plays, and is scrubbed with mouse, keyboard or from Python.
 
-    layers, buffers: what `show` was given: for each layer its description, and its bytes.
+    layers: descriptions of what `show` was given. The bytes of each are a trait of their own, "bytes NAME", so that a
+        layer whose bytes are still the same is not sent again.
     captions: one text a frame. axes, panels: descriptions. strip: the layer whose frames are the thumbnails.
     frame: the frame on the screen. Setting it moves the picture; the page reports it when scrubbing rests.
     at: the position along each further axis, {name: number}; as with frame.
@@ -50,7 +52,6 @@ class Stage(anywidget.AnyWidget):
     _css = (HERE / "stage.css").read_text("utf-8")
 
     layers = tr.List(tr.Dict()).tag(sync=True)
-    buffers = tr.List(tr.Bytes()).tag(sync=True)
     captions = tr.List(tr.Unicode()).tag(sync=True)
     axes = tr.List(tr.Dict()).tag(sync=True)
     panels = tr.List(tr.Dict()).tag(sync=True)
@@ -91,7 +92,7 @@ class Stage(anywidget.AnyWidget):
         last = len(made.captions) - 1
         with self._showing, self.hold_sync():
             self.layers = [layer.spec() for layer in made.layers]
-            self.buffers = [layer.data() for layer in made.layers]
+            self._keep_bytes({layer.name: layer.data() for layer in made.layers})
             self.captions = list(made.captions)
             self.axes = [{"name": a.name, "title": a.title, "labels": list(a.labels)} for a in made.axes]
             self.panels = [panel.spec() for panel in made.panels]
@@ -100,6 +101,21 @@ class Stage(anywidget.AnyWidget):
             self.at = {a.name: min(self.at.get(a.name, 0), len(a.labels) - 1) for a in made.axes}
             self.frame = last if plays or not self.arrival else min(self.frame, last)
             self.arrival += 1
+
+    @property
+    def buffers(self) -> list[bytes]:
+        """The bytes of each layer, in the order of `layers`."""
+        return [getattr(self, BYTES + spec["name"]) for spec in self.layers]
+
+    def _keep_bytes(self, wanted: dict[str, bytes]) -> None:
+        """Set the bytes of each layer, and drop those of layers that are gone. Equal bytes are no change of a trait."""
+        new = [BYTES + name for name in wanted if not self.has_trait(BYTES + name)]
+        if new:  # not by ipywidgets' own add_traits, which sends a message for each
+            tr.HasTraits.add_traits(self, **{name: tr.Bytes().tag(sync=True) for name in new})
+            self.keys = [*self.keys, *new]
+        for name in self.keys:
+            if name.startswith(BYTES):
+                setattr(self, name, wanted.get(name.removeprefix(BYTES), b""))
 
     def clear_hand(self) -> None:
         """Take away what the hand has left on the panels: a brushed region, strokes."""

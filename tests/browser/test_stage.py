@@ -19,7 +19,7 @@ MODEL = """async (source) => {
   const handlers = {};
   window.recording = (name, count, arrival) => ({
     layers: [{ name: "a", label: "A", note: "", kind: "picture", shape: [count, 2, 2, 3], dtype: "uint8" }],
-    buffers: [new DataView(new ArrayBuffer(count * 12))], layer: "a", strip: "a", frame: count - 1, arrival,
+    "bytes a": new DataView(new ArrayBuffer(count * 12)), layer: "a", strip: "a", frame: count - 1, arrival,
     captions: Array.from({ length: count }, (_, k) => `${name} ${k}`), waiting: "", file_name: name,
   });
   window.state = recording("old", 3, 1);

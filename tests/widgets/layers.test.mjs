@@ -1,7 +1,7 @@
 // The arithmetic of the page's half, in node: no browser, no build step. Run by test_javascript.py.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { countOf, heat, indexAt, OPENERS } from "../../explorable/widgets/layers.js";
+import { countOf, heat, indexAt, openAll, OPENERS } from "../../explorable/widgets/layers.js";
 
 const spec = { kind: "map", axes: ["frame", "word"], shape: [3, 4, 2, 5], low: -1, high: 1, unit: "of 1" };
 
@@ -38,4 +38,24 @@ test("points are read from a buffer that starts at an odd place, and drawn where
     get: (on, name) => on[name] ?? ((...values) => name === "arc" && drawn.push(values.slice(0, 3))) });
   points.paint(context, 0, { frame: 0, colour: () => "#000" });
   assert.deepEqual(drawn, [[100, 50, 1], [0, 50, 1]]);
+});
+
+test("points that lead to frames say which is the nearest, in widths of a panel; without points there is none", () => {
+  const place = (...parts) => new DataView(Uint16Array.from(parts.map((v) => v * 65535)).buffer);
+  const wide = { kind: "points", axes: [], shape: [2, 2], ideas: ["picture"], marks: [], size: 10, leads: [7, 9] };
+  const near = OPENERS.points(wide, place(0, 0, 1, 1)).near(0, 0.9, 0.2, 2);
+  assert.equal(near.frame, 9);
+  assert.ok(Math.abs(near.far - Math.hypot(0.1, 0.2 / 2)) < 1e-4);
+  const none = OPENERS.points({ ...wide, shape: [0, 2], leads: [] }, new DataView(new ArrayBuffer(0)));
+  assert.equal(none.near(0, 0.5, 0.5, 1).frame, undefined);
+});
+
+test("a layer that came again as it was stays open", () => {
+  const [a, b] = ["a", "b"].map((name) => ({ name, kind: "map", axes: [], shape: [1, 1], low: 0, high: 1 }));
+  const [one, two, other] = [1, 2, 3].map((v) => new DataView(Uint8Array.of(v).buffer));
+  const first = openAll([a, b], (name) => (name === "a" ? one : two));
+  const then = openAll([{ ...a }, b], (name) => (name === "a" ? one : other), first);
+  assert.equal(then.get("a"), first.get("a"));
+  assert.notEqual(then.get("b"), first.get("b"));
+  assert.notEqual(openAll([{ ...a, high: 2 }], () => one, first).get("a"), first.get("a"), "the same bytes, said otherwise");
 });

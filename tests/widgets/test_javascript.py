@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 
-def test_layers_in_node():
+def test_in_node():
     node = shutil.which("node")
     if node is None:
         if os.environ.get("EXPLORABLE_REQUIRE_BROWSER"):
             pytest.fail("node is not installed; .ci/run installs it")
         pytest.skip("needs node 20 or newer")
-    tests = Path(__file__).with_name("layers.test.mjs")
-    done = subprocess.run([node, "--test", tests], capture_output=True, text=True, timeout=120)
+    tests = sorted(Path(__file__).parent.glob("*.test.mjs"))
+    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,6 +32,12 @@ def test_points_keep_their_places_and_what_lies_outside_is_put_on_the_edge():
     assert arrows.data() == np.array([0, 0, 65535, 65535] * 3, "<u2").tobytes()
 
 
+def test_there_may_be_no_points():
+    layer = Points("none", "None", np.zeros((3, 0, 2)), leads=())
+    Recording((layer, Arrows("field", "Field", np.zeros((3, 0, 4)))), tuple(STEPS))
+    assert layer.data() == b"" and layer.spec()["shape"] == [3, 0, 2]
+
+
 @pytest.mark.parametrize(("layer", "why"), [
     (Map("a", "A", np.zeros((3, 4, 4)), axes=("frame", "head")), "spans head: this stage has frame, word"),
     (Map("a", "A", np.zeros((3, 4, 4)), axes=("frame", "word")), r"must be \(3, 2, height, width\), finite numbers"),
@@ -60,4 +66,26 @@ def test_a_recording_that_takes_the_place_of_another_leaves_the_reader_where_the
     assert (made.frame, made.at, made.arrival) == (1, {"word": 1}, 2)
     made.show([layer], STEPS, axes=[WORDS])
     assert made.frame == 2
+    made.close()
+
+
+def test_a_layer_whose_bytes_are_the_same_is_not_sent_again(monkeypatch: pytest.MonkeyPatch):
+    made, noise = Stage(), np.random.default_rng(0)
+    still, moving = (noise.integers(0, 255, (3, 32, 32, 3)).astype(np.uint8) for _ in range(2))
+    sent: list[list[bytes]] = []
+    monkeypatch.setattr(made, "_send", lambda message, buffers=(): sent.append([bytes(b) for b in buffers]))
+
+    def show(*names: str) -> list[bytes]:
+        sent.clear()
+        made.show([Layer(name, name, {"still": still, "moving": moving}[name]) for name in names], STEPS)
+        return [part for parts in sent for part in parts]
+
+    assert show("still", "moving") == [still.tobytes(), moving.tobytes()]
+    moving = 255 - moving
+    assert show("still", "moving") == [moving.tobytes()]
+    assert show("moving", "still") == [], "another order, the same bytes"
+    assert show("moving") == [b""], "what is gone is let go"
+    assert made.buffers == [moving.tobytes()]
+    whole = {name: value for name, value in made.get_state().items() if name.startswith("bytes ")}
+    assert whole == {"bytes moving": moving.tobytes(), "bytes still": b""}, "who comes later gets all there is"
     made.close()

@@ -1,0 +1,68 @@
+// The stage under a hand, in node, on as much of a page as it needs. Run by test_javascript.py.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { body, modelOf } from "./page.mjs";
+import stage from "../../explorable/widgets/stage.js";
+
+const WORDS = ["a", "red", "car"];
+const picture = (name, axes, shape) => ({ name, label: name, note: "", kind: "picture", axes, shape });
+const bytes = (...values) => new DataView(Uint8Array.from(values).buffer);
+const grey = (...values) => bytes(...values.flatMap((v) => [v, v, v]));
+
+/** Four frames of three words, each one pixel of its own grey: 10 * frame + word; and a path through the frames. */
+function opened(t) {
+  const path = { name: "path", label: "path", note: "", kind: "points", axes: [], shape: [4, 2], ideas: ["picture"],
+    groups: null, marks: [], size: 6, trail: false, leads: [0, 1, 2, 3] };
+  const model = modelOf({
+    layers: [picture("read", ["frame", "word"], [4, 3, 1, 1, 3]), path],
+    "bytes read": grey(...[0, 1, 2, 3].flatMap((f) => WORDS.map((_, w) => 10 * f + w))),
+    "bytes path": new DataView(Uint16Array.from([0, 1, 2, 3].flatMap((k) => [(k / 4) * 65535, 32768])).buffer),
+    captions: ["step 0", "step 1", "step 2", "step 3"], axes: [{ name: "word", title: "word", labels: WORDS }],
+    panels: [{ name: "read", layers: ["read"] }, { name: "ways", layers: ["path"], reports: "click" }],
+    strip: "", frame: 3, at: { word: 2 }, layer: "read", arrival: 1, plays: false, waiting: "", columns: 2, dark: true,
+  });
+  const el = body();
+  const close = stage.render({ model, el });
+  t.after(() => close());
+  const [read, ways] = el.find("ex-picture");
+  return { model, el, read, ways, shown: () => read.painted[0].image[0], caption: () => el.find("ex-caption")[0].textContent };
+}
+
+test("pointing at a word shows it, and leaving shows the chosen one, without a word to Python", (t) => {
+  const { model, el, shown } = opened(t);
+  assert.equal(shown(), 32);
+  const chips = el.find("ex-chip");
+  chips[1].fire("mouseenter");
+  assert.equal(shown(), 31);
+  chips[1].fire("mouseleave");
+  assert.equal(shown(), 32);
+  assert.deepEqual(model.said, []);
+});
+
+test("pointing at a point of the path shows its step; leaving goes back; a click stays there", (t) => {
+  const { model, ways, shown, caption } = opened(t);
+  ways.fire("pointermove", { clientX: 26, clientY: 50 });
+  assert.deepEqual([shown(), caption()], [12, "step 1"]);
+  ways.fire("pointermove", { clientX: 35, clientY: 50 }); // between two points
+  assert.deepEqual([shown(), caption()], [32, "step 3"]);
+  ways.fire("pointermove", { clientX: 1, clientY: 51 });
+  ways.fire("pointerleave");
+  assert.deepEqual([shown(), caption(), model.said], [32, "step 3", []]);
+  ways.fire("pointerdown", { button: 0, clientX: 60, clientY: 80 }); // the nearest, however far
+  ways.fire("pointerup", { clientX: 60, clientY: 80 });
+  ways.fire("pointerleave");
+  assert.deepEqual([shown(), caption(), model.said], [22, "step 2", ["pointer"]]);
+});
+
+test("a layer whose bytes did not come again keeps what it has painted", (t) => {
+  const { model, read } = opened(t);
+  const before = read.painted[0];
+  model.state["bytes path"] = new DataView(Uint16Array.from({ length: 8 }, () => 0).buffer);
+  Object.assign(model.state, { arrival: 2 });
+  model.tell("change:arrival");
+  assert.equal(read.painted[0], before);
+  model.state["bytes read"] = grey(...Array.from({ length: 12 }, (_, k) => 100 + k));
+  Object.assign(model.state, { arrival: 3 });
+  model.tell("change:arrival");
+  assert.equal(read.painted[0].image[0], 111);
+});
