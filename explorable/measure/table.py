@@ -26,7 +26,7 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "latent": ("latent", "latent", "time and memory of a step in latent space, and of the same network on pixels"),
     "straightness": ("straightness", "straightness", "how far each denoiser's paths are from straight lines"),
     "frechet": ("frechet", "frechet", "Frechet distance of its pictures to true drawings of the same captions"),
-    "hooking": ("hooking", "hooking", "what listening costs: nobody, a recording, and hook points as modules"),
+    "hooking": ("hooking", "hooking", "what listening costs: nobody, a recording, and the same kept by others' ways"),
     "attention": ("attention", "attention", "do places read a word where its thing is: IoU with the true masks"),
     "attention-layers": ("attention", "layers", "which layers' attention shows where a word's thing is"),
     "regions": ("regions", "regions", "does the true word rank first in the region-by-word tables of drawn pictures"),

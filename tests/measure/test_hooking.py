@@ -1,6 +1,11 @@
-"""The two ways of recording see the same, and the hook points leave nothing behind."""
+"""All ways of recording keep the same, leave nothing behind, and are compared turn by turn."""
 
 from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,19 +15,75 @@ from explorable.measure import hooking as module
 from explorable.nn.blocks import CrossAttention
 from explorable.settings import Settings
 
+ASKED = Settings(PROMPT, steps=3, guidance=3)
+SHARED = Path(__file__).parent.parent / "shared"
 
-def test_hook_points_keep_what_a_recording_keeps_and_are_gone_after():
-    pipe, kept = tiny(), {}
+
+def check_kept(way) -> None:
+    """A way of keeping gives what a recording gives, and leaves the pipeline as it was."""
+    pipe = tiny()
     plain = pipe(PROMPT, steps=3, guidance=3, record=[module.PATTERN])
-    with module.hook_points(pipe.denoiser, kept):
-        hooked = pipe(PROMPT, steps=3, guidance=3)
-    assert same(plain, hooked)
-    for name in plain.recorded:
-        for step in range(3):
-            theirs = kept[name.removesuffix(".weights"), step].numpy()
-            assert np.array_equal(theirs.reshape(plain[name].shape[1:]), plain[name].isel(step=step))
-    assert not any("forward" in vars(m) for m in pipe.denoiser.modules() if isinstance(m, CrossAttention))
-    assert not pipe.denoiser._forward_pre_hooks
+    kept = way(pipe, ASKED)(0)
+    assert {f"{name}.weights" for name in kept} == set(plain.recorded)
+    for name, steps in kept.items():
+        theirs = np.stack([step.numpy() for step in steps])
+        assert np.array_equal(theirs.reshape(plain[f"{name}.weights"].shape), plain[f"{name}.weights"]), name
+    layers = [m for m in pipe.denoiser.modules() if isinstance(m, CrossAttention)]
+    assert layers and all(type(m) is CrossAttention and not m._forward_hooks for m in layers)
+    assert same(plain, pipe(PROMPT, steps=3, guidance=3))
+
+
+@pytest.mark.parametrize("way", [module.by_recording, module.by_hook_points])
+def test_every_way_keeps_the_same_to_the_last_bit(way):
+    check_kept(way)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("nnsight") is None, reason="nnsight is not installed")
+def test_nnsight_keeps_the_same_to_the_last_bit():
+    """In a process of its own: importing nnsight gives every Python object a method `save`."""
+    program = (f"import sys; sys.path[:0] = [{str(SHARED)!r}, {str(Path(__file__).parent)!r}]\n"
+               "import test_hooking\nfrom explorable.measure.hooking import by_nnsight\n"
+               "test_hooking.check_kept(by_nnsight)\nprint('kept')")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "kept", done.stderr
+
+
+def test_hook_points_are_gone_after_a_run_that_failed(monkeypatch):
+    twin = module.hooked(tiny())
+    monkeypatch.setattr(module, "hooked", lambda pipe: twin)
+    with pytest.raises(ValueError, match="steps"):
+        module.by_hook_points(tiny(), Settings(PROMPT, steps=0))(0)
+    hooks = [m.hook for m in twin.denoiser.modules() if isinstance(m, module.Hooked)]
+    assert hooks and not any(hook._forward_hooks for hook in hooks)
+
+
+def test_without_nnsight_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nnsight", None)
+    monkeypatch.setattr(module, "load", lambda name: tiny())
+    with pytest.raises(ModuleNotFoundError, match="pip install nnsight"):
+        module.hooking(quick=True, steps=1)
+
+
+def test_costs_are_compared_turn_by_turn():
+    """A machine that grows ten times slower on the way changes no cost."""
+    unheard = [1.0, 2.0, 5.0, 10.0]
+    middle, low, high = module.costs([1.1 * s for s in unheard], unheard)
+    assert middle == 10 and low == pytest.approx(10) and high == pytest.approx(10)
+
+
+def test_a_cost_that_may_be_none_is_no_measure():
+    said = module.ratios({module.RECORDED: (2.0, 1.0, 3.0), "one": (8.0, 7.0, 9.0), "other": (1.0, -4.0, 6.0)})
+    assert said == ["a recording costs 0.25 of what one does",
+                    "what other costs is not told from nothing in so many turns"]
+
+
+def test_the_table_names_every_way(monkeypatch):
+    monkeypatch.setattr(module, "load", lambda name: tiny())
+    monkeypatch.delitem(module.KEEPING, "nnsight")
+    table = module.hooking(steps=1, repeats=1)
+    assert [row["way"] for row in table.rows] == [module.UNHEARD, *module.KEEPING]
+    assert [row["cost %"] is None for row in table.rows] == [True, False, False]
 
 
 def test_looks_are_counted():
