@@ -61,7 +61,9 @@ _HOME = {
     "Run": "run", "Studio": "widgets.studio", "UnknownTargetError": "nn.classifier", "WeightError": "zoo",
     "attribute": "measure.attribution", "NoiseTrajectory": "widgets.trajectory",
     "FlowPaths": "widgets.flow_paths", "TokenAttention": "widgets.attention", "UNetXRay": "widgets.xray",
+    "open": "adapters",
 }
+# Without open, which `from explorable import *` would put before Python's own.
 __all__ = ["Ablate", "EditError", "FlowPaths", "Louder", "MemoryRefusedError", "NoiseTrajectory", "Pipeline",
            "PointTable", "PromptToPrompt", "PromptTooLongError", "Replace", "Run", "Scale", "SettingError",
            "Settings", "Silence", "Studio", "Swap", "Tape", "TokenAttention", "UNetXRay", "UnknownPointError",

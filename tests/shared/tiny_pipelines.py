@@ -1,0 +1,181 @@
+"""Tiny diffusers pipelines of every family, of random weights: built offline from their configurations, saved, and
+loaded again by the library's own code, so that what is opened in a test is what a user opens."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+import transformers
+
+WIDTH = 16  # of every text encoder but SD3's T5, which is as wide as both of its CLIPs side by side
+ROOM = 20  # tokens of a prompt, all told
+WORDS = {"a": ["a"], "red": ["red"], "car": ["car"], "on": ["on"], "road": ["road"], "golden": ["gol", "den"],
+         "dog": ["dog"], "at": ["at"], "night": ["ni", "ght"]}
+PROMPT, OTHER = "a golden dog on a road, at night", "a red car"
+
+
+def clip_tokenizer(folder: Path) -> Any:
+    """Byte pairs: every letter, and the merges that make the pieces of WORDS."""
+    letters = "abcdefghijklmnopqrstuvwxyz,."
+    tokens, merges = [*letters, *(f"{c}</w>" for c in letters)], []
+    for pieces in WORDS.values():
+        for k, piece in enumerate(pieces):
+            parts = [*piece[:-1], piece[-1] + ("</w>" if k == len(pieces) - 1 else "")]
+            while len(parts) > 1:
+                merges.append(f"{parts[0]} {parts[1]}")
+                parts[:2] = [parts[0] + parts[1]]
+                tokens.append(parts[0])
+    special = ["<|startoftext|>", "<|endoftext|>"]
+    folder.mkdir()
+    vocabulary = {token: i for i, token in enumerate(dict.fromkeys([*tokens, *special]))}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *dict.fromkeys(merges)]))
+    return transformers.CLIPTokenizer.from_pretrained(folder, model_max_length=ROOM)
+
+
+def t5_tokenizer(folder: Path) -> Any:
+    """SentencePiece, whose pieces are those of WORDS and single letters."""
+    import sentencepiece
+
+    folder.mkdir()
+    (folder / "text").write_text("\n".join([*WORDS, *"abcdefghijklmnopqrstuvwxyz,."] * 3))
+    pieces = [piece if k else f"▁{piece}" for word in WORDS.values() for k, piece in enumerate(word)]
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "text"), model_prefix=str(folder / "spiece"), vocab_size=90, hard_vocab_limit=False,
+        user_defined_symbols=pieces, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2)
+    return transformers.T5TokenizerFast.from_pretrained(folder, model_max_length=ROOM, extra_ids=0)
+
+
+def clip(tokenizer: Any, projected: bool = False) -> torch.nn.Module:
+    c = transformers.CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=ROOM, projection_dim=WIDTH, bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id)
+    return (transformers.CLIPTextModelWithProjection if projected else transformers.CLIPTextModel)(c)
+
+
+def t5(tokenizer: Any, width: int = WIDTH) -> torch.nn.Module:
+    return transformers.T5EncoderModel(transformers.T5Config(
+        vocab_size=len(tokenizer), d_model=width, d_kv=8, d_ff=2 * width, num_layers=1, num_heads=2))
+
+
+def vae(**more: float) -> torch.nn.Module:
+    """Halves each side, to four channels."""
+    return diffusers.AutoencoderKL(
+        block_out_channels=(8, 8), down_block_types=["DownEncoderBlock2D"] * 2,
+        up_block_types=["UpDecoderBlock2D"] * 2, latent_channels=4, norm_num_groups=4, sample_size=16, **more)
+
+
+def unet(context: int, **more: Any) -> torch.nn.Module:
+    """Two levels; words are read at both in SDXL's way, at the finer one in Stable Diffusion's."""
+    return diffusers.UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1,
+        cross_attention_dim=context, norm_num_groups=4, **{
+            "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+            "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "attention_head_dim": 2, **more})
+
+
+def flow(shift: float) -> Any:
+    return diffusers.FlowMatchEulerDiscreteScheduler(shift=shift)
+
+
+def sd(folder: Path) -> Any:
+    tokenizer = clip_tokenizer(folder / "clip")
+    scheduler = diffusers.PNDMScheduler(beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1)
+    return diffusers.StableDiffusionPipeline(vae(), clip(tokenizer), tokenizer, unet(WIDTH), scheduler, None, None,
+                                             requires_safety_checker=False)
+
+
+def sdxl(folder: Path) -> Any:
+    one, two = clip_tokenizer(folder / "clip"), clip_tokenizer(folder / "clip_2")
+    two.pad_token = "a</w>"  # as SDXL's second tokenizer pads with a word's token
+    network = unet(2 * WIDTH, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+                   up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), attention_head_dim=(2, 4),
+                   transformer_layers_per_block=(1, 2), use_linear_projection=True, addition_embed_type="text_time",
+                   addition_time_embed_dim=8, projection_class_embeddings_input_dim=WIDTH + 6 * 8)
+    return diffusers.StableDiffusionXLPipeline(
+        vae(), clip(one), clip(two, True), one, two, network, diffusers.EulerDiscreteScheduler())
+
+
+def sd3(folder: Path) -> Any:
+    one, two, three = clip_tokenizer(folder / "clip"), clip_tokenizer(folder / "clip_2"), t5_tokenizer(folder / "t5")
+    network = diffusers.SD3Transformer2DModel(
+        sample_size=8, patch_size=2, in_channels=4, out_channels=4, num_layers=3, attention_head_dim=8,
+        num_attention_heads=2, joint_attention_dim=2 * WIDTH, caption_projection_dim=16,
+        pooled_projection_dim=2 * WIDTH, pos_embed_max_size=16, qk_norm="rms_norm", dual_attention_layers=(0,))
+    return diffusers.StableDiffusion3Pipeline(
+        network, flow(3.0), vae(shift_factor=0.06, scaling_factor=1.53), clip(one, True), one, clip(two, True), two,
+        t5(three, 2 * WIDTH), three)
+
+
+def flux(folder: Path) -> Any:
+    one, two = clip_tokenizer(folder / "clip"), t5_tokenizer(folder / "t5")
+    network = diffusers.FluxTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, axes_dims_rope=(4, 4, 8), guidance_embeds=True)
+    return diffusers.FluxPipeline(flow(1.0), vae(shift_factor=0.11, scaling_factor=0.36), clip(one), one, t5(two), two,
+                                  network)
+
+
+def pixart(folder: Path) -> Any:
+    tokenizer = t5_tokenizer(folder / "t5")
+    network = diffusers.PixArtTransformer2DModel(
+        sample_size=8, patch_size=2, in_channels=4, out_channels=8, num_layers=2, attention_head_dim=8,
+        num_attention_heads=2, cross_attention_dim=16, caption_channels=WIDTH, use_additional_conditions=False)
+    scheduler = diffusers.DPMSolverMultistepScheduler()
+    return diffusers.PixArtAlphaPipeline(tokenizer, t5(tokenizer), vae(), network, scheduler)
+
+
+BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart}
+FAMILIES = tuple(BUILDERS)
+# What a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
+ALWAYS: dict[str, dict[str, Any]] = {
+    "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": ROOM},
+    "flux": {"height": 16, "width": 16, "max_sequence_length": ROOM},
+    "pixart": {"use_resolution_binning": False, "max_sequence_length": ROOM},
+}
+
+
+def _sharpen(modules: Iterable[torch.nn.Module]) -> None:
+    """Random queries and keys hardly prefer anything; these do."""
+    for module in modules:
+        for name, p in module.named_parameters():
+            if any(part in name for part in ("to_q.", "to_k.", "add_q_proj.", "add_k_proj.")) and p.dim() == 2:
+                p.data.mul_(6)
+
+
+@functools.cache
+def saved(family: str) -> str:
+    """The folder of a tiny pipeline, saved once a test session."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        home = tempfile.TemporaryDirectory()
+        _HOMES.append(home)
+        pipeline = BUILDERS[family](Path(home.name))
+        _sharpen(m for m in pipeline.components.values() if isinstance(m, torch.nn.Module))
+        pipeline.save_pretrained(Path(home.name) / "pipeline")
+        return str(Path(home.name) / "pipeline")
+
+
+_HOMES: list[tempfile.TemporaryDirectory] = []  # kept until the interpreter ends, which empties them
+
+
+def fresh(family: str, **more: Any) -> Any:
+    """A tiny pipeline, newly loaded by the library."""
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(saved(family), **more)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def untouched(pipeline: Any, family: str, prompt: str = PROMPT, seed: int = 0, **more: Any) -> Any:
+    """What the library itself paints: a picture (high, wide, 3) uint8."""
+    dice = torch.Generator().manual_seed(seed)
+    return np.asarray(pipeline(prompt, generator=dice, **(ALWAYS[family] | more)).images[0])
