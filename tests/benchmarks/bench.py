@@ -40,8 +40,7 @@ def options(about: str, repeats: int, names: Sequence[str] = ()) -> argparse.Nam
 
 def row(what: str, values: Sequence[float], unit: str, at_most: float | None = None) -> dict[str, Any]:
     """One line of a table: what was measured, its median, 95th percentile and greatest value, and the target."""
-    numbers = (np.median(values), np.percentile(values, 95), np.max(values))
-    middle, late, most = (float(f"{v:.3g}") for v in numbers)
+    middle, late, most = (float(f"{v:.3g}") for v in np.percentile(np.asarray(values, float), (50, 95, 100)))
     return {"what": what, "median": middle, "95th percentile": late, "greatest": most, "unit": unit,
             "at most": at_most, "values": len(values)}
 
