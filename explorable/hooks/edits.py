@@ -176,6 +176,8 @@ class Editing:
             parts.append(x)
         return torch.cat(parts)
 
+    def end(self, broke_off: bool, here: Here) -> None: ...
+
 
 def checked(new: Any, old: Tensor, at: At) -> Tensor:
     """What an edit gave back, if it can take the value's place."""

@@ -84,6 +84,9 @@ class Visitor(Protocol):
     def visit(self, name: str, value: Tensor, axes: str, here: Here) -> Tensor:
         """Look at a value, (branches * rows, ...), and give it back, changed or not."""
 
+    def end(self, broke_off: bool, here: Here) -> None:
+        """The run is over. broke_off: an error or an interrupt ended it, here."""
+
 
 class Attachment(Protocol):
     """What a `with` attaches."""
@@ -118,11 +121,17 @@ class Listening:
     """The listener of one run. The pipeline moves `here` along; networks call `hear` through their points."""
 
     def __init__(self, attachments: tuple[Attachment, ...], plan: Plan):
-        visitors = [a.begin(plan) for a in attachments]
-        for attachment, visitor in zip(attachments, visitors, strict=True):
-            attachment.begun(visitor)
-        self.visitors = sorted(visitors, key=lambda v: v.turn)  # stable: within a turn, in the order in which they came
         self.here = Here()
+        self.visitors: list[Visitor] = []
+        try:
+            for attachment in attachments:
+                self.visitors.append(attachment.begin(plan))
+        except BaseException:
+            self.end(broke_off=True)
+            raise
+        for attachment, visitor in zip(attachments, self.visitors, strict=True):
+            attachment.begun(visitor)
+        self.visitors.sort(key=lambda v: v.turn)  # stable: within a turn, in the order in which they came
         self._known: dict[str, tuple[Visitor, ...]] = {}
         self._asking = False  # while a visitor is at work, what it runs itself is not heard
 
@@ -143,6 +152,10 @@ class Listening:
 
     def changes(self, name: str) -> bool:
         return not self._asking and any(v.turn is Turn.EDIT for v in self.of(name))
+
+    def end(self, broke_off: bool) -> None:
+        for visitor in self.visitors:
+            visitor.end(broke_off, self.here)
 
     def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
         if self._asking:

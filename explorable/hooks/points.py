@@ -86,6 +86,8 @@ class Survey:
         self.found[name] = Point(name, shown, shape, value.element_size(), len(here.branches), here.step is not None)
         return value
 
+    def end(self, broke_off: bool) -> None: ...
+
 
 class PointTable:
     """All points of a pipeline, in the order in which they are reached. Iterable; a tree in notebooks.

@@ -30,13 +30,26 @@ class Kept:
 
 
 class Take(Mapping[str, xr.DataArray]):
-    """One run's recording. take["up.0.skip"] is an array; so is take["up.*.skip"], with an axis `layer`."""
+    """One run's recording. take["up.0.skip"] is an array; so is take["up.*.skip"], with an axis `layer`.
+
+    Of a run that an error or an interrupt ended, it has what there was until then, of its last step as far as that
+    went: each point has the steps that it came by. `broke_off` says where that was; None: it did not.
+    promised: bytes that a whole run will keep. held: those that there are.
+    """
 
     def __init__(self, names: frozenset[str], steps: Span, without: tuple[str, ...],
-                 tokens: dict[str, tuple[str, ...]], turn: Turn = Turn.AFTER, picture: tuple[int, int] = SIDES):
+                 tokens: dict[str, tuple[str, ...]], turn: Turn = Turn.AFTER, picture: tuple[int, int] = SIDES,
+                 promised: int = 0):
         self.asked, self.steps, self.without, self.tokens, self.turn = names, steps, without, tokens, turn
         self.picture = picture
         self.kept: dict[str, Kept] = {}
+        self.promised, self.held, self.over = promised, 0, False
+        self.broke_off: str | None = None
+
+    @property
+    def owed(self) -> int:
+        """Bytes that the run, while it is on, will keep beside those that it holds."""
+        return 0 if self.over else max(0, self.promised - self.held)
 
     def wants(self, name: str) -> bool:
         return name in self.asked
@@ -51,17 +64,26 @@ class Take(Mapping[str, xr.DataArray]):
             self._keep(kept, (seen.mean(gone) if gone else seen.clone()).cpu(), here)
         return value
 
+    def end(self, broke_off: bool, here: Here) -> None:
+        """The run is over."""
+        self.over = True
+        if broke_off:
+            self.broke_off = "before or after its steps" if here.step is None else f"in step {here.step}"
+
     def _keep(self, kept: Kept, copy: Tensor, here: Here) -> None:
         if here.step is None or here.t is None:  # once a picture; of many, some at a time
             kept.values = [torch.cat([*kept.values, copy])]
             kept.steps = [None]
+            self.held += copy.nbytes
             return
         kept.steps.append((here.step, here.t))
         if "step" in self.without:
             wide = copy.to(torch.promote_types(copy.dtype, torch.float32))  # halves would lose a long sum's end
+            self.held += 0 if kept.values else wide.nbytes
             kept.values = [kept.values[0].add_(wide) if kept.values else wide.clone()]
         else:
             kept.values.append(copy)
+            self.held += copy.nbytes
 
     def __getitem__(self, pattern: str) -> xr.DataArray:
         """One point's values, or on an axis `layer` those of all that a pattern picks (see `joined`).
@@ -110,8 +132,8 @@ class Take(Mapping[str, xr.DataArray]):
         return {"token": list(branches[-1][1]), **{f"token_{b}": ("token", list(names)) for b, names in branches[:-1]}}
 
     def __repr__(self) -> str:
-        size = sum(v.numel() * v.element_size() for k in self.kept.values() for v in k.values)
-        return f"Take({len(self.kept)} points, {size / 1e6:.1f} MB)"
+        broken = f", broke off {self.broke_off}" if self.broke_off else ""
+        return f"Take({len(self.kept)} points, {self.held / 1e6:.1f} MB{broken})"
 
 
 def picked(recorded: Mapping[str, xr.DataArray], pattern: str) -> xr.DataArray:

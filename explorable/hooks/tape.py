@@ -4,14 +4,17 @@
         pipe("a red car at night")
     tape["*.cross.weights"]     # xarray: (layer, step, branch, y, x, token)
 
-A tape keeps one take for each run within the `with`; asked by a name, it answers from the last.
+A tape keeps one take for each run within the `with`; asked by a name, it answers from the last. A run that an error
+or an interrupt ended leaves what it had until then as `tape.takes[-1]`; by a name it is not answered for.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 import psutil
 import xarray as xr
@@ -21,7 +24,9 @@ from .points import Point
 from .span import Span, check_span, within
 from .take import Take
 
-SHARE = 0.5  # of the memory that is free: the most that one take may fill
+SHARE = 0.5  # of the memory that is free: the most that all recordings under way may fill together
+_BEGUN: WeakValueDictionary[int, Take] = WeakValueDictionary()  # in all threads: what they owe is free only for now
+_ASKING = threading.Lock()
 
 
 class MemoryRefusedError(ValueError):
@@ -43,9 +48,13 @@ class Tape:
             if axis != "step" and not any(axis in plan.points[n].axes for n in names):
                 known = sorted({a for n in names for a in plan.points[n].axes} | {"step"})
                 raise ValueError(f"reduce names {axis!r}, which these points do not have; they have {', '.join(known)}")
-        steps = sum(within(self.steps, k) for k in range(plan.first, plan.steps))
-        refuse_too_much(plan, [plan.points[n] for n in names], steps, self.without)
-        return Take(frozenset(names), self.steps, self.without, plan.tokens, self.turn, plan.picture)
+        steps = [k for k in range(plan.first, plan.steps) if within(self.steps, k)]
+        points = [plan.points[n] for n in names]
+        with _ASKING:
+            size = refuse_too_much(plan, points, steps, self.without)
+            take = Take(frozenset(names), self.steps, self.without, plan.tokens, self.turn, plan.picture, size)
+            _BEGUN[id(take)] = take
+        return take
 
     def begun(self, visitor: Visitor) -> None:
         """The run is on: keep its take."""
@@ -57,10 +66,13 @@ class Tape:
         """The take of the last run.
 
         Raises:
-            LookupError: nothing has run yet.
+            LookupError: nothing has run yet, or the last run broke off.
         """
         if not self.takes:
             raise LookupError("nothing is recorded yet: let the pipeline draw within the `with`")
+        if self.takes[-1].broke_off:
+            raise LookupError(f"the last run broke off {self.takes[-1].broke_off}, so there is no whole recording of "
+                              "it: what there was until then is tape.takes[-1]")
         return self.takes[-1]
 
     def __getitem__(self, pattern: str) -> xr.DataArray:
@@ -70,21 +82,37 @@ class Tape:
         return f"Tape({', '.join(map(repr, self.patterns))}, takes={len(self.takes)})"
 
 
-def refuse_too_much(plan: Plan, points: list[Point], steps: int, without: tuple[str, ...]) -> None:
-    """Raise MemoryRefusedError where a take of these points would fill more than its share of the free memory."""
+def refuse_too_much(plan: Plan, points: list[Point], steps: list[int], without: tuple[str, ...]) -> int:
+    """The bytes that a take of these points will keep.
 
-    def size(steps: int, *more: str) -> float:
-        return plan.prompts * sum(p.bytes(steps, (*without, *more)) for p in points) / 1e6
+    Raises:
+        MemoryRefusedError: with what the other takes under way will still keep, it would be more than there is room
+            for. Says how much, and what would fit.
+    """
 
-    room = SHARE * psutil.virtual_memory().available / 1e6
-    if size(steps) <= room:
-        return
-    fitting = int(steps * room / size(steps))
-    ways = [f"steps=slice(0, {fitting})"] if fitting else []
-    ways += [f'reduce="mean:step" ({size(steps, "step"):,.0f} MB)'] if size(steps, "step") <= room else []
+    def size(steps: int, *more: str) -> int:
+        return plan.prompts * sum(p.bytes(steps, (*without, *more)) for p in points)
+
+    owed = sum(take.owed for take in _BEGUN.values())
+    room = SHARE * psutil.virtual_memory().available - owed
+    if size(len(steps)) <= room:
+        return size(len(steps))
+    each = size(1) - size(0)
+    fitting = int((room - size(0)) / each) if each else 0
+    ways = [f"steps={_slice(steps[:fitting])}"] if fitting > 0 else []
+    ways += [f'reduce="mean:step" ({size(1, "step") / 1e6:,.0f} MB)'] if size(1, "step") <= room else []
     ways += ["fewer points"] if len(points) > 1 else []
-    raise MemoryRefusedError(f"this recording would keep {size(steps):,.0f} MB, and {room:,.0f} MB may be taken here; "
+    ways += ["fewer recordings at once"] if owed else []
+    beside = f"beside {owed / 1e6:,.0f} MB of other recordings, " if owed else ""
+    raise MemoryRefusedError(f"this recording would keep {size(len(steps)) / 1e6:,.0f} MB, and {beside}"
+                             f"{max(0.0, room) / 1e6:,.0f} MB may be taken here; "
                              f"what would fit: {', or '.join(ways) or 'nothing of it'}")
+
+
+def _slice(steps: list[int]) -> str:
+    """Steps that lie evenly, as one would write them."""
+    stride = steps[1] - steps[0] if len(steps) > 1 else 1
+    return f"slice({steps[0]}, {steps[-1] + 1}{f', {stride}' if stride > 1 else ''})"
 
 
 def axes_of(reduce: str) -> tuple[str, ...]:

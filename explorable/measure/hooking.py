@@ -55,6 +55,8 @@ def looks(pipe: Pipeline, settings: Settings) -> int:
             seen.append(name)
             return value
 
+        def end(self, broke_off: bool) -> None: ...
+
     with torch.inference_mode(), points.heard_by(Counting()):
         list(pipe.walk(pipe.denoiser_for([settings.prompt], settings), settings, [0]))
     return len(seen)

@@ -33,6 +33,9 @@ class Listener(Protocol):
     def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
         """Look at a value, whose axes after the first (the batch) are named; what comes back takes its place."""
 
+    def end(self, broke_off: bool) -> None:
+        """The run is over. broke_off: an error or an interrupt ended it."""
+
 
 class _Here(threading.local):
     """The listener of the run that this thread is in."""
@@ -47,10 +50,14 @@ HERE = _Here()
 def heard_by(listener: Listener | None) -> Iterator[None]:
     """Within this `with`, and in this thread, networks speak to `listener`; None: to nobody."""
     before, HERE.listener = HERE.listener, listener
+    broke_off = True
     try:
         yield
+        broke_off = False
     finally:
         HERE.listener = before
+        if listener is not None:
+            listener.end(broke_off)
 
 
 def point(name: str, value: Tensor, axes: str) -> Tensor:

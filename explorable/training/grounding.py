@@ -47,6 +47,8 @@ class Readings:
             self.heard.append(value)
         return value
 
+    def end(self, broke_off: bool) -> None: ...
+
 
 @contextmanager
 def readings(names: frozenset[str]) -> Iterator[list[Tensor]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import numpy as np
@@ -133,10 +134,15 @@ def test_means_over_steps_need_no_more_memory_for_more_steps(unet):
     assert values(2) == values(9) == 1
 
 
+def free_bytes(monkeypatch, count: int) -> None:
+    """Let the machine have so much memory free, whatever is taken of it."""
+    monkeypatch.setattr(tape_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": count}))
+
+
 def test_means_are_reckoned_with_before_a_recording_is_refused(unet, monkeypatch):
     name = "up.0.0.cross.weights"
     free = 4 * ex.points(unet, 5)[name].bytes(5, ("y", "x"))
-    monkeypatch.setattr(tape_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
+    free_bytes(monkeypatch, free)
     with ex.record(unet, name, reduce="mean:y,x") as tape:
         unet(PROMPT, steps=5)
     assert tape[name].nbytes == free / 4
@@ -153,11 +159,55 @@ def test_a_refused_run_leaves_no_take(unet):
 
 
 def test_what_would_not_fit_is_refused_before_anything_is_computed(unet, monkeypatch):
-    free = ex.points(unet, 10)["up.0.skip"].bytes(10)  # twice what half of it may hold
-    monkeypatch.setattr(tape_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
+    free_bytes(monkeypatch, ex.points(unet, 10)["up.0.skip"].bytes(10))  # half of which holds half of it
     monkeypatch.setattr(unet.denoiser, "forward", None)
     with pytest.raises(ex.MemoryRefusedError, match=r"0 MB.*steps=slice\(0, 5\).*mean:step"):
         unet(PROMPT, steps=10, record=["up.0.skip"])
+
+
+@pytest.mark.parametrize("steps", [None, slice(1, None, 3)], ids=str)
+def test_what_is_said_to_fit_fits(unet, monkeypatch, steps):
+    points = ("up.0.skip", "text.context")  # one of them is kept once, however many the steps
+    free_bytes(monkeypatch, 9 * sum(ex.points(unet, 1)[name].bytes(1) for name in points))
+    with pytest.raises(ex.MemoryRefusedError) as refused, ex.record(unet, *points, steps=steps):
+        unet(PROMPT, steps=40)
+    first, last, stride = re.search(r"slice\((\d+), (\d+)(?:, (\d+))?\)", str(refused.value)).groups()
+    with ex.record(unet, *points, steps=slice(int(first), int(last), int(stride or 1))) as tape:
+        unet(PROMPT, steps=40)
+    with pytest.raises(ex.MemoryRefusedError), ex.record(
+            unet, *points, steps=slice(int(first), int(last) + int(stride or 1), int(stride or 1))):
+        unet(PROMPT, steps=40)
+    assert tape["up.0.skip"].sizes["step"] > 1
+
+
+def test_recordings_at_once_are_counted_together(unet, monkeypatch):
+    each = ex.points(unet, 4)["up.0.skip"].bytes(4)
+    free_bytes(monkeypatch, 5 * each)  # half of which holds two of them
+    with ex.record(unet, "up.0.skip"), ex.record(unet, "up.0.skip", before=True) as both:
+        unet(PROMPT, steps=4)
+        with pytest.raises(ex.MemoryRefusedError, match=r"beside 0 MB of other.*fewer recordings at once"):
+            unet(PROMPT, steps=4, record="up.0.skip")
+        unet(PROMPT, steps=4)  # what was refused, or is over, is promised no more
+    assert len(both.takes) == 2
+
+
+def test_recordings_of_other_threads_count_while_they_are_under_way(unet, monkeypatch):
+    each = ex.points(unet, 4)["up.0.skip"].bytes(4)
+    free_bytes(monkeypatch, 3 * each)  # half of which holds one of them
+    midway, go_on = threading.Event(), threading.Event()
+
+    def pause(done, of):
+        midway.set()
+        go_on.wait(60)
+
+    other = threading.Thread(target=lambda: unet(PROMPT, steps=4, record="up.0.skip", progress=pause))
+    other.start()
+    assert midway.wait(60)
+    with pytest.raises(ex.MemoryRefusedError, match="other recordings"):
+        unet(PROMPT, steps=4, record="up.0.skip")
+    go_on.set()
+    other.join()
+    unet(PROMPT, steps=4, record="up.0.skip")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +238,53 @@ def test_asking_for_what_was_not_recorded_says_what_was(unet):
         run["middle.*"]
     with pytest.raises(LookupError, match="nothing is recorded yet"), ex.record(unet, "up.0.skip") as tape:
         tape["up.0.skip"]
+
+
+# ------------------------------------------------------------- runs that break off
+
+
+class Oops(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [Oops, KeyboardInterrupt])
+@pytest.mark.parametrize("where", ["edit", "model", "progress"])
+def test_a_run_that_breaks_off_leaves_what_there_was_and_says_so(unet, monkeypatch, error, where):
+    whole = unet(PROMPT, steps=4, record=["inlet", "prediction"])
+
+    def fails(*given):
+        raise error
+
+    def in_step_2(x, at):
+        return fails() if at.step == 2 else x
+
+    edits = {"up.0.skip": in_step_2} if where == "edit" else {}
+    with ex.record(unet, "inlet", "prediction", "vae.*") as tape:
+        with monkeypatch.context() as patch, pytest.raises(error), ex.edit(unet, edits):
+            calls, forward = [], unet.denoiser.middle.forward
+            if where == "model":
+                patch.setattr(unet.denoiser.middle, "forward",
+                              lambda *args: calls.append(1) or (fails() if len(calls) == 3 else forward(*args)))
+            unet(PROMPT, steps=4, progress=(lambda done, of: done == 3 and fails()) if where == "progress" else None)
+        (broken,) = tape.takes
+        assert broken.broke_off == "in step 2" and "broke off in step 2" in repr(broken)
+        assert np.array_equal(broken["inlet"], whole["inlet"].sel(step=[0, 1, 2]))
+        there = [0, 1, 2] if where == "progress" else [0, 1]  # it never came by the step's last point
+        assert broken["prediction"].equals(whole["prediction"].sel(step=there))
+        with pytest.raises(ex.UnknownPointError, match="nothing is recorded of 'vae"):
+            broken["vae.decoder.0"]
+        with pytest.raises(LookupError, match=r"broke off in step 2.*tape\.takes\[-1\]"):
+            tape["inlet"]
+        unet(PROMPT, steps=4)
+        assert np.array_equal(tape["inlet"], whole["inlet"]) and tape.last.broke_off is None
+
+
+def test_what_breaks_off_around_the_steps_says_so(unet, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(TypeError), ex.record(unet, "text.context", "inlet") as tape:
+        patch.setattr(unet.vae, "decode", None)
+        unet(PROMPT, steps=2)
+    assert tape.takes[-1].broke_off == "before or after its steps"
+    assert tape.takes[-1]["inlet"].sizes["step"] == 2
 
 
 # ------------------------------------------------------------- several at once
