@@ -109,20 +109,29 @@ def scaled(maps: np.ndarray, axes: Sequence[int] = (-2, -1)) -> np.ndarray:
 # ---- maps and regions -----------------------------------------------------------------------------------------------
 
 
-def standings(maps: np.ndarray) -> np.ndarray:
+def by_head(maps: np.ndarray) -> np.ndarray:
+    """Each head's map of each word brought to the mean 0 and the spread 1 over the picture; a flat map to 0.
+
+    maps: (token, layers, heads, y, x), NaN where a head is not there. Returns (token, layers x heads, y, x), 0 there.
+    """
+    units = maps.astype(np.float32).reshape(len(maps), -1, *maps.shape[-2:])
+    mean, spread = units.mean((-2, -1), keepdims=True), units.std((-2, -1), keepdims=True)
+    return np.nan_to_num(np.where(spread <= FLAT * mean, units * 0, (units - mean) / np.maximum(spread, 1e-9)))
+
+
+def standings(maps: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
     """How far above its own average over the picture each word is read at each place, in spreads.
 
     maps: (token, layers, heads, y, x), NaN where a head is not there. Returns (token, y, x): 0 on average; 1 where
     heads read the word by one standard deviation over the picture more than on average, in the mean over heads.
+    trust: (layers, heads), how much each head counts in that mean; without it all count alike.
 
     So words compete fairly: each head's map of each word has the mean 0 and the spread 1 before heads are averaged,
     for some heads speak much louder than others, and some words are read more than others everywhere. A flat map is 0.
     """
-    units = maps.astype(np.float32).reshape(len(maps), -1, *maps.shape[-2:])
-    mean, spread = units.mean((-2, -1), keepdims=True), units.std((-2, -1), keepdims=True)
-    units = np.where(spread <= FLAT * mean, units * 0, (units - mean) / np.maximum(spread, 1e-9))
-    there = ~np.isnan(units)
-    return np.where(there, units, 0).sum(1) / np.maximum(there.sum(1), 1)
+    there = ~np.isnan(maps[:, :, :, :1, :1]).reshape(len(maps), -1, 1, 1)
+    weight = there if trust is None else there * np.asarray(trust, np.float32).reshape(1, -1, 1, 1)
+    return (by_head(maps) * weight).sum(1) / np.maximum(weight.sum(1), 1e-9)
 
 
 def covered(mask: np.ndarray, side: int = SIDE) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Region-by-word tables over many drawn pictures: does the true word of a region rank first in its row?
 
 A region is a thing, a part of one, or an element of the place, where it can be seen; its true words are those that
-speak of at least half of it. What is fixed (which layers) is chosen on other pictures than those that are scored.
+speak of at least half of it. What is fixed (which layer, how much each head counts) is chosen on other pictures than
+those that are scored.
 And attention beside ablation: is a word read where silencing it changes the picture?
 """
 
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import softmax
 from tqdm.auto import tqdm
 
 from ..hooks import maps as mapping
@@ -31,10 +34,10 @@ WAYS = {"unread": Volume(), "unread and unheard": Volume(unheard=True)}
 
 @dataclass(frozen=True)
 class Row:
-    """One row of one picture's table: which words are the region's true ones, and its values by layer and word.
+    """One row of one picture's table: which words are the region's true ones, and its values by head and word.
 
-    values: (layers + 1, words), the mean of all layers first. true, speaking: of each word, does it speak of this
-    region, and does it speak of pixels at all.
+    values: (layers x heads, words). true, speaking: of each word, does it speak of this region, and does it speak of
+    pixels at all.
     """
 
     sort: str
@@ -43,9 +46,12 @@ class Row:
     true: np.ndarray
     speaking: np.ndarray
 
-    def first(self, layer: int, everything: bool = False) -> bool:
-        """Is the word that ranks first a true one, among words that speak of pixels, or among all?"""
-        values = self.values[layer]
+    def first(self, trust: np.ndarray, everything: bool = False) -> bool:
+        """Is the word that ranks first a true one, among words that speak of pixels, or among all?
+
+        trust: (layers x heads,), how much each head counts.
+        """
+        values = trust @ self.values
         return bool(self.true[np.where(self.speaking | everything, values, -np.inf).argmax()])
 
 
@@ -60,7 +66,7 @@ def sort_of(region: str) -> str:
 def rows_of(pipe: Pipeline, drawn: Scene, rng: random.Random, times: Sequence[float] = TIMES) -> list[Row]:
     """The table of one picture, under a fresh caption: those of its rows that have a true word.
 
-    Values are standings (`hooks.maps.standings`), the mean over the noise times.
+    Values are standings head by head (`hooks.maps.by_head`), the mean over the noise times.
     """
     picture = draw(drawn)
     caption = say(picture.scene, rng, everything=True)
@@ -68,16 +74,37 @@ def rows_of(pipe: Pipeline, drawn: Scene, rng: random.Random, times: Sequence[fl
     takes = [pipe.inspect(picture.image, caption, t) for t in times]
     looks = [mapping.of_branch(mapping.gathered(take), "cond").isel(step=0) for take in takes]
     words = slice(1, 1 + len(truths))  # token 0 is the start
-    each = np.stack([np.mean([mapping.standings(mapping.picked_heads(look, layer))[words] for look in looks], axis=0)
-                     for layer in (mapping.ALL, *looks[0].layer.values)])
+    maps = np.mean([mapping.by_head(look.values)[words] for look in looks], axis=0)  # (word, layers x heads, y, x)
     regions = mapping.named_regions(picture.masks)
-    values = np.stack([mapping.by_region(maps, regions) for maps in each], axis=1)  # (region, layer, word)
+    values = np.stack([mapping.by_region(word, regions) for word in maps], axis=2)  # (region, layers x heads, word)
     speaking, found = np.array([mask.any() for mask in truths]), []
     for (name, mask), row in zip(regions.items(), values, strict=True):
         true = np.isin(np.arange(len(truths)), mapping.true_words(mask, truths))
         if true.any():
             found.append(Row(sort_of(name), name, row, true, speaking))
     return found
+
+
+def trusted(rows: Sequence[Row], strength: float = 0.01) -> np.ndarray:
+    """How much each head should count for a true word to rank first, (layers x heads,): none below 0, 1 in all.
+
+    Softmax regression (McFadden 1974's conditional logit) on the rows: the likelihood of the true words among those
+    that speak of pixels, less `strength` times the sum of squares.
+    """
+    known = [(row.values[:, row.speaking], row.true[row.speaking]) for row in rows]
+
+    def cost(trust: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = strength * float(trust @ trust), 2 * strength * trust
+        for values, true in known:
+            scores = trust @ values
+            shares, among = softmax(scores), softmax(np.where(true, scores, -np.inf))
+            value -= float(np.log(shares[true].sum())) / len(known)
+            slope = slope + values @ (shares - among) / len(known)
+        return value, slope
+
+    heads = len(rows[0].values)
+    found = minimize(cost, np.full(heads, 1 / heads), jac=True, method="L-BFGS-B", bounds=[(0, None)] * heads).x
+    return found / max(found.sum(), 1e-9)
 
 
 def regions(model: str = "unet-flow", count: int = PICTURES, quick: bool = False) -> Table:
@@ -90,36 +117,45 @@ def regions(model: str = "unet-flow", count: int = PICTURES, quick: bool = False
     """
     count = enough(count, quick)
     pipe, rng = load(model), random.Random("regions")
-    layers = [mapping.ALL, *(p.name.removesuffix(".cross.weights") for p in pipe.points()
-                             if p.name.endswith("cross.weights"))]
+    points = [p for p in pipe.points() if p.name.endswith("cross.weights")]
+    layers, heads = [p.name.removesuffix(".cross.weights") for p in points], max(p.shape[0] for p in points)
     parts = {part: [rows_of(pipe, s, rng) for s in tqdm(scenes(max(2, count // 4) if part == "choosing" else count,
                                                                 *PARTS[part]), desc=part, leave=False)]
              for part in ("choosing", "seen", "held-out")}
     chosen = [row for rows in parts["choosing"] for row in rows]
-    best = 1 + int(np.argmax([np.mean([row.first(k) for row in chosen]) for k in range(1, len(layers))]))
+    alone = np.repeat(np.eye(len(layers)), heads, axis=1)
+    best = int(np.argmax([np.mean([row.first(one) for row in chosen]) for one in alone]))
+    trust = trusted(chosen)
     found: list[dict[str, Any]] = []
-    for name, layer in (("all layers", 0), (f"best layer, {layers[best]}", best)):
+    for name, by in (("all heads alike", np.ones_like(trust)), (f"best layer, {layers[best]}", alone[best]),
+                     ("heads weighed", trust)):
         for sort in ("all", *SORTS):
             line: dict[str, Any] = {"read in": name, "regions": sort}
             for part in ("seen", "held-out"):
-                line |= _cells([[r for r in rows if sort in ("all", r.sort)] for rows in parts[part]], layer, part)
+                line |= _cells([[r for r in rows if sort in ("all", r.sort)] for rows in parts[part]], by, part)
             found.append(line)
     return Table(f"A true word of a region ranks first in its row, {model}", found, [
         f"{count} drawn pictures each, read in one pass at t {', '.join(map(str, TIMES))}; 95% bootstrap over pictures",
         "each head's map of each word has mean 0 and spread 1 over the picture, then the mean over heads and times",
         "first %: among the caption's words that speak of pixels; of all words %: among grammar's words too",
-        f"the best layer was chosen on {max(2, count // 4)} other pictures"])
+        f"best layer, and what each head weighs, were fixed on {max(2, count // 4)} other pictures",
+        f"the heads that weigh most: {_heaviest(trust, layers, heads)}"])
 
 
-def _cells(pictures: list[list[Row]], layer: int, part: str) -> dict[str, Any]:
+def _heaviest(trust: np.ndarray, layers: Sequence[str], heads: int, count: int = 5) -> str:
+    most = np.argsort(-trust)[:count]
+    return ", ".join(f"{layers[k // heads]} head {k % heads + 1} {100 * trust[k]:.0f}%" for k in most)
+
+
+def _cells(pictures: list[list[Row]], trust: np.ndarray, part: str) -> dict[str, Any]:
     rows = [row for picture in pictures for row in picture]
     if not rows:
         return {f"n {part}": 0, f"first {part} %": None, f"95% {part}": "", f"of all words {part} %": None}
-    means = np.array([np.mean([row.first(layer) for row in picture]) for picture in pictures if picture])
+    means = np.array([np.mean([row.first(trust) for row in picture]) for picture in pictures if picture])
     low, high = bootstrap(means)
-    return {f"n {part}": len(rows), f"first {part} %": round(100 * float(np.mean([r.first(layer) for r in rows])), 1),
+    return {f"n {part}": len(rows), f"first {part} %": round(100 * float(np.mean([r.first(trust) for r in rows])), 1),
             f"95% {part}": f"{100 * low:.0f} to {100 * high:.0f}",
-            f"of all words {part} %": round(100 * float(np.mean([r.first(layer, True) for r in rows])), 1)}
+            f"of all words {part} %": round(100 * float(np.mean([r.first(trust, True) for r in rows])), 1)}
 
 
 def beside_ablation(model: str = "unet-flow", count: int = EFFECT_PICTURES, quick: bool = False) -> Table:

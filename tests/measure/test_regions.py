@@ -9,7 +9,7 @@ import pytest
 from tiny_pipes import tiny as tiny_pipe
 
 from explorable.measure import regions as module
-from explorable.measure.regions import Row, rows_of, sort_of
+from explorable.measure.regions import Row, rows_of, sort_of, trusted
 from explorable.world import Group, Scene
 
 
@@ -19,10 +19,22 @@ def row(values: list[float], true: list[int], speaking: list[int]) -> Row:
 
 
 def test_a_true_word_must_rank_first_among_those_that_speak():
-    assert row([0.5, 2.0, 1.0], true=[2], speaking=[0, 2]).first(0)
-    assert not row([0.5, 2.0, 1.0], true=[2], speaking=[0, 2]).first(0, everything=True)
-    assert not row([1.5, 2.0, 1.0], true=[2], speaking=[0, 2]).first(0)
-    assert row([-3.0, -1.0], true=[1], speaking=[0, 1]).first(0)
+    one = np.ones(1)
+    assert row([0.5, 2.0, 1.0], true=[2], speaking=[0, 2]).first(one)
+    assert not row([0.5, 2.0, 1.0], true=[2], speaking=[0, 2]).first(one, everything=True)
+    assert not row([1.5, 2.0, 1.0], true=[2], speaking=[0, 2]).first(one)
+    assert row([-3.0, -1.0], true=[1], speaking=[0, 1]).first(one)
+
+
+def test_heads_that_tell_are_trusted_and_heads_that_mislead_are_not():
+    rng, rows = np.random.default_rng(0), []
+    for _ in range(60):
+        true = rng.permutation([True, False, False, False])
+        noise = rng.standard_normal((3, 4))
+        rows.append(Row("thing", "car", noise + np.array([2.0, 0.0, -2.0])[:, None] * true, true, np.full(4, True)))
+    trust = trusted(rows)
+    assert trust.sum() == pytest.approx(1) and trust[0] > 0.6 and trust[2] == 0
+    assert np.mean([r.first(trust) for r in rows]) > np.mean([r.first(np.ones(3)) for r in rows])
 
 
 def test_sorts_of_regions():
@@ -38,8 +50,8 @@ def test_a_picture_has_a_row_for_each_region_that_a_word_speaks_of(network):
     names = [r.region for r in rows]
     assert {"sports car", "sports car body", "sports car wheels", "road", "mountains", "sky"} <= set(names)
     assert "hills" not in names, "no word speaks of them"
-    layers = sum(p.name.endswith("cross.weights") for p in pipe.points())
-    assert all(r.values.shape == (layers + 1, len(r.true)) and np.isfinite(r.values).all() for r in rows)
+    layers = [p.shape[0] for p in pipe.points() if p.name.endswith("cross.weights")]
+    assert all(r.values.shape == (len(layers) * max(layers), len(r.true)) and np.isfinite(r.values).all() for r in rows)
     assert all(r.true.any() and not (r.true & ~r.speaking).any() for r in rows)
 
 
@@ -56,19 +68,19 @@ def test_words_that_are_read_where_they_are_win_their_rows(monkeypatch):
 
     def perfect(heads):
         shares = [np.zeros((16, 16)), *map(module.mapping.covered, truths)]
-        return np.stack([*shares, *[shares[0]] * (len(heads) - len(shares))])
+        return np.stack([*shares, *[shares[0]] * (len(heads) - len(shares))])[:, None]
 
     monkeypatch.setattr(module, "truth", watch)
-    monkeypatch.setattr(module.mapping, "standings", perfect)
+    monkeypatch.setattr(module.mapping, "by_head", perfect)
     rows = rows_of(tiny_pipe(), drawn, random.Random(0), times=(0.5,))
     large = ("sports car", "sports car body", "road", "mountains", "sky")
-    assert all(r.first(0) for r in rows if r.region in large)
+    assert all(r.first(np.ones(1)) for r in rows if r.region in large)
 
 
 def test_the_table_has_every_sort_for_seen_and_held_out(tiny):
     tiny("regions")
     table = module.regions(count=2)
-    assert [r["regions"] for r in table.rows] == ["all", *module.SORTS] * 2
+    assert [r["regions"] for r in table.rows] == ["all", *module.SORTS] * 3
     assert all(0 <= r["first seen %"] <= 100 for r in table.rows if r["n seen"])
     assert table.rows[0]["n seen"] == sum(r["n seen"] for r in table.rows[1:4])
     assert len({tuple(r) for r in table.rows}) == 1
