@@ -31,6 +31,7 @@ from .worker import Check, Overtaken, Worker
 
 CSS = (Path(__file__).parent / "base.css").read_text("utf-8")
 LONGEST_REPR = 109  # a notebook's text output stays on one line, and the same from run to run
+NOTHING = "There is nothing to see yet: the status line says why."
 NOTICEABLE = 0.25  # seconds: what takes longer is said in words; base.css shows the bar as late
 MODEL = threading.Lock()  # one computation at a time in a kernel: two at once would only slow each other
 
@@ -77,6 +78,7 @@ class Explorable(ipw.VBox):
         self._bar.add_class("ex-bar")
         self._seen, self._score = ipw.HTML(layout=ipw.Layout(margin="0")), ipw.HTML(layout=ipw.Layout(margin="0"))
         self.add_class("ex-explorable")
+        self.observe(self._say_if_empty, names="busy")
         self.observe(lambda change: self.draw(), names=list(self.asks))
 
     # ---- what a subclass writes -----------------------------------------------------------------------------------
@@ -112,6 +114,11 @@ class Explorable(ipw.VBox):
     def pipe(self) -> Pipeline:
         """The pipeline that this explorable opens up."""
         return self._pipe or shipped(self.default_model)
+
+    @property
+    def opened(self) -> str:
+        """The line of code that opens the pipeline."""
+        return f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
 
     def draw(self) -> None:
         """Compute what the traits now ask for, unless that is being done. Returns at once; `wait` waits."""
@@ -220,6 +227,11 @@ class Explorable(ipw.VBox):
         move_in()
         self.observe(move_in, names=name)
         control.observe(move_out, names="value")
+
+    def _say_if_empty(self, change: Any) -> None:
+        """Where the first computation came to nothing, the stage does not promise any more."""
+        if not change["new"] and not self.stage.captions:
+            self.stage.waiting = NOTHING
 
     def _refuse_unknown(self, values: dict[str, Any]) -> None:
         for name in values:

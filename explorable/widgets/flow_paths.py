@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import ipywidgets as ipw
 import numpy as np
 import traitlets as tr
 import xarray as xr
@@ -23,14 +22,12 @@ from . import flow_points as lab
 from . import flow_stage as on_stage
 from .base import Explorable, Progress
 from .chart import Chart
+from .flow_controls import MODES, control_rows
 from .flow_pictures import Wall, Wish
 from .flow_points import DRAWN, SIDE, Lab, Scene, Scores, Strand
-from .parts import NARROW, duration, make_room, row
+from .parts import duration
 from .stage import Stage
 
-MODES = {"points": "points in the plane", "pictures": "pictures"}
-PATH_WORDS = {"straight": "straight", "linear": "variance preserving", "cosine": "cosine"}
-COUPLING_WORDS = {"independent": "independent", "optimal": "optimal transport", "reflowed": "reflowed"}
 RING = tuple((round(float(np.cos(a)), 3), round(float(np.sin(a)), 3)) for a in np.linspace(0, 2 * np.pi, 60, False))
 MOST_STEPS, MOST_POINTS = 200, 512
 RANGES = {"steps": range(1, MOST_STEPS + 1), "count": range(8, MOST_POINTS + 1), "seed": range(2**63)}
@@ -91,10 +88,7 @@ class FlowPaths(Explorable):
         self.stage, self.chart = Stage(waiting="The first paths are on their way …"), Chart()
         self.stage.observe(lambda change: self._touched(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._darken(change["new"]), names="dark")
-        self.frame_with(self._world_row(), self._path_row(), self._picture_row(), self.stage, self.chart, self._seen,
-                        self._score, self._status, self._bar)
-        self.observe(lambda change: self._show_controls(), names=["mode", "world"])
-        self._show_controls()
+        self.frame_with(*control_rows(self), self.stage, self.chart, self._seen, self._score, self._status, self._bar)
         self.say("Following the first particles …", "busy")
         self.draw()
 
@@ -256,58 +250,3 @@ class FlowPaths(Explorable):
         """The lines that compute the same paths, or draw the same pictures, without the explorable."""
         asked = self.asked()
         return pictures.code(self._pipe, asked) if isinstance(asked, Wish) else on_stage.code(asked)
-
-    # ---- the controls ----------------------------------------------------------------------------------------------
-
-    def _world_row(self) -> ipw.Widget:
-        mode = ipw.ToggleButtons(
-            options=[(words, name) for name, words in MODES.items()], description="of", style={"button_width": "auto"},
-            tooltips=["Points: the truth is known in closed form", "The trained denoisers, in few steps and in many"])
-        world = ipw.Dropdown(
-            description="world", options=[*((name, name) for name in WORLDS), ("drawn by hand", DRAWN)], style=NARROW,
-            tooltip="Where the particles shall go", layout=ipw.Layout(width="200px"))
-        text = ipw.Text(description="word", continuous_update=False, style=NARROW, layout=ipw.Layout(width="170px"),
-                        tooltip="A short word to be made of points: Enter sets it")
-        clear = ipw.Button(description="Clear", tooltip="Begin a new drawing", layout=ipw.Layout(width="70px"))
-        clear.on_click(lambda _: self.clear_drawing())
-        seed = ipw.BoundedIntText(description="seed", min=0, max=2**53 - 1, style=NARROW,
-                                  tooltip="Chooses the noise", layout=ipw.Layout(width="120px"))
-        for name, control in (("mode", mode), ("world", world), ("text", text)):
-            self.tie(name, control)
-        self.tie("seed", seed, lambda v: min(v, 2**53 - 1))
-        self._of_world = {"points": [world], "word": [text], DRAWN: [clear]}
-        return row(mode, world, text, clear, seed)
-
-    def _path_row(self) -> ipw.Widget:
-        def switch(name: str, words: dict[str, str], tips: list[str]) -> ipw.ToggleButtons:
-            made = ipw.ToggleButtons(options=[(text, key) for key, text in words.items()], description=name,
-                                     tooltips=tips, style={**NARROW, "button_width": "auto"})
-            self.tie(name, made)
-            return made
-
-        steps = ipw.IntSlider(description="steps", min=1, max=50, continuous_update=False, style=NARROW,
-                              tooltip="Steps of the solver from noise to points", layout=ipw.Layout(flex="1 1 190px"))
-        self.tie("steps", steps, lambda v: make_room(steps, v))
-        self._lab_row = row(
-            switch("path", PATH_WORDS, ["x = (1 - t) point + t noise", "alpha² + sigma² = 1, beta grows linearly in t",
-                                        "alpha² + sigma² = 1, alpha falls along a cosine"]),
-            switch("coupling", COUPLING_WORDS, ["Any noise with any point", "The pairs whose distances sum to least",
-                                                "Each noise with where the independent flow takes it"]),
-            switch("solver", {name: name for name in SOLVERS}, ["One evaluation a step, error of order 1",
-                                                                "Two evaluations a step, error of order 2"]), steps)
-        return self._lab_row
-
-    def _picture_row(self) -> ipw.Widget:
-        prompt = ipw.Text(description="prompt", continuous_update=False, style=NARROW,
-                          tooltip="What shall be drawn? Enter draws it.", layout=ipw.Layout(flex="3 1 300px"))
-        self.tie("prompt", prompt)
-        self._prompt_row = row(prompt)
-        return self._prompt_row
-
-    def _show_controls(self) -> None:
-        """Only the controls that do something now."""
-        points = self.mode == "points"
-        shown = {self._lab_row: points, self._prompt_row: not points,
-                 **{w: points and name in ("points", self.world) for name, of in self._of_world.items() for w in of}}
-        for widget, on in shown.items():
-            widget.layout.display = None if on else "none"

@@ -61,15 +61,9 @@ class Ways:
     def layers(self) -> list[Layer]:
         """Every place that is passed, small; and over them where things are at a frame, with the ways there."""
         return [Points("places", "every step", self.places, axes=(), extent=self.extent, groups=self.place_groups,
-                       ideas=COLOURS, size=6),
+                       ideas=COLOURS, size=6, leads=self.frames.tolist()),
                 Points("ways", "where it is", self.moving, extent=self.extent, groups=self.groups, ideas=COLOURS,
                        trail=True, marks=tuple(range(len(self.groups))), size=9)]
-
-    def frame_near(self, x: float, y: float) -> int:
-        """The frame of the place nearest to a point of the panel, in parts of it from its left upper corner."""
-        left, right, bottom, top = self.extent
-        at = np.array([left + x * (right - left), top - y * (top - bottom)])
-        return int(self.frames[np.square(self.places - at).sum(1).argmin()])
 
 
 def ways(journey: Journey) -> Ways:

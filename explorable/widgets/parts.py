@@ -8,8 +8,6 @@ from html import escape
 import ipywidgets as ipw
 
 NARROW = {"description_width": "initial"}  # a control's name takes the room that it needs
-DICE = 10_000  # seeds that a "new" button throws: short enough to read out
-LARGEST_SHOWN = 2**53 - 1  # the largest seed that a browser's numbers hold
 WHAT_FOR = {
     "<start>": "start of the text: here, and in the end token, the encoder can gather the whole sentence",
     "<end>": "end of the text",
@@ -37,11 +35,16 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
 
 
-def pipeline_map(words: int, tokens: int, width: int, work: str, seconds: dict[str, float]) -> str:
+def pipeline_map(words: int, tokens: int, width: int | None, latent: Sequence[int], picture: Sequence[int], work: str,
+                 seconds: dict[str, float]) -> str:
     """The way from words and noise to a picture, with the shapes that go along it and the time that each part took.
 
-    words: tokens of the prompt without padding; tokens, width: shape of the context; work: what the denoiser did.
+    words: tokens of the prompt without padding; tokens, width: shape of the context, width None where it is not known;
+    latent, picture: shapes, (channels, height, width); work: what the denoiser did.
     """
+    small, large = (" × ".join(map(str, shape)) for shape in (latent, picture))
+    grown = f"{picture[-1] / latent[-1]:g} × larger a side"
+    context = f"{tokens} × {width} context" if width else f"{tokens} tokens"
     total = sum(seconds.values()) or 1.0
 
     def stage(x: float, y: float, w: float, h: float, colour: str, lines: Sequence[str], time: float | None = None,
@@ -60,11 +63,11 @@ def pipeline_map(words: int, tokens: int, width: int, work: str, seconds: dict[s
     text, denoiser, decoder = (seconds[name] for name in ("text encoder", "denoiser", "decoder"))
     drawing = "".join([
         stage(1, 2, 130, 46, "word", ["words", f"{words} of {tokens} tokens"]),
-        stage(175, 2, 150, 70, "word", ["text encoder", f"{tokens} × {width} context", duration(text)], text),
-        stage(1, 82, 130, 46, "noise", ["noise", "4 × 16 × 16 latent"]),
-        stage(385, 20, 170, 92, "guidance", ["denoiser", work, "4 × 16 × 16 latent", duration(denoiser)], denoiser),
-        stage(605, 31, 120, 70, "picture", ["decoder", "8 × larger a side", duration(decoder)], decoder),
-        stage(775, 43, 122, 46, "picture", ["picture", "3 × 128 × 128"]),
+        stage(175, 2, 150, 70, "word", ["text encoder", context, duration(text)], text),
+        stage(1, 82, 130, 46, "noise", ["noise", f"{small} latent"]),
+        stage(385, 20, 170, 92, "guidance", ["denoiser", work, f"{small} latent", duration(denoiser)], denoiser),
+        stage(605, 31, 120, 70, "picture", ["decoder", grown, duration(decoder)], decoder),
+        stage(775, 43, 122, 46, "picture", ["picture", large]),
         arrow(131, 25, 175, 25), arrow(325, 35, 385, 52), arrow(131, 105, 385, 84),
         arrow(555, 66, 605, 66), arrow(725, 66, 775, 66),
     ])
@@ -80,9 +83,3 @@ def row(*widgets: ipw.Widget) -> ipw.Box:
     made = ipw.Box(widgets)
     made.add_class("ex-row")
     return made
-
-
-def make_room(slider: ipw.Widget, value: float) -> float:
-    """A value from code may lie beyond a slider's end: then the slider grows."""
-    slider.max = max(slider.max, value)
-    return value

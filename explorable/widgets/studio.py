@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from ..pipeline import Pipeline
 from ..run import Run
 from ..settings import GUIDANCE, SAMPLERS, Settings
 from .base import Explorable, Progress, refuse_setting
-from .parts import DICE, LARGEST_SHOWN, NARROW, duration, make_room, pipeline_map, row, word_chips
+from .controls import guidance_of, prompt_of, seed_of, steps_of, text_box
+from .parts import NARROW, duration, pipeline_map, row, word_chips
 from .stage import Layer, Stage
 
 EXAMPLES = (
@@ -73,13 +73,8 @@ class Studio(Explorable):
         self._status.layout.flex = "1 1 300px"
         self.frame_with(self._prompt_row(), self._examples(), self._setting_row(), self._chips,
                         row(self._status, about), self._bar, self.stage, self._map)
-        self.observe(self._say_if_empty, names="busy")
         self.say("Opening the model …", "busy")
         self.draw()
-
-    def _say_if_empty(self, change: Any) -> None:
-        if not change["new"] and self.shown is None:
-            self.stage.waiting = "There is no picture yet: the line above says why."
 
     @tr.validate("seed", "steps", "guidance", "sampler")
     def _refuse(self, proposal: Any) -> Any:
@@ -122,8 +117,9 @@ class Studio(Explorable):
             strip="believed", file_name=f"{_slug(s.prompt)}-seed-{s.seed}")
         self._chips.value = word_chips(run.tokens)
         words = sum(name != "<pad>" for name in run.tokens)
-        width = self.pipe.text.config.width
-        self._map.value = pipeline_map(words, len(run.tokens), width, _work(run), run.seconds)
+        text, (high, wide, colours) = getattr(self.pipe, "text", None), run.image.shape
+        self._map.value = pipeline_map(words, len(run.tokens), text and text.config.width, run.latents.shape[1:],
+                                       (colours, high, wide), _work(run), run.seconds)
         return _remark(drawn)
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
@@ -161,23 +157,17 @@ class Studio(Explorable):
     def code(self) -> str:
         """The lines that draw the same picture without the Studio."""
         wish = "".join(f"{name}={value!r}, " for name in self.asks[1:] if (value := getattr(self, name)) is not None)
-        opened = f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
-        return f"import explorable as ex\n\n{opened}\nrun = pipe({self.prompt!r}, {wish.rstrip(', ')})\nrun.image"
+        return f"import explorable as ex\n\n{self.opened}\nrun = pipe({self.prompt!r}, {wish.rstrip(', ')})\nrun.image"
 
     # ---- the controls ----------------------------------------------------------------------------------------------
 
     def _prompt_row(self) -> ipw.Widget:
-        prompt = ipw.Text(
-            description="prompt", placeholder="empty: draw without a wish", continuous_update=False, style=NARROW,
-            tooltip="What shall be drawn? Enter draws it.", layout=ipw.Layout(flex="3 1 300px"))
-        negative = ipw.Text(
-            description="away from", placeholder="the empty prompt", continuous_update=False, style=NARROW,
-            tooltip="Negative prompt: guidance pushes away from it", layout=ipw.Layout(flex="1 1 170px"))
+        negative = text_box("away from", "Negative prompt: guidance pushes away from it", "the empty prompt",
+                            "1 1 170px")
         button = ipw.Button(description="Draw", button_style="primary", layout=ipw.Layout(width="80px"))
         button.on_click(lambda _: self._draw_or_replay())
-        self.tie("prompt", prompt)
         self.tie("negative", negative, lambda v: v or "", lambda v: v or None)
-        return row(prompt, negative, button)
+        return row(prompt_of(self), negative, button)
 
     def _examples(self) -> ipw.Widget:
         def button(text: str) -> ipw.Button:
@@ -190,26 +180,11 @@ class Studio(Explorable):
         return examples
 
     def _setting_row(self) -> ipw.Widget:
-        seed = ipw.BoundedIntText(
-            description="seed", min=0, max=LARGEST_SHOWN, style=NARROW, layout=ipw.Layout(width="120px"),
-            tooltip="Chooses the noise to start from: the same seed, the same picture")
-        dice = ipw.Button(icon="random", description="new", tooltip="Another seed", layout=ipw.Layout(width="70px"))
-        dice.on_click(lambda _: setattr(self, "seed", random.randrange(DICE)))
-        steps = ipw.IntSlider(
-            description="steps", min=1, max=50, continuous_update=False, style=NARROW,
-            tooltip="How many steps the sampler takes from noise to picture", layout=ipw.Layout(flex="1 1 190px"))
-        guidance = ipw.FloatSlider(
-            description="guidance", min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False,
-            style=NARROW, tooltip="w in uncond + w (cond - uncond). 1 is plain conditional, 0 ignores the prompt",
-            layout=ipw.Layout(flex="1 1 210px"))
         sampler = ipw.Dropdown(
             description="sampler", options=list(SAMPLERS), style=NARROW, layout=ipw.Layout(width="130px"),
             tooltip="euler, ddim: one look a step. heun: two. dpmpp_2m: one, and remembers the last. ddpm: throws dice")
-        self.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
-        self.tie("steps", steps, lambda v: make_room(steps, v))
-        self.tie("guidance", guidance, lambda v: make_room(guidance, v))
         self.tie("sampler", sampler)
-        return row(seed, dice, steps, guidance, sampler)
+        return row(*seed_of(self), steps_of(self), guidance_of(self), sampler)
 
     def _draw_or_replay(self) -> None:
         if self.shown is not None and self.error is None and self.shown.run.settings == self.asked():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from typing import Any
 
@@ -15,18 +14,14 @@ from ..figures.trajectory import distance_chart
 from ..measure.trajectory import NEAR, signal_to_noise
 from ..pipeline import Pipeline
 from ..run import Run
-from ..settings import GUIDANCE, SAMPLERS, Settings, check
+from ..settings import GUIDANCE, Settings, check
 from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
 from .journey import Journey, Wish, captions, remark, scored, seen, travel
 from .journey_layers import Ways, panels, pictures, ways
-from .parts import DICE, LARGEST_SHOWN, NARROW, make_room, row
 from .stage import Stage
+from .trajectory_controls import ORIGINS, branch_row, example_row, run_row
 
-ORIGINS = {"a drawing of the prompt": "drawing", "the finished picture": "finished"}
-ELSEWHERE = "a black cat on a beach at night"  # the other words of the examples
-EXAMPLES = {"other words, early": (0.1, "words"), "other words, late": (0.6, "words"),  # at which share of the steps
-            "fresh noise, early": (0.2, "noise"), "fresh noise, late": (0.6, "noise")}
 DRAFT = 4  # steps of the first look at a run
 
 
@@ -67,13 +62,11 @@ class NoiseTrajectory(Explorable):
         self._staged: Journey | None = None
         legend = ipw.HTML('<span class="ex-help">One slider, both ways: first a picture dissolves, then the same noise '
                           "becomes a picture. In the plane: grey, what dissolves; the rest coloured as in the chart. "
-                          "Click near a point to go to its step.</span>")
-        self.frame_with(self._run_row(), self._branch_row(), self._examples(), self.stage, legend, self.chart,
+                          "Point at a dot to see its step; click to go there.</span>")
+        self.frame_with(run_row(self), branch_row(self), example_row(self), self.stage, legend, self.chart,
                         self._seen, self._score, self._status, self._bar)
-        self.stage.observe(self._clicked, names="pointer")
         self.stage.observe(lambda change: self._look(), names="frame")
         self.stage.observe(lambda change: self._plot(), names="dark")
-        self.observe(self._say_if_empty, names="busy")
         self.say("Opening the model …", "busy")
         self.draw()
 
@@ -157,15 +150,6 @@ class NoiseTrajectory(Explorable):
         if self._staged is not None:
             self.see(seen(self._staged, self.stage.frame, self.pipe))
 
-    def _clicked(self, change: Any) -> None:
-        hand = change["new"]
-        if self._ways is not None and hand.get("panel") == "ways" and hand.get("kind") == "click":
-            self.stage.frame = self._ways.frame_near(hand["x"], hand["y"])
-
-    def _say_if_empty(self, change: Any) -> None:
-        if not change["new"] and self.shown is None:
-            self.stage.waiting = "There is no picture yet: the line below says why."
-
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
     @property
@@ -215,8 +199,7 @@ class NoiseTrajectory(Explorable):
         """The lines that take the same walk, and the branch, without the explorable."""
         wish = self.asked()
         s = wish.settings
-        opened = f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
-        lines = ["import explorable as ex", "from explorable.measure.trajectory import distances", "", opened,
+        lines = ["import explorable as ex", "from explorable.measure.trajectory import distances", "", self.opened,
                  f"run = pipe({s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, "
                  f"sampler={s.sampler!r})", "distances(run)"]
         if wish.branch is not None:
@@ -225,95 +208,7 @@ class NoiseTrajectory(Explorable):
             lines += [f"branch = run.branch({step}, {said})", "distances(branch)"]
         return "\n".join(lines)
 
-    # ---- the controls ----------------------------------------------------------------------------------------------
-
-    def _run_row(self) -> ipw.Widget:
-        prompt = _text("prompt", "What shall static become? Enter draws it.")
-        seed, dice = self._seed("seed", "Chooses the noise: what the picture dissolves into, and what it comes from")
-        steps = ipw.IntSlider(description="steps", min=1, max=50, continuous_update=False, style=NARROW,
-                              tooltip="How many steps from noise to picture", layout=ipw.Layout(flex="1 1 170px"))
-        guidance = _guidance("guidance", "w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the words")
-        sampler = ipw.Dropdown(description="sampler", options=list(SAMPLERS), style=NARROW,
-                               layout=ipw.Layout(width="130px"),
-                               tooltip="euler, ddim, heun, dpmpp_2m go one way only; ddpm throws dice at each step")
-        origin = ipw.Dropdown(description="what dissolves", options=list(ORIGINS.items()), style=NARROW,
-                              layout=ipw.Layout(width="250px"),
-                              tooltip="The picture that drowns in noise in the slider's first half")
-        self.tie("prompt", prompt)
-        self.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
-        self.tie("steps", steps, lambda v: make_room(steps, v))
-        self.tie("guidance", guidance, lambda v: make_room(guidance, v))
-        self.tie("sampler", sampler)
-        self.tie("origin", origin)
-        return row(prompt, seed, dice, steps, guidance, sampler, origin)
-
-    def _branch_row(self) -> ipw.Widget:
-        """Every control shows the run's own value until it is changed."""
-        step = ipw.IntSlider(description="rewind to step", min=0, max=self.steps - 1, continuous_update=False,
-                             style=NARROW, layout=ipw.Layout(flex="1 1 200px"),
-                             tooltip="Where the branch leaves the run; arrow keys move it")
-        here = ipw.Button(description="this step", layout=ipw.Layout(width="80px"),
-                          tooltip="Rewind to the step that is on the screen")
-        here.on_click(lambda _: self._rewind_here())
-        prompt = _text("there, prompt", "Other words from that step on. Enter draws the branch.")
-        seed, dice = self._seed("branch_seed", "Another seed: what is believed there, drowned in fresh noise")
-        guidance = _guidance("branch guidance", "Guidance from that step on")
-        gone = ipw.Button(description="no branch", tooltip="Take the branch away", layout=ipw.Layout(width="90px"))
-        gone.on_click(lambda _: self.branch())
-
-        def room(change: Any = None) -> None:
-            step.max = self.steps - 1
-
-        self.observe(room, names="steps")
-        self.tie("branch_step", step, lambda v: min(v, self.steps - 1))
-        self._tie_change("prompt", prompt)
-        self._tie_change("seed", seed, lambda v: min(v, LARGEST_SHOWN))
-        self._tie_change("guidance", guidance, lambda v: make_room(guidance, v))
-        return row(step, here, prompt, seed, dice, guidance, gone)
-
-    def _tie_change(self, name: str, control: ipw.Widget, inward: Any = lambda v: v) -> None:
-        """Tie what a branch changes: a control at the run's own value changes nothing."""
-
-        def present(value: Any) -> Any:
-            return inward(getattr(self, name) if value is None else value)
-
-        def follow(change: Any) -> None:
-            if getattr(self, f"branch_{name}") is None:
-                control.value = present(None)
-
-        self.tie(f"branch_{name}", control, present, lambda v: None if v == getattr(self, name) else v)
-        self.observe(follow, names=name)
-
-    def _seed(self, name: str, tip: str) -> tuple[ipw.Widget, ipw.Widget]:
-        described = name.replace("_", " ")
-        seed = ipw.BoundedIntText(description=described, min=0, max=LARGEST_SHOWN, style=NARROW, tooltip=tip,
-                                  layout=ipw.Layout(width="120px" if name == "seed" else "160px"))
-        dice = ipw.Button(icon="random", description="new", tooltip=f"Another {described}",
-                          layout=ipw.Layout(width="70px"))
-        dice.on_click(lambda _: setattr(self, name, random.randrange(DICE)))
-        return seed, dice
-
-    def _examples(self) -> ipw.Widget:
-        def button(name: str, share: float, what: str) -> ipw.Button:
-            made = ipw.Button(description=name, tooltip=f"Branch off after {share:.0%} of the steps, with {name[:11]}")
-            change = {"prompt": ELSEWHERE} if what == "words" else {"seed": 4321}
-            made.on_click(lambda _: self.branch(int(share * self.steps), **change))
-            return made
-
-        examples = row(ipw.Label("Try a branch:"), *(button(name, *how) for name, how in EXAMPLES.items()))
-        examples.add_class("ex-examples")
-        return examples
-
-    def _rewind_here(self) -> None:
+    def rewind_here(self) -> None:
+        """Let the branch leave at the step on the screen; at the first, while a picture dissolves."""
         step = None if self._staged is None else self._staged.step_at(self.stage.frame)
         self.branch_step = 0 if step is None else min(step, self.steps - 1)
-
-
-def _text(name: str, tip: str) -> ipw.Text:
-    return ipw.Text(description=name, placeholder="empty: without a wish", continuous_update=False, style=NARROW,
-                    tooltip=tip, layout=ipw.Layout(flex="3 1 260px"))
-
-
-def _guidance(name: str, tip: str) -> ipw.FloatSlider:
-    return ipw.FloatSlider(description=name, min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False,
-                           style=NARROW, tooltip=tip, layout=ipw.Layout(flex="1 1 190px"))

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
 
 from ..run.xray import Stage
-from .parts import DICE, LARGEST_SHOWN, NARROW, make_room, row
+from .controls import guidance_of, make_room, prompt_of, seed_of, steps_of, text_box
+from .parts import NARROW, row
 
 if TYPE_CHECKING:
     from .xray import UNetXRay
 
 
-
 def wish_row(owner: UNetXRay) -> ipw.Widget:
-    """Prompt, seed and guidance."""
-    prompt = ipw.Text(description="prompt", continuous_update=False, style=NARROW,
-                      tooltip="What shall be drawn? Enter draws it.", layout=ipw.Layout(flex="3 1 260px"))
-    seed = ipw.BoundedIntText(description="seed", min=0, max=LARGEST_SHOWN, style=NARROW,
-                              layout=ipw.Layout(width="120px"), tooltip="Chooses the noise to start from")
-    dice = ipw.Button(icon="random", description="new", tooltip="Another seed", layout=ipw.Layout(width="70px"))
-    dice.on_click(lambda _: setattr(owner, "seed", random.randrange(DICE)))
-    guidance = ipw.FloatSlider(
-        description="guidance", min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False, style=NARROW,
-        tooltip="w in uncond + w (cond - uncond). 1 is plain conditional, 0 ignores the prompt",
-        layout=ipw.Layout(flex="1 1 190px"))
-    owner.tie("prompt", prompt)
-    owner.tie("seed", seed, lambda v: min(v, LARGEST_SHOWN))
-    owner.tie("guidance", guidance, lambda v: make_room(guidance, v))
-    return row(prompt, seed, dice, guidance)
+    """Prompt, seed, steps and guidance."""
+    return row(prompt_of(owner), *seed_of(owner), steps_of(owner), guidance_of(owner))
 
 
 def example_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
@@ -67,7 +53,7 @@ def _fader(owner: UNetXRay, stage: Stage) -> tuple[ipw.Widget, ipw.Widget]:
         tooltip=f"{name} is multiplied by this: 0 takes it away, 1 leaves it, 2 doubles it",
         layout=ipw.Layout(flex="2 1 230px"))
     span = ipw.IntRangeSlider(
-        description="steps", min=0, max=owner.steps, style=NARROW, continuous_update=False,
+        description="acts on steps", min=0, max=owner.steps, style=NARROW, continuous_update=False,
         tooltip=f"From which step on, and before which, the fader of {said} acts", layout=ipw.Layout(flex="1 1 150px"))
 
     def now(spans: dict[str, tuple[int, int]]) -> tuple[int, int]:
@@ -94,8 +80,8 @@ def _swap_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
         s.point for s in skips))]
     which = ipw.Dropdown(description="swap skips", options=options, style=NARROW, layout=ipw.Layout(width="170px"),
                          tooltip="These skips carry what they carry for the other prompt, from the same noise")
-    donor = ipw.Text(description="with those of", continuous_update=False, style=NARROW,
-                     tooltip="The other prompt", layout=ipw.Layout(flex="2 1 240px"))
+    donor = text_box("with those of", "The prompt that the swapped skips are taken from. Enter draws it.",
+                     "write a prompt", "2 1 240px")
     known = {value for _, value in options}
     owner.tie("swapped", which, lambda v: v if v in known else ())
     owner.tie("donor", donor)

@@ -18,7 +18,7 @@ from ipywidgets.widgets.widget import _instances as MODELS
 from tiny import CountingPipeline
 
 import explorable as ex
-from explorable.widgets.base import Explorable, _below
+from explorable.widgets.base import NOTHING, Explorable, _below
 
 # For each: what it is opened with, and the trait that a burst of events moves, through these values.
 EXPLORABLES: dict[str, tuple[dict[str, Any], str, list]] = {
@@ -116,6 +116,16 @@ def test_an_error_in_words_keeps_what_was_shown(name, made, monkeypatch):
     setattr(made, trait, values[len(values) // 2])
     made.wait()
     assert made.shown is before and "There is no &lt;such&gt; thing." in made._status.value
+
+
+def test_a_stage_that_stays_empty_promises_nothing(name, pipe, monkeypatch):
+    def broken(*args):
+        raise ValueError("there is no such thing")
+
+    monkeypatch.setattr(getattr(ex, name), "compute", broken)
+    made = opened(name, pipe)
+    assert made.stage.waiting == NOTHING and "no such thing" in made._status.value
+    made.close()
 
 
 def test_its_text_stands_still(made):

@@ -15,6 +15,7 @@ from explorable.diffusion.paths import PATHS
 from explorable.measure.denoisers import chosen, own_guidance
 from explorable.nn.text import UnknownWordError
 from explorable.pipeline import Pipeline
+from explorable.settings import GUIDANCE
 from explorable.widgets import base
 from explorable.widgets import flow_pictures as pictures
 from explorable.widgets import flow_points as lab
@@ -289,10 +290,14 @@ def test_its_table_is_its_chart(made: Make):
 
 def test_only_the_controls_that_do_something_are_there(made: Make):
     flow = made(tiny())
-    shown = {c.description: c.layout.display != "none" for r in flow.children if hasattr(r, "children")
-             for c in r.children}
-    assert shown["world"] and not shown["word"] and not shown["Clear"]
-    assert flow._lab_row.layout.display is None and flow._prompt_row.layout.display == "none"
+
+    def shown() -> set[str]:
+        return {c.description for r in flow.children if hasattr(r, "children") and r.layout.display != "none"
+                for c in r.children if c.layout.display != "none"}
+
+    assert shown() == {"paths of", "world", "seed", "new", "path", "coupling", "solver", "steps"}
+    flow.world = "word"
+    assert shown() == {"paths of", "world", "word", "seed", "new", "path", "coupling", "solver", "steps"}
     for row in flow.children:
         for control in getattr(row, "children", ()):
             assert control.description and (control.tooltip or control.tooltips), control
@@ -341,6 +346,22 @@ def test_pictures_are_those_of_the_pipeline(made: Make, few: tuple[int, ...]):
     names = {"pipe": pipe}
     exec(flow.code().replace("import explorable as ex", ""), names)
     assert np.array_equal(names["pictures"][pipe.name, 4], flow.data.pictures.sel(model=pipe.name, steps=4))
+
+
+def test_guidance_is_each_models_own_until_it_is_moved(made: Make, few: tuple[int, ...]):
+    flow = made(tiny(), mode="pictures", prompt="a red car")
+    controls = {c.description: c for r in flow.children if hasattr(r, "children") for c in r.children}
+    slider, own = controls["guidance"], controls["each model's own guidance"]
+    assert own.value and flow.shown.guidance == {flow.pipe.name: GUIDANCE} and slider.value == GUIDANCE
+    slider.value = 2.0
+    flow.wait(300)
+    assert flow.guidance == 2 and not own.value and flow.shown.guidance == {flow.pipe.name: 2.0}
+    own.value = True
+    assert flow.guidance is None and slider.value == GUIDANCE
+    own.value = False
+    assert flow.guidance == GUIDANCE
+    flow.guidance = 20.0
+    assert (slider.value, slider.max, own.value) == (20, 20, False)
 
 
 def test_models_hang_side_by_side(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):

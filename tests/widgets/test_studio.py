@@ -64,7 +64,10 @@ def test_a_prompt_is_text_and_never_html(studio: Studio):
     studio.wait()
     assert "<img" not in status(studio) and "&lt;img" in status(studio)
     assert "<img" not in word_chips(["<start>", NASTY, "<end>"])
-    assert "<img" not in pipeline_map(3, 24, 160, NASTY, {"text encoder": 0.1, "denoiser": 1, "decoder": 0.1})
+    seconds = {"text encoder": 0.1, "denoiser": 1.0, "decoder": 0.1}
+    made = pipeline_map(3, 24, None, (16, 64, 64), (3, 512, 512), NASTY, seconds)
+    assert "<img" not in made
+    assert all(said in made for said in (">24 tokens<", "16 × 64 × 64 latent", "8 × larger", "3 × 512 × 512"))
 
 
 @pytest.mark.parametrize(

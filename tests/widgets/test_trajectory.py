@@ -14,7 +14,8 @@ from explorable.pipeline import Pipeline
 from explorable.settings import SettingError
 from explorable.widgets import journey
 from explorable.widgets.journey_layers import BLANK, ROUGH
-from explorable.widgets.trajectory import DRAFT, ELSEWHERE, NoiseTrajectory
+from explorable.widgets.trajectory import DRAFT, NoiseTrajectory
+from explorable.widgets.trajectory_controls import ELSEWHERE
 from explorable.world import draw, parse
 
 STEPS = 4
@@ -111,6 +112,15 @@ def test_a_branch_that_leaves_beyond_the_last_step_leaves_at_it(walk: NoiseTraje
     assert walk.branch_run.branched_at == STEPS - 1 and controls_of(walk)["rewind to step"].value == STEPS - 1
 
 
+def test_the_rewind_slider_comes_back_when_there_are_enough_steps_again(walk: NoiseTrajectory):
+    walk.steps, walk.branch_step = 20, 10
+    slider = controls_of(walk)["rewind to step"]
+    walk.steps = 5
+    assert (slider.value, walk.branch_step) == (4, 10)
+    walk.steps = 20
+    assert (slider.value, walk.branch_step) == (10, 10)
+
+
 def test_the_same_wish_once_more_is_walked_anew(walk: NoiseTrajectory):
     before = walk.run
     walk.draw()
@@ -128,23 +138,26 @@ def test_branch_controls_show_the_runs_values_until_they_are_changed(walk: Noise
     assert controls["branch guidance"].value == 2
     controls["branch guidance"].value = 7
     assert walk.branch_guidance is None
-    controls["there, prompt"].value = "a blue boat"
+    controls["branch prompt"].value = "a blue boat"
     controls["branch seed"].value = 5
     assert (walk.branch_prompt, walk.branch_seed) == ("a blue boat", 5)
     controls["other words, late"].click()
     assert (walk.branch_step, walk.branch_prompt, walk.branch_seed) == (2, ELSEWHERE, None)
 
 
-def test_a_click_in_the_plane_goes_to_the_nearest_step(walk: NoiseTrajectory):
-    ways = walk._ways
-    left, right, bottom, top = ways.extent
-    for place, frame in list(zip(ways.places, ways.frames, strict=True))[:-2]:
-        x, y = (place[0] - left) / (right - left), (top - place[1]) / (top - bottom)
-        walk.stage.pointer = {"panel": "ways", "kind": "click", "x": x, "y": y, "count": int(frame)}
-        hit = np.flatnonzero(np.isclose(ways.places, place).all(1))
-        assert walk.stage.frame in ways.frames[hit]
-    walk.stage.pointer = {"panel": "held", "kind": "click", "x": 0, "y": 0}  # no panel of ours
-    assert walk.stage.frame in ways.frames[hit]
+def test_every_place_of_the_plane_leads_to_its_step(walk: NoiseTrajectory):
+    spec, = (spec for spec in walk.stage.layers if spec.get("leads"))
+    left, right, bottom, top = spec["extent"]
+    k = walk.stage.layers.index(spec)
+    parts = np.frombuffer(walk.stage.buffers[k], "<u2").reshape(spec["shape"]) / 65535
+    places = parts * [right - left, top - bottom] + [left, bottom]
+    data, leads, m = walk.data, np.array(spec["leads"]), len(walk.shown.times)
+    assert [p["reports"] for p in walk.stage.panels if spec["name"] in p["layers"]] == ["click"]
+    for step in range(STEPS + 1):
+        there = places[leads == m + step]
+        for ways in (data.latents_in_plane, data.estimates_in_plane):
+            assert np.abs(there - ways.values[0, step]).sum(1).min() < 1e-3 * (right - left)
+    assert sorted(set(leads)) == list(range(len(walk.stage.captions)))
 
 
 def test_rewinding_to_what_is_on_the_screen(walk: NoiseTrajectory):
