@@ -24,6 +24,7 @@ from .stage import Stage as Screen
 from .xray_answer import DRAWN, Wish, XRay, called, check_unit, dataset, looked, said, spectra_of, step_table
 from .xray_controls import fader_rows, wish_row
 from .xray_stage import AXES, Seen, Unit, layers_of, panels_of
+from .xray_verdict import in_words, told, verdicts_on
 
 LOUDEST = 10.0
 QUICK = 6  # steps of the first preview
@@ -70,13 +71,8 @@ class UNetXRay(Explorable):
                         self._status, self._bar, self.chart)
         self.stage.observe(lambda change: self._clicked(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
-        self.observe(self._say_if_empty, names="busy")
         self.say("Opening the model …", "busy")
         self.draw()
-
-    def _say_if_empty(self, change: Any) -> None:
-        if not change["new"] and self.shown is None:
-            self.stage.waiting = "There is nothing to see yet: the line below says why."
 
     @tr.validate("seed", "steps", "guidance")
     def _refuse(self, proposal: Any) -> Any:
@@ -133,8 +129,9 @@ class UNetXRay(Explorable):
         unit = asked.unit
         felt = keep("felt", (asked.changes, unit), lambda: sight(
             pipe, edited.inside.run, unit.step, stages[unit.stage].point, unit.row, unit.column, edits))
+        verdicts = keep("verdicts", asked.changes, lambda: verdicts_on(untouched.image, edited.image))
         progress(of, of)
-        return XRay(stages, untouched, edited, felt, asked)
+        return XRay(stages, untouched, edited, felt, asked, verdicts)
 
     def _preview(self, pipe: Pipeline, asked: Wish, progress: Progress) -> None:
         """A first picture in few steps, where the whole answer takes a while: what is shown keeps its other parts."""
@@ -153,7 +150,7 @@ class UNetXRay(Explorable):
 
         untouched = shown.untouched if asked.settings == shown.wish.settings else fast(shown.untouched, {})
         edited = fast(shown.edited, edits) if edits else replace(shown.edited, previews=untouched.previews)
-        self._put_on_stage(replace(shown, edited=edited, untouched=untouched, first=True))
+        self._put_on_stage(replace(shown, edited=edited, untouched=untouched, verdicts=(), first=True))
 
     def _given(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Any:
         """What the other prompt's run has at the skips that are swapped."""
@@ -167,7 +164,8 @@ class UNetXRay(Explorable):
             self._knobs.children = fader_rows(self, answer.stages)
         self._put_on_stage(answer)
         self._draw_chart()
-        self.see(f"{said(answer)} {looked(answer)}")
+        examined = told(answer.verdicts) if answer.edited is not answer.untouched else ""
+        self.see(" ".join(filter(None, (said(answer), examined, looked(answer)))))
         before, after = (100 * seen.fine for seen in (answer.untouched, answer.edited))
         self.score("Fine detail", f"{after:.2f}% of the contrast", f"untouched {before:.2f}%. Fine: waves shorter than "
                    f"8 pixels, a place of the latent; right of the dotted line below. The picture moved by "
@@ -177,10 +175,8 @@ class UNetXRay(Explorable):
     def _put_on_stage(self, answer: XRay) -> None:
         unit, steps = answer.wish.unit, answer.wish.settings.steps
         parts = answer.stages, answer.untouched, answer.edited
-        panels, columns = panels_of(*parts, unit)
-        if answer.first:
-            panels = [replace(p, title=f"{p.title}: a first preview") if p.name == "picture edited" else p
-                      for p in panels]
+        notes = dict(zip(("untouched", "edited"), map(in_words, answer.verdicts), strict=False))
+        panels, columns = panels_of(*parts, unit, {"edited": "a first preview"} if answer.first else notes)
         times = answer.untouched.inside.run.denoised.t.values
         self.stage.show(layers_of(*parts, answer.felt, unit), [f"step {k} of {steps}, t = {t:.2f}" for k, t in
                                                                enumerate(times)],
@@ -217,8 +213,7 @@ class UNetXRay(Explorable):
     def code(self) -> str:
         """The lines that draw the edited picture without the explorable."""
         wish = "".join(f", {name}={getattr(self, name)!r}" for name in DRAWN[1:])
-        opened = f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
-        lines = ["import explorable as ex", "", opened]
+        lines = ["import explorable as ex", "", self.opened]
         if self.swapped:
             lines += [f"with ex.record(pipe, {', '.join(map(repr, self.swapped))}) as other:",
                       f"    pipe({self.donor!r}{wish})"]

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..measure.verdict import Verdict
 from ..run.sight import places_seen
 from ..run.spectrum import spectrum
 from ..run.xray import Stage
 from ..settings import Settings
 from .xray_stage import AXES, Seen, Unit, title_of
+from .xray_verdict import in_words
 
 DRAWN = ("prompt", "steps", "guidance", "seed")
 
@@ -37,13 +39,15 @@ class Wish:
 
 @dataclass(frozen=True, eq=False)
 class XRay:
-    """The answer: the network's stages, the untouched run and the edited one, and what the unit feels, (y, x)."""
+    """The answer: the network's stages, the untouched run and the edited one, what the unit feels, (y, x), and the
+    examiner's verdicts on both pictures, or none."""
 
     stages: dict[str, Stage]
     untouched: Seen
     edited: Seen
     felt: np.ndarray
     wish: Wish
+    verdicts: tuple[Verdict, ...] = ()
     first: bool = False  # a first preview: the rest follows
 
     @property
@@ -125,7 +129,9 @@ def dataset(answer: XRay) -> xr.Dataset:
         arrays[f"tile {name}"] = (axes, np.stack([i.tiles[name] for i in insides]))
     return xr.Dataset(arrays, coords={"run": ["untouched", "edited"], "skip": skips, "stage": list(stages),
                                       "step": range(insides[0].run.steps), "shown": list(AXES[0].labels),
-                                      "rgb": list("rgb")})
+                                      "rgb": list("rgb")},
+                      attrs={f"examiner, {name}": in_words(v)
+                             for name, v in zip(("untouched", "edited"), answer.verdicts, strict=False)})
 
 
 def step_table(answer: XRay) -> Any:

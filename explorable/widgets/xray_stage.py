@@ -115,8 +115,7 @@ def layers_of(stages: Mapping[str, Stage], untouched: Seen, edited: Seen, felt: 
         frames = np.stack([enlarged(seen.inside.tiles[name]) for seen in runs.values()], 2)
         made.append(Layer(name, title_of(s), frames, f"{NOTES[s.kind]}; {s.channels} channels at {s.side} × {s.side}",
                           axes=("frame", "shown", "of")))
-        here = name == unit.stage
-        made.append(_mark(f"mark {name}", unit, s.side, here))
+        made.append(_mark(f"mark {name}", unit, s.side, name == unit.stage))
     strongest = felt / max(float(felt.max()), 1e-30)
     made.append(Map("sight", "Where the unit looks", strongest, "1 where it is moved most", axes=(), low=0.0, high=1.0))
     made.append(_mark("mark sight", unit, stages[unit.stage].side, True, 25.0))
@@ -124,16 +123,18 @@ def layers_of(stages: Mapping[str, Stage], untouched: Seen, edited: Seen, felt: 
 
 
 def _mark(name: str, unit: Unit, side: int, here: bool, size: float = MARK) -> Points:
-    """A ring around the unit; of no size where it is not."""
-    at = np.array([[(unit.column + 0.5) / side, 1 - (unit.row + 0.5) / side]]) if here else np.full((1, 2), 0.5)
-    return Points(name, "The unit", at, axes=(), extent=(0.0, 1.0, 0.0, 1.0), ideas=("guidance",),
-                  marks=(0,) if here else (), size=size if here else 0.0)
+    """A ring around the unit, where it is here."""
+    at = np.array([[(unit.column + 0.5) / side, 1 - (unit.row + 0.5) / side]])
+    return Points(name, "The unit", at if here else at[:0], axes=(), extent=(0.0, 1.0, 0.0, 1.0), ideas=("guidance",),
+                  marks=(0,), size=size)
 
 
-def panels_of(stages: Mapping[str, Stage], untouched: Seen, edited: Seen, unit: Unit) -> tuple[list[Panel], int]:
-    """The panels of the U, the edited picture first, and the columns of their grid."""
+def panels_of(stages: Mapping[str, Stage], untouched: Seen, edited: Seen, unit: Unit, notes: Mapping[str, str],
+              ) -> tuple[list[Panel], int]:
+    """The panels of the U, the edited picture first, and the columns of their grid. notes: said of a run's picture."""
     places, columns = layout(stages)
-    made = [Panel(f"picture {name}", (f"picture {name}",), name, at=places[f"picture {name}"]) for name in RUNS]
+    made = [Panel(f"picture {name}", (f"picture {name}",), f"{name}: {notes[name]}" if name in notes else name,
+                  at=places[f"picture {name}"]) for name in RUNS]
     for name, s in stages.items():
         if s.kind == "skip":
             share = 100 * float(edited.inside.shares[name].mean())

@@ -7,12 +7,16 @@ import pytest
 from tiny_pipes import OTHER, PROMPT, tiny
 
 from explorable.hooks import Scale, Swap, edit, record
+from explorable.measure.verdict import Seen as Examined
+from explorable.measure.verdict import Verdict
 from explorable.run.sight import sight
 from explorable.run.spectrum import fine_share
 from explorable.run.xray import unet_stages
+from explorable.widgets import xray_verdict
 from explorable.widgets.base import _below
 from explorable.widgets.xray import QUICK, UNetXRay
 from explorable.widgets.xray_stage import layout
+from explorable.widgets.xray_verdict import in_words
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +34,11 @@ def xray(pipe):
 
 
 def controls(xray: UNetXRay) -> dict:
-    """By description; of the two sliders called "steps" and so on, each fader's own comes after it."""
+    """By description; each fader's own range of steps comes after it."""
     found, last = {}, ""
     for w in _below(xray):
         if getattr(w, "description", ""):
-            found[f"{last}: steps" if w.description == "steps" else w.description] = w
+            found[f"{last}: steps" if w.description == "acts on steps" else w.description] = w
             last = w.description
     return found
 
@@ -155,8 +159,8 @@ def test_a_click_asks_where_a_place_looks(xray, pipe):
     felt = sight(pipe, pipe(PROMPT, steps=3), 2, "up.1.0.think.out", 2, 7)
     np.testing.assert_allclose(xray.data.felt, felt, rtol=1e-4)
     assert "up.1.0 looks here at step 2" in [p["title"] for p in xray.stage.panels]
-    rings = {spec["name"]: spec["size"] for spec in xray.stage.layers if spec["name"].startswith("mark ")}
-    assert rings["mark up.1.0"] > 0 and rings["mark middle"] == 0
+    rings = {spec["name"]: spec["shape"][0] for spec in xray.stage.layers if spec["name"].startswith("mark ")}
+    assert rings["mark up.1.0"] == 1 and rings["mark middle"] == 0
     xray.stage.pointer = {"panel": "picture edited", "kind": "click", "x": 0.5, "y": 0.5, "count": 2}
     assert xray.unit == ("up.1.0", 2, 7)
 
@@ -183,8 +187,36 @@ def test_a_first_preview_comes_before_the_whole(pipe):
     xray.stage.observe(lambda change: titles.append(change["new"][0]["title"]), names="panels")
     xray.faders = {"up.0.skip": 0}
     xray.wait()
-    assert titles == ["edited: a first preview", "edited"] and xray.stage.panels[0]["name"] == "picture edited"
+    assert titles == ["edited: a first preview", f"edited: {in_words(xray.shown.verdicts[1])}"]
+    assert xray.stage.panels[0]["name"] == "picture edited"
     xray.close()
+
+
+def test_the_examiner_says_what_it_sees_in_both_pictures_and_what_was_lost(xray, pipe, monkeypatch):
+    cat = Verdict({"cat": Examined(2, "black", "centre", "alone")}, "meadow", "night", "cozy")
+    cats = {"untouched": cat, "edited": Verdict({"cat": Examined(1, "red", "left", "alone")}, "beach", "night", None)}
+    asked = []
+
+    def examine(images):
+        asked.append(images)
+        return list(cats.values())
+
+    monkeypatch.setattr(xray_verdict, "examine", examine)
+    xray.faders = {"up.0.skip": 0}
+    xray.wait()
+    assert np.array_equal(asked[0], [xray.shown.untouched.image, xray.shown.edited.image])
+    titles = {p["name"]: p["title"] for p in xray.stage.panels}
+    assert titles["picture untouched"] == "untouched: two black cats in a meadow at night, cozy"
+    assert titles["picture edited"] == "edited: a red cat on a beach at night"
+    gone = "1 of 2 cats; that the cats are black (now red); in a meadow (now on a beach); that it is cozy"
+    assert f"no longer sees: {gone}." in xray._seen.value
+    assert xray.data.attrs["examiner, edited"] == in_words(cats["edited"])
+    xray.unit = ("inlet", 3, 3)
+    xray.wait()
+    assert len(asked) == 1, "the pictures are the same"
+    assert xray_verdict.told((cat, cat)) == "The examiner still sees all it saw."
+    assert xray_verdict.lost(cat, Verdict({}, "meadow", "day", "cozy")) == ["the cats", "at night (now by day)"]
+    assert xray_verdict.verdicts_on(np.zeros((64, 64, 3), np.uint8)) == (), "of other pictures it knows nothing"
 
 
 def test_the_chart_has_both_spectra_and_follows_the_page(xray):
