@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 import ipywidgets as ipw
@@ -13,40 +13,20 @@ import traitlets as tr
 import xarray as xr
 
 from ..figures.attention import beside
-from ..hooks import Louder, Silence
 from ..hooks.maps import ALL, MEAN
 from ..pipeline import Pipeline
-from ..run.reading import Reading, Volume, looked_at, painted
+from ..run.reading import Reading, Volume
 from ..settings import GUIDANCE
-from ..world import GrammarError, draw, parse
 from .attention_controls import setting_row, wish_row, word_row
 from .attention_table import ranking, region_table
 from .attention_view import BRUSHED, Known, View, axes_of, layers_of, panels_of, square_of
+from .attention_wish import DRAWN, PAINTED, Wish, code, read
 from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
 from .stage import Stage
 
-PAINTED, DRAWN = "painted", "drawn"
 AXES = ("word", "layer", "head")
 LOUDEST = 100.0
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What must be computed: a reading, and all its words so loud. The word on the screen only comes first."""
-
-    mode: str
-    prompt: str
-    seed: int
-    steps: int
-    guidance: float
-    volume: Volume
-
-    @property
-    def reading(self) -> Wish:
-        """What the reading alone depends on."""
-        steps, guidance = (0, 0.0) if self.mode == DRAWN else (self.steps, self.guidance)
-        return replace(self, volume=Volume(), steps=steps, guidance=guidance)
 
 
 class TokenAttention(Explorable):
@@ -84,7 +64,7 @@ class TokenAttention(Explorable):
 
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
         self._known: Known | None = None  # what is on the screen: perhaps not all of its words are done
-        self._placing = False
+        self._placing, self._placer = threading.RLock(), 0  # which thread is moving what is on the page
         super().__init__(pipe, **values)
         self.stage = Stage(waiting="The first picture is on its way …")
         self.chart, self._tables = Chart(), ipw.HTML()
@@ -96,7 +76,6 @@ class TokenAttention(Explorable):
         self.observe(self._lead_page, names=list(AXES))
         self.observe(lambda change: self._put(), names="branch")
         self.observe(lambda change: self._tell(chart=self.stage.pointer.get("done", True)), names=["region", "kept"])
-        self.observe(self._say_if_empty, names="busy")
         self.say("Opening the model …", "busy")
         self.draw()
 
@@ -128,7 +107,7 @@ class TokenAttention(Explorable):
     def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
         known = self._known
         if known is None or known.wish.reading != asked.reading:
-            known = self._read(pipe, asked, lambda done, of: progress(done, 8 * of))
+            known = read(pipe, asked, lambda done, of: progress(done, 8 * of))
             self._preview(known, plays=True)
         else:
             known = Known(asked, asked.prompt, asked.volume, known.reading, known.drawing)
@@ -153,19 +132,6 @@ class TokenAttention(Explorable):
         words = dict.fromkeys((self._chosen(known), *known.reading.words))
         return next((word for word in words if known.reading.waits(word, known.volume)), None)
 
-    def _read(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
-        if asked.mode == PAINTED:
-            settings = {name: getattr(asked, name) for name in ("prompt", "steps", "guidance", "seed")}
-            return Known(asked, asked.prompt, asked.volume, painted(pipe, settings, progress))
-        try:
-            scene = replace(parse(asked.prompt).scene, seed=asked.seed)
-        except GrammarError as error:
-            raise ValueError(f"the picture world cannot draw this prompt: {error}. Choose a picture painted by the "
-                             "model, or say it like \"a red car on a mountain road at sunset\"") from error
-        drawing = draw(scene)
-        reading = looked_at(pipe, drawing.image, asked.prompt, asked.seed, progress)
-        return Known(asked, asked.prompt, asked.volume, reading, drawing)
-
     def _preview(self, known: Known, plays: bool = False) -> None:
         """Show what there is so far: the picture and its maps come first, then the chosen word's effect, then all."""
         self._known = known
@@ -173,23 +139,25 @@ class TokenAttention(Explorable):
 
     @contextmanager
     def _placed(self) -> Iterator[None]:
-        """While a recording is put on the stage, what the stage says of its positions is no reader's hand."""
-        self._placing = True
-        try:
-            yield
-        finally:
-            self._placing = False
+        """While we move the stage or the traits, what they say of it is no reader's hand. That comes on another thread,
+        and waits."""
+        with self._placing:
+            outer, self._placer = self._placer, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._placer = outer
 
     def _put(self, plays: bool = False) -> None:
         """Send the recording to the page, at the word, layer and head asked for."""
         known = self._known
         if known is None:
             return
-        axes, panels = axes_of(known), panels_of(known)
-        wanted = {"word": known.label(self.word), "layer": self.layer, "head": self.head}
+        axes, panels, layers = axes_of(known), panels_of(known), layers_of(known, self._branch(known))
         with self._placed():
+            wanted = {"word": known.label(self.word), "layer": self.layer, "head": self.head}
             self.stage.at = {a.name: a.labels.index(wanted[a.name]) if wanted[a.name] in a.labels else 0 for a in axes}
-            self.stage.show(layers_of(known, self._branch(known)), known.reading.captions, strip="believed", axes=axes,
+            self.stage.show(layers, known.reading.captions, strip="believed", axes=axes,
                             panels=panels, columns=len(panels), plays=plays and known.drawing is None,
                             file_name="attention")
         self._tell()
@@ -233,17 +201,20 @@ class TokenAttention(Explorable):
 
     def _follow_page(self, change: Any) -> None:
         """The reader chose a word, layer, head or frame on the page."""
-        if self._placing or self._known is None:
+        if self._placer == threading.get_ident() or self._known is None:
             return
-        labels = {axis["name"]: axis["labels"] for axis in self.stage.axes}
         with self._placed():
-            for name in AXES:
-                setattr(self, name, labels[name][min(self.stage.at.get(name, 0), len(labels[name]) - 1)])
+            at = change["new"] if change["name"] == "at" else self.stage.at
+            for axis in self.stage.axes:
+                setattr(self, axis["name"], axis["labels"][min(at.get(axis["name"], 0), len(axis["labels"]) - 1)])
+            if self.stage.at != at:  # a recording came in between, and put the page back
+                self.stage.at = at
+                self.stage.send_state("at")  # the page believes to have said so: only this tells it
         self._tell_and_try()
 
     def _lead_page(self, change: Any) -> None:
         """A word, layer or head was set from code: choose it on the page."""
-        if self._placing or self._known is None:
+        if self._placer == threading.get_ident() or self._known is None:
             return
         name, value = change["name"], change["new"]
         labels = {axis["name"]: list(axis["labels"]) for axis in self.stage.axes}[name]
@@ -279,10 +250,6 @@ class TokenAttention(Explorable):
         self.kept, self.region = {}, None
         self.stage.clear_hand()
 
-    def _say_if_empty(self, change: Any) -> None:
-        if not change["new"] and self._known is None:
-            self.stage.waiting = "There is no picture yet: the line below says why."
-
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
     @property
@@ -312,28 +279,9 @@ class TokenAttention(Explorable):
     def code(self) -> str:
         """The lines that read the same weights and change the same word, without the explorable."""
         view = self.view()
-        opened = f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
-        name, points = self._chosen(view.known), '"*.cross.weights"'
-        lines = ["import explorable as ex", "", opened, f"prompt = {self.prompt!r}"]
-        if self.mode == PAINTED:
-            wish = f"pipe(prompt, steps={self.steps!r}, guidance={self.guidance!r}, seed={self.seed!r}"
-            read, again = f"{wish}, record=[{points}])[{points}]", f"{wish}).image"
-        else:
-            t = float(view.known.reading.weights.t.values[view.known.reading.frames[view.frame]])
-            wish = f"pipe.inspect(picture.image, prompt, t={t!r}, seed={self.seed!r}"
-            read = f"{wish})[{points}]"
-            again = f'{wish}, record=["sampler.denoised"])["sampler.denoised"]'
-            lines += ["from dataclasses import replace", "from explorable.world import draw, parse",
-                      f"picture = draw(replace(parse(prompt).scene, seed={self.seed!r}))"]
-        lines.append(f"weights = {read}")
-        what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in self.asked().volume.edits(name).items())
-        lines += [f"with ex.edit(pipe, {{{what}}}):", f"    changed = {again}"]
-        return "\n".join(lines)
-
-
-def _short(made: Silence | Louder) -> str:
-    """An edit as one would write it."""
-    return f"Silence({made.word!r})" if isinstance(made, Silence) else f"Louder({made.word!r}, {made.by!r})"
+        reading = view.known.reading
+        t = float(reading.weights.t.values[reading.frames[view.frame]])
+        return code(self.opened, self.asked(), self._chosen(view.known), t)
 
 
 def _round(progress: Progress, turn: int, rounds: int, done: int, of: int) -> None:

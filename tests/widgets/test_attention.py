@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances as MODELS
@@ -173,6 +176,37 @@ def test_setting_a_word_moves_the_page_and_the_page_sets_the_word(either):
     assert "“car”" in either._seen.value
     either.word = "boat"
     assert "There is no word &#x27;boat&#x27; here" in status(either)
+
+
+def test_a_choice_made_while_a_recording_is_put_on_the_page_stands(painted, monkeypatch):
+    show, begun, go_on = painted.stage.show, threading.Event(), threading.Event()
+
+    def slow(*args, **kwargs):
+        begun.set()
+        assert go_on.wait(60)
+        show(*args, **kwargs)
+
+    monkeypatch.setattr(painted.stage, "show", slow)
+    painted.loudness = 2.0
+    assert begun.wait(PATIENCE)
+    chosen = {"word": 2, "layer": 1, "head": 1}
+    hand = threading.Thread(target=lambda: setattr(painted.stage, "at", chosen))  # as a message from the page
+    hand.start()
+    time.sleep(0.1)
+    go_on.set()
+    hand.join(60)
+    painted.wait(PATIENCE)
+    assert (painted.word, painted.head, painted.stage.at) == ("red", "1", chosen)
+
+
+def test_a_choice_that_a_recording_has_put_back_is_told_to_the_page_again(painted, monkeypatch):
+    old, told = dict(painted.stage.at), []
+    monkeypatch.setattr(painted.stage, "send_state", lambda key=None: told.append(key))
+    with painted._placed():  # as a recording that was sent just now, from another thread
+        painted.stage.at = old
+    chosen = {**old, "word": 2}
+    painted._follow_page({"name": "at", "new": chosen})
+    assert painted.word == "red" and painted.stage.at == chosen and told[-1] == "at"
 
 
 def test_choosing_computes_nothing(painted, monkeypatch):
