@@ -12,6 +12,7 @@ import numpy as np
 from ..hooks import maps as mapping
 from ..run.reading import Reading, Volume
 from ..world import GrammarError, Picture, parse, truth
+from .parts import WHAT_FOR
 from .stage import Axis, Layer, Map, Panel
 
 SILENT_ROLES = ("function", "relation", "side")  # words of grammar and arrangement: they speak of no pixels
@@ -205,7 +206,8 @@ class View:
 def axes_of(known: Known) -> tuple[Axis, ...]:
     """Words, layers and heads, the means first."""
     maps = known.reading.of(known.reading.branches[-1])
-    return (Axis("word", "word", known.reading.labels),
+    tips = tuple(WHAT_FOR.get(name, "") for name in known.reading.names)
+    return (Axis("word", "word", known.reading.labels, tips),
             Axis("layer", "layer", (mapping.ALL, *map(str, maps.layer.values))),
             Axis("head", "head", (mapping.MEAN, *map(str, maps["head"].values))))
 

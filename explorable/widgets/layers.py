@@ -21,11 +21,13 @@ IDEAS = ("noise", "picture", "word", "guidance", "plain")  # one colour each, in
 
 @dataclass(frozen=True)
 class Axis:
-    """A further axis to choose along: its name, what the page calls it, and a label for each of its positions."""
+    """A further axis to choose along: its name, what the page calls it, a label for each of its positions, and what is
+    said of each where the pointer rests on it ("": nothing)."""
 
     name: str
     title: str
     labels: tuple[str, ...]
+    tips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

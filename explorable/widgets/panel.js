@@ -3,6 +3,7 @@ import { indexAt } from "./layers.js";
 
 const MOST_PIXELS = 1024; // a side of the canvas, on sharp screens
 const REACH = 1 / 40; // of a panel's width: how near to a point counts as pointing at it
+const WIDE = 1.5; // so many times as wide as high, a panel has a line of its own on a narrow stage
 const NUDGE = 1 / 32; // of a panel's side: how far an arrow key moves the cross
 
 /** An element with attributes, listeners (onclick: f) and children. Text stays text: never innerHTML. */
@@ -66,7 +67,9 @@ export class Panel {
     const placed = this.spec.layers.map((name) => this.owner.layers.get(name)).find((layer) => layer?.width);
     const extent = this.spec.layers.map((name) => this.owner.specs.get(name)?.extent).find((e) => e);
     const spread = extent && (extent[1] - extent[0]) / (extent[3] - extent[2]);
-    this.box.style.aspectRatio = this.spec.ratio ?? (placed ? placed.width / placed.height : spread ?? 1);
+    const ratio = this.spec.ratio ?? (placed ? placed.width / placed.height : spread ?? 1);
+    this.box.style.aspectRatio = ratio;
+    this.element.classList.toggle("ex-wide", ratio > WIDE);
   }
 
   paint() {

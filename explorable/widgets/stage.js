@@ -200,7 +200,7 @@ class Stage {
     const group = `ex-${Math.random().toString(36).slice(2)}`;
     const chips = axis.labels.map((label, k) => {
       const input = makeFocusable("input", { type: "radio", name: group, value: k, onchange: () => this.choose(axis.name, k) });
-      return make("label", { class: "ex-chip", onmouseenter: () => this.peek(axis.name, k), onmouseleave: () => this.peek() },
+      return make("label", { class: "ex-chip", title: axis.tips?.[k] || undefined, onmouseenter: () => this.peek(axis.name, k), onmouseleave: () => this.peek() },
         input, make("span", {}, label));
     });
     return make("div", { class: "ex-axis", role: "radiogroup", "aria-label": axis.title, "data-axis": axis.name },
@@ -431,6 +431,7 @@ class Stage {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.count) return;
+    if (event.target !== this.slider && event.target.matches("input")) return; // choices and opacity have arrow keys too
     const moves = {
       ArrowLeft: this.frame - 1, ArrowDown: this.frame - 1, ArrowRight: this.frame + 1, ArrowUp: this.frame + 1,
       Home: 0, End: this.count - 1,

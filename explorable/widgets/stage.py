@@ -94,7 +94,8 @@ class Stage(anywidget.AnyWidget):
             self.layers = [layer.spec() for layer in made.layers]
             self._keep_bytes({layer.name: layer.data() for layer in made.layers})
             self.captions = list(made.captions)
-            self.axes = [{"name": a.name, "title": a.title, "labels": list(a.labels)} for a in made.axes]
+            self.axes = [{"name": a.name, "title": a.title, "labels": list(a.labels), "tips": list(a.tips)}
+                         for a in made.axes]
             self.panels = [panel.spec() for panel in made.panels]
             self.columns, self.strip, self.file_name, self.plays = columns, strip, file_name, plays
             self.layer = self.layer if self.layer in names else names[0]
@@ -112,7 +113,7 @@ class Stage(anywidget.AnyWidget):
         new = [BYTES + name for name in wanted if not self.has_trait(BYTES + name)]
         if new:  # not by ipywidgets' own add_traits, which sends a message for each
             tr.HasTraits.add_traits(self, **{name: tr.Bytes().tag(sync=True) for name in new})
-            self.keys = [*self.keys, *new]
+            self.keys.extend(new)
         for name in self.keys:
             if name.startswith(BYTES):
                 setattr(self, name, wanted.get(name.removeprefix(BYTES), b""))

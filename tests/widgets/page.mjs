@@ -49,8 +49,8 @@ class Element {
     return tags.split(", ").flatMap((tag) => this.find(tag));
   }
 
-  matches() {
-    return false;
+  matches(what) {
+    return this.tag === what;
   }
 
   getBoundingClientRect() {

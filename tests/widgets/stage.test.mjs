@@ -66,3 +66,18 @@ test("a layer whose bytes did not come again keeps what it has painted", (t) => 
   model.tell("change:arrival");
   assert.equal(read.painted[0].image[0], 111);
 });
+
+test("arrow keys on the slider move the frame; on a choice they are the choice's own", (t) => {
+  const { el, caption } = opened(t);
+  const [root] = el.find("ex-stage");
+  const press = (on, key) => {
+    let taken = false;
+    root.fire("keydown", { key, target: el.find(on).at(-1), preventDefault: () => (taken = true) });
+    return [caption(), taken];
+  };
+  assert.deepEqual(press("ex-slider", "ArrowLeft"), ["step 2", true]);
+  assert.deepEqual(press("ex-icon", "Home"), ["step 0", true]);
+  const choice = el.find("ex-chip")[0].find("input")[0];
+  root.fire("keydown", { key: "ArrowRight", target: choice, preventDefault: () => assert.fail("the choice could not be made") });
+  assert.equal(caption(), "step 0");
+});
