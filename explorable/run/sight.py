@@ -47,6 +47,9 @@ class _Catch:
         self.value, self.axes = value, axes
         raise _Enough
 
+    def end(self, broke_off: bool, here: Here) -> None:
+        """It always breaks off, having what it wanted."""
+
 
 def sight(pipe: Any, run: Run, step: int, point: str, row: int, column: int,
           edits: Changes | None = None, probes: int = PROBES) -> np.ndarray:
