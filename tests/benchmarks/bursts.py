@@ -36,8 +36,10 @@ class Hand:
     high: float
     now: Callable[[Any], float]
 
-    def values(self) -> list[float]:
-        return [self.low + (self.high - self.low) * (k + 1) / EVENTS for k in range(EVENTS)]
+    def values(self, turn: int) -> list[float]:
+        """Those of one burst, none of which another had, or its answer would be there already."""
+        span = (self.high - self.low) * 0.99**turn
+        return [self.low + span * (k + 1) / EVENTS for k in range(EVENTS)]
 
     def mover(self, made: Any) -> Callable[[float], None]:
         """What the page's messages do, given a value."""
@@ -70,8 +72,8 @@ class Burst:
     highest: float = 0.0
 
 
-def burst(made: Any, hand: Hand) -> Burst:
-    found, compute, move, values = Burst(), type(made).compute, hand.mover(made), hand.values()
+def burst(made: Any, hand: Hand, turn: int) -> Burst:
+    found, compute, move, values = Burst(), type(made).compute, hand.mover(made), hand.values(turn)
 
     def counted(pipe: Any, asked: Any, progress: Any) -> Any:
         found.begun += 1
@@ -100,7 +102,7 @@ def burst(made: Any, hand: Hand) -> Burst:
 def bursts(name: str, repeats: int) -> list[Burst]:
     """In a process of its own: see `bench.apart`."""
     made = opened(name)
-    found = [burst(made, HANDS[name]) for _ in range(repeats + 1)][1:]
+    found = [burst(made, HANDS[name], turn) for turn in range(repeats + 1)][1:]
     made.close()
     return found
 
