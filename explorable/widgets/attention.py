@@ -23,6 +23,7 @@ from .attention_view import BRUSHED, Known, View, axes_of, layers_of, panels_of,
 from .attention_wish import DRAWN, PAINTED, Wish, code, read
 from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
+from .parts import wide
 from .stage import Stage
 
 AXES = ("word", "layer", "head")
@@ -189,7 +190,7 @@ class TokenAttention(Explorable):
         stands, weighs, changes = view.here
         if BRUSHED in view.regions:
             html += ranking(view.where[0], words, stands, weighs, changes, known.volume.loudness)
-        self._tables.value = f'<div style="overflow-x: auto">{html}</div>'
+        self._tables.value = wide(html, "Words by region")
         if chart:
             self.chart.follow(self.stage.dark)
             self.chart.draw(beside(words, weighs, changes, view.word, view.where[0], self.stage.dark,

@@ -74,8 +74,13 @@ def pipeline_map(words: int, tokens: int, width: int | None, latent: Sequence[in
     said = (f"Words go through the text encoder ({duration(text)}) into the denoiser ({work}, "
             f"{duration(denoiser)}), which starts from noise; its latent goes through the decoder "
             f"({duration(decoder)}) and is the picture.")
-    return (f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(said)}">'
-            f"{drawing}</svg></div>")
+    return wide(f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(said)}">'
+                f"{drawing}</svg></div>", "From words to a picture")
+
+
+def wide(html: str, name: str) -> str:
+    """HTML that may be wider than the page: it scrolls by itself, by keyboard too. name: for a screen reader."""
+    return f'<div class="ex-wide-part" tabindex="0" role="region" aria-label="{escape(name)}">{html}</div>'
 
 
 def row(*widgets: ipw.Widget) -> ipw.Box:

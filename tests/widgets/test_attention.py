@@ -156,6 +156,7 @@ def test_the_table_has_the_regions_that_words_speak_of(drawn):
     assert {"car", "car body", "car wheels", "road", "mountains"} <= set(table.index)
     assert list(table.columns) == ["red", "car", "mountain", "road"]
     html = drawn._tables.value
+    assert html.startswith('<div class="ex-wide-part" tabindex="0" role="region" aria-label="Words by region">')
     assert "true word first?" in html and 'scope="row">car wheels' in html and "<caption" in html
     assert "IoU" in drawn._score.value
 
