@@ -18,7 +18,7 @@ from ..settings import GUIDANCE, Settings, check
 from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
 from .journey import Journey, Wish, captions, remark, scored, seen, travel
-from .journey_layers import Ways, panels, pictures, ways
+from .journey_layers import panels, pictures, ways
 from .stage import Stage
 from .trajectory_controls import ORIGINS, branch_row, example_row, run_row
 
@@ -58,7 +58,6 @@ class NoiseTrajectory(Explorable):
         super().__init__(pipe, **values)
         self.stage = Stage(waiting="The first walk is on its way …")
         self.chart = Chart()
-        self._ways: Ways | None = None
         self._staged: Journey | None = None
         legend = ipw.HTML('<span class="ex-help">One slider, both ways: first a picture dissolves, then the same noise '
                           "becomes a picture. In the plane: grey, what dissolves; the rest coloured as in the chart. "
@@ -137,8 +136,8 @@ class NoiseTrajectory(Explorable):
             frames, branch = len(journey.times) + len(journey.parent.steps), journey.wish.branch
             if not plays and branch and self.stage.frame < journey.frame_of(branch[0]):
                 self.stage.frame = frames - 1  # or the branch would not be seen
-            self._staged, self._ways = journey, ways(journey)
-            self.stage.show([*pictures(journey), *self._ways.layers()], captions(journey, self.pipe),
+            self._staged = journey
+            self.stage.show([*pictures(journey), *ways(journey).layers()], captions(journey, self.pipe),
                             panels=panels(journey), columns=5, plays=plays, file_name=f"trajectory-seed-{self.seed}")
 
     def _plot(self) -> None:

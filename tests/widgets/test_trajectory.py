@@ -13,7 +13,7 @@ from explorable.measure.trajectory import apart
 from explorable.pipeline import Pipeline
 from explorable.settings import SettingError
 from explorable.widgets import journey
-from explorable.widgets.journey_layers import BLANK, ROUGH
+from explorable.widgets.journey_layers import BLANK, ROUGH, ways
 from explorable.widgets.trajectory import DRAFT, NoiseTrajectory
 from explorable.widgets.trajectory_controls import ELSEWHERE
 from explorable.world import draw, parse
@@ -155,8 +155,8 @@ def test_every_place_of_the_plane_leads_to_its_step(walk: NoiseTrajectory):
     assert [p["reports"] for p in walk.stage.panels if spec["name"] in p["layers"]] == ["click"]
     for step in range(STEPS + 1):
         there = places[leads == m + step]
-        for ways in (data.latents_in_plane, data.estimates_in_plane):
-            assert np.abs(there - ways.values[0, step]).sum(1).min() < 1e-3 * (right - left)
+        for way in (data.latents_in_plane, data.estimates_in_plane):
+            assert np.abs(there - way.values[0, step]).sum(1).min() < 1e-3 * (right - left)
     assert sorted(set(leads)) == list(range(len(walk.stage.captions)))
 
 
@@ -173,8 +173,9 @@ def test_the_plane_is_named_and_holds_every_point(walk: NoiseTrajectory):
     title = next(p["title"] for p in walk.stage.panels if p["name"] == "ways")
     first, second = walk.data.variance.values
     assert title == f"PCA of latents and estimates: {first:.0%} + {second:.0%} of variance" and first > second
-    left, right, bottom, top = walk._ways.extent
-    assert (walk._ways.places > [left, bottom]).all() and (walk._ways.places < [right, top]).all()
+    shown = ways(walk.shown)
+    left, right, bottom, top = shown.extent
+    assert (shown.places > [left, bottom]).all() and (shown.places < [right, top]).all()
     centred = np.concatenate([walk.data.latents_in_plane.values[0], walk.data.estimates_in_plane.values[0]])
     np.testing.assert_allclose(centred.mean(0), 0, atol=1e-6)
 
