@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import groupby, takewhile
 from math import prod, sqrt
 
 from torch import Tensor
@@ -54,7 +55,7 @@ def grid(places: int, picture: tuple[int, int] = SIDES) -> tuple[int, int]:
 def named(axes: str, shape: tuple[int, ...],
           picture: tuple[int, int] = SIDES) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Axes and lengths as they are shown: a row of places is a grid of y and x, of the picture's shape."""
-    pairs = []
+    pairs: list[tuple[str, int]] = []
     for axis, n in zip(axes.split(), shape, strict=True):
         pairs += zip("yx", grid(n, picture), strict=True) if axis == "place" else [(axis, n)]
     return tuple(a for a, _ in pairs), tuple(n for _, n in pairs)
@@ -131,17 +132,33 @@ class PointTable:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """A tree that folds: one branch for each first part of the names."""
-        groups: dict[str, list[Point]] = {}
-        for p in self.points:
-            groups.setdefault(p.name.split(".")[0], []).append(p)
-        out = [f"<p>{len(self)} points; sizes for a guided run of {self.steps} steps</p>"]
-        for name, points in groups.items():
-            size = sum(p.bytes(self.steps) for p in points) / 1e6
-            rows = "".join(f"<tr><td><code>{html.escape(p.name)}</code></td><td>{' '.join(p.axes)}</td>"
-                           f"<td>{' × '.join(map(str, p.shape))}</td><td>{p.bytes(self.steps) / 1e6:.2f} MB</td></tr>"
-                           for p in points)
-            head = "<tr><th>point</th><th>axes</th><th>shape</th><th>a run</th></tr>"
-            out.append(f"<details><summary><b>{html.escape(name)}</b>: {len(points)} points, {size:.1f} MB</summary>"
-                       f"<table>{head}{rows}</table></details>")
-        return "".join(out)
+        """A tree that folds along the parts of the names."""
+        return (f"<div><p>{len(self)} points; sizes for a guided run of {self.steps} steps</p>"
+                f"{_tree(self.points, self.steps)}</div>")
+
+
+def _tree(points: Sequence[Point], steps: int, depth: int = 0) -> str:
+    """Points whose names agree in their first `depth` parts: those that share the next as a branch, others as rows."""
+    groups: dict[str, list[Point]] = {}
+    for p in points:
+        groups.setdefault(".".join(p.name.split(".")[depth : depth + 1]), []).append(p)
+    out = []
+    for single, some in groupby(groups.values(), key=lambda group: len(group) == 1):
+        if single:
+            out.append(_rows([p for group in some for p in group], steps))
+            continue
+        for group in some:
+            places = zip(*(p.name.split(".") for p in group), strict=False)  # as many as the shortest name has
+            shared = [part[0] for part in takewhile(lambda part: len(set(part)) == 1, places)]
+            size = sum(p.bytes(steps) for p in group) / 1e6
+            out.append(f"<details><summary><b>{html.escape('.'.join(shared))}</b>: {len(group)} points, {size:.1f} MB"
+                       f'</summary><div style="margin-left: 1.5em">{_tree(group, steps, len(shared))}</div></details>')
+    return "".join(out)
+
+
+def _rows(points: Sequence[Point], steps: int) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("point", "axes", "shape", "a run"))
+    rows = "".join(f"<tr><td><code>{html.escape(p.name)}</code></td><td>{html.escape(' '.join(p.axes))}</td>"
+                   f"<td>{' × '.join(map(str, p.shape))}</td><td>{p.bytes(steps) / 1e6:.2f} MB</td></tr>"
+                   for p in points)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -16,7 +16,8 @@ import xarray as xr
 
 from ..diffusion.samplers import Step
 from ..hooks.take import picked
-from ..settings import SettingError, Settings, changes
+from ..settings import SettingError, Settings
+from .family import Family, family
 
 Decode = Callable[[np.ndarray], np.ndarray]
 
@@ -129,22 +130,12 @@ class Run:
         self._children.append(weakref.ref(child))
         return child
 
-    def tree(self) -> str:
-        """The family of this run: where each branched off, and what it changed. This one has an arrow."""
-        root = self
-        while root.parent is not None:
-            root = root.parent
-        return "\n".join(root._lines(self))
+    def tree(self) -> Family:
+        """The family of this run: where each branched off, and what it changed. This one has an arrow.
 
-    def _lines(self, me: Run, depth: int = 0) -> list[str]:
-        if self.parent is None:
-            text = repr(self)
-        else:
-            said = ", ".join(f"{k}={v!r}" for k, v in changes(self.parent.settings, self.settings).items())
-            text = f"{'   ' * (depth - 1)}└─ from step {self.branched_at}: {said or 'no change'}"
-        below = [child for ref in self._children if (child := ref()) is not None]
-        return [text + (" ←" if self is me else ""),
-                *(line for child in below for line in child._lines(me, depth + 1))]
+        A text of one line a run; shown in a notebook, a tree that folds.
+        """
+        return family(self)
 
     # ---- files -----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tiny_pipes import OTHER, PROMPT, same
 import explorable as ex
 from explorable import zoo
 from explorable.diffusion.samplers import SAMPLERS
-from explorable.hooks import Take
+from explorable.hooks import Point, PointTable, Take
 from explorable.hooks import tape as tape_module
 from explorable.hooks.listening import Here
 
@@ -48,6 +49,28 @@ def test_the_table_tells_what_a_recording_will_be(pipe):
         assert tuple(d for d in array.dims if d not in ("step", "branch")) == point.axes, point.name
         assert ("step" in array.dims, "branch" in array.dims) == (point.each_step, point.branches == 2), point.name
     assert all(p.name in repr(table) and p.name in table._repr_html_() for p in table)
+
+
+def test_in_a_notebook_the_points_are_a_tree_that_folds(pipe):
+    table = pipe.points(4)
+    page = ElementTree.fromstring(table._repr_html_())
+    folds, rows = list(page.iter("details")), [row[0][0].text for row in page.iter("tr") if row[0].tag == "td"]
+    assert sorted(rows) == sorted(p.name for p in table)
+    assert all(fold[0].tag == "summary" for fold in folds), "what folds is reached by the keyboard"
+    assert any(list(fold.iterfind("div/details")) for fold in folds), "branches have branches"
+    for fold in folds:
+        prefix, within = fold[0][0].text, [row[0][0].text for row in fold.iter("tr") if row[0].tag == "td"]
+        assert len(within) > 1 and all(name.startswith(f"{prefix}.") for name in within)
+        size = sum(table[name].bytes(4) for name in within)
+        assert fold[0][0].tail == f": {len(within)} points, {size / 1e6:.1f} MB"
+    assert "color" not in table._repr_html_() and "background" not in table._repr_html_()  # light and dark
+
+
+def test_names_of_points_are_shown_as_text():
+    names = ("net", "net.<b>", "net.<b>.a&b")  # the beginning of another name is a point too
+    table = PointTable([Point(name, ("<i>",), (3,), 4, 1, True) for name in names])
+    page = ElementTree.fromstring(table._repr_html_())
+    assert sorted(row[0][0].text for row in page.iter("tr") if row[0].tag == "td") == sorted(names)
 
 
 def test_axes_carry_their_labels(pipe):

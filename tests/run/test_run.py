@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from tiny_pipes import OTHER, PROMPT, tiny
@@ -93,6 +96,26 @@ def test_the_family_is_shown(pipe):
     assert lines[0] == repr(run) and "from step 2: guidance=7.0" in lines[1]
     assert "from step 3: seed=5" in lines[2] and lines[2].endswith("←")
     assert run.tree().splitlines()[0].endswith("←")
+
+
+def test_in_a_notebook_the_family_is_a_tree_that_folds(pipe):
+    run = pipe(PROMPT, steps=3, seed=1, negative="")
+    child = run.branch(1, guidance=7)
+    first, second = child.branch(2, seed=5), child.branch(2, seed=6)
+    page = ElementTree.fromstring(child.tree()._repr_html_())  # well formed, so that no prompt can break out of it
+    outer, inner = page.iter("details")
+    assert [d[0].tag for d in (outer, inner)] == ["summary"] * 2, "what folds is reached by the keyboard"
+    assert "".join(outer[0].itertext()) == repr(run)
+    (here,) = page.findall(".//*[@aria-current='true']")
+    assert "".join(here.itertext()).startswith("from step 1: guidance=7.0")
+    assert ["".join(li.itertext()) for li in inner.iter("li")] == ["from step 2: seed=5", "from step 2: seed=6"]
+    assert not page.findall(".//*[@style]"), "it has the page's own colours, light or dark"
+    assert repr(first.tree()) == str(first.tree()) and first.tree() != second.tree()
+
+
+def test_a_prompt_is_shown_as_text_in_the_tree():
+    evil = dataclasses.replace(tiny()(PROMPT, steps=1), settings=ex.Settings("<img src=x onerror=alert(1)>"))
+    assert "<img" in evil.tree() and "<img" not in evil.tree()._repr_html_()
 
 
 # ------------------------------------------------------------- files
