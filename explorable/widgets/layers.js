@@ -196,14 +196,17 @@ function openArrows(spec, view) {
 /** How each kind of layer is opened. */
 export const OPENERS = { picture: openPictures, map: openMaps, points: openPoints, arrows: openArrows };
 
+const NOTHING = new Uint8Array(0);
+
 /**
- * Open every layer, by name: {spec, view, layer}. bytes(name): where its bytes are. before: what was open; a layer that
- * came again as it was stays open, with all that it has drawn.
+ * Open every layer, by name: {spec, view, layer}. bytes(name): where its bytes are; undefined for a layer of no points,
+ * for no bytes are never sent. before: what was open; a layer that came again as it was stays open, with all that it
+ * has drawn.
  */
 export function openAll(specs, bytes, before = new Map()) {
   return new Map(specs.map((spec) => {
-    const [view, was] = [bytes(spec.name), before.get(spec.name)];
-    const same = was?.view === view && JSON.stringify(was.spec) === JSON.stringify(spec);
+    const [view, was] = [bytes(spec.name) ?? NOTHING, before.get(spec.name)];
+    const same = was !== undefined && was.view === view && JSON.stringify(was.spec) === JSON.stringify(spec);
     return [spec.name, same ? was : { spec, view, layer: OPENERS[spec.kind](spec, view) }];
   }));
 }

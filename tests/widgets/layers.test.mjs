@@ -59,3 +59,10 @@ test("a layer that came again as it was stays open", () => {
   assert.notEqual(then.get("b"), first.get("b"));
   assert.notEqual(openAll([{ ...a, high: 2 }], () => one, first).get("a"), first.get("a"), "the same bytes, said otherwise");
 });
+
+test("a layer of no points opens, though bytes that are none are never sent", () => {
+  const none = { name: "none", kind: "points", axes: [], shape: [0, 2], ideas: ["picture"], marks: [], size: 10, leads: [] };
+  const opened = openAll([none], () => undefined);
+  assert.equal(opened.get("none").layer.near(0, 0.5, 0.5, 1).frame, undefined);
+  assert.equal(openAll([none], () => undefined, opened).get("none"), opened.get("none"));
+});
