@@ -25,13 +25,16 @@ SIDE = 16  # places a side of a latent
 
 @dataclass(frozen=True)
 class DiTConfig:
-    """Sizes of the transformer. patch: places a side of a patch; it must divide 16."""
+    """Sizes of the transformer: as they stand, as many weights as the U-Net has, 6.2 million.
+
+    patch: places a side of a patch; it must divide 16.
+    """
 
     channels: int = 4
     patch: int = 2
-    width: int = 192
+    width: int = 176
     depth: int = 6
-    heads: int = 6
+    heads: int = 4
     ratio: int = 3  # of the feed-forward layer to the width
     context_width: int = 160
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from explorable.nn.dit import SIDE, DiT, DiTConfig
+from explorable.nn.unet import UNet
 
 SMALL = DiTConfig(width=32, depth=2, heads=2, context_width=12)
 
@@ -102,3 +103,9 @@ def test_time_matters_and_gradients_reach_every_weight():
     # the words of the last block are read by nobody after it
     silent = {n for n, p in model.named_parameters() if p.grad is None or p.grad.abs().max() == 0}
     assert all(n.startswith(("blocks.1.words.think", "blocks.1.words.out")) for n in silent), silent
+
+
+def test_both_networks_have_as_many_weights():
+    """What the two twins of a path differ in is the network, and not its size."""
+    transformer, unet = (sum(p.numel() for p in net().parameters()) for net in (DiT, UNet))
+    assert abs(transformer / unet - 1) < 0.01
