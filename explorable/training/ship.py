@@ -23,7 +23,7 @@ WORLD = "64,000 drawings of the picture world (split 'train': scenes and their t
 @dataclass(frozen=True)
 class Recipe:
     """How a model is made. `after` names the models that must be in the zoo before; `finish` is its last touch;
-    `more` goes onto the card. `file`: whose weight file it becomes, if not its own."""
+    `more` goes onto the card. `file`: whose weight file it becomes, if not its own. `byte`: with one byte a weight."""
 
     role: str
     stands_for: str
@@ -35,6 +35,7 @@ class Recipe:
     finish: Callable[[Any], nn.Module] = lambda model: model
     more: dict[str, str] = field(default_factory=dict)
     file: str = ""
+    byte: bool = False
 
 
 RECIPES = {
@@ -64,7 +65,8 @@ def _denoiser(name: str) -> Recipe:
                   denoiser.BATCH, 14_000,
                   lambda steps, of: denoiser.train(name, load_vae(), load_text(), steps, of), ("vae", "text"),
                   lambda aligned: aligned.net,
-                  {"network": twin.network.__name__, "path": twin.path, "prediction": twin.prediction})
+                  {"network": twin.network.__name__, "path": twin.path, "prediction": twin.prediction},
+                  byte=True)  # or five of them would not fit into 40 MB
 
 
 RECIPES |= {name: _denoiser(name) for name in denoiser.TWINS}
@@ -100,7 +102,7 @@ def ship(name: str, training: Training) -> str:
              "steps": training.step, "of steps planned": training.plan.steps,
              "minutes": round(training.seconds / 60, 1), "curve": thinned(training.curve)}
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
-    write(recipe.file or name, model, config, about)
+    write(recipe.file or name, model, config, about, byte=recipe.byte)
     return recipe.file or name
 
 

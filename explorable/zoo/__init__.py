@@ -1,4 +1,4 @@
-"""The shipped weights: half precision in safetensors, a card beside each, and `read` to open them, checked."""
+"""The shipped weights: one or two bytes each in safetensors, a card beside each, and `read` to open them, checked."""
 
 from .files import WeightError, annotate, card, fingerprint, names, read, write
 

@@ -1,4 +1,4 @@
-"""Weight files: NAME.safetensors holds half-precision weights and their configuration, NAME.json is the card.
+"""Weight files: NAME.safetensors holds weights of one or two bytes and their configuration, NAME.json is the card.
 
 The card says how the file was made and what it measured, and holds its checksum: a file that does not
 match is refused.
@@ -12,10 +12,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+
+from .packing import packed, unpacked
 
 FOLDER = Path(__file__).parent
 
@@ -48,10 +49,13 @@ def card(name: str, folder: Path = FOLDER) -> dict:
     return about
 
 
-def write(name: str, module: nn.Module, config: dict, about: dict, folder: Path = FOLDER) -> None:
-    """Write the weights of `module` in half precision, and their card with its checksum."""
-    state = {k: v.detach().half().contiguous() for k, v in module.state_dict().items()}
-    weights = save(state, metadata={"config": json.dumps(config)})
+def write(name: str, module: nn.Module, config: dict, about: dict, folder: Path = FOLDER, byte: bool = False) -> None:
+    """Write the weights of `module`, and their card with its checksum.
+
+    In half precision; byte: matrices with one byte a weight (`packing`).
+    """
+    state = module.state_dict()
+    weights = save(packed(state, byte), metadata={"config": json.dumps(config)})
     size = {"parameters": sum(v.numel() for v in state.values()), "bytes": len(weights)}
     checksum = hashlib.sha256(weights).hexdigest()
     text = _card_text({"name": name, **about, **size, "config": config, "sha256": checksum})
@@ -103,7 +107,7 @@ def read(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Te
             except (KeyError, ValueError, AttributeError) as error:
                 raise WeightError(f"the weight file {path.name} has no configuration in it: "
                                   "install the package again") from error
-            return config, {k: file.get_tensor(k).to(torch.float32) for k in file.keys()}  # noqa: SIM118
+            return config, unpacked({k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
     except SafetensorError as error:
         raise WeightError(f"the weight file {path.name} cannot be read ({error}): install the package again") from error
 
