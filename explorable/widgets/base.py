@@ -25,6 +25,7 @@ import xarray as xr
 
 from ..pipeline import Pipeline, load
 from ..settings import Settings, check
+from .first_look import SAID
 from .offline import page
 from .stage import Stage
 from .worker import Check, Overtaken, Worker
@@ -71,6 +72,7 @@ class Explorable(ipw.VBox):
         self._asking = threading.Lock()
         self.error: Exception | None = None
         self.shown: Any = None
+        self.glanced = False  # what is on the stage is a first look, and no answer
         self._refuse_unknown(values)
         super().__init__(**values)
         self._status = ipw.HTML(layout=ipw.Layout(margin="0"))
@@ -173,6 +175,13 @@ class Explorable(ipw.VBox):
         self._score.value = (f'<div class="ex-score"><span>{html.escape(name)}</span> <b>{html.escape(value)}</b> '
                              f'<span class="ex-help">{html.escape(note)}</span></div>')
 
+    def glance(self, put: Callable[[], None]) -> None:
+        """For `compute`: put a first look on the stage (see first_look.py), and say that the rest is on its way."""
+        put()
+        self.glanced = True
+        self.say(self._busily(), "busy")
+        self.see(f"This is {SAID}: the whole, with its score, is on its way.")
+
     def close(self, timeout: float = 10) -> None:
         """Stop computing, and take everything off the page: no thread, no observer and no widget model is left.
 
@@ -255,11 +264,16 @@ class Explorable(ipw.VBox):
                 answer = self.compute(self.pipe, asked, progress)
             check()
             self.shown, self.error = answer, None
-            self.say(self.show(answer))
+            said = self.show(answer)
+            self.glanced = False
+            self.say(said)
         except Overtaken:
             raise
         except Exception as error:
             self.error = error
+            if self.glanced and self.shown is not None:  # the last good answer comes back
+                self.show(self.shown)
+                self.glanced = False
             self.say(_sentence(error), "error")
             if not isinstance(error, ValueError):
                 raise
@@ -267,10 +281,14 @@ class Explorable(ipw.VBox):
             self._bar.remove_class("ex-moving")
             self.busy = False
 
+    def _busily(self) -> str:
+        """What the status line says meanwhile."""
+        return f"{SAID[:1].upper()}{SAID[1:]}. {self.doing}" if self.glanced else self.doing
+
     def _progress(self, check: Check, noticeable: float, done: int, of: int) -> None:
         check()
         if time.monotonic() >= noticeable:
-            self.say(self.doing, "busy")
+            self.say(self._busily(), "busy")
         if done / of >= self._bar.value + 0.04 or done >= of:  # at most some 25 messages a computation
             self._bar.value = done / of
 

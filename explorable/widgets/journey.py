@@ -30,10 +30,11 @@ from ..run import Run
 from ..settings import Settings
 from ..world import GrammarError, draw, parse
 from .base import Progress
+from .first_look import FEW, scaled
 from .parts import duration
 
 MOST_STEPS = 50  # a longer run shows so many of its steps, evenly spread, each way
-CHUNK = 10  # pictures decoded at a time: between two chunks a newer wish can come in
+CHUNK = 4  # pictures decoded at a time: the quickest, and between two chunks a newer wish can come in
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,6 @@ class Journey:
         k = frame - len(self.times)
         return None if k < 0 else int(self.parent.steps[min(k, len(self.parent.steps) - 1)])
 
-    def frame_of(self, step: int) -> int:
-        """The first frame that shows a step or a later one."""
-        return len(self.times) + int(np.searchsorted(self.parent.steps, step))
-
 
 # ---- how it is made --------------------------------------------------------------------------------------------------
 
@@ -143,10 +140,39 @@ class Work:
         return np.concatenate(pictures)
 
 
-def travel(pipe: Pipeline, wish: Wish, kept: Journey | None, progress: Progress) -> Journey:
-    """Compute a wish. kept: a journey of the same run, whose parts are used again where nothing changed in them."""
-    count = wish.settings.steps
-    shown = np.linspace(0, count, min(count, MOST_STEPS) + 1).round().astype(int)
+def shown_steps(count: int) -> np.ndarray:
+    """Which steps of a run have a frame: all, or of a long run so many, evenly spread; the end too."""
+    return np.linspace(0, count, min(count, MOST_STEPS) + 1).round().astype(int)
+
+
+def frame_of(step: int, steps: int) -> int:
+    """The first frame that shows a step of so many, or a later one."""
+    shown = shown_steps(steps)
+    return len(shown) - 1 + int(np.searchsorted(shown, step))
+
+
+def shortened(wish: Wish) -> Wish:
+    """The same wish in a few steps: a first look at it."""
+    branch = wish.branch and (scaled(wish.branch[0], wish.settings.steps), wish.branch[1])
+    return replace(wish, settings=replace(wish.settings, steps=FEW), branch=branch)
+
+
+def same_way_out(one: Wish, other: Wish) -> bool:
+    """Whether what dissolves, and the noise it dissolves into, are the same in both: a drawing, of which a run knows
+    nothing."""
+
+    def out(wish: Wish) -> tuple:
+        s = wish.settings
+        return wish.origin, s.prompt, s.seed, s.steps, s.sampler
+
+    return one.origin == "drawing" and out(one) == out(other)
+
+
+def travel(pipe: Pipeline, wish: Wish, kept: Journey | None, progress: Progress, last: Journey | None = None,
+           ) -> Journey:
+    """Compute a wish. kept: a journey of the same run, whose parts are used again where nothing changed in them.
+    last: another one, whose dissolving picture is used again where that is the same."""
+    count, shown = wish.settings.steps, shown_steps(wish.settings.steps)
     tail = 0 if wish.branch is None else count - wish.branch[0]
     work = Work(progress, (0 if kept else count + len(shown)) + len(shown) / 2 + 2 * tail)
     if kept is None:
@@ -163,6 +189,8 @@ def travel(pipe: Pipeline, wish: Wish, kept: Journey | None, progress: Progress)
         branch = _strand(pipe, parent.run.branch(step, progress=work.step, **dict(changed)), shown, work)
     if kept is not None and kept.wish.origin == wish.origin:
         return replace(kept, wish=wish, branch=branch)
+    if last is not None and last.drawn and same_way_out(last.wish, wish):
+        return replace(last, wish=wish, parent=parent, branch=branch)
     source = _drawing(wish.settings) if wish.origin == "drawing" else None
     latent = parent.run.latents.values[-1] if source is None else pipe.encode(source[None]).numpy()[0]
     times = parent.run.latents.t.values[shown[:0:-1]]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .journey import Journey
+from ..pipeline import Pipeline
+from .first_look import SAID, nearest, stretched
+from .journey import Journey, captions, shown_steps
 from .stage import Layer, Panel, Points
 
 ROUGH, DROWNED = 8, 0.25  # above this t, static goes to the page in so many levels: it cannot be told, and packs well
@@ -16,23 +18,29 @@ COLOURS = ("other", "plain", "noise", "picture")  # branch, dissolving, x_t, est
 
 
 def pictures(journey: Journey) -> list[Layer]:
-    """What is held, what is believed, and the noise between them, as pictures; of a branch too."""
+    """What is held, what is believed, and the noise between them, as pictures; of a branch too. Of frames that look
+    alike one goes to the page."""
     m, p = len(journey.times), journey.parent
     start, back = p.run.latents.values[0], p.run.latents.t.values[p.steps]
     held = np.concatenate([_rough(journey.away, journey.times), _rough(p.held, back)])
     made = [Layer("held", "x_t", held, "the noisy latent, decoded"),
-            Layer("believed", "estimate", np.concatenate([np.repeat(journey.source[None], m, 0), p.believed]),
-                  "the denoised estimate, decoded; while a picture dissolves, that picture"),
-            Layer("noise", "noise", np.concatenate([np.repeat(_noise_picture(start[None]), m, 0),
-                                                    _noise_picture(p.noise)]),
-                  "(x_t - alpha x0) / sigma: latent channels 1 to 3 as red, green and blue")]
+            _after(journey.source, m, p.believed, "believed", "estimate",
+                   "the denoised estimate, decoded; while a picture dissolves, that picture"),
+            _after(_noise_picture(start[None])[0], m, _noise_picture(p.noise), "noise", "noise",
+                   "(x_t - alpha x0) / sigma: latent channels 1 to 3 as red, green and blue")]
     if journey.branch is not None:
         b = journey.branch
         shown = {"held": _rough(b.held, back[b.first :]), "believed": b.believed, "noise": _noise_picture(b.noise)}
         for name, frames in shown.items():
-            empty = np.full((m + b.first, *frames.shape[1:]), BLANK, np.uint8)
-            made.append(Layer(f"branch {name}", f"branch: {name}", np.concatenate([empty, frames])))
+            empty = np.full(frames.shape[1:], BLANK, np.uint8)
+            made.append(_after(empty, m + b.first, frames, f"branch {name}", f"branch: {name}"))
     return made
+
+
+def _after(still: np.ndarray, times: int, frames: np.ndarray, name: str, label: str, note: str = "") -> Layer:
+    """A layer of one picture that stands still for so many frames, and then moves."""
+    picks = [0] * times + [1 + k for k in range(len(frames))]
+    return Layer(name, label, np.concatenate([still[None], frames]), note, picks=picks)
 
 
 def _rough(held: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -95,10 +103,10 @@ def _around(points: np.ndarray, ratio: float) -> tuple[float, float, float, floa
     return float(x - ratio * half), float(x + ratio * half), float(y - half), float(y + half)
 
 
-def panels(journey: Journey) -> list[Panel]:
+def panels(journey: Journey, branched: bool) -> list[Panel]:
     """Three pictures and the plane beside them; a branch's three below."""
-    share, branched = journey.plane.share, journey.branch is not None
-    both = " of both runs" if branched else ""
+    share = journey.plane.share
+    both = " of both runs" if journey.branch is not None else ""
     title = f"PCA of latents and estimates{both}: {share[0]:.0%} + {share[1]:.0%} of variance"
     made = [Panel("held", ("held",), "x_t: the latent, decoded", at=(1, 1, 1, 1)),
             Panel("believed", ("believed",), "denoised estimate", at=(2, 1, 1, 1)),
@@ -109,3 +117,34 @@ def panels(journey: Journey) -> list[Panel]:
         made += [Panel(f"branch {name}", (f"branch {name}",), text, at=(k, 2, 1, 1))
                  for k, (name, text) in enumerate(titles.items(), 1)]
     return made
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What is sent to the page: layers, a caption for each frame, and panels."""
+
+    layers: list[Layer]
+    captions: list[str]
+    panels: list[Panel]
+
+
+def on_stage(journey: Journey, pipe: Pipeline) -> Shown:
+    """A journey as it is sent to the page."""
+    return Shown([*pictures(journey), *ways(journey).layers()], captions(journey, pipe),
+                 panels(journey, journey.branch is not None))
+
+
+def first_look(few: Journey, steps: int, pipe: Pipeline) -> Shown:
+    """A journey of few steps, where one of `steps` is going to be."""
+    made, shown = on_stage(few, pipe), shown_steps(steps)
+    away = nearest(shown[:-1], steps, len(few.times) - 1)
+    picks = np.concatenate([away, len(few.times) + nearest(shown, steps)])
+    return Shown(stretched(made.layers, picks), [f"{SAID}: {made.captions[k]}" for k in picks], made.panels)
+
+
+def first_branch(whole: Journey, few: Journey, pipe: Pipeline) -> Shown:
+    """The run that is there, and beside it a branch of a run of few steps. In the plane it is still missing."""
+    run, steps = replace(whole, branch=None), whole.wish.settings.steps
+    branch = [layer for layer in first_look(few, steps, pipe).layers if layer.name.startswith("branch ")]
+    return Shown([*pictures(run), *branch, *ways(run).layers()],
+                 [f"{caption}; of the branch, {SAID}" for caption in captions(run, pipe)], panels(run, True))

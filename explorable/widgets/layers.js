@@ -8,10 +8,17 @@ const FINE = 65535; // positions come in so many parts of a panel's side
 const HEAT = [[4, 4, 22], [81, 18, 106], [182, 54, 90], [247, 138, 24], [252, 253, 170]]; // dark to light, for all eyes
 const SHOW_VALUES = 3; // digits after the point
 
-/** Where in a layer the frame at some positions lies, {frame: 3, word: 1}: row-major over the layer's own axes. */
+/**
+ * Where in a layer the frame at some positions lies, {frame: 3, word: 1}: row-major over the layer's own axes. Where
+ * several frames show the same, spec.picks says which of the layer's own each shows.
+ */
 export function indexAt(spec, positions) {
   const axes = spec.axes ?? ["frame"];
-  return axes.reduce((index, name, k) => index * spec.shape[k] + Math.min(positions[name] ?? 0, spec.shape[k] - 1), 0);
+  const place = (name) => {
+    const at = positions[name] ?? 0;
+    return name === "frame" && spec.picks ? spec.picks[Math.min(at, spec.picks.length - 1)] : at;
+  };
+  return axes.reduce((index, name, k) => index * spec.shape[k] + Math.min(place(name), spec.shape[k] - 1), 0);
 }
 
 /** How many frames a layer holds, over all of its axes. */

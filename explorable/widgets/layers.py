@@ -35,7 +35,8 @@ class Layer:
     """Pictures: (…, height, width, 3) uint8.
 
     name: short, for code. label, note: what the page says of it, in one line each. axes: the names of the axes that
-    the leading dimensions stand for.
+    the leading dimensions stand for. picks: where several frames of the stage show the same, for each of them the
+    number of the one that it shows; None: each its own.
     """
 
     kind: ClassVar[str] = "picture"
@@ -46,6 +47,7 @@ class Layer:
     frames: np.ndarray
     note: str = ""
     axes: tuple[str, ...] = (FRAME,)
+    picks: Sequence[int] | None = None
 
     def checked(self, lengths: dict[str, int]) -> None:
         """Refuse frames that do not fit the axes of a stage, {name: length}.
@@ -56,6 +58,11 @@ class Layer:
         unknown = [name for name in self.axes if name not in lengths]
         if unknown:
             raise ValueError(f"layer {self.name!r} spans {', '.join(unknown)}: this stage has {', '.join(lengths)}")
+        if self.picks is not None:
+            if len(self.picks) != lengths[FRAME] or FRAME not in self.axes or min(self.picks) < 0:
+                raise ValueError(f"layer {self.name!r} picks for {len(self.picks)} frames: this stage has "
+                                 f"{lengths[FRAME]}")
+            lengths = {**lengths, FRAME: max(self.picks) + 1}
         want = tuple(lengths[name] for name in self.axes)
         shape, dtype = self.frames.shape, self.frames.dtype
         if shape[: len(want)] != want or len(shape) != len(want) + self.inner or not self._fits():
@@ -71,7 +78,7 @@ class Layer:
     def spec(self) -> dict[str, Any]:
         """What the page has to know to read the bytes. `kind` picks the painter."""
         return {"name": self.name, "label": self.label, "note": self.note, "kind": self.kind, "axes": list(self.axes),
-                "shape": list(self.frames.shape)}
+                "shape": list(self.frames.shape), "picks": None if self.picks is None else [int(k) for k in self.picks]}
 
     def data(self) -> bytes:
         """The bytes that go to the page."""

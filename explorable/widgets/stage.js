@@ -39,6 +39,13 @@ function pickThumbs(count) {
   return Array.from({ length: most }, (_, i) => Math.round((i * (count - 1)) / Math.max(most - 1, 1)));
 }
 
+function copied(canvas) {
+  const copy = make("canvas", { "aria-hidden": "true" });
+  Object.assign(copy, { width: canvas.width, height: canvas.height });
+  copy.getContext("2d").drawImage(canvas, 0, 0);
+  return copy;
+}
+
 class Stage {
   constructor(model, root) {
     Object.assign(this, { model, layers: new Map(), specs: new Map(), panels: [], count: 0, frame: 0, at: {} });
@@ -147,18 +154,23 @@ class Stage {
     this.buildStrip();
     const stays = model.get("plays") === false && this.known !== undefined && model.get("frame") === this.known;
     this.known = model.get("frame");
+    if (!stays) this.pause();
     if (this.count) {
       this.show(stays ? this.frame : this.known);
       this.describe();
     }
-    if (stays) this.rest(); // what the hand did since has not been told yet
+    if (stays && !this.playing) this.rest(); // what the hand did since has not been told yet
   }
 
-  /** Static turns into the picture once, unless the reader has asked for less motion. */
+  /**
+   * Static turns into the picture once, unless the reader has asked for less motion. What takes the place of a first
+   * look that is still playing goes on where that was.
+   */
   arrive() {
-    this.pause();
+    const stays = this.model.get("plays") === false;
+    if (!stays || this.model.get("captions").length !== this.count) this.pause();
     this.load();
-    if (!this.count || this.model.get("plays") === false) return;
+    if (!this.count || stays) return;
     this.clearHands();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.rest();
     else this.play(0, ARRIVE_MS);
@@ -232,9 +244,16 @@ class Stage {
     this.stripTitle.textContent = spec ? `${spec.label}, step by step` : "";
     this.strip.setAttribute("aria-label", spec ? spec.label : "");
     // The slider is the keyboard's way to every frame; the thumbnails stay out of the tab order.
+    const used = new Set(); // a canvas has one place on the page: where two frames show the same, the second has a copy
+    const thumb = (k) => {
+      const canvas = pictures.at(indexAt(spec, { ...this.at, frame: k }));
+      const own = used.has(canvas) ? copied(canvas) : canvas;
+      used.add(canvas);
+      return own;
+    };
     this.thumbs = this.picks.map((k) =>
       makeFocusable("button", { type: "button", class: "ex-thumb", tabindex: -1, title: this.captions[k], "aria-label": this.captions[k],
-        onclick: () => this.pickThumb(spec.name, k) }, pictures.at(indexAt(spec, { ...this.at, frame: k }))));
+        onclick: () => this.pickThumb(spec.name, k) }, thumb(k)));
     this.strip.replaceChildren(...this.thumbs);
     this.side.hidden = this.choices.hidden && !this.thumbs.length;
   }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ipywidgets as ipw
@@ -17,6 +17,7 @@ from ..run import Run
 from ..settings import GUIDANCE, SAMPLERS, Settings
 from .base import Explorable, Progress, refuse_setting
 from .controls import guidance_of, prompt_of, seed_of, steps_of, text_box
+from .first_look import FEW, SAID, nearest, quiet, stretched, worth
 from .parts import NARROW, duration, pipeline_map, row, word_chips
 from .stage import Layer, Stage
 
@@ -26,7 +27,7 @@ EXAMPLES = (
     "a red ball to the left of a green dog in a meadow", "a pink castle behind a black cat by a lake",
 )
 MOST_FRAMES = 101  # a recording of more steps shows so many of them, evenly spread
-CHUNK = 7  # pictures decoded at a time: between two chunks a newer wish can come in
+CHUNK = 4  # pictures decoded at a time: the quickest, and between two chunks a newer wish can come in
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +87,17 @@ class Studio(Explorable):
         return Settings(**{name: getattr(self, name) for name in self.asks})
 
     def compute(self, pipe: Pipeline, asked: Settings, progress: Progress) -> Drawn:
+        if worth(asked.steps):
+            few = self._drawn(pipe, replace(asked, steps=FEW), quiet(progress))
+            self.glance(lambda: self._put(few, asked, nearest(shown_steps(asked.steps), asked.steps)))
+        return self._drawn(pipe, asked, progress)
+
+    def _drawn(self, pipe: Pipeline, asked: Settings, progress: Progress) -> Drawn:
         frames = min(asked.steps + 1, MOST_FRAMES)
         of = asked.steps + frames // 2  # a picture to decode costs about as much as half a step
         wish = {name: getattr(asked, name) for name in self.asks}
         run = pipe(**wish, progress=lambda done, _: progress(done, of))
-        steps = np.linspace(0, asked.steps, frames).round().astype(int)
+        steps = shown_steps(asked.steps)
 
         def decode(latents: np.ndarray, done: float) -> np.ndarray:
             pictures = []
@@ -108,19 +115,26 @@ class Studio(Explorable):
         return Drawn(run, steps, np.concatenate([noisy, end]), np.concatenate([believed, end]), seconds)
 
     def show(self, drawn: Drawn) -> str:
-        run, s = drawn.run, drawn.run.settings
-        times = run.latents.t.values[drawn.steps]
-        self.stage.show(
-            [Layer("held", "What the model holds", drawn.noisy, "the noisy latent, decoded"),
-             Layer("believed", "What it believes", drawn.believed, "the denoised estimate")],
-            captions=[f"step {k} of {s.steps}, t = {t:.2f}" for k, t in zip(drawn.steps, times, strict=True)],
-            strip="believed", file_name=f"{_slug(s.prompt)}-seed-{s.seed}")
+        run = drawn.run
+        self._put(drawn, run.settings)
         self._chips.value = word_chips(run.tokens)
         words = sum(name != "<pad>" for name in run.tokens)
         text, (high, wide, colours) = getattr(self.pipe, "text", None), run.image.shape
         self._map.value = pipeline_map(words, len(run.tokens), text and text.config.width, run.latents.shape[1:],
                                        (colours, high, wide), _work(run), run.seconds)
         return _remark(drawn)
+
+    def _put(self, drawn: Drawn, asked: Settings, picks: np.ndarray | None = None) -> None:
+        """Send a recording. picks: of a first look, which of its frames each frame of what is asked for shows."""
+        times = drawn.run.latents.t.values[drawn.steps]
+        layers = [Layer("held", "What the model holds", drawn.noisy, "the noisy latent, decoded"),
+                  Layer("believed", "What it believes", drawn.believed, "the denoised estimate")]
+        of = drawn.run.settings.steps
+        captions = [f"step {k} of {of}, t = {t:.2f}" for k, t in zip(drawn.steps, times, strict=True)]
+        if picks is not None:
+            layers, captions = stretched(layers, picks), [f"{SAID}: {captions[k]}" for k in picks]
+        self.stage.show(layers, captions, strip="believed", file_name=f"{_slug(asked.prompt)}-seed-{asked.seed}",
+                        plays=not self.glanced)
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
@@ -191,6 +205,11 @@ class Studio(Explorable):
             self.stage.play()
         else:
             self.draw()
+
+
+def shown_steps(steps: int) -> np.ndarray:
+    """Which steps of a run have a frame: all, or of a long run so many, evenly spread."""
+    return np.linspace(0, steps, min(steps + 1, MOST_FRAMES)).round().astype(int)
 
 
 def _work(run: Run) -> str:

@@ -17,12 +17,11 @@ from ..run import Run
 from ..settings import GUIDANCE, Settings, check
 from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
-from .journey import Journey, Wish, captions, remark, scored, seen, travel
-from .journey_layers import panels, pictures, ways
+from .first_look import quiet, worth
+from .journey import Journey, Wish, frame_of, remark, scored, seen, shortened, travel
+from .journey_layers import Shown, first_branch, first_look, on_stage
 from .stage import Stage
 from .trajectory_controls import ORIGINS, branch_row, example_row, run_row
-
-DRAFT = 4  # steps of the first look at a run
 
 
 class NoiseTrajectory(Explorable):
@@ -59,12 +58,13 @@ class NoiseTrajectory(Explorable):
         self.stage = Stage(waiting="The first walk is on its way …")
         self.chart = Chart()
         self._staged: Journey | None = None
+        self._few: Journey | None = None  # the run in few steps, as it was first seen: for first looks at its branches
         legend = ipw.HTML('<span class="ex-help">One slider, both ways: first a picture dissolves, then the same noise '
                           "becomes a picture. In the plane: grey, what dissolves; the rest coloured as in the chart. "
                           "Point at a dot to see its step; click to go there.</span>")
         self.frame_with(run_row(self), branch_row(self), example_row(self), self.stage, legend, self.chart,
                         self._seen, self._score, self._status, self._bar)
-        self.stage.observe(lambda change: self._look(), names="frame")
+        self.stage.observe(lambda change: self._look() if not self.glanced else None, names="frame")
         self.stage.observe(lambda change: self._plot(), names="dark")
         self.say("Opening the model …", "busy")
         self.draw()
@@ -118,27 +118,36 @@ class NoiseTrajectory(Explorable):
         kept = self.shown
         if kept is not None and (kept.wish.settings != asked.settings or kept.wish == asked):
             kept = None  # another run; or the same wish once more, as when the model was edited
-        if kept is None and asked.settings.steps > 2 * DRAFT:  # a first look, in a fifth of the time
-            draft = replace(asked, settings=replace(asked.settings, steps=DRAFT), branch=None)
-            self._put(travel(pipe, draft, None, lambda done, of: progress(0, 1)), plays=False)
-        return travel(pipe, asked, kept, progress)
+        self._look_first(pipe, asked, kept, progress)
+        other = None if self.shown is None or self.shown.wish == asked else self.shown
+        return travel(pipe, asked, kept, progress, other)
+
+    def _look_first(self, pipe: Pipeline, asked: Wish, kept: Journey | None, progress: Progress) -> None:
+        """The run in a few steps, or its branch, where the whole takes a while."""
+        steps, few = asked.settings.steps, shortened(asked)
+        if kept is None and worth(steps):
+            self._few = short = travel(pipe, few, None, quiet(progress), self._few)
+            self.glance(lambda: self._put(first_look(short, steps, pipe), asked, plays=not self.glanced))
+        elif kept is not None and asked.branch not in (None, kept.wish.branch) and worth(steps - asked.branch[0]):
+            same = self._few is not None and self._few.wish.settings == few.settings
+            self._few = short = travel(pipe, few, self._few if same else None, quiet(progress))
+            self.glance(lambda: self._put(first_branch(kept, short, pipe), asked, plays=False))
 
     def show(self, journey: Journey) -> str:
         grown = self._staged is not None and self._staged.parent is journey.parent
-        self._put(journey, plays=not grown)  # where only a branch grew, or what dissolves changed, the reader stays
+        self._staged = journey  # where only a branch grew, or what dissolves changed, the reader stays
+        self._put(on_stage(journey, self.pipe), journey.wish, plays=not grown and not self.glanced)
         self._plot()
         self._look()
         self.score(*scored(journey))
         return remark(journey)
 
-    def _put(self, journey: Journey, plays: bool) -> None:
+    def _put(self, shown: Shown, asked: Wish, plays: bool) -> None:
         with self.stage.hold_sync():
-            frames, branch = len(journey.times) + len(journey.parent.steps), journey.wish.branch
-            if not plays and branch and self.stage.frame < journey.frame_of(branch[0]):
-                self.stage.frame = frames - 1  # or the branch would not be seen
-            self._staged = journey
-            self.stage.show([*pictures(journey), *ways(journey).layers()], captions(journey, self.pipe),
-                            panels=panels(journey), columns=5, plays=plays, file_name=f"trajectory-seed-{self.seed}")
+            if not plays and asked.branch and self.stage.frame < frame_of(asked.branch[0], asked.settings.steps):
+                self.stage.frame = len(shown.captions) - 1  # or the branch would not be seen
+            self.stage.show(shown.layers, shown.captions, panels=shown.panels, columns=5, plays=plays,
+                            file_name=f"trajectory-seed-{self.seed}")
 
     def _plot(self) -> None:
         self.chart.follow(self.stage.dark)

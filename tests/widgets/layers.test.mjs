@@ -14,6 +14,11 @@ test("a frame is found row by row over the layer's own axes", () => {
   assert.equal(indexAt({ axes: [], shape: [8, 8, 3] }, { frame: 2 }), 0, "one picture for all frames");
 });
 
+test("where several frames show the same, each finds the one that it shows", () => {
+  const few = { axes: ["frame", "word"], shape: [2, 3, 1, 1, 3], picks: [0, 0, 1, 1] };
+  assert.deepEqual([0, 1, 2, 3, 9].map((frame) => indexAt(few, { frame, word: 1 })), [1, 1, 4, 4, 4]);
+});
+
 test("heat grows lighter from end to end", () => {
   const light = (share) => heat(share).reduce((a, b) => a + b);
   for (let v = 1; v <= 20; v += 1) assert.ok(light(v / 20) > light((v - 1) / 20), `at ${v}`);

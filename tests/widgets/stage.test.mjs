@@ -81,3 +81,42 @@ test("arrow keys on the slider move the frame; on a choice they are the choice's
   root.fire("keydown", { key: "ArrowRight", target: choice, preventDefault: () => assert.fail("the choice could not be made") });
   assert.equal(caption(), "step 0");
 });
+
+test("what takes the place of a first look goes on playing where that was, unless a hand has moved it", (t) => {
+  const motion = globalThis.matchMedia;
+  globalThis.matchMedia = () => ({ matches: false });
+  t.after(() => (globalThis.matchMedia = motion));
+  let next;
+  globalThis.requestAnimationFrame = (f) => ((next = f), 7);
+  t.after(() => (globalThis.requestAnimationFrame = () => 0));
+  const { model, el, shown } = opened(t);
+  const arrive = (state) => {
+    Object.assign(model.state, { arrival: model.state.arrival + 1 }, state);
+    model.tell("change:arrival");
+  };
+  arrive({ plays: true });
+  next(0);
+  next(700); // of 1200: frame 2 of 4
+  assert.equal(shown(), 22);
+  arrive({ plays: false, "bytes read": grey(...Array.from({ length: 12 }, (_, k) => 100 + k)) });
+  assert.equal(shown(), 100 + 2 * 3 + 2, "the new recording, the same frame");
+  next(1200);
+  assert.equal(shown(), 111, "it played to its end");
+  arrive({ plays: true });
+  next(0);
+  const [slider] = el.find("ex-slider");
+  slider.value = 1;
+  slider.fire("input");
+  arrive({ plays: false });
+  assert.equal(shown(), 105, "the hand's frame stays");
+});
+
+test("thumbnails of frames that show the same are all there", (t) => {
+  const { model, el } = opened(t);
+  const few = { ...picture("read", ["frame"], [2, 1, 1, 3]), picks: [0, 0, 1, 1] };
+  Object.assign(model.state, { layers: [few], "bytes read": grey(1, 2), strip: "read", axes: [], at: {},
+    panels: [{ name: "read", layers: ["read"] }], arrival: 2 });
+  model.tell("change:arrival");
+  const canvases = el.find("ex-thumb").map((thumb) => thumb.find("canvas")[0]);
+  assert.equal(new Set(canvases).size, 4);
+});

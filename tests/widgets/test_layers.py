@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from explorable.widgets.first_look import FEW, nearest, scaled, stretched, worth
 from explorable.widgets.layers import Arrows, Axis, Layer, Map, Panel, Points, Recording
 from explorable.widgets.stage import Stage
 
@@ -50,6 +53,31 @@ def test_there_may_be_no_points():
 def test_a_layer_that_does_not_fit_is_refused_by_name(layer, why):
     with pytest.raises(ValueError, match=why):
         Recording((layer,), tuple(STEPS), (WORDS,))
+
+
+def test_frames_that_show_the_same_are_sent_once():
+    layer = Layer("a", "A", np.zeros((2, 2, 4, 4, 3), np.uint8), axes=("frame", "word"), picks=[0, 0, 1])
+    Recording((layer,), tuple(STEPS), (WORDS,))
+    assert layer.spec()["picks"] == [0, 0, 1] and len(layer.data()) == 2 * 2 * 48
+    for wrong in ([0, 1], [0, 1, 2], [0, -1, 1]):
+        with pytest.raises(ValueError, match="layer 'a'"):
+            Recording((replace(layer, picks=wrong),), tuple(STEPS), (WORDS,))
+
+
+def test_a_short_recording_is_laid_out_over_the_frames_of_a_long_one():
+    picks, places = np.array([0, 0, 1, 1, 2]), np.arange(6.0).reshape(3, 1, 2)
+    pictures = Layer("p", "P", np.zeros((2, 4, 4, 3), np.uint8), picks=[0, 0, 1])
+    still = Map("s", "S", np.zeros((4, 4)), axes=())
+    ways = Points("w", "W", places, leads=(0, 1, 2))
+    laid = stretched([pictures, still, ways], picks)
+    assert laid[0].picks == [0, 0, 0, 0, 1] and laid[0].frames is pictures.frames and laid[1] is still
+    assert np.array_equal(laid[2].frames[:, 0], places[picks, 0]) and laid[2].leads == [0, 2, 4]
+    Recording(tuple(laid), tuple("abcde"))
+
+
+def test_a_first_look_shows_what_is_nearest():
+    assert nearest(range(21), 20).tolist() == [0] * 3 + [1] * 5 + [2] * 5 + [3] * 5 + [4] * 3
+    assert [scaled(k, 20) for k in (0, 2, 3, 12, 19)] == [0, 0, 1, 2, 3] and not worth(2 * FEW) and worth(2 * FEW + 1)
 
 
 def test_a_panel_of_a_layer_that_there_is_not_is_refused():

@@ -8,6 +8,7 @@ from tiny import CountingPipeline, status
 
 from explorable.nn.text import UnknownWordError
 from explorable.settings import SettingError
+from explorable.widgets.first_look import FEW, SAID
 from explorable.widgets.parts import pipeline_map, word_chips
 from explorable.widgets.stage import Layer, Stage
 from explorable.widgets.studio import Studio
@@ -45,6 +46,32 @@ def test_the_last_frame_is_the_picture_to_the_last_bit(studio: Studio, pipe: Cou
     assert np.array_equal(studio.data.image, studio.run.image)
     for layer in studio.stage.buffers:
         assert layer[-studio.run.image.size:] == studio.run.image.tobytes()
+
+
+def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: CountingPipeline):
+    came, before = [], studio.run
+    stage = studio.stage
+    stage.observe(lambda change: came.append((stage.captions, stage.layers[0]["shape"][0], stage.plays, status(studio),
+                                              studio.run is before)), names="arrival")
+    studio.steps = steps = 3 * FEW
+    studio.wait()
+    (said, few, plays, _, kept), (whole, many, again, busy, _) = came
+    assert len(said) == len(whole) == many == steps + 1 and few == FEW + 1
+    assert all(caption.startswith(f"{SAID}: step") for caption in said) and SAID not in "".join(whole)
+    assert (plays, again, kept) == (True, False, True), "the whole takes the place of the first look, and is the answer"
+    assert SAID in busy.lower() and SAID not in status(studio).lower() and studio.run.steps == steps
+    assert [settings["steps"] for _, settings in pipe.asked[-2:]] == [FEW, steps]
+
+
+def test_a_newer_wish_overtakes_a_first_look(studio: Studio, pipe: CountingPipeline):
+    pipe.reached.clear()
+    pipe.go_on.clear()
+    studio.steps = 3 * FEW
+    assert pipe.reached.wait(20)
+    studio.steps = 2
+    pipe.go_on.set()
+    studio.wait()
+    assert studio.stage.arrival == 2 and [s.steps for s in pipe.finished] == [3, 2]
 
 
 def test_an_unknown_word_is_said_and_the_picture_stays(studio: Studio):

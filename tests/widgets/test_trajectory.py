@@ -12,9 +12,10 @@ from ipywidgets.widgets.widget import _instances as MODELS
 from explorable.measure.trajectory import apart
 from explorable.pipeline import Pipeline
 from explorable.settings import SettingError
-from explorable.widgets import journey
+from explorable.widgets import journey, trajectory
+from explorable.widgets.first_look import FEW, SAID
 from explorable.widgets.journey_layers import BLANK, ROUGH, ways
-from explorable.widgets.trajectory import DRAFT, NoiseTrajectory
+from explorable.widgets.trajectory import NoiseTrajectory
 from explorable.widgets.trajectory_controls import ELSEWHERE
 from explorable.world import draw, parse
 
@@ -37,7 +38,9 @@ def walk(pipe: Pipeline):
 def frames(walk: NoiseTrajectory, name: str) -> np.ndarray:
     """The pictures of a layer, as the page has them."""
     k = [spec["name"] for spec in walk.stage.layers].index(name)
-    return np.frombuffer(walk.stage.buffers[k], np.uint8).reshape(walk.stage.layers[k]["shape"])
+    found = np.frombuffer(walk.stage.buffers[k], np.uint8).reshape(walk.stage.layers[k]["shape"])
+    picks = walk.stage.layers[k]["picks"]
+    return found if picks is None else found[picks]
 
 
 def controls_of(walk: NoiseTrajectory) -> dict:
@@ -233,15 +236,74 @@ def test_a_long_run_is_thinned(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch):
     walk.close()
 
 
-def test_a_longer_walk_is_first_seen_in_few_steps(walk: NoiseTrajectory):
-    lengths = []
-    walk.stage.observe(lambda change: lengths.append(len(walk.stage.captions)), names="arrival")
-    walk.steps = 2 * DRAFT + 1
+def arrivals(walk: NoiseTrajectory) -> list[tuple[list[str], np.ndarray, bool]]:
+    """What comes from now on: captions, what is held, and whether it plays."""
+    found: list[tuple[list[str], np.ndarray, bool]] = []
+    walk.stage.observe(lambda change: found.append((walk.stage.captions, frames(walk, "held"), walk.stage.plays)),
+                       names="arrival")
+    return found
+
+
+def test_a_longer_walk_is_first_seen_in_few_steps(walk: NoiseTrajectory, pipe: Pipeline):
+    came, before = arrivals(walk), walk.run
+    walk.steps = steps = 3 * FEW
     walk.wait()
-    assert lengths == [2 * DRAFT + 1, 2 * walk.steps + 1] and walk.run.steps == walk.steps
-    walk.branch(step=1, guidance=1.0)
+    (said, held, plays), (whole, _, again) = came
+    assert len(said) == len(whole) == 2 * steps + 1, "no frame moves when the rest comes"
+    assert all(caption.startswith(SAID) for caption in said) and not any(SAID in caption for caption in whole)
+    assert (plays, again) == (True, False) and walk.run is not before and walk.run.steps == steps
+    few = pipe("a red car", steps=FEW)
+    for k in (0, FEW // 2):
+        assert np.abs(held[steps + 3 * k].astype(int) - few.noisy.values[k]).max() <= ROUGH / 2 + 1
+    assert np.array_equal(held[-1], few.image) and SAID not in walk._status.value + walk._seen.value
+
+
+def test_a_branch_is_first_seen_in_few_steps_beside_the_run(walk: NoiseTrajectory, pipe: Pipeline):
+    walk.steps = steps = 3 * FEW
     walk.wait()
-    assert lengths[2:] == [2 * walk.steps + 1]
+    came, run = arrivals(walk), walk.run
+    walk.stage.frame = steps + 4
+    walk.branch(step=2, guidance=1.0)
+    walk.wait()
+    (said, held, plays), (whole, same, again) = came
+    assert walk.run is run and np.array_equal(held, same) and not plays and not again
+    assert all(caption.endswith(f"; of the branch, {SAID}") for caption in said) and SAID not in "".join(whole)
+    assert walk.stage.frame == steps + 4
+    walk.branch(step=steps - 2, guidance=2.0)  # not worth it
+    walk.wait()
+    assert len(came) == 3
+
+
+def test_a_first_look_is_no_answer(walk: NoiseTrajectory, monkeypatch: pytest.MonkeyPatch):
+    before, seen_then = walk.shown, []
+    walk.stage.observe(lambda change: seen_then.append((walk.glanced, walk.shown, walk.data)), names="arrival")
+    travel = trajectory.travel
+
+    def broken(pipe, wish, *rest):
+        if wish.settings.steps > FEW:
+            raise ValueError("the whole went wrong")
+        return travel(pipe, wish, *rest)
+
+    monkeypatch.setattr(trajectory, "travel", broken)
+    walk.steps = 3 * FEW
+    walk.wait()
+    assert [shown is before and len(data.step) == STEPS + 1 for _, shown, data in seen_then] == [True, True]
+    assert "whole went wrong" in walk._status.value and len(walk.stage.captions) == 2 * STEPS + 1
+    with pytest.raises(ValueError, match="whole went wrong"):
+        walk.save_html("nowhere.html")
+
+
+def test_what_dissolves_is_decoded_once_while_only_guidance_changes(walk: NoiseTrajectory):
+    away = walk.shown.away
+    walk.guidance = 2.0
+    walk.wait()
+    assert walk.shown.away is away and walk.run.settings.guidance == 2
+    walk.seed = 1
+    walk.wait()
+    assert walk.shown.away is not away
+    latent = walk.shown.parent.run.latents.values[0]
+    np.testing.assert_allclose(walk.shown.gone[-1][0, 0, 0], 0.25 * walk.pipe.encode(walk.shown.source[None]).numpy()[
+        0, 0, 0, 0] + 0.75 * latent[0, 0, 0], atol=1e-6)
 
 
 def test_one_page_holds_it(walk: NoiseTrajectory, tmp_path):
