@@ -33,18 +33,18 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
 
     Goes on where it was stopped. Ctrl-C ends it after the present step and ships what there is.
     """
-    from .measure import ON_CARD, measure
+    from .measure import ON_CARD, PATIENT, measure
     from .training.ship import train_and_ship
     from .zoo import annotate
 
     name = train_and_ship(name, steps)
     typer.echo(f"{name} is in the zoo")
     for claim in (m for m, model in ON_CARD.items() if model == name):
-        if claim == "exam":
-            typer.echo("its exam takes some ten minutes: python -m explorable measure exam --card")
+        if claim in PATIENT:
+            typer.echo(f"this takes some ten minutes more: python -m explorable measure {claim} --card")
             continue
         table = measure(claim)
-        annotate(name, measured={"title": table.title, "rows": table.rows})
+        annotate(name, **table.on_card)
         _print(table)
 
 
@@ -75,7 +75,7 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
              "prompts": prompts}
     table = measure(name, **{option: value for option, value in asked.items() if value is not None})
     if on_card:
-        annotate(model or ON_CARD[name], measured={"title": table.title, "rows": table.rows})
+        annotate(model or ON_CARD[name], **table.on_card)
     if as_json:
         typer.echo(json.dumps(table.as_dict(), indent=2))
     elif markdown:

@@ -134,6 +134,19 @@ def standings(maps: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
     return (by_head(maps) * weight).sum(1) / np.maximum(weight.sum(1), 1e-9)
 
 
+def trust_in(maps: xr.DataArray, heads: Mapping[str, Sequence[float]] | None) -> np.ndarray | None:
+    """What `standings` takes as trust, (layers, heads), for maps with axes `layer` and `head`.
+
+    heads: by layer how much each of its heads counts, as a card has it. None where it knows nothing of these maps, or
+    trusts none of their heads.
+    """
+    found = np.zeros((maps.sizes["layer"], maps.sizes["head"]), np.float32)
+    for row, layer in zip(found, maps.layer.values, strict=True):
+        own = list((heads or {}).get(str(layer), ()))[: len(row)]
+        row[: len(own)] = own
+    return found if found.any() else None
+
+
 def covered(mask: np.ndarray, side: int = SIDE) -> np.ndarray:
     """The share of each place that a mask (128, 128) covers, (side, side)."""
     return mask.reshape(side, PICTURE // side, side, -1).mean((1, 3))

@@ -3,6 +3,6 @@
 A measure returns a `Table`: plain numbers with names, printed for people or (--json) for machines.
 """
 
-from .table import MEASURES, ON_CARD, Table, measure
+from .table import MEASURES, ON_CARD, PATIENT, Table, measure
 
-__all__ = ["MEASURES", "ON_CARD", "Table", "measure"]
+__all__ = ["MEASURES", "ON_CARD", "PATIENT", "Table", "measure"]

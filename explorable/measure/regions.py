@@ -139,7 +139,17 @@ def regions(model: str = "unet-flow", count: int = PICTURES, quick: bool = False
         "each head's map of each word has mean 0 and spread 1 over the picture, then the mean over heads and times",
         "first %: among the caption's words that speak of pixels; of all words %: among grammar's words too",
         f"best layer, and what each head weighs, were fixed on {max(2, count // 4)} other pictures",
-        f"the heads that weigh most: {_heaviest(trust, layers, heads)}"])
+        f"the heads that weigh most: {_heaviest(trust, layers, heads)}"], {"trust": _kept(trust, layers, heads, found)})
+
+
+def _kept(trust: np.ndarray, layers: Sequence[str], heads: int, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What a card keeps of trust: by layer how much each of its heads counts, and what it was good for."""
+    parts = ("first seen %", "first held-out %")
+    alike, weighed = ({part: line[part] for part in parts} for line in found
+                      if line["regions"] == "all" and line["read in"] in ("all heads alike", "heads weighed"))
+    by_layer = trust.reshape(len(layers), heads)
+    return {"heads": {layer: [round(float(v), 4) for v in row] for layer, row in zip(layers, by_layer, strict=True)},
+            "heads weighed": weighed, "all heads alike": alike}
 
 
 def _heaviest(trust: np.ndarray, layers: Sequence[str], heads: int, count: int = 5) -> str:

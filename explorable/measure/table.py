@@ -39,17 +39,27 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "diffusers-loop": ("diffusers_loop", "diffusers_loop", "seconds a picture, beside a loop as diffusers does it"),
 }
 
-# The measure whose rows go onto a model's card.
-ON_CARD = {"vae": "vae", "text": "text", "examiner": "examiner", "exam": "unet-flow"}
+# The measure whose rows, or facts, go onto a model's card.
+ON_CARD = {"vae": "vae", "text": "text", "examiner": "examiner", "exam": "unet-flow", "regions": "unet-flow"}
+PATIENT = ("exam", "regions")  # those that take some ten minutes
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one measure, all with the same columns, and what to read out of them."""
+    """Rows of one measure, all with the same columns, and what to read out of them.
+
+    facts: what a card keeps of it, by name, where that is not the rows.
+    """
 
     title: str
     rows: list[dict[str, Any]]
     notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def on_card(self) -> dict[str, Any]:
+        """What `--card` writes onto a model's card."""
+        return self.facts or {"measured": {"title": self.title, "rows": self.rows}}
 
     def as_dict(self) -> dict:
         """Plain data, for JSON."""
