@@ -9,12 +9,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 
-from .take import PICTURE
+from .take import PICTURE, joined
 
 WEIGHTS = "*.cross.weights"
 SIDE = 16  # places a side at which maps and masks are compared
@@ -38,8 +40,17 @@ def gathered(recorded: Any) -> xr.DataArray:
     Raises:
         UnknownPointError: no weights were recorded.
     """
-    weights = recorded[WEIGHTS].astype(np.float16)
+    kept = getattr(recorded, "recorded", recorded)
+    found = [_half(kept[name]) for name in kept if fnmatchcase(name, WEIGHTS)]
+    if not found:
+        return recorded[WEIGHTS]  # which says so
+    weights = joined(found)
     return weights.assign_coords(layer=[name.removesuffix(".cross.weights") for name in weights.layer.values])
+
+
+def _half(array: xr.DataArray) -> xr.DataArray:
+    """The same in half precision. numpy's own rounding is the same, and ten times as slow."""
+    return array.copy(data=torch.from_numpy(np.ascontiguousarray(array.values)).half().numpy())
 
 
 def token_labels(tokens: Sequence[str]) -> tuple[str, ...]:

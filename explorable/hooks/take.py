@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -155,6 +155,9 @@ def joined(arrays: list[xr.DataArray]) -> xr.DataArray:
     if len({a.dims for a in arrays}) > 1:
         raise ValueError("these points have different axes, and make no one array: " +
                          "; ".join(f"{a.layer.item()} ({', '.join(map(str, a.dims))})" for a in arrays))
+    most = max(arrays, key=lambda a: tuple(a.sizes[axis] for axis in a.dims if axis not in finest))
+    if all(_begins(a, most, [axis for axis in a.dims if axis not in finest]) for a in arrays):
+        return _laid_out(arrays, most, finest)
     fine = []
     for a in arrays:
         for axis, places in finest.items():
@@ -163,3 +166,28 @@ def joined(arrays: list[xr.DataArray]) -> xr.DataArray:
                 a = a.assign_coords({axis: places.values})
         fine.append(a)
     return xr.concat(fine, dim="layer", join="outer").rename(None)
+
+
+def _begins(one: xr.DataArray, other: xr.DataArray, axes: list[Hashable]) -> bool:
+    """Whether along these axes one array is labelled as another is from its beginning."""
+    return set(one.coords) == set(other.coords) and one.dtype == other.dtype and one.dtype.kind == "f" and all(
+        np.array_equal(one[axis], other[axis][: one.sizes[axis]]) for axis in axes)
+
+
+def _laid_out(arrays: list[xr.DataArray], most: xr.DataArray, finest: Mapping[str, Any]) -> xr.DataArray:
+    """The same as xarray's concat of them, in one piece of memory: nothing is copied twice."""
+    sizes = {axis: most.sizes[axis] if finest.get(str(axis)) is None else len(finest[str(axis)])
+             for axis in most.dims}
+    whole = all(a.sizes[axis] == n for a in arrays for axis, n in sizes.items() if axis not in finest)
+    found = np.empty((len(arrays), *sizes.values()), most.dtype)
+    if not whole:
+        found[:] = np.nan
+    for to, a in zip(found, arrays, strict=True):
+        values = a.values
+        for k, axis in enumerate(a.dims):
+            if axis in finest and a.sizes[axis] < sizes[axis]:
+                values = values.take(np.arange(sizes[axis]) * a.sizes[axis] // sizes[axis], k)
+        to[tuple(slice(n) for n in values.shape)] = values
+    coords = {name: c for name, c in most.coords.items() if name not in finest and name != "layer"}
+    coords |= {axis: places.values for axis, places in finest.items() if places is not None}
+    return xr.DataArray(found, dims=("layer", *most.dims), coords={"layer": [a.layer.item() for a in arrays], **coords})

@@ -7,7 +7,7 @@ once for each. Either way a word is changed by the same edit, from the same nois
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ from .run import Run
 
 TIMES = (0.8, 0.65, 0.5, 0.35, 0.2)  # noise times at which a picture that is there is looked at
 MOST_FRAMES = 21  # of a longer run so many steps are shown, evenly spread
-CHUNK = 7  # pictures decoded at a time: between two chunks a newer wish can come in
+CHUNK = 4  # pictures decoded at a time: between two chunks a newer wish can come in
 ESTIMATE = "sampler.denoised"
 HEARD = "text.words"  # where the text encoder begins
 
@@ -58,7 +58,7 @@ class Reading:
     tokens: all of them, padding too. weights: of all steps, as `hooks.maps.gathered` gives them.
     frames: which of the steps are shown; captions: what they are called.
     believed: what the model believed the picture to be, (frames, 128, 128, 3) uint8.
-    image: the finished picture, or the one that was looked at. run: how it was painted, if it was.
+    image: the finished picture, or the one that was looked at. run: how it was painted, if it was, without the weights.
     changed: pictures with a word changed, by (word, volume), to be held against `plain`.
     """
 
@@ -72,7 +72,7 @@ class Reading:
     pipe: Any = field(repr=False)
     run: Run | None = None
     changed: dict[tuple[str, Volume], Pictures] = field(default_factory=dict)
-    _maps: dict[str, xr.DataArray] = field(default_factory=dict, repr=False)
+    _maps: tuple[str, xr.DataArray] | None = field(default=None, repr=False)  # of the branch that was asked for last
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -102,9 +102,9 @@ class Reading:
 
     def of(self, branch: str) -> xr.DataArray:
         """The maps at the frames that are shown, (step, token, layer, head, y, x)."""
-        if branch not in self._maps:
-            self._maps[branch] = of_branch(self.weights.isel(step=self.frames), branch, self.tokens)
-        return self._maps[branch]
+        if self._maps is None or self._maps[0] != branch:
+            self._maps = branch, of_branch(self.weights.isel(step=self.frames), branch, self.tokens)
+        return self._maps[1]
 
     def shown(self, branch: str) -> xr.DataArray:
         """The same, with the mean of all layers and the mean of the heads of each."""
@@ -129,6 +129,11 @@ class Reading:
         return None if self.waits(word, volume) else difference(self.change(word, volume), self.plain)
 
 
+def shown_steps(steps: int) -> np.ndarray:
+    """Which steps of a run are shown: all, or of a long run so many, evenly spread."""
+    return np.linspace(0, steps - 1, min(steps, MOST_FRAMES)).round().astype(int)
+
+
 def painted(pipe: Any, settings: Mapping[str, Any], progress: Progress = silent) -> Reading:
     """The reading of a picture that is painted now. settings: prompt, steps, guidance, seed.
 
@@ -136,13 +141,14 @@ def painted(pipe: Any, settings: Mapping[str, Any], progress: Progress = silent)
         SettingError, UnknownWordError and the rest, as in drawing.
     """
     run = pipe(**settings, record=[WEIGHTS], progress=progress)
-    frames = np.linspace(0, run.steps - 1, min(run.steps, MOST_FRAMES)).round().astype(int)
+    weights, run = gathered(run), replace(run, recorded={})  # not both
+    frames = shown_steps(run.steps)
     estimates, pictures = run.denoised.values[frames], []
     for start in range(0, len(estimates), CHUNK):
         pictures.append(pipe.decode(estimates[start:start + CHUNK]))
         progress(run.steps, run.steps)
     captions = tuple(f"step {k} of {run.steps}, t = {run.denoised.t.values[k]:.2f}" for k in frames)
-    return Reading(run.tokens, gathered(run), frames, captions, np.concatenate(pictures), run.image,
+    return Reading(run.tokens, weights, frames, captions, np.concatenate(pictures), run.image,
                    lambda follow: pipe(**settings, progress=follow).image, pipe, run)
 
 

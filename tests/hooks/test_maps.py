@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from tiny_pipes import PROMPT, tiny
 
-from explorable.hooks import maps
+from explorable.hooks import maps, take
 from explorable.hooks.points import UnknownPointError
 from explorable.nn.dit import DiTConfig
 from explorable.nn.unet import UNetConfig
@@ -34,6 +34,14 @@ def test_all_layers_are_gathered_in_half_precision(run):
         side = weights.sizes["y"] // one.sizes["y"]
         fine = one.values.repeat(side, -3).repeat(side, -2)
         assert np.allclose(weights.sel(layer=name).isel(head=slice(one.sizes["head"])), fine, atol=1e-3)
+
+
+@pytest.mark.parametrize("pattern", [maps.WEIGHTS, "*.res.out", "*.cross.out", "up.*.skip"])
+def test_layers_are_joined_as_xarray_would(pattern, monkeypatch):
+    run = tiny()(PROMPT, steps=2, record=[pattern])
+    ours = run[pattern]
+    monkeypatch.setattr(take, "_begins", lambda *some: False)
+    assert ours.identical(run[pattern])
 
 
 def test_without_a_recording_it_says_so(run):
@@ -104,6 +112,12 @@ def test_words_compete_fairly():
     assert np.allclose(found[:, 0, 0], [1, -1, 0]) and np.allclose(found.mean((1, 2)), 0, atol=1e-6)
     table = maps.by_region(found, {"left": left_half(), "right": ~left_half()})
     assert np.allclose(table, [[1, -1, 0], [-1, 1, 0]], atol=1e-6)
+
+
+def test_trust_goes_to_the_heads_that_a_card_names():
+    found = xr.DataArray(np.zeros((2, 2, 3)), dims=("token", "layer", "head"), coords={"layer": ["a", "b"]})
+    np.testing.assert_allclose(maps.trust_in(found, {"b": [0.0, 0.5], "c": [1.0]}), [[0, 0, 0], [0, 0.5, 0]])
+    assert maps.trust_in(found, {"c": [1.0]}) is None and maps.trust_in(found, None) is None
 
 
 def test_heads_that_are_not_there_have_no_voice():
