@@ -26,8 +26,10 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
                           "itself; load('unet-flow') draws, and has it inside")
     if about.get("path") not in PATHS:
         raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
-    return Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
+    pipe = Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
                     about.get("prediction", ""), chosen)
+    pipe.trust = (about.get("trust") or {}).get("heads", {})
+    return pipe
 
 
 def choose_device(device: str | None = None) -> torch.device:

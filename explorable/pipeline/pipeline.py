@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -48,7 +48,13 @@ def patterns(record: str | Sequence[str]) -> tuple[str, ...]:
 
 
 class Pipeline:
-    """Prompt to Run. The networks are public: `text`, `denoiser`, `vae`; so are the `path` and the `prediction`."""
+    """Prompt to Run. The networks are public: `text`, `denoiser`, `vae`; so are the `path` and the `prediction`.
+
+    trust: by cross-attention layer, how much each of its heads counts where words are held against regions, as its card
+    has it (`measure regions`); empty where nobody knows.
+    """
+
+    trust: Mapping[str, Sequence[float]] = {}
 
     def __init__(self, name: str, text: TextEncoder, denoiser: UNet | DiT, vae: VAE, path: Path, prediction: str,
                  device: torch.device):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets as ipw
@@ -18,13 +19,15 @@ from ..pipeline import Pipeline
 from ..run.reading import Reading, Volume
 from ..settings import GUIDANCE
 from .attention_controls import setting_row, wish_row, word_row
+from .attention_stage import axes_of, first_reading, layers_of, panels_of
 from .attention_table import ranking, region_table
-from .attention_view import BRUSHED, Known, View, axes_of, layers_of, panels_of, square_of
+from .attention_view import BRUSHED, Known, View, square_of
 from .attention_wish import DRAWN, PAINTED, Wish, code, read
 from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
+from .first_look import FEW, quiet, worth
 from .parts import wide
-from .stage import Stage
+from .stage import Layer, Stage
 
 AXES = ("word", "layer", "head")
 LOUDEST = 100.0
@@ -42,7 +45,8 @@ class TokenAttention(Explorable):
 
     mode: "painted": by the model, from seed, steps and guidance; "drawn": a picture of the picture world, whose truth
     is known, noised and read in one pass at each of several noise times. kept: more regions, by name, as rows of the
-    table. word, layer, head: as their choices on the page are called.
+    table. word, layer, head: as their choices on the page are called. trusted: while all heads are on show, they count
+    in the table as much as they made true words rank first on other drawings, if the model's card says so.
     """
 
     question = "Which word made which part?"
@@ -57,6 +61,7 @@ class TokenAttention(Explorable):
     loudness = tr.Float(0.0)
     unheard = tr.Bool(True)
     branch = tr.Enum(("cond", "uncond"), "cond")
+    trusted = tr.Bool(True)
     word = tr.Unicode("car")
     layer = tr.Unicode(ALL)
     head = tr.Unicode(MEAN)
@@ -65,6 +70,7 @@ class TokenAttention(Explorable):
 
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
         self._known: Known | None = None  # what is on the screen: perhaps not all of its words are done
+        self._few: Known | None = None  # a first look at it, in few steps
         self._placing, self._placer = threading.RLock(), 0  # which thread is moving what is on the page
         super().__init__(pipe, **values)
         self.stage = Stage(waiting="The first picture is on its way …")
@@ -77,6 +83,7 @@ class TokenAttention(Explorable):
         self.observe(self._lead_page, names=list(AXES))
         self.observe(lambda change: self._put(), names="branch")
         self.observe(lambda change: self._tell(chart=self.stage.pointer.get("done", True)), names=["region", "kept"])
+        self.observe(lambda change: self._tell(), names="trusted")
         self.say("Opening the model …", "busy")
         self.draw()
 
@@ -108,10 +115,12 @@ class TokenAttention(Explorable):
     def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
         known = self._known
         if known is None or known.wish.reading != asked.reading:
+            self._read_first(pipe, asked, progress)
             known = read(pipe, asked, lambda done, of: progress(done, 8 * of))
             self._preview(known, plays=True)
         else:
             known = Known(asked, asked.prompt, asked.volume, known.reading, known.drawing)
+            self._try_first(known, progress)
         turn, rounds = 0, len(known.reading.words) + 2
         while (word := self._waiting(known)) is not None:
             turn = min(turn + 1, rounds - 1)
@@ -119,6 +128,22 @@ class TokenAttention(Explorable):
             if word == self._chosen(known) and self._waiting(known) is not None:
                 self._preview(known)
         return known
+
+    def _read_first(self, pipe: Pipeline, asked: Wish, progress: Progress) -> None:
+        """The reading of a picture painted in few steps, where the whole takes a while."""
+        self._few = None
+        if asked.mode == PAINTED and worth(asked.steps):
+            self._few = few = read(pipe, replace(asked, steps=FEW), quiet(progress))
+            sent = first_reading(few, self._branch(few), asked.steps)
+            self.glance(lambda: self._to_stage(few, *sent, plays=not self.glanced))
+
+    def _try_first(self, known: Known, progress: Progress) -> None:
+        """The chosen word changed in few steps, beside what is read in all of them."""
+        few, word = self._few.reading if self._few else None, self._chosen(known)
+        if few is not None and known.drawing is None and known.reading.waits(word, known.volume):
+            few.change(word, known.volume, quiet(progress))
+            layers = layers_of(known, self._branch(known), few)
+            self.glance(lambda: self._to_stage(known, layers, known.reading.captions, first=True))
 
     def show(self, known: Known) -> str:
         self._preview(known)
@@ -136,7 +161,8 @@ class TokenAttention(Explorable):
     def _preview(self, known: Known, plays: bool = False) -> None:
         """Show what there is so far: the picture and its maps come first, then the chosen word's effect, then all."""
         self._known = known
-        self._put(plays)
+        self._put(plays and not self.glanced)
+        self.glanced = False
 
     @contextmanager
     def _placed(self) -> Iterator[None]:
@@ -150,18 +176,21 @@ class TokenAttention(Explorable):
                 self._placer = outer
 
     def _put(self, plays: bool = False) -> None:
-        """Send the recording to the page, at the word, layer and head asked for."""
+        """Send the recording to the page, and tell of it."""
         known = self._known
-        if known is None:
-            return
-        axes, panels, layers = axes_of(known), panels_of(known), layers_of(known, self._branch(known))
+        if known is not None:
+            self._to_stage(known, layers_of(known, self._branch(known)), known.reading.captions, plays)
+            self._tell()
+
+    def _to_stage(self, known: Known, layers: list[Layer], captions: Sequence[str], plays: bool = False,
+              first: bool = False) -> None:
+        """Send layers to the page, at the word, layer and head asked for."""
+        axes, panels = axes_of(known), panels_of(known, first)
         with self._placed():
             wanted = {"word": known.label(self.word), "layer": self.layer, "head": self.head}
             self.stage.at = {a.name: a.labels.index(wanted[a.name]) if wanted[a.name] in a.labels else 0 for a in axes}
-            self.stage.show(layers, known.reading.captions, strip="believed", axes=axes,
-                            panels=panels, columns=len(panels), plays=plays and known.drawing is None,
-                            file_name="attention")
-        self._tell()
+            self.stage.show(layers, captions, strip="believed", axes=axes, panels=panels, columns=len(panels),
+                            plays=plays and known.drawing is None, file_name="attention")
 
     def _branch(self, known: Known) -> str:
         return self.branch if self.branch in known.reading.branches else known.reading.branches[-1]
@@ -178,7 +207,8 @@ class TokenAttention(Explorable):
         assert known is not None
         squares = self.kept | ({} if self.region is None else {BRUSHED: self.region})
         frame = min(self.stage.frame, len(known.reading.captions) - 1)
-        return View(known, known.label(self.word), self.layer, self.head, self._branch(known), frame, squares)
+        return View(known, known.label(self.word), self.layer, self.head, self._branch(known), frame, squares,
+                    self.trusted)
 
     def _tell(self, chart: bool = True) -> None:
         """The tables, the chart, the sentence and the score."""
@@ -186,7 +216,7 @@ class TokenAttention(Explorable):
             return
         view = self.view()
         known, words = view.known, [view.known.reading.labels[k] for k in view.known.competing]
-        html = region_table(view.table, list(view.regions), words, view.true)
+        html = region_table(view.table, list(view.regions), words, view.true, view.rule)
         stands, weighs, changes = view.here
         if BRUSHED in view.regions:
             html += ranking(view.where[0], words, stands, weighs, changes, known.volume.loudness)
@@ -281,8 +311,9 @@ class TokenAttention(Explorable):
         """The lines that read the same weights and change the same word, without the explorable."""
         view = self.view()
         reading = view.known.reading
-        t = float(reading.weights.t.values[reading.frames[view.frame]])
-        return code(self.opened, self.asked(), self._chosen(view.known), t)
+        frame = int(reading.frames[view.frame])
+        table = (0 if view.known.drawing else frame, view.branch, *view.shown, view.trust is not None)
+        return code(self.opened, self.asked(), self._chosen(view.known), float(reading.weights.t.values[frame]), table)
 
 
 def _round(progress: Progress, turn: int, rounds: int, done: int, of: int) -> None:

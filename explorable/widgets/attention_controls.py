@@ -38,7 +38,7 @@ def setting_row(w: TokenAttention) -> ipw.Widget:
 
 
 def word_row(w: TokenAttention) -> ipw.Widget:
-    """How loud the word is; and what becomes of brushed regions."""
+    """How loud the word is; how heads count in the table; and what becomes of brushed regions."""
     loudness = ipw.FloatSlider(
         description="loudness of the word", min=0, max=4, step=0.25, readout_format=".2f", style=NARROW,
         continuous_update=False, layout=ipw.Layout(flex="1 1 300px"),
@@ -52,6 +52,11 @@ def word_row(w: TokenAttention) -> ipw.Widget:
     unheard = ipw.Checkbox(
         description="silent for the text encoder too", indent=False, layout=ipw.Layout(width="230px"),
         tooltip="The text encoder mixes a word into those around it: silent in attention alone, it is read there")
+    trusted = ipw.Checkbox(
+        description="trusted heads in the table", indent=False, layout=ipw.Layout(width="200px"),
+        tooltip="While all heads are on show, each counts in the table as much as it was trusted on other drawings; "
+                "without this, all alike")
+    w.tie("trusted", trusted)
     w.tie("loudness", loudness, lambda v: make_room(loudness, v))
     w.tie("unheard", unheard)
-    return row(loudness, unheard, keep, forget)
+    return row(loudness, unheard, trusted, keep, forget)

@@ -12,11 +12,11 @@ GREATEST = 3.0  # a value at which the colour is full, if none is greater
 
 
 def region_table(values: np.ndarray, regions: Sequence[str], words: Sequence[str],
-                 true: Sequence[Collection[int]] | None = None) -> str:
+                 true: Sequence[Collection[int]] | None = None, rule: str = "") -> str:
     """Rows of regions, columns of words; shaded by value, the greatest of a row in bold.
 
     values: (regions, words), in spreads above the word's average. true: for each region the columns whose words truly
-    speak of it, marked by a dot.
+    speak of it, marked by a dot. rule: how heads count in the values.
     """
     most = max(float(values.max(initial=0)), GREATEST / 3)
     head = "".join(f'<th scope="col">{escape(word)}</th>' for word in words)
@@ -29,6 +29,7 @@ def region_table(values: np.ndarray, regions: Sequence[str], words: Sequence[str
         lines.append(f'<tr><th scope="row">{escape(region)}</th>{cells}{right}</tr>')
     last = "" if true is None else '<th scope="col">true word first?</th>'
     mark = "" if true is None else "; • marks the words that truly speak of the region"
+    mark += escape(f"; {rule}" if rule else "")
     return (f'<table class="ex-table"><caption class="ex-help">How far above its own average over the picture each '
             f'word is read in a region, in spreads (standard deviations){mark}</caption>'
             f'<thead><tr><th scope="col">region</th>{head}{last}</tr></thead><tbody>{"".join(lines)}</tbody></table>')

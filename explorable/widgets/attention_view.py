@@ -1,4 +1,4 @@
-"""What TokenAttention shows of a reading: layers for the stage, rows for the tables, a sentence and a score."""
+"""What TokenAttention shows of a reading: rows for the tables, a sentence and a score."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ import numpy as np
 from ..hooks import maps as mapping
 from ..run.reading import Reading, Volume
 from ..world import GrammarError, Picture, parse, truth
-from .parts import WHAT_FOR
-from .stage import Axis, Layer, Map, Panel
 
 SILENT_ROLES = ("function", "relation", "side")  # words of grammar and arrangement: they speak of no pixels
 THIRDS = {f"{name} third": (0.0, k / 3, 1.0, (k + 1) / 3) for k, name in enumerate(("top", "middle", "bottom"))}
 BRUSHED = "brushed"
-UNKNOWN = 128  # grey, where a picture is still to be drawn
 MOST_ROWS = 14
 PIXELS = 128
 
@@ -75,7 +72,8 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What of a reading is on the screen: word, layer, head, branch, frame; squares: regions by name."""
+    """What of a reading is on the screen: word, layer, head, branch, frame; squares: regions by name. trusted: whether
+    heads count in the table as they are trusted, where all are looked at and it is known."""
 
     known: Known
     word: str
@@ -84,6 +82,7 @@ class View:
     branch: str
     frame: int
     squares: Mapping[str, Square] = field(default_factory=dict)
+    trusted: bool = True
 
     @cached_property
     def k(self) -> int:
@@ -91,17 +90,40 @@ class View:
         return self.known.reading.labels.index(self.word)
 
     @cached_property
+    def shown(self) -> tuple[str, str]:
+        """The layer and head on show: what was asked for, or all, where this reading has no such."""
+        maps = self.known.reading.of(self.branch)
+        return (self.layer if self.layer in maps.layer else mapping.ALL,
+                self.head if self.head in maps["head"] else mapping.MEAN)
+
+    @cached_property
     def heads(self) -> np.ndarray:
         """The maps of every head on show, (token, layers, heads, y, x), NaN where a head is not there."""
-        maps = self.known.reading.of(self.branch)
-        layer = self.layer if self.layer in maps.layer else mapping.ALL
-        head = self.head if self.head in maps["head"] else mapping.MEAN
-        return mapping.picked_heads(maps.isel(step=self.frame), layer, head)
+        return mapping.picked_heads(self.known.reading.of(self.branch).isel(step=self.frame), *self.shown)
 
     @cached_property
     def standing(self) -> np.ndarray:
         """How far above its average each label is read, (token, y, x), in spreads."""
         return mapping.standings(self.heads)
+
+    @cached_property
+    def trust(self) -> np.ndarray | None:
+        """How much each head counts in the table, (layers, heads); None: all alike."""
+        if not self.trusted or self.shown != (mapping.ALL, mapping.MEAN):
+            return None
+        return mapping.trust_in(self.known.reading.of(self.branch), getattr(self.known.reading.pipe, "trust", None))
+
+    @property
+    def rule(self) -> str:
+        """How heads count in the table, in words."""
+        if self.trust is not None:
+            return "heads count as they are trusted: as much as made true words rank first on other drawings"
+        return "all heads on show count alike"
+
+    @cached_property
+    def judged(self) -> np.ndarray:
+        """The same as `standing`, with heads as they count in the table."""
+        return self.standing if self.trust is None else mapping.standings(self.heads, self.trust)
 
     @cached_property
     def weight(self) -> np.ndarray:
@@ -134,7 +156,7 @@ class View:
     @cached_property
     def table(self) -> np.ndarray:
         """(regions, competing words): how far above its average each word is read there."""
-        return mapping.by_region(self.standing, self.regions)[:, self.known.competing]
+        return mapping.by_region(self.judged, self.regions)[:, self.known.competing]
 
     @cached_property
     def true(self) -> list[list[int]] | None:
@@ -158,7 +180,7 @@ class View:
         """Of each competing word, in `where`: how far above average, with what weight it is read, what it changes."""
         name, mask = self.where
         stands, weighs = (mapping.by_region(maps, {name: mask})[0][self.known.competing]
-                          for maps in (self.standing, self.weight))
+                          for maps in (self.judged, self.weight))
         return stands, weighs, self.effects[self.known.competing][:, mask].mean(1)
 
     @cached_property
@@ -198,51 +220,6 @@ class View:
         return ("IoU of its map with its true mask", f"{best:.2f}",
                 f"at the best threshold, {threshold:.0%} of the way up. A true word is first in {sum(counted)} of "
                 f"{len(counted)} regions. Attention beside ablation, rank correlation over places: {told}")
-
-
-# ---- for the stage --------------------------------------------------------------------------------------------------
-
-
-def axes_of(known: Known) -> tuple[Axis, ...]:
-    """Words, layers and heads, the means first."""
-    maps = known.reading.of(known.reading.branches[-1])
-    tips = tuple(WHAT_FOR.get(name, "") for name in known.reading.names)
-    return (Axis("word", "word", known.reading.labels, tips),
-            Axis("layer", "layer", (mapping.ALL, *map(str, maps.layer.values))),
-            Axis("head", "head", (mapping.MEAN, *map(str, maps["head"].values))))
-
-
-def layers_of(known: Known, branch: str) -> list[Layer]:
-    """The picture, the maps of one branch, what the changed word does, and the truth where it is known."""
-    reading, drawn = known.reading, known.drawing is not None
-    spans, lead = (("frame", "word"), 1) if drawn else (("word",), 0)
-    grey, nothing = np.full_like(reading.plain, UNKNOWN), np.zeros(reading.plain.shape[:-1], np.float32)
-    effects = [reading.effect(name, known.volume) for name in reading.names]
-    changed = [grey if effect is None else reading.change(name, known.volume)
-               for effect, name in zip(effects, reading.names, strict=True)]
-    found = [
-        Layer("picture", "The picture", reading.image, "as drawn" if drawn else "as painted", axes=()),
-        Layer("believed", "What it believes", reading.believed, "the denoised estimate, decoded"),
-        Map("read", "Where the word is read", mapping.scaled(reading.shown(branch).values, (0, -2, -1)),
-            "weights of cross-attention, as a share of the word's greatest in this layer and head",
-            ("frame", "word", "layer", "head"), high=1.0, unit="of its greatest"),
-        Layer("changed", "With the word changed", np.stack(changed, lead), "the same noise, one word changed", spans),
-        Map("effect", "What that changes", np.stack([nothing if e is None else e for e in effects], lead),
-            "root mean square over the colours", spans, unit="of black to white", idea="guidance")]
-    if drawn:
-        masks = np.stack([known.true_mask(k) for k in range(len(reading.labels))]).astype(np.float32)
-        found.append(Map("true", "Where it truly is", masks, "known, for the picture is drawn", ("word",), high=1.0))
-    return found
-
-
-def panels_of(known: Known) -> tuple[Panel, ...]:
-    """What is shown where."""
-    drawn, loud = known.drawing is not None, known.volume.loudness
-    what = "Without the word" if loud == 0 else f"The word read {loud:g} times as much"
-    return (Panel("read", ("picture" if drawn else "believed", "read"), "Where the word is read", reports="brush"),
-            *([Panel("true", ("picture", "true"), "Where it truly is")] if drawn else []),
-            Panel("changed", ("changed",), what),
-            Panel("effect", ("believed" if drawn else "picture", "effect"), "What that changes"))
 
 
 # ---- regions --------------------------------------------------------------------------------------------------------

@@ -51,23 +51,32 @@ def read(pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
     return Known(asked, asked.prompt, asked.volume, reading, drawing)
 
 
-def code(opened: str, asked: Wish, word: str, t: float) -> str:
-    """The lines that read the same weights and change the same word. opened: how the pipeline comes to be; t: the noise
-    time at which a drawn picture is read."""
+def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, str, str, bool]) -> str:
+    """The lines that read the same weights, weigh the words of each place as the table does, and change the same word.
+
+    opened: how the pipeline comes to be; t: the noise time at which a drawn picture is read. table: step, branch, layer
+    and head of what the table is about, and whether trusted heads count more in it.
+    """
     points = '"*.cross.weights"'
-    lines = ["import explorable as ex", "", opened, f"prompt = {asked.prompt!r}"]
+    lines = ["import explorable as ex", "from explorable.hooks import maps", "", opened, f"prompt = {asked.prompt!r}"]
     if asked.mode == PAINTED:
         wish = f"pipe(prompt, steps={asked.steps!r}, guidance={asked.guidance!r}, seed={asked.seed!r}"
-        read, again = f"{wish}, record=[{points}])[{points}]", f"{wish}).image"
+        read, again, tokens = f"{wish}, record=[{points}])", f"{wish}).image", ", recording.tokens"
     else:
         wish = f"pipe.inspect(picture.image, prompt, t={t!r}, seed={asked.seed!r}"
-        read = f"{wish})[{points}]"
+        read, tokens = f"{wish})", ""
         again = f'{wish}, record=["sampler.denoised"])["sampler.denoised"]'
         lines += ["from dataclasses import replace", "from explorable.world import draw, parse",
                   f"picture = draw(replace(parse(prompt).scene, seed={asked.seed!r}))"]
-    lines.append(f"weights = {read}")
+    step, branch, layer, head, trusted = table
+    trust = ", maps.trust_in(heads, pipe.trust)" if trusted else ""
     what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in asked.volume.edits(word).items())
-    return "\n".join([*lines, f"with ex.edit(pipe, {{{what}}}):", f"    changed = {again}"])
+    return "\n".join([
+        *lines, f"recording = {read}", f"weights = recording[{points}]",
+        f"heads = maps.of_branch(maps.gathered(recording), {branch!r}{tokens}).isel(step={step})",
+        f"standing = maps.standings(maps.picked_heads(heads, {layer!r}, {head!r}){trust})  # (token, y, x)",
+        "# a row of the table: maps.by_region(standing, {name: mask})",
+        f"with ex.edit(pipe, {{{what}}}):", f"    changed = {again}"])
 
 
 def _short(made: Silence | Louder) -> str:

@@ -16,6 +16,7 @@ from explorable.hooks import maps
 from explorable.widgets.attention import TokenAttention
 from explorable.widgets.attention_table import ranking, region_table
 from explorable.widgets.attention_view import mask_of, square_of
+from explorable.widgets.first_look import FEW, SAID
 from explorable.world import truth
 
 PROMPT = "a red car on a mountain road"
@@ -314,3 +315,77 @@ def test_closing_leaves_no_widget_model():
     models = set(MODELS)
     opened().close()
     assert set(MODELS) <= models
+
+
+def arrivals(w: TokenAttention) -> list[dict]:
+    """What comes to the stage from now on."""
+    found: list[dict] = []
+    w.stage.observe(lambda change: found.append({
+        "captions": w.stage.captions, "title": w.stage.panels[-2]["title"], "plays": w.stage.plays,
+        "frame": w.stage.frame, "reading": w.reading,
+        "layers": {s["name"]: layer_of(w, s["name"])[1] for s in w.stage.layers}}), names="arrival")
+    return found
+
+
+def test_a_longer_reading_is_first_seen_in_few_steps(painted):
+    came, before = arrivals(painted), painted.reading
+    painted.steps = steps = 3 * FEW
+    painted.wait(PATIENCE)
+    first, whole = came[:2]
+    assert len(first["captions"]) == len(whole["captions"]) == steps
+    assert all(c.startswith(f"{SAID}: step") for c in first["captions"]) and SAID not in "".join(whole["captions"])
+    assert (first["plays"], whole["plays"]) == (True, False) and whole["frame"] == steps - 1
+    assert first["reading"] is before and whole["reading"] is painted.reading and before is not painted.reading
+    few = painted.pipe(PROMPT, steps=FEW, guidance=painted.guidance, seed=0)
+    assert np.array_equal(first["layers"]["believed"], few.previews.values)
+    assert SAID not in status(painted).lower() and painted.data.sizes["step"] == steps
+
+
+def test_a_changed_word_is_first_tried_in_few_steps(painted):
+    painted.steps = 3 * FEW
+    painted.wait(PATIENCE)
+    came, reading = arrivals(painted), painted.reading
+    painted.loudness = 3.0
+    painted.wait(PATIENCE)
+    first, chosen, last = came
+    assert first["title"] == f"The word read 3 times as much: {SAID}" and SAID not in chosen["title"] + last["title"]
+    with ex.edit(painted.pipe, {"*.cross.weights": ex.Louder("car", 3.0)}):
+        few, whole = (painted.pipe(PROMPT, steps=n, guidance=painted.guidance, seed=0).image for n in (FEW, 3 * FEW))
+    car = painted.reading.names.index("car")
+    assert np.array_equal(first["layers"]["changed"][car], few)
+    assert np.array_equal(chosen["layers"]["changed"][car], whole)
+    assert np.array_equal(first["layers"]["read"], last["layers"]["read"]) and painted.reading is reading
+    assert all(steps.shape == reading.plain.shape for steps in reading.changed.values()), "a first look is not kept"
+
+
+@pytest.mark.parametrize("mode", ["painted", "drawn"])
+def test_trusted_heads_count_in_the_table_and_its_code_counts_them_too(mode):
+    w = opened(mode=mode)
+    alike = w.table()
+    assert "all heads on show count alike" in w._tables.value, "nobody knows whom to trust"
+    layers = [p for p in w.pipe.points() if p.name.endswith("cross.weights")]
+    chosen = layers[1].name.removesuffix(".cross.weights")
+    w.pipe.trust = {chosen: [0.0] * (layers[1].shape[0] - 1) + [1.0]}
+    w.trusted = False
+    w.trusted = True
+    assert "heads count as they are trusted" in w._tables.value
+    weighed, last = w.table(), str(layers[1].shape[0])
+    assert not np.allclose(weighed, alike)
+    names = {"pipe": w.pipe}
+    exec(w.code(), names)
+    rows = maps.by_region(names["standing"], w.view().regions)[:, w.view().known.competing]
+    np.testing.assert_allclose(rows, weighed.values, atol=1e-5)
+    w.layer, w.head = chosen, last
+    np.testing.assert_allclose(w.table().values, weighed.values, atol=1e-5)
+    assert "count alike" in w._tables.value
+    exec(w.code(), names)
+    assert np.allclose(maps.by_region(names["standing"], w.view().regions)[:, w.view().known.competing], weighed.values,
+                       atol=1e-5)
+    w.close()
+
+
+def test_what_is_read_is_kept_once(painted):
+    assert painted.reading.run.recorded == {} and painted.reading.weights.dtype == np.float16
+    for branch in painted.reading.branches:
+        painted.reading.of(branch)
+    assert painted.reading._maps[0] == painted.reading.branches[-1]
