@@ -7,7 +7,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def save(run: Run, path: Path) -> Path:
          "end": (("channel", "y", "x_"), run.walked[-1].next_x[0].double().numpy()),
          "image": (("row", "column", "rgb"), run.image)},
         coords={"t": ("step", [s.t for s in run.walked])})
-    about = {"settings": asdict(run.settings), "model": run.model, "tokens": list(run.tokens), "seconds": run.seconds,
+    settings = {f.name: getattr(run.settings, f.name) for f in fields(Settings)}  # an opened pipeline's has more
+    about = {"settings": settings, "model": run.model, "tokens": list(run.tokens), "seconds": run.seconds,
              "work": [run.evaluations, run.branches], "end": run.walked[-1].next_t, "points": list(run.recorded)}
     groups = {"/walk": walk, **{f"/points/{i}": run.recorded[name].to_dataset(name="value")
                                 for i, name in enumerate(run.recorded)}}
