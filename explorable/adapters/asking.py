@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..hooks import Point, Tape
 from ..settings import PLACED, SettingError, Settings, check
 from .families import Family, arguments, default_of
 
@@ -68,3 +69,18 @@ def rearranged(pipeline: Any, family: Family, old: Asked, changes: Mapping[str, 
             raise SettingError(f"a branch cannot change {name}, which says where the steps lie")
     known = {name: getattr(old, name) for name in ("prompt", "negative", "steps", "guidance", "seed", "sampler")}
     return asked(pipeline, family, **{**known, **dict(old.more), **changes})
+
+
+def tape_of(record: str | Sequence[str]) -> Tape:
+    """A tape of one pattern, or of several."""
+    return Tape((record,) if isinstance(record, str) else tuple(record))
+
+
+def with_tokens(points: Iterable[Point], tokens: int) -> tuple[Point, ...]:
+    """Points as a prompt makes them: weights over pieces are gathered into so many tokens."""
+    return tuple(replace(p, shape=(*p.shape[:-1], tokens)) if p.name.endswith("cross.weights") else p for p in points)
+
+
+def sized(value: Any) -> str:
+    """What of an argument can decide on the size of things: of a picture its own, of anything else what it says."""
+    return str(getattr(value, "shape", None) or getattr(value, "size", None) or value)

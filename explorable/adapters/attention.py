@@ -9,9 +9,10 @@ the answer computed from them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..hooks import EditError, Survey
+from ..hooks import EditError, Point, PointTable, Survey
 from ..nn.points import HERE, changed, point, wanted
 
 ALIKE = {"AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor"}  # other ways to compute the same
@@ -40,6 +41,41 @@ class Caught(TorchFunctionMode):
             self.caught = True
             return self.answer(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
+
+
+class Surveying(Survey):
+    """A survey that also takes down the points which cannot be seen, and whose processor hides them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unseen: dict[str, str] = {}
+
+
+class Seen(PointTable):
+    """Points, and the names of those that are there and cannot be seen, with the processors that hide them."""
+
+    def __init__(self, points: Iterable[Point], steps: int, hidden: Mapping[str, str]):
+        super().__init__(points, steps)
+        self.hidden = hidden
+
+    def match(self, patterns: Iterable[str]) -> list[str]:
+        """The names that any of the patterns picks, in order.
+
+        Raises:
+            EditError: one of them cannot be seen. UnknownPointError: a pattern that picks nothing.
+        """
+        patterns = list(patterns)
+        for name, kind in self.hidden.items():
+            if any(fnmatchcase(name, pattern) for pattern in patterns):
+                raise unseen(name, kind)
+        return super().match(patterns)
+
+
+def unseen(name: str, kind: str) -> EditError:
+    """What is said of weights that a processor keeps to itself."""
+    return EditError(f"the weights of {name} cannot be seen: its processor, {kind}, does not use torch's "
+                     "scaled_dot_product_attention; put the default one back with set_default_attn_processor(), or "
+                     "leave this point out")
 
 
 @dataclass
@@ -95,9 +131,10 @@ class Look:
             out = original(*args, **kwargs)
         if not caught.caught:
             kind = type(module.processor).__name__
-            raise EditError(f"the weights of {self.names[-1]} cannot be seen: its processor, {kind}, does not use "
-                            "torch's scaled_dot_product_attention; put the default one back with "
-                            "set_default_attn_processor(), or leave this point out")
+            if isinstance(HERE.listener, Surveying):
+                HERE.listener.unseen |= dict.fromkeys(self.names, kind)
+            else:
+                raise unseen(self.names[-1], kind)
         return out
 
     def answer(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,

@@ -86,6 +86,11 @@ def family_of(pipeline: Any) -> Family:
     Raises:
         SettingError: none of them; names those that there are.
     """
+    if inspect.isclass(pipeline):
+        raise SettingError(f"{pipeline.__name__} is a class: load a pipeline with from_pretrained, and open that")
+    if hasattr(pipeline, "points") and hasattr(pipeline, "branch"):
+        raise SettingError(f"{pipeline!r} is open already: use it as it is"
+                           + ("; ex.open(pipe.pipeline) opens it anew" if hasattr(pipeline, "pipeline") else ""))
     names = [cls.__name__ for cls in type(pipeline).__mro__]
     for family in FAMILIES:
         if any(name in family.pipelines for name in names):
@@ -100,8 +105,6 @@ def check_openable(pipeline: Any, family: Family) -> None:
     Raises:
         SettingError: compiled, offloaded or quantised.
     """
-    if inspect.isclass(pipeline):
-        raise SettingError(f"{pipeline.__name__} is a class: load a pipeline with from_pretrained, and open that")
     network = getattr(pipeline, family.network)
     compiled = hasattr(network, "_orig_mod") or any(m._compiled_call_impl is not None for m in network.modules())
     if compiled:

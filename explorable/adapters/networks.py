@@ -1,9 +1,9 @@
 """Where the points of other people's networks are: the names are this package's, the modules are theirs.
 
-U-Net   inlet, down.K.J.*, middle.J.*, up.K.J.*, prediction, with K = 0 the finest level. A unit has res.out,
+U-Net   inlet, down.K.J.*, middle.*, up.K.J.*, prediction, with K = 0 the finest level. A unit has res.out,
         attend.weights, attend.added, cross.weights, cross.added, think.added and think.out (each with a number before
-        it where a unit has several blocks), and out. Each unit on the way up has a skip of its own, up.K.J.skip, and
-        up.K.J.backbone, what comes up from below.
+        it where a unit has several blocks), and out. The middle convolves once more: middle.last.res.out. Each unit on
+        the way up has a skip of its own, up.K.J.skip, and up.K.J.backbone, what comes up from below.
 DiT     blocks.K.* (and single.K.*, Flux's blocks of one stream): joint.weights and cross.weights in the joint
         attention, picture.out and words.out. PixArt's blocks have the names of a U-Net's unit.
 """
@@ -72,17 +72,23 @@ def _unet(network: Any, attention: Callable[[nn.Module, str, str], Tap]) -> Iter
     for k, block in enumerate(network.down_blocks):
         for j, res in enumerate(block.resnets):
             yield from _unit(f"down.{k}.{j}.", res, _attentions(block, j), attention)
-    middle = network.mid_block
-    yield from _unit("middle.0.", middle.resnets[0], None, attention)
-    for j, res in enumerate(middle.resnets[1:]):
-        yield from _mixer(f"middle.{j}.", _attentions(middle, j), attention)
-        yield from _unit(f"middle.{j + 1}.", res, None, attention)
-    below = middle.resnets[-1].out_channels
+    below = network.config.block_out_channels[-1]
+    if network.mid_block is not None:  # some small ones have none
+        yield from _middle(network.mid_block, attention)
     for level, block in zip(reversed(range(len(network.up_blocks))), network.up_blocks, strict=True):
         for j, res in enumerate(block.resnets):
             yield res, _bridge(f"up.{level}.{j}.", below)
             yield from _unit(f"up.{level}.{j}.", res, _attentions(block, j), attention)
             below = res.out_channels
+
+
+def _middle(middle: Any, attention: Callable[[nn.Module, str, str], Tap]) -> Iterator[Tap]:
+    """Convolve, look around and read, and convolve once more; some read several times, some never."""
+    first, *others = middle.resnets
+    yield first, _out("middle.res.out", MAP)
+    for j, res in enumerate(others):
+        yield from _mixer("middle." if j == 0 else f"middle.{j}.", _attentions(middle, j), attention)
+        yield res, _out("middle.last.res.out" if res is others[-1] else f"middle.{j + 1}.res.out", MAP)
 
 
 def _attentions(block: Any, j: int) -> nn.Module | None:

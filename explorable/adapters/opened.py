@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion.paths import Path
-from ..hooks import Listening, Plan, Point, PointTable, Survey, Take, Tape, attached_to
+from ..hooks import Listening, Plan, Point, PointTable, Take, Tape, attached_to
 from ..nn.points import heard_by
 from ..run import Run, collect
 from ..settings import SettingError, Settings, check
-from .asking import Asked, asked, own_arguments, rearranged
-from .attention import Words
-from .families import arguments, check_openable, family_of
+from .asking import Asked, asked, own_arguments, rearranged, sized, tape_of, with_tokens
+from .attention import Seen, Surveying, Words
+from .families import check_openable, family_of
+from .looking import inspected, looked_again
 from .noise import Noise
 from .pixels import decoded, encoded
 from .sampling import Enough, Sampling, Start, Watched
@@ -41,7 +42,7 @@ class Opened:
         check_openable(pipeline, self._family)
         self.pipeline, self.words, self.half, self.always = pipeline, words, half, always
         self.closed = False
-        self._surveys: dict[Any, tuple[tuple[Point, ...], tuple[int, int]]] = {}
+        self._surveys: dict[Any, tuple[tuple[Point, ...], tuple[int, int], dict[str, str]]] = {}
         own_arguments(pipeline, always)
         Noise(pipeline.scheduler)
         self.lock = _LOCKS.setdefault(self.network, threading.RLock())  # its scheduler serves one call at a time
@@ -74,6 +75,11 @@ class Opened:
     def guidance(self) -> str:
         """What the number w means to this pipeline, in words."""
         return self._family.guidance(self.network)
+
+    @property
+    def compares(self) -> bool:
+        """Does guidance compare two branches?"""
+        return self._family.compares(self.network)
 
     @property
     def network(self) -> nn.Module:
@@ -125,23 +131,20 @@ class Opened:
     def branch(self, run: Run, step: int, record: str | Sequence[str] = (),
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
         """Draw the tail of a run anew from the start of `step` on: see `Run.branch`. The head is not computed again."""
-        step, old = run.check_step(step), run.settings
-        if not all(isinstance(s, Watched) for s in run.walked) or not isinstance(old, Asked):
-            raise SettingError("this run was opened from a file, which does not hold its scheduler's state: draw it "
-                               "anew with the same settings, and branch from that")
-        settings = rearranged(self.pipeline, self._family, old, changes)
+        step, _ = run.check_step(step), self._walked(run)
+        settings = rearranged(self.pipeline, self._family, run.settings, changes)  # type: ignore[arg-type]
         return self._sample(settings, record, progress, (run, step))
 
     # ---- sampling ------------------------------------------------------------------------------------------------
 
     def _sample(self, settings: Asked, record: str | Sequence[str], progress: Callable[[int, int], None] | None,
                 parent: tuple[Run, int] | None = None) -> Run:
-        own = _tape(record) if record else None
+        own = tape_of(record) if record else None
         start = None
         dice = torch.Generator().manual_seed(settings.seed)
         if parent is not None and parent[1] > 0:
             reseeded = settings.seed != parent[0].settings.seed
-            start = Start(parent[0].walked, parent[1], dice if reseeded else None)  # type: ignore[arg-type]
+            start = Start(self._walked(parent[0]), parent[1], dice if reseeded else None)
         with self._ready([settings.prompt], settings, start.step if start else 0, own) as words:
             sampling = self._watched(words, settings, progress=progress, start=start)
             picture = sampling(**self._call(settings, settings.prompt, settings.negative,
@@ -176,23 +179,27 @@ class Opened:
         Raises:
             SettingError: no such picture, or t out of range; and the rest as in drawing.
         """
-        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise SettingError("image is no array of (high, wide, 3) uint8")
-        if not 0 < t <= 1:
-            raise SettingError(f"t is {t!r}: choose a noise time above 0, up to 1")
-        if "height" in arguments(self.pipeline):
-            more = {"height": image.shape[0], "width": image.shape[1], **more}
-        settings = self._asked(prompt, None, 2, 1.0, seed, **more)
-        noise = Noise(self.pipeline.scheduler)
-        level, timestep = noise.nearest(t)
-        x = self.encode(image[None])
-        fresh = torch.randn(x.shape, generator=torch.Generator().manual_seed(settings.seed), dtype=torch.float64)
-        tape = _tape(record)
-        dice = torch.Generator().manual_seed(settings.seed)
-        with self._ready([prompt], settings, own=tape) as words, suppress(Enough):
-            fixed = (level, timestep, level.at_alpha * x.double() + level.at_sigma * fresh)
-            self._watched(words, settings, fixed=fixed)(**self._call(settings, prompt, None, dice))
-        return tape.last
+        return inspected(self, image, prompt, t, seed, record, more)
+
+    def look_again(self, run: Run, step: int, x: Tensor, **changes: Any) -> None:
+        """Look at a step of a run once more, at other latents (rows, channel, y, x), which may want a gradient; what is
+        attached to this pipeline listens. Only the branch that reads the prompt looks. changes: of the run's settings.
+
+        Raises:
+            SettingError: the run was opened from a file.
+        """
+        looked_again(self, run, step, x, changes)
+
+    def _walked(self, run: Run) -> tuple[Watched, ...]:
+        """The steps of a run, with the state of the scheduler at each.
+
+        Raises:
+            SettingError: it was opened from a file.
+        """
+        if not isinstance(run.settings, Asked) or not all(isinstance(step, Watched) for step in run.walked):
+            raise SettingError("this run was opened from a file, which does not hold its scheduler's state: draw it "
+                               "anew with the same settings, and go on from that")
+        return run.walked  # type: ignore[return-value]
 
     def _watched(self, words: Words, settings: Asked, **more: Any) -> Sampling:
         return Sampling(self.pipeline, self._family, Noise(self.pipeline.scheduler), words, self._branches(settings),
@@ -205,11 +212,21 @@ class Opened:
                 **own, **dict(s.more)}
 
     def _branches(self, settings: Settings) -> tuple[str, ...]:
-        compared = settings.guidance > 1 and self._family.compares(self.network)
+        compared = settings.guidance > 1 and self.compares
         return ("uncond", "cond") if compared else ("cond",)
 
     def _said(self, text: str, settings: Asked) -> Said:
         return said(self.pipeline, self._family, text, dict(settings.more), self.words)
+
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """What `sampler` may be: the scheduler's own name."""
+        return (type(self.pipeline.scheduler).__name__,)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """High and wide: the pixels of a picture where nothing is said of its size."""
+        return self._surveyed(self._asked("", None, None, None))[1]
 
     # ---- points --------------------------------------------------------------------------------------------------
 
@@ -237,8 +254,8 @@ class Opened:
                 return
             names = {b: self._padded(said_[0].names, tokens) if len({s.names for s in said_}) == 1 else ()
                      for b, said_ in spoken.items()}
-            points, sides = self._surveyed(settings)
-            plan = Plan(PointTable(_with_tokens(points, tokens), settings.steps),
+            points, sides, hidden = self._surveyed(settings)
+            plan = Plan(Seen(with_tokens(points, tokens), settings.steps, hidden),
                         Noise(self.pipeline.scheduler).count(settings.steps), len(prompts), names, first, sides)
             with heard_by(Listening(attachments, plan)):
                 yield words
@@ -252,23 +269,25 @@ class Opened:
         """Every point that a run comes by, with what a recording of `steps` steps would take; a token axis is as long
         as `prompt` makes it, or (None) as long as it can be."""
         settings = self._asked(prompt or "", None, steps, None, **more)
-        points, _ = self._surveyed(settings)
+        points, _, hidden = self._surveyed(settings)
         if prompt is not None:
-            points = _with_tokens(points, max(len(self._said(text, settings).names) for text in (prompt, "")))
-        return PointTable(points, Noise(self.pipeline.scheduler).count(settings.steps))
+            points = with_tokens(points, max(len(self._said(text, settings).names) for text in (prompt, "")))
+        return Seen(points, Noise(self.pipeline.scheduler).count(settings.steps), hidden)
 
-    def _surveyed(self, settings: Asked) -> tuple[tuple[Point, ...], tuple[int, int]]:
-        """The points, and the picture's sides, found by one look with somebody listening to everything: once for each
-        size of picture and number of branches. No weights are formed for it."""
+    def _surveyed(self, settings: Asked) -> tuple[tuple[Point, ...], tuple[int, int], dict[str, str]]:
+        """The points, the picture's sides, and the points that cannot be seen; found by one look with somebody
+        listening to everything, once for each size of picture and number of branches. No weights are formed for it."""
         branches = self._branches(settings)
-        key = (branches, type(self.pipeline.scheduler), repr([(n, v) for n, v in settings.more if not callable(v)]))
+        hands = {type(module.processor) for module in self.network.modules() if hasattr(module, "processor")}
+        sizes = tuple((name, sized(value)) for name, value in settings.more)
+        key = (branches, type(self.pipeline.scheduler), frozenset(hands), sizes)
         if key not in self._surveys:
             pieces = self._said("", settings).pieces
-            survey, dice = Survey(), torch.Generator().manual_seed(0)
+            survey, dice = Surveying(), torch.Generator().manual_seed(0)
             sampling = self._watched(Words(pieces, pieces, torch.eye(pieces) if self.words else None), settings)
             with self.lock, heard_by(survey), suppress(Enough):
                 sampling(**self._call(replace(settings, negative=None), "", None, dice))
-            self._surveys[key] = tuple(survey.found.values()), sampling.picture
+            self._surveys[key] = tuple(survey.found.values()), sampling.picture, survey.unseen
         return self._surveys[key]
 
     # ---- pictures and latents ------------------------------------------------------------------------------------
@@ -282,16 +301,6 @@ class Opened:
         """Latents (n, channels, y, x) to pictures (n, high, wide, 3) uint8."""
         with self.lock:
             return decoded(self.pipeline, latents)
-
-
-def _tape(record: str | Sequence[str]) -> Tape:
-    """A tape of one pattern, or of several."""
-    return Tape((record,) if isinstance(record, str) else tuple(record))
-
-
-def _with_tokens(points: Iterable[Point], tokens: int) -> tuple[Point, ...]:
-    """Points as a prompt makes them: weights over pieces are gathered into so many tokens."""
-    return tuple(replace(p, shape=(*p.shape[:-1], tokens)) if p.name.endswith("cross.weights") else p for p in points)
 
 
 def open_pipeline(pipeline: Any, words: bool = True, half: bool = True, **always: Any) -> Opened:

@@ -32,10 +32,11 @@ class Enough(Exception):
 
 @dataclass(frozen=True)
 class Watched(Step):
-    """A step, and what it takes to go on from its start: how much noise there is, the latent as the scheduler keeps it,
-    the scheduler's own state, and that of the dice."""
+    """A step, and what it takes to go on from its start: how much noise there is, what the scheduler calls that time,
+    the latent as it keeps it, its own state, and that of the dice."""
 
     level: Level
+    timestep: float
     raw: Tensor = field(repr=False)
     state: dict[str, Any] = field(repr=False)
     dice: tuple[Tensor, ...] = field(repr=False)
@@ -51,19 +52,30 @@ class Start:
     dice: torch.Generator | None = None
 
 
+@dataclass
+class Fixed:
+    """One look alone. x: the latents that the network is shown, (rows, channel, y, x); level, timestep: how much noise
+    they have, and what the network calls that; step: as which step those who listen are told of it."""
+
+    level: Level
+    timestep: float
+    x: Tensor
+    step: int = 0
+
+
 CURRENT: ContextVar[Sampling | None] = ContextVar("sampling", default=None)
 
 
 class Sampling:
     """One call.
 
-    words, branches: what the network reads, and in which order branches lie in its batch. fixed: one look is taken, at
-    this level, which the network calls so, at this latent (batch, channel, y, x), and no step; None: all steps.
+    words, branches: what the network reads, and in which order branches lie in its batch. fixed: this one look is
+    taken, and no step; None: all steps.
     """
 
     def __init__(self, pipeline: Any, family: Family, noise: Noise, words: Words, branches: tuple[str, ...],
                  half: bool, progress: Callable[[int, int], None] | None = None, start: Start | None = None,
-                 fixed: tuple[Level, float, Tensor] | None = None):
+                 fixed: Fixed | None = None):
         self.pipeline, self.family, self.noise, self.words, self.branches = pipeline, family, noise, words, branches
         self.half, self.progress, self.start, self.fixed = half, progress, start, fixed
         self.walked: list[Watched] = []
@@ -110,24 +122,30 @@ class Sampling:
     def look(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The network's forward: what it is shown and what it says are points."""
         bound = inspect.signature(original).bind(*args, **kwargs)
-        asked, name, step = bound.arguments, self.family.sample, len(self.walked)
+        asked, name = bound.arguments, self.family.sample
         if "img_ids" in asked:
             self.grid = tuple(int(n) + 1 for n in asked["img_ids"].reshape(-1, 3).amax(0)[1:])  # type: ignore[assignment]
         _, self.channels, *sides = self.as_map(asked[name]).shape
         self.sides = (sides[0], sides[1])
         if len(self.marks) == 1:
             self.marks += [time.perf_counter()] * 2
-        if step < self.first:
+        if len(self.walked) < self.first:
             return (self.blank(asked[name], getattr(self.pipeline, self.family.network)),)
         if self.fixed:
             self.put(asked)
         listener = HERE.listener
         if listener is None:
             return original(*bound.args, **bound.kwargs)
+        with torch.set_grad_enabled(self.fixed is not None and self.fixed.x.requires_grad):
+            return self.heard(listener, original, bound)
+
+    def heard(self, listener: Any, original: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
+        """A look with somebody listening."""
+        asked, name = bound.arguments, self.family.sample
         if isinstance(listener, Survey):
             listener.picture = self.picture
-        level = self.level(asked["timestep"].flatten()[0] * self.family.clock)
-        listener.move(step, level.t)
+        level = self.level(number(asked["timestep"]) * self.family.clock)
+        listener.move(self.fixed.step if self.fixed else len(self.walked), level.t)
         listener.among(("",))
         asked[name] = self.hear_latent(asked[name])
         listener.among(self.branches)
@@ -146,8 +164,8 @@ class Sampling:
         """The picture's sides in pixels."""
         return self.sides[0] * self.pipeline.vae_scale_factor, self.sides[1] * self.pipeline.vae_scale_factor
 
-    def level(self, timestep: Any) -> Level:
-        return self.fixed[0] if self.fixed else self.noise.level(len(self.walked), timestep)
+    def level(self, timestep: float) -> Level:
+        return self.fixed.level if self.fixed else self.noise.level(len(self.walked), timestep)
 
     def as_map(self, x: Tensor) -> Tensor:
         """(batch, channel, y, x), whether packed or not."""
@@ -164,13 +182,13 @@ class Sampling:
     def put(self, asked: dict[str, Any]) -> None:
         """Show the network the latent, and the time, of the one look."""
         assert self.fixed is not None
-        _, timestep, x = self.fixed
+        x, timestep = self.fixed.x, self.fixed.timestep
         old = asked[self.family.sample]
         if self.as_map(old).shape[1:] != x.shape[1:]:
             raise SettingError(f"the picture makes a latent of {tuple(x.shape[1:])}, and this pipeline would look at "
                                f"one of {tuple(self.as_map(old).shape[1:])}: give a picture of that size")
         asked[self.family.sample] = self.as_given(x).to(old).repeat(len(self.branches), *[1] * (old.dim() - 1))
-        asked["timestep"] = torch.full_like(asked["timestep"], timestep / self.family.clock)
+        asked["timestep"] = torch.full_like(torch.as_tensor(asked["timestep"]), timestep / self.family.clock)
 
     def hear_latent(self, x: Tensor) -> Tensor:
         """What the network is shown, once for all branches."""
@@ -200,7 +218,7 @@ class Sampling:
         """The scheduler's step, written down."""
         if len(self.walked) < self.first:
             return self.again(sample)
-        level = self.level(timestep)
+        level = self.level(number(timestep))
         x = self.noise.shown(self.as_map(sample).cpu(), level)
         denoised = self.noise.denoised(x, self.as_map(prediction).cpu(), level)
         heard = point("sampler.denoised", denoised, MAP)
@@ -211,7 +229,8 @@ class Sampling:
             raise Enough
         state, dice = state_of(self.pipeline.scheduler), tuple(g.get_state() for g in self.dice)
         out = original(prediction, timestep, sample, *args, **kwargs)
-        self.walked.append(Watched(len(self.walked), level.t, 0.0, x, denoised, x, level, sample.cpu(), state, dice))
+        self.walked.append(Watched(len(self.walked), level.t, 0.0, x, denoised, x, level, number(timestep),
+                                   sample.cpu(), state, dice))
         self.last = self.as_map(out[0]).cpu().double()
         self.marks[2] = time.perf_counter()
         if self.progress is not None:
@@ -223,7 +242,7 @@ class Sampling:
         assert self.progress is not None
         token = CURRENT.set(None)
         try:
-            with heard_by(None):
+            with heard_by(None), kept(self.pipeline), kept(self.pipeline.scheduler):
                 steps = getattr(self.pipeline, "num_timesteps", len(self.pipeline.scheduler.timesteps))
                 self.progress(len(self.walked), steps)
         finally:
@@ -249,6 +268,11 @@ class Sampling:
         assert self.last is not None
         ends = [(s.t, s.x) for s in self.walked[1:]] + [(0.0, self.last)]
         return [replace(step, next_t=t, next_x=x) for step, (t, x) in zip(self.walked, ends, strict=True)]
+
+
+def number(timestep: Any) -> float:
+    """A timestep, whether it comes as a number or in a tensor."""
+    return float(timestep.flatten()[0]) if isinstance(timestep, Tensor) else float(timestep)
 
 
 def state_of(owner: Any) -> dict[str, Any]:

@@ -73,15 +73,23 @@ def _marked(parts: Sequence[Piece]) -> list[str]:
 def _gathered(rows: list[tuple[Piece, ...]]) -> Said:
     """One token for each word. Tokenizers that cut a text into the same words share them; else each has its own."""
     spelled = [_words(row) for row in rows]
-    same = all([w.casefold() for w in ws] == [w.casefold() for w in spelled[0]] for ws in spelled)
+    longest = max(spelled, key=len)
+    same = all(_begins(ws, longest) for ws in spelled)
     first = [0 if same else sum(map(len, spelled[:k])) for k in range(len(rows))]
-    names = [START, *(spelled[0] if same else [w for ws in spelled for w in ws]), END, PAD]
+    names = [START, *(longest if same else [w for ws in spelled for w in ws]), END, PAD]
     there = {piece.text for row in rows for piece in row if piece.word is None}
     names = [name for k, name in enumerate(names) if 0 < k < len(names) - 2 or name in there]
     shift = int(START in there)
     of_piece = [names.index(piece.text) if piece.text in (START, END, PAD) and piece.word is None
                 else shift + first[k] + (piece.word or 0) for k, row in enumerate(rows) for piece in row]
     return Said(tuple(names), tuple(of_piece))
+
+
+def _begins(said: Sequence[str], whole: Sequence[str]) -> bool:
+    """Are these the whole's words, or as many of them as there was room for, the last perhaps cut?"""
+    folded = [word.casefold() for word in said], [word.casefold() for word in whole[:len(said)]]
+    cut = len(said) < len(whole) and bool(said) and folded[1][-1].startswith(folded[0][-1])
+    return folded[0] == folded[1] or (cut and folded[0][:-1] == folded[1][:-1])
 
 
 def _words(row: Sequence[Piece]) -> list[str]:
@@ -144,9 +152,10 @@ def _prepared(pipeline: Any, tokenizer: Any, text: str, more: Mapping[str, Any])
 def _cut(tokenizer: Any, text: str, length: int) -> list[Piece]:
     """A text as pieces. A byte-pair piece that ends a word says so; a SentencePiece one that begins a word does."""
     ids = tokenizer(text, padding="max_length", max_length=length, truncation=True).input_ids
+    unread = _unread(tokenizer, text, length)
     found: list[Piece] = []
     word, fresh, over = -1, True, False
-    for number, token in zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True):
+    for k, (number, token) in enumerate(zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)):
         if over:
             found.append(Piece(PAD))
         elif token == tokenizer.bos_token and not found:
@@ -155,10 +164,20 @@ def _cut(tokenizer: Any, text: str, length: int) -> list[Piece]:
             found.append(Piece(END))
             over = True
         else:
-            spelled = tokenizer.decode([number]).strip() or token.strip("▁")
+            spelled = unread.get(k) or tokenizer.decode([number]).strip() or token.strip("▁")
             sign = bool(spelled) and not any(c.isalnum() for c in spelled)
             space = bool(found) and found[-1].text == ""  # SentencePiece's mark by itself: the word has begun already
             word += not space and (fresh or sign or token.startswith("▁"))
             fresh = token.endswith("</w>") or sign
             found.append(Piece(spelled, word))
     return found
+
+
+def _unread(tokenizer: Any, text: str, length: int) -> dict[int, str]:
+    """What the text has where a tokenizer knows no piece for it, which is "<unk>" to the network."""
+    if not getattr(tokenizer, "is_fast", False):
+        return {}
+    read = tokenizer(text, max_length=length, truncation=True, return_offsets_mapping=True)
+    return {k: text[a:b].strip() for k, (number, (a, b)) in enumerate(zip(read.input_ids, read.offset_mapping,
+                                                                         strict=True))
+            if number == tokenizer.unk_token_id and b > a}

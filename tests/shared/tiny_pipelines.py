@@ -140,7 +140,7 @@ FAMILIES = tuple(BUILDERS)
 ALWAYS: dict[str, dict[str, Any]] = {
     "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": ROOM},
     "flux": {"height": 16, "width": 16, "max_sequence_length": ROOM},
-    "pixart": {"use_resolution_binning": False, "max_sequence_length": ROOM},
+    "pixart": {"use_resolution_binning": False, "max_sequence_length": ROOM, "clean_caption": False},
 }
 
 
@@ -173,6 +173,17 @@ def fresh(family: str, **more: Any) -> Any:
     pipeline = diffusers.DiffusionPipeline.from_pretrained(saved(family), **more)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+@functools.cache
+def shared(family: str) -> Any:
+    """One pipeline a family, for tests that leave it as it is."""
+    return fresh(family)
+
+
+def network_of(pipeline: Any) -> Any:
+    """Its denoiser."""
+    return getattr(pipeline, "unet", None) or pipeline.transformer
 
 
 def untouched(pipeline: Any, family: str, prompt: str = PROMPT, seed: int = 0, **more: Any) -> Any:
