@@ -103,7 +103,9 @@ class Reading:
     def of(self, branch: str) -> xr.DataArray:
         """The maps at the frames that are shown, (step, token, layer, head, y, x)."""
         if self._maps is None or self._maps[0] != branch:
-            self._maps = branch, of_branch(self.weights.isel(step=self.frames), branch, self.tokens)
+            every = len(self.frames) == self.weights.sizes["step"]  # as mostly: then nothing need be copied
+            weights = self.weights if every else self.weights.isel(step=self.frames)
+            self._maps = branch, of_branch(weights, branch, self.tokens)
         return self._maps[1]
 
     def shown(self, branch: str) -> xr.DataArray:

@@ -119,7 +119,10 @@ class Map(Layer):
 
     def data(self) -> bytes:
         low, high = self.ends()
-        return np.rint(np.clip((self.frames - low) / (high - low), 0, 1) * 255).astype(np.uint8).tobytes()
+        found = np.empty(self.frames.shape, np.uint8)
+        for k in range(len(found)):  # frame by frame: what is needed in between is small
+            found[k] = np.rint(np.clip((self.frames[k] - low) / (high - low), 0, 1) * 255)
+        return found.tobytes()
 
 
 @dataclass(frozen=True, eq=False)

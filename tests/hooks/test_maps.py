@@ -170,6 +170,14 @@ def test_rank_correlation_is_spearmans():
     assert tied == pytest.approx(np.corrcoef([1.5, 1.5, 3], [1, 2, 3])[0, 1])
 
 
+def test_ranks_are_scipys():
+    from scipy.stats import rankdata
+
+    values = np.random.default_rng(0).integers(0, 6, (5, 8)) / 3.0
+    assert np.array_equal(maps.ranks(values), rankdata(values.ravel()))
+    assert np.isnan(maps.rank_correlation(values, np.where(values > 1, np.nan, values)))
+
+
 def test_a_map_is_scaled_by_its_greatest():
     values = xr.DataArray(np.arange(8.0).reshape(2, 2, 2)).values
     assert np.allclose(maps.scaled(values, (0, 1, 2)).max(), 1) and not maps.scaled(np.zeros((2, 2))).any()
