@@ -19,7 +19,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from .listening import At, Here, Plan, Turn, Visitor, attached
+from .listening import At, Here, Plan, Turn, Visitor, attached, attached_to
 from .span import Span, check_span, within
 
 Edit = Callable[[Tensor, At], Any]
@@ -192,6 +192,11 @@ def checked(new: Any, old: Tensor, at: At) -> Tensor:
         raise EditError(f"{where} gave back {int((~torch.isfinite(new)).sum())} values that are no numbers "
                         "(NaN or infinite)")
     return new
+
+
+def edited(pipe: Any) -> tuple[str, ...]:
+    """The names and patterns of points that are edited here and now, in the order in which they came."""
+    return tuple(dict.fromkeys(p for a in attached_to(pipe) if isinstance(a, Edits) for p in a.what))
 
 
 @contextmanager

@@ -42,8 +42,12 @@ def _said(run: Run) -> str:
     """What a run is, beside its parent."""
     if run.parent is None:
         return repr(run)
-    changed = ", ".join(f"{k}={v!r}" for k, v in changes(run.parent.settings, run.settings).items())
-    return f"from step {run.branched_at}: {changed or 'no change'}"
+    changed = [f"{k}={v!r}" for k, v in changes(run.parent.settings, run.settings).items()]
+    if run.edited:
+        changed.append(f"edits of {', '.join(run.edited)}")
+    elif run.parent.edited:
+        changed.append(f"without the edits of {', '.join(run.parent.edited)}")
+    return f"from step {run.branched_at}: {', '.join(changed) or 'no change'}"
 
 
 def _lines(run: Run, me: Run, depth: int = 0) -> list[str]:

@@ -36,7 +36,8 @@ def save(run: Run, path: Path) -> Path:
         coords={"t": ("step", [s.t for s in run.walked])})
     settings = {f.name: getattr(run.settings, f.name) for f in fields(Settings)}  # an opened pipeline's has more
     about = {"settings": settings, "model": run.model, "tokens": list(run.tokens), "seconds": run.seconds,
-             "work": [run.evaluations, run.branches], "end": run.walked[-1].next_t, "points": list(run.recorded)}
+             "work": [run.evaluations, run.branches], "end": run.walked[-1].next_t, "points": list(run.recorded),
+             "edited": run.edited}
     groups = {"/walk": walk, **{f"/points/{i}": run.recorded[name].to_dataset(name="value")
                                 for i, name in enumerate(run.recorded)}}
     tree = xr.DataTree.from_dict(groups)
@@ -79,7 +80,7 @@ def open_run(path: Path, pipe: Any = None) -> Run:
     settings = about["settings"] | {"interval": tuple(about["settings"]["interval"])}
     recorded = {name: tree[f"points/{i}/value"].rename(name) for i, name in enumerate(about["points"])}
     return collect(pipe, Settings(**settings), tuple(about["tokens"]), walked, walk.image.values, about["seconds"],
-                   tuple(about["work"]), recorded, model=about["model"])
+                   tuple(about["work"]), recorded, model=about["model"], edits=tuple(about.get("edited", ())))
 
 
 def _joined(latents: list[torch.Tensor]) -> np.ndarray:

@@ -15,6 +15,7 @@ import torch
 import xarray as xr
 
 from ..diffusion.samplers import Step
+from ..hooks.edits import edited
 from ..hooks.take import picked
 from ..settings import SettingError, Settings
 from .family import Family, family
@@ -38,6 +39,7 @@ class Run:
     branches: pictures in each call: 2 where guidance compares two estimates, else 1.
     recorded: what was recorded, by the names of the points: see `__getitem__`.
     walked:   the steps as the sampler took them, in float64.
+    edited:   the names and patterns of the points that were edited when it was drawn.
     parent, branched_at: the run that this one branched off from, and at which step; None for none.
     """
 
@@ -52,6 +54,7 @@ class Run:
     branches: int
     recorded: Mapping[str, xr.DataArray] = field(repr=False)
     walked: tuple[Step, ...] = field(repr=False)
+    edited: tuple[str, ...] = ()
     parent: Run | None = field(default=None, repr=False)
     branched_at: int | None = None
     _pipe: Any = field(default=None, repr=False)
@@ -59,7 +62,8 @@ class Run:
 
     def __repr__(self) -> str:
         s = self.settings
-        return f"Run({s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, sampler={s.sampler!r})"
+        said = f"{s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, sampler={s.sampler!r}"
+        return f"Run({said}, edited={self.edited})" if self.edited else f"Run({said})"
 
     def __getitem__(self, pattern: str) -> xr.DataArray:
         """What was recorded at a point, or, on an axis `layer`, at all that a pattern picks.
@@ -117,6 +121,9 @@ class Run:
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
         """Rewind to the start of `step`, and draw only the tail anew. With no changes it ends in the same picture.
 
+        The edits that are attached now are those that act on the tail: what was drawn within a `with ex.edit(...)` and
+        is branched outside of it goes on without them. `tree` says so.
+
         Args:
             step: 0 to steps - 1.
             changes: any of `Settings` but steps, spacing and shift, which say where the steps lie. Another seed
@@ -159,8 +166,10 @@ class Run:
 
 def collect(pipe: Any, settings: Settings, tokens: tuple[str, ...], walked: list[Step], image: np.ndarray,
             seconds: dict[str, float], work: tuple[int, int], recorded: Mapping[str, xr.DataArray] | None = None,
-            branch: tuple[Run, int] | None = None, model: str | None = None) -> Run:
-    """Put the steps of one sampling into labelled arrays. work: evaluations, and branches in each."""
+            branch: tuple[Run, int] | None = None, model: str | None = None,
+            edits: tuple[str, ...] | None = None) -> Run:
+    """Put the steps of one sampling into labelled arrays. work: evaluations, and branches in each. edits: the points
+    that were edited; None: those that are edited here and now."""
 
     def label(tensors: list[torch.Tensor], t: list[float]) -> xr.DataArray:
         return xr.DataArray(torch.cat(tensors).float().numpy(), dims=("step", "channel", "y", "x"),
@@ -170,4 +179,4 @@ def collect(pipe: Any, settings: Settings, tokens: tuple[str, ...], walked: list
     denoised = label([s.denoised for s in walked], [s.t for s in walked])
     parent, at = branch or (None, None)
     return Run(settings, model or pipe.name, tokens, latents, denoised, image, seconds, *work, recorded or {},
-               tuple(walked), parent, at, pipe)
+               tuple(walked), edited(pipe) if edits is None else edits, parent, at, pipe)

@@ -98,6 +98,20 @@ def test_the_family_is_shown(pipe):
     assert run.tree().splitlines()[0].endswith("←")
 
 
+def test_a_run_says_that_it_was_edited_and_its_branch_that_it_was_not(pipe, tmp_path):
+    with ex.edit(pipe, {"up.0.skip": ex.Scale(0.0)}):
+        run = pipe(PROMPT, steps=5, seed=1)
+        same = run.branch(2)
+    without = run.branch(2)
+    assert run.edited == same.edited == ("up.0.skip",) and without.edited == ()
+    assert np.array_equal(same.latents, run.latents) and not np.array_equal(without.latents, run.latents)
+    lines = run.tree().splitlines()
+    assert "edited=('up.0.skip',)" in lines[0]
+    assert "from step 2: edits of up.0.skip" in lines[1]
+    assert "from step 2: without the edits of up.0.skip" in lines[2]
+    assert ex.Run.open(run.save(tmp_path / "run.nc")).edited == run.edited
+
+
 def test_in_a_notebook_the_family_is_a_tree_that_folds(pipe):
     run = pipe(PROMPT, steps=3, seed=1, negative="")
     child = run.branch(1, guidance=7)
