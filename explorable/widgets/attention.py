@@ -110,7 +110,7 @@ class TokenAttention(Explorable):
 
     def asked(self) -> Wish:
         return Wish(self.mode, self.prompt, self.seed, self.steps, self.guidance,
-                    Volume(self.loudness, self.unheard and self.loudness == 0))
+                    Volume(self.loudness, self.unheard and self.loudness == 0 and self.ours))
 
     def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
         known = self._known
@@ -132,7 +132,7 @@ class TokenAttention(Explorable):
     def _read_first(self, pipe: Pipeline, asked: Wish, progress: Progress) -> None:
         """The reading of a picture painted in few steps, where the whole takes a while."""
         self._few = None
-        if asked.mode == PAINTED and worth(asked.steps):
+        if asked.mode == PAINTED and self.ours and worth(asked.steps):
             self._few = few = read(pipe, replace(asked, steps=FEW), quiet(progress))
             sent = first_reading(few, self._branch(few), asked.steps)
             self.glance(lambda: self._to_stage(few, *sent, plays=not self.glanced))
@@ -150,8 +150,10 @@ class TokenAttention(Explorable):
         w = known.reading.weights
         heads = int(w.isel(step=0, branch=0, y=0, x=0, token=0).notnull().sum())
         what = "noise times" if known.drawing else "steps"
+        deaf = "" if self.ours else (" The text encoder of an opened pipeline has no points: it hears a silenced word, "
+                                     "and passes it on.")
         return (f"All {heads} heads of {w.sizes['layer']} layers at {w.sizes['step']} {what} are kept, in half "
-                f"precision: {w.nbytes / 1e6:.1f} MB.")
+                f"precision: {w.nbytes / 1e6:.1f} MB.{deaf}")
 
     def _waiting(self, known: Known) -> str | None:
         """The next word to be tried: the one on the screen if it is not done, for the reader may have gone on."""
@@ -162,7 +164,7 @@ class TokenAttention(Explorable):
         """Show what there is so far: the picture and its maps come first, then the chosen word's effect, then all."""
         self._known = known
         self._put(plays and not self.glanced)
-        self.glanced = False
+        self.glanced = ""
 
     @contextmanager
     def _placed(self) -> Iterator[None]:

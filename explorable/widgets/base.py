@@ -24,7 +24,7 @@ import traitlets as tr
 import xarray as xr
 
 from ..pipeline import Pipeline, load
-from ..settings import Settings, check
+from ..settings import SAMPLERS, SettingError, Settings, check
 from .first_look import SAID
 from .offline import page
 from .stage import Stage
@@ -47,8 +47,12 @@ def shipped(name: str) -> Pipeline:
 
 def refuse_setting(proposal: Any) -> Any:
     """For `tr.validate`: the value, if a run can be asked for it. Raises SettingError if not."""
-    check(replace(Settings(""), **{proposal["trait"].name: proposal["value"]}))
-    return proposal["value"]
+    name, value = proposal["trait"].name, proposal["value"]
+    if name != "sampler":
+        check(replace(Settings(""), **{name: value}))
+    elif value not in (known := proposal["owner"].samplers):
+        raise SettingError(f"sampler is {value!r}: choose one of {', '.join(known)}")
+    return value
 
 
 class Explorable(ipw.VBox):
@@ -72,8 +76,10 @@ class Explorable(ipw.VBox):
         self._asking = threading.Lock()
         self.error: Exception | None = None
         self.shown: Any = None
-        self.glanced = False  # what is on the stage is a first look, and no answer
+        self.glanced = ""  # while what is on the stage is a first look, and no answer: what it is called
         self._refuse_unknown(values)
+        if "sampler" in self.asks and self.traits()["sampler"].default() not in self.samplers:
+            values = {"sampler": self.samplers[0], **values}
         super().__init__(**values)
         self._status = ipw.HTML(layout=ipw.Layout(margin="0"))
         self._bar = ipw.FloatProgress(min=0, max=1, layout=ipw.Layout(width="100%", height="4px", margin="0"))
@@ -116,6 +122,17 @@ class Explorable(ipw.VBox):
     def pipe(self) -> Pipeline:
         """The pipeline that this explorable opens up."""
         return self._pipe or shipped(self.default_model)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the pipeline is of this package. Of others, opened by `ex.open`, less is known: how many steps they
+        take of those asked for, what their text encoder hears, what an examiner would say of their pictures."""
+        return self._pipe is None or isinstance(self._pipe, Pipeline)
+
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """The samplers that can be chosen."""
+        return tuple(SAMPLERS) if self._pipe is None else getattr(self._pipe, "samplers", tuple(SAMPLERS))
 
     @property
     def opened(self) -> str:
@@ -175,12 +192,12 @@ class Explorable(ipw.VBox):
         self._score.value = (f'<div class="ex-score"><span>{html.escape(name)}</span> <b>{html.escape(value)}</b> '
                              f'<span class="ex-help">{html.escape(note)}</span></div>')
 
-    def glance(self, put: Callable[[], None]) -> None:
+    def glance(self, put: Callable[[], None], called: str = SAID) -> None:
         """For `compute`: put a first look on the stage (see first_look.py), and say that the rest is on its way."""
         put()
-        self.glanced = True
+        self.glanced = called
         self.say(self._busily(), "busy")
-        self.see(f"This is {SAID}: the whole, with its score, is on its way.")
+        self.see(f"This is {called}; the whole, with its score, is on its way.")
 
     def close(self, timeout: float = 10) -> None:
         """Stop computing, and take everything off the page: no thread, no observer and no widget model is left.
@@ -265,7 +282,7 @@ class Explorable(ipw.VBox):
             check()
             self.shown, self.error = answer, None
             said = self.show(answer)
-            self.glanced = False
+            self.glanced = ""
             self.say(said)
         except Overtaken:
             raise
@@ -273,7 +290,7 @@ class Explorable(ipw.VBox):
             self.error = error
             if self.glanced and self.shown is not None:  # the last good answer comes back
                 self.show(self.shown)
-                self.glanced = False
+                self.glanced = ""
             self.say(_sentence(error), "error")
             if not isinstance(error, ValueError):
                 raise
@@ -283,7 +300,7 @@ class Explorable(ipw.VBox):
 
     def _busily(self) -> str:
         """What the status line says meanwhile."""
-        return f"{SAID[:1].upper()}{SAID[1:]}. {self.doing}" if self.glanced else self.doing
+        return f"{self.glanced[:1].upper()}{self.glanced[1:]}. {self.doing}" if self.glanced else self.doing
 
     def _progress(self, check: Check, noticeable: float, done: int, of: int) -> None:
         check()

@@ -138,7 +138,7 @@ class FlowPaths(Explorable):
     def compute(self, pipe: Pipeline | None, asked: Lab | Wish, progress: Progress) -> Flow | Wall:
         if isinstance(asked, Wish):
             if asked not in self._walls:
-                wall = pictures.draw(pictures.painters(self._pipe), asked, progress)
+                wall = pictures.draw(pictures.painters(self._pipe), asked, progress, self._first_pictures)
                 while len(self._walls) >= WALLS_KEPT:
                     self._walls.pop(next(iter(self._walls)))
                 self._walls[asked] = wall
@@ -150,6 +150,12 @@ class FlowPaths(Explorable):
             progress(0, 1)
             self._show_flow(flow)
         return replace(flow, scores=lab.scores(asked, progress), chosen=lab.chosen_error(asked))
+
+    def _first_pictures(self, wall: Wall) -> None:
+        """A wall that is not whole yet."""
+        plays, self._staged = not self.glanced, None
+        self.glance(lambda: self.stage.show(**pictures.recording(wall), plays=plays), f"what is there with "
+                    f"{pictures.counted(wall.drawn[-1])}, of {', '.join(map(str, pictures.STEPS))}")
 
     def show(self, answer: Flow | Wall) -> str:
         return self._show_wall(answer) if isinstance(answer, Wall) else self._show_flow(answer)
@@ -185,7 +191,7 @@ class FlowPaths(Explorable):
 
     def _show_wall(self, wall: Wall) -> str:
         if self._staged is not wall:
-            self.stage.show(**pictures.recording(wall))
+            self.stage.show(**pictures.recording(wall), plays=not self.glanced)
             self.chart.draw(picture_curves(wall.distance, self.stage.dark))
             self._staged = wall
         names, distance = wall.pictures.model.values.tolist(), wall.distance

@@ -17,6 +17,7 @@ STEPS = (1, 2, 4, 8, 20, 50)
 # It takes the picture and the noise apart and mixes them anew, which is right on every path while the estimate stands
 # still; on the straight path it is Euler's method. So no path is favoured.
 SAMPLER = "ddim"
+STILL_GREY = 128  # where a picture is still to be drawn
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,25 @@ class Painter:
 
 @dataclass(frozen=True, eq=False)
 class Wall:
-    """The pictures (model, steps, y, x, rgb) uint8, and the guidance that each model had."""
+    """The pictures (model, steps, y, x, rgb) uint8, and the guidance that each model had.
+
+    there: (model, steps), which pictures are drawn; the others are grey. Of a whole wall, all.
+    """
 
     wish: Wish
     pictures: xr.DataArray
     guidance: dict[str, float]
+    there: np.ndarray
+
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """The numbers of steps at which every model's picture is there."""
+        return tuple(n for n, there in zip(STEPS, self.there.all(0).tolist(), strict=True) if there)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all pictures are there."""
+        return bool(self.there.all())
 
     @property
     def distance(self) -> xr.DataArray:
@@ -61,35 +76,55 @@ def painters(pipe: Pipeline | None) -> dict[str, Painter]:
     return {name: Painter(lambda name=name: shipped(name), own_guidance(name)) for name in chosen()[0]}  # type: ignore[misc]
 
 
-def draw(painting: Mapping[str, Painter], wish: Wish, progress: Progress) -> Wall:
-    """Every painter's picture at each number of steps, all from the noise of the same seed.
+def draw(painting: Mapping[str, Painter], wish: Wish, progress: Progress,
+         so_far: Callable[[Wall], None] = lambda wall: None) -> Wall:
+    """Every painter's picture at each number of steps, all from the noise of the same seed: few steps first, so that
+    soon there is something of each. so_far: hears of the wall when all have come to one more number of steps.
 
     Raises:
         SettingError, UnknownWordError, PromptTooLongError: a wish that cannot be drawn.
     """
     check(Settings(wish.prompt, guidance=GUIDANCE if wish.guidance is None else wish.guidance, seed=wish.seed))
-    pictures, done, of, guidance = [], 0, len(painting) * sum(STEPS), wished(painting, wish)
-    for name, painter in painting.items():
-        pipe, w = painter.open(), guidance[name]
-        for steps in STEPS:
-            run = pipe(wish.prompt, steps=steps, guidance=w, seed=wish.seed, sampler=SAMPLER,
-                       progress=lambda k, _, before=done: progress(before + k, of))  # type: ignore[misc]
-            pictures.append(run.image)
+    wall, done, of = None, 0, len(painting) * sum(STEPS)
+    for j, steps in enumerate(STEPS):
+        for k, (name, painter) in enumerate(painting.items()):
+            run = painter.open()(wish.prompt, steps=steps, guidance=wished(painting, wish)[name], seed=wish.seed,
+                                 sampler=SAMPLER, progress=lambda i, _, before=done: progress(before + i, of))  # type: ignore[misc]
+            wall = wall or _blank(painting, wish, run.image.shape)
+            wall.pictures[k, j] = run.image
+            wall.there[k, j] = True
             done += steps
-    shape = (len(painting), len(STEPS), *pictures[0].shape)
-    return Wall(wish, xr.DataArray(np.reshape(pictures, shape), dims=("model", "steps", "y", "x", "rgb"),
+        if wall is not None and not wall.whole:
+            so_far(wall)
+    if wall is None:
+        raise ValueError("there is no model to draw with")
+    return wall
+
+
+def _blank(painting: Mapping[str, Painter], wish: Wish, shape: tuple[int, ...]) -> Wall:
+    """A wall without pictures, of this shape each."""
+    pictures = np.full((len(painting), len(STEPS), *shape), STILL_GREY, np.uint8)
+    return Wall(wish, xr.DataArray(pictures, dims=("model", "steps", "y", "x", "rgb"),
                                    coords={"model": list(painting), "steps": list(STEPS), "rgb": list("rgb")}),
-                guidance)
+                wished(painting, wish), np.zeros(pictures.shape[:2], bool))
+
+
+def counted(steps: int) -> str:
+    """A number of steps in words."""
+    return f"{steps} step{'s' * (steps > 1)}"
 
 
 def recording(wall: Wall) -> dict:
-    """What the stage is given: for each model a picture that follows the slider, and all its pictures in a row."""
-    names = wall.pictures.model.values.tolist()
+    """What the stage is given: for each model a picture that follows the slider, and all its pictures in a row. Where
+    one is still to be drawn, the slider shows the last that there is, and the row is grey."""
+    names, drawn = wall.pictures.model.values.tolist(), wall.drawn
+    picks = [min(j, len(drawn) - 1) for j in range(len(STEPS))]
     layers, panels = [], []
     for k, name in enumerate(names):
-        frames = np.ascontiguousarray(wall.pictures[k].values)
+        frames = wall.pictures[k].values
         row = np.concatenate(list(frames), axis=1)  # (128, 6 * 128, 3)
-        layers += [Layer(name, name, frames, f"guidance {wall.guidance[name]:g}"),
+        frames = np.ascontiguousarray(frames[: len(drawn)])
+        layers += [Layer(name, name, frames, f"guidance {wall.guidance[name]:g}", picks=None if wall.whole else picks),
                    Layer(f"{name}, all", f"{name}, all", row, axes=())]
         panels.append(Panel(name, (name,), name, at=(k + 1, 1, 1, 1)))
     if len(names) > 1:  # with one alone, the stage's own strip of thumbnails is enough
@@ -97,7 +132,8 @@ def recording(wall: Wall) -> dict:
                          at=(1, k + 2, len(names), 1)) for k, name in enumerate(names)]
     else:
         layers = layers[:1]
-    return {"layers": layers, "captions": [f"{n} step{'s' * (n > 1)}" for n in STEPS], "panels": panels,
+    captions = [counted(n) if n in drawn else f"{counted(n)}: still being drawn; this is of {drawn[-1]}" for n in STEPS]
+    return {"layers": layers, "captions": captions, "panels": panels,
             "columns": len(names), "strip": names[0] if len(names) == 1 else "", "file_name": "few-steps"}
 
 

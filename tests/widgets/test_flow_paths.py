@@ -378,6 +378,33 @@ def test_models_hang_side_by_side(made: Make, few: tuple[int, ...], monkeypatch:
     assert "Each model draws" in flow._seen.value and "tiny-dit at guidance 1" in status(flow)
 
 
+def test_few_steps_come_first_model_by_model(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
+    pipes = [tiny(), tiny("dit", "linear")]
+    monkeypatch.setattr(pictures, "painters", lambda pipe: {
+        p.name: pictures.Painter(lambda p=p: p, 1.0) for p in pipes})
+    monkeypatch.setattr(FlowPaths, "pipe", None)
+    flow = made(mode="points")
+    before, came = flow.shown, []
+    stage = flow.stage
+
+    def arrived(change: object) -> None:
+        sent = np.frombuffer(stage.buffers[0], np.uint8).reshape(stage.layers[0]["shape"])
+        came.append((stage.captions, stage.layers[0]["picks"], stage.plays, sent, flow.shown is before))
+
+    stage.observe(arrived, names="arrival")
+    flow.prompt, flow.mode = "a red car", "pictures"
+    flow.wait(300)
+    last = flow.data.pictures.sel(model="tiny-unet").values
+    assert [captions for captions, *_ in came] == [
+        ["1 step", "4 steps: still being drawn; this is of 1", "5 steps: still being drawn; this is of 1"],
+        ["1 step", "4 steps", "5 steps: still being drawn; this is of 4"], ["1 step", "4 steps", "5 steps"]]
+    assert [picks for _, picks, *_ in came] == [[0, 0, 0], [0, 1, 1], None]
+    assert [plays for _, _, plays, *_ in came] == [True, False, False]
+    for k, (*_, sent, kept) in enumerate(came):
+        assert np.array_equal(sent, last[: k + 1]) and kept == (k < 2), "only the whole is an answer"
+    assert flow.shown.whole and "still" not in flow._status.value + flow._seen.value
+
+
 def test_every_denoiser_of_the_zoo_is_there():
     found = pictures.painters(None)
     assert list(found) == chosen()[0]
