@@ -52,7 +52,7 @@ class Wall:
     @property
     def drawn(self) -> tuple[int, ...]:
         """The numbers of steps at which every model's picture is there."""
-        return tuple(n for n, there in zip(STEPS, self.there.all(0).tolist(), strict=True) if there)
+        return tuple(n for k, n in enumerate(STEPS) if self.there[:, k].all())
 
     @property
     def whole(self) -> bool:
