@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
@@ -93,11 +93,11 @@ class Survey:
 class PointTable:
     """All points of a pipeline, in the order in which they are reached. Iterable; a tree in notebooks.
 
-    steps: of the run that the sizes are given for.
+    steps: of the run that the sizes are given for. elsewhere: points that it does not come by, and which runs do.
     """
 
-    def __init__(self, points: Iterable[Point], steps: int = 20):
-        self.points, self.steps = tuple(points), steps
+    def __init__(self, points: Iterable[Point], steps: int = 20, elsewhere: Mapping[str, str] | None = None):
+        self.points, self.steps, self.elsewhere = tuple(points), steps, elsewhere or {}
 
     def __iter__(self) -> Iterator[Point]:
         return iter(self.points)
@@ -118,6 +118,10 @@ class PointTable:
         for pattern in patterns:
             found = {p.name for p in self.points if fnmatchcase(p.name, pattern)}
             if not found:
+                for name, where in self.elsewhere.items():
+                    if fnmatchcase(name, pattern):
+                        raise UnknownPointError(f"this run does not come by {name!r}, which {pattern!r} asks for: "
+                                                f"{where}")
                 names = [p.name for p in self.points]
                 near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
                 raise UnknownPointError(f"no point is called {pattern!r}; the nearest: {', '.join(near)}; "

@@ -59,7 +59,8 @@ class ConvBlock(nn.Module):
 
 
 class VAE(nn.Module):
-    """Encoder and decoder. Pictures are (batch, 3, 128, 128) in [-1, 1]. Points: vae.decoder.K (channel, y, x)."""
+    """Encoder and decoder. Pictures are (batch, 3, 128, 128) in [-1, 1]. Points: vae.encoder.K and
+    vae.decoder.K (channel, y, x), behind each layer."""
 
     shift: Tensor
     scale: Tensor
@@ -94,7 +95,7 @@ class VAE(nn.Module):
 
     def distribution(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the raw latents, each (batch, 4, 16, 16)."""
-        mean, log_variance = self.encoder(pictures).chunk(2, dim=1)
+        mean, log_variance = _through(self.encoder, "vae.encoder", pictures).chunk(2, dim=1)
         return mean, log_variance.clamp(-12, 4)
 
     def encode(self, pictures: Tensor) -> Tensor:
@@ -103,7 +104,11 @@ class VAE(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (batch, 4, 16, 16) to pictures (batch, 3, 128, 128), about [-1, 1]."""
-        x = latents * self.scale + self.shift
-        for k, layer in enumerate(self.decoder):
-            x = point(f"vae.decoder.{k}", layer(x), "channel y x")
-        return x
+        return _through(self.decoder, "vae.decoder", latents * self.scale + self.shift)
+
+
+def _through(layers: nn.Sequential, way: str, x: Tensor) -> Tensor:
+    """x behind the last layer; behind each there is a point."""
+    for k, layer in enumerate(layers):
+        x = point(f"{way}.{k}", layer(x), "channel y x")
+    return x

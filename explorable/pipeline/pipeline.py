@@ -40,6 +40,10 @@ from ..zoo.networks import load_classifier
 
 DECODED_AT_ONCE = 16  # pictures: a long recording must not need a lot of memory
 LATENT = (4, 16, 16)
+GUIDED, TAUGHT, ENCODED = "sampler.difference", "classifier.", "vae.encoder."
+SPECIAL = {GUIDED: "only where guidance is neither 0 nor 1 are two estimates compared",
+           TAUGHT: "only with a target is the classifier asked: pipe(prompt, target=…, pull=…)",  # not every run's
+           ENCODED: "only a picture that is there already is encoded: pipe.inspect(image, prompt)"}
 
 
 def patterns(record: str | Sequence[str]) -> tuple[str, ...]:
@@ -147,18 +151,24 @@ class Pipeline:
         settings = check(Settings(prompt, steps=1, guidance=1.0, seed=seed))
         self.read(settings)
         tape = Tape(patterns(record))
-        with torch.inference_mode(), self.heard([prompt], settings, own=tape):
+        with torch.inference_mode(), self.heard([prompt], settings, own=tape, encodes=True):
+            latent = self.encode(image[None]).double()
             denoise = self.denoiser_for([prompt], settings)
-            x = self.path.alpha(t) * self.encode(image[None]).double() + self.path.sigma(t) * start_noise(
-                settings.seed, LATENT)[None]
+            x = self.path.alpha(t) * latent + self.path.sigma(t) * start_noise(settings.seed, LATENT)[None]
             denoise(x, t)
         return tape.last
 
     def points(self, steps: int = 20, taught: bool = True) -> PointTable:
-        """Every point that a guided run comes by, with what a recording of `steps` steps would take. taught: with
-        those of the classifier, which only runs with a target come by."""
-        points = self._surveyed if taught else (p for p in self._surveyed if not p.name.startswith("classifier."))
-        return PointTable(points, steps)
+        """Every point there is, with what a recording of `steps` guided steps would take. taught: with those of
+        the classifier, which only runs with a target come by, and of the encoder, which only `inspect` does."""
+        return self._points(steps, *SPECIAL if taught else (GUIDED,))
+
+    def _points(self, steps: int, *special: str) -> PointTable:
+        """The points of a run that comes by these parts of SPECIAL, beside what all come by."""
+        others = {part: why for part, why in SPECIAL.items() if part not in special}
+        found = {p.name: next((part for part in others if p.name.startswith(part)), None) for p in self._surveyed}
+        return PointTable((p for p in self._surveyed if found[p.name] is None), steps,
+                          {name: others[part] for name, part in found.items() if part is not None})
 
     @functools.cached_property
     def _surveyed(self) -> tuple:
@@ -167,13 +177,14 @@ class Pipeline:
         target = self.classifier.words[0] if "classifier" in names() else None
         settings = Settings(self.vocabulary[0], steps=2, guidance=2.0, target=target, pull=1.0 if target else 0.0)
         with torch.inference_mode(), heard_by(survey):
+            self.encode(np.zeros((1, 128, 128, 3), np.uint8))
             step = next(self.walk(self.denoiser_for([settings.prompt], settings), settings, [0]))
             self._move_out()
             self.decode(step.next_x.numpy())
         return tuple(survey.found.values())
 
     def heard(self, prompts: list[str], settings: Settings, first: int = 0, own: Tape | None = None,
-               ) -> AbstractContextManager[None]:
+              encodes: bool = False) -> AbstractContextManager[None]:
         """What is attached to this pipeline, and a tape of the run's own, listening; nobody where there is nothing.
 
         Raises:
@@ -185,7 +196,8 @@ class Pipeline:
         branches, blank = self._branches(prompts, settings), settings.negative or ""
         texts = {"uncond": {blank}, "cond": set(prompts)}
         tokens = {b: tuple(self.text.tokenizer.labels(*texts[b])) if len(texts[b]) == 1 else () for b in branches}
-        points = self.points(taught=bool(settings.target))
+        passes = {GUIDED: len(branches) > 1, TAUGHT: bool(settings.target), ENCODED: encodes}
+        points = self._points(settings.steps, *(part for part, comes_by in passes.items() if comes_by))
         return heard_by(Listening(attachments, Plan(points, settings.steps, len(prompts), tokens, first)))
 
     def _move_out(self) -> None:

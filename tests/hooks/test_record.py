@@ -434,8 +434,26 @@ def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
     run = unet(PROMPT, record=["classifier.*"], **taught)
     assert run["classifier.logits"].dims == ("step", "word")
     assert same(run, unet(PROMPT, **taught))
-    with pytest.raises(ex.UnknownPointError, match="classifier"):
+    with pytest.raises(ex.UnknownPointError, match=r"pipe\(prompt, target="):
         unet(PROMPT, steps=2, record=["classifier.*"])
     with ex.edit(unet, {"classifier.logits": ex.Ablate()}):
         silent = unet(PROMPT, **taught)
     assert same(silent, unet(PROMPT, steps=2)), "a teacher that says nothing pushes nowhere"
+
+
+def test_the_encoder_is_heard_where_a_picture_is_looked_at(unet):
+    image = unet(PROMPT, steps=1).image
+    names = [p.name for p in unet.points() if p.name.startswith("vae.encoder.")]
+    take = unet.inspect(image, PROMPT, record=["vae.encoder.*", "*.cross.weights"])
+    assert take[names[0]].dims == ("channel", "y", "x") and len(names) == len(unet.vae.encoder)
+    mean = take[names[-1]].values[: unet.vae.config.channels]
+    shift, scale = (v.numpy()[0] for v in (unet.vae.shift, unet.vae.scale))
+    assert np.allclose((mean - shift) / scale, unet.encode(image[None])[0], atol=1e-5)
+    with pytest.raises(ex.UnknownPointError, match=r"pipe\.inspect"):
+        unet(PROMPT, steps=1, record=["vae.encoder.*"])
+
+
+@pytest.mark.parametrize("guidance", [0, 1])
+def test_a_difference_is_refused_where_nothing_is_compared(unet, guidance):
+    with pytest.raises(ex.UnknownPointError, match="neither 0 nor 1"):
+        unet(PROMPT, steps=1, guidance=guidance, record=["sampler.difference"])
