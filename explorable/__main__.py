@@ -69,8 +69,11 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
         for known, (_, _, claim) in MEASURES.items():
             typer.echo(f"{known:{max(map(len, MEASURES))}} {claim}")
         return
-    if on_card and (name not in ON_CARD or quick):
-        raise ValueError(f"--card is for the whole of {', '.join(ON_CARD)}")
+    special = [option for option, value in (("quick", quick or None), ("steps", steps), ("guidance", guidance),
+                                            ("sampler", sampler), ("prompts", prompts)) if value is not None]
+    if on_card and (name not in ON_CARD or special):
+        given = f", as it stands: leave out --{', --'.join(special)}" if special else ""
+        raise ValueError(f"--card is for the whole of {', '.join(ON_CARD)}{given}")
     asked = {"quick": quick or None, "model": model, "steps": steps, "guidance": guidance, "sampler": sampler,
              "prompts": prompts}
     table = measure(name, **{option: value for option, value in asked.items() if value is not None})

@@ -41,3 +41,13 @@ def test_an_option_that_a_measure_does_not_have_is_refused_in_words(arguments):
 def test_a_count_is_a_whole_number_and_enough(value):
     with pytest.raises(ValueError, match=r"^prompts is .*: choose a whole number, 1 or more$"):
         at_least(1, prompts=value)
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (("exam", "--quick"), "leave out --quick"), (("exam", "--prompts", "1", "--steps", "1"), "--steps, --prompts"),
+    (("exam", "--guidance", "2"), "leave out --guidance"), (("steps",), "is for the whole of")])
+def test_a_card_takes_no_table_of_another_exam(arguments, says, monkeypatch):
+    monkeypatch.setattr("explorable.measure.measure", lambda *a, **k: pytest.fail("it was measured"))
+    monkeypatch.setattr("explorable.zoo.annotate", lambda *a, **k: pytest.fail("it was written"))
+    done = run(*arguments, "--card")
+    assert done.exit_code == 2 and says in done.output
