@@ -32,7 +32,8 @@ LOW, MID, HIGH = (np.array(c, np.float32) for c in ((0, 90, 160), (246, 246, 246
 
 @dataclass(frozen=True)
 class Stage:
-    """One place of the U. name: its own; point: where it is recorded; side: places a side; channels: of a place.
+    """One place of the U. name: its own; point: where it is recorded; side: places a side; channels: of a place; unit:
+    the number of its unit on the way up, where each has a skip of its own.
 
     kind: "inlet", "down", "middle", "skip", "backbone", "up" or "prediction". level: 0 at the finest; the middle lies
     below all levels.
@@ -44,6 +45,12 @@ class Stage:
     level: int
     side: int
     channels: int
+    unit: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What a skip or a backbone is called on the page: its kind, its places, and the unit that it belongs to."""
+        return f"{self.kind} {self.side} × {self.side}" + ("" if self.unit is None else f", unit {self.unit}")
 
 
 def unet_stages(points: Iterable[Point]) -> dict[str, Stage]:
@@ -55,7 +62,7 @@ def unet_stages(points: Iterable[Point]) -> dict[str, Stage]:
     places: dict[str, tuple[str, Point]] = {}
     for p in points:
         unit = UNIT.fullmatch(p.name)
-        bridge = re.fullmatch(r"up\.\d+\.(skip|backbone)", p.name)
+        bridge = re.fullmatch(r"up\.\d+\.(?:\d+\.)?(skip|backbone)", p.name)
         if unit:
             places[unit[1]] = (unit[1].split(".")[0], p)  # the last of a unit's sums is what it gives out
         elif bridge or p.name in ENDS:
@@ -66,10 +73,14 @@ def unet_stages(points: Iterable[Point]) -> dict[str, Stage]:
                          "take a U-Net, such as ex.load('unet-flow')")
     found = {}
     for name, (kind, p) in places.items():
-        numbers = re.findall(r"\d+", name)
-        level = int(numbers[0]) if numbers else max(levels) + 1 if kind == "middle" else 0
+        numbers = [int(n) for n in re.findall(r"\d+", name)]
+        level = numbers[0] if numbers else max(levels) + 1 if kind == "middle" else 0
         size = dict(zip(p.axes, p.shape, strict=True))
-        found[name] = Stage(name, p.name, kind, level, size["y"], size["channel"])
+        if size["y"] != size["x"]:
+            raise ValueError("the X-ray draws square pictures, and this network paints others: open the pipeline with "
+                             "one height and width, as in ex.open(pipeline, height=512, width=512)")
+        of_unit = numbers[1] if kind in ("skip", "backbone") and len(numbers) == 2 else None
+        found[name] = Stage(name, p.name, kind, level, size["y"], size["channel"], of_unit)
     return found
 
 
@@ -182,8 +193,17 @@ def look_inside(pipe: Any, stages: Mapping[str, Stage], looks: Looks, edits: Cha
     Raises:
         UnknownPointError, SettingError and the rest, as in editing and drawing.
     """
+    return seen_inside(listened(pipe, stages, edits, **wish), stages, looks)
+
+
+def listened(pipe: Any, stages: Mapping[str, Stage], edits: Changes | None = None, **wish: Any) -> Run:
+    """Draw a picture with all stages recorded: the first half of `look_inside`."""
     with edit(pipe, dict(edits)) if edits else nullcontext():
-        run = pipe(record=[s.point for s in stages.values()], **wish)
+        return pipe(record=[s.point for s in stages.values()], **wish)
+
+
+def seen_inside(run: Run, stages: Mapping[str, Stage], looks: Looks) -> Inside:
+    """What is seen of a run that has all stages recorded: the other half."""
     tiles, energies = {}, {}
     for name, stage in stages.items():
         values = activations(run[stage.point])

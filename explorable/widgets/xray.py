@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -14,20 +14,20 @@ import xarray as xr
 
 from ..figures.xray import spectra
 from ..pipeline import Pipeline
-from ..run.sight import sight
 from ..run.spectrum import FINE
-from ..run.xray import Changes, Looks, Stage, fades, look_inside, unet_stages
+from ..run.xray import Stage, unet_stages
 from ..settings import GUIDANCE, Settings
 from .base import Explorable, Progress, refuse_setting
 from .chart import Chart
+from .first_look import FEW, SAID, nearest, stretched, worth
 from .stage import Stage as Screen
-from .xray_answer import DRAWN, Wish, XRay, called, check_unit, dataset, looked, said, spectra_of, step_table
+from .xray_answer import DRAWN, Wish, XRay, check_unit, dataset, looked, said, spectra_of, step_table
 from .xray_controls import fader_rows, wish_row
 from .xray_stage import AXES, Seen, Unit, layers_of, panels_of
-from .xray_verdict import in_words, told, verdicts_on
+from .xray_verdict import in_words, told
+from .xray_work import Work
 
 LOUDEST = 10.0
-QUICK = 6  # steps of the first preview
 
 
 class UNetXRay(Explorable):
@@ -62,7 +62,7 @@ class UNetXRay(Explorable):
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
         super().__init__(pipe, **values)
         self._stages: dict[str, Stage] = {}
-        self._kept: dict[str, tuple[Any, Any]] = {}  # what was computed last: for which wish, and what
+        self._work, self._first = Work(), Work()  # what was computed last: of answers, and of first looks at them
         self.stage = Screen(waiting="The network is being opened …")
         self.chart = Chart()
         self._knobs = ipw.VBox()  # one fader for each skip and backbone, once the network is known
@@ -105,59 +105,22 @@ class UNetXRay(Explorable):
         self._stages = stages
         check_unit(asked.unit, stages)
         pipe.points().match([*asked.faders, *asked.swapped])
-        of = 3 * asked.settings.steps + 4
+        few: XRay | None = None
+        if worth(asked.settings.steps) and (self.shown is None or self.shown.wish.changes != asked.changes):
+            few = self._first.first_look(pipe, stages, asked, progress)
+            self.glance(functools.partial(self._put_on_stage, few))
 
-        def keep(name: str, key: Any, make: Callable[[], Any]) -> Any:
-            if name not in self._kept or self._kept[name][0] != key:
-                self._kept[name] = (key, make())
-            return self._kept[name][1]
+        def picture(previews: np.ndarray) -> None:
+            if few is not None:
+                self.glance(lambda: self._put_on_stage(few, previews), f"the edited picture, and of all else {SAID}")
 
-        def draw(looks: Looks, edits: Changes, done: int) -> Seen:
-            inside = look_inside(pipe, stages, looks, edits, progress=lambda k, _: progress(done + k, of),
-                                 **called(asked.settings))
-            previews = pipe.decode(inside.run.denoised.values)
-            return Seen(inside, np.concatenate([previews[:-1], inside.run.image[None]]))
+        def pictures(untouched: Seen, edited: Seen) -> None:
+            felt = np.zeros(edited.inside.run.latents.shape[-2:])
+            if few is not None:
+                self.glance(lambda: self._put_on_stage(XRay(stages, untouched, edited, felt, asked)),
+                            "all but where the unit looks, and what the examiner says")
 
-        self._preview(pipe, asked, progress)
-        # The looks belong to the untouched run: both runs are seen through them, and their colours can be compared.
-        looks, untouched = keep("untouched", asked.settings, lambda: (made := Looks(), draw(made, {}, 0)))
-        donor = keep("donor", (asked.settings, asked.donor, asked.swapped), lambda: self._given(
-            pipe, asked, lambda k, _: progress(asked.settings.steps + k, of))) if asked.swapped else None
-        edits = fades(asked.faders, asked.spans, asked.swapped, donor)
-        edited = keep("edited", asked.changes, lambda: draw(looks, edits, 2 * asked.settings.steps)
-                      ) if edits else untouched
-        unit = asked.unit
-        felt = keep("felt", (asked.changes, unit), lambda: sight(
-            pipe, edited.inside.run, unit.step, stages[unit.stage].point, unit.row, unit.column, edits))
-        verdicts = keep("verdicts", asked.changes, lambda: verdicts_on(untouched.image, edited.image))
-        progress(of, of)
-        return XRay(stages, untouched, edited, felt, asked, verdicts)
-
-    def _preview(self, pipe: Pipeline, asked: Wish, progress: Progress) -> None:
-        """A first picture in few steps, where the whole answer takes a while: what is shown keeps its other parts."""
-        shown: XRay | None = self.shown
-        steps = asked.settings.steps
-        if shown is None or asked.swapped or steps <= 2 * QUICK or asked.changes == shown.wish.changes or (
-                len(shown.untouched.previews) != steps):
-            return
-        quick = called(replace(asked.settings, steps=QUICK))
-        spans = {n: (round(a * QUICK / steps), round(b * QUICK / steps)) for n, (a, b) in asked.spans.items()}
-        edits = fades(asked.faders, spans)
-
-        def fast(seen: Seen, edits: Changes) -> Seen:
-            image = look_inside(pipe, {}, Looks(), edits, progress=lambda *_: progress(0, 1), **quick).run.image
-            return replace(seen, previews=np.broadcast_to(image, seen.previews.shape))
-
-        untouched = shown.untouched if asked.settings == shown.wish.settings else fast(shown.untouched, {})
-        edited = fast(shown.edited, edits) if edits else replace(shown.edited, previews=untouched.previews)
-        self._put_on_stage(replace(shown, edited=edited, untouched=untouched, verdicts=(), first=True))
-
-    def _given(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Any:
-        """What the other prompt's run has at the skips that are swapped."""
-        if not asked.donor.strip():
-            raise ValueError("there is no prompt to take skips from: write one, or swap no skip")
-        return pipe(**{**called(asked.settings), "prompt": asked.donor}, record=list(asked.swapped),
-                    progress=progress).recorded
+        return self._work.answer(pipe, stages, asked, progress, picture, pictures)
 
     def show(self, answer: XRay) -> str:
         if not self._knobs.children:
@@ -172,15 +135,24 @@ class UNetXRay(Explorable):
                    f"{answer.moved:.3f} (root mean square, 1 is black to white).")
         return ""
 
-    def _put_on_stage(self, answer: XRay) -> None:
+    def _put_on_stage(self, answer: XRay, previews: np.ndarray | None = None) -> None:
+        """Send an answer, or a first look at it. previews: what the edited run believed, where that is there before."""
         unit, steps = answer.wish.unit, answer.wish.settings.steps
-        parts = answer.stages, answer.untouched, answer.edited
+        parts, times = (answer.stages, answer.untouched, answer.edited), answer.untouched.inside.run.denoised.t.values
         notes = dict(zip(("untouched", "edited"), map(in_words, answer.verdicts), strict=False))
-        panels, columns = panels_of(*parts, unit, {"edited": "a first preview"} if answer.first else notes)
-        times = answer.untouched.inside.run.denoised.t.values
-        self.stage.show(layers_of(*parts, answer.felt, unit), [f"step {k} of {steps}, t = {t:.2f}" for k, t in
-                                                               enumerate(times)],
-                        file_name="u-net-x-ray", axes=AXES, panels=panels, columns=columns,
+        layers = layers_of(*parts, answer.felt, unit)
+        captions = [f"step {k} of {len(times)}, t = {t:.2f}" for k, t in enumerate(times)]
+        if len(times) != steps:
+            picks = nearest(range(steps), steps, FEW - 1)
+            layers, captions = stretched(layers, picks), [f"{SAID}: {captions[k]}" for k in picks]
+            notes = dict.fromkeys(("untouched", "edited"), SAID)
+        if previews is not None:
+            layers = [replace(layer, frames=previews, picks=None) if layer.name == "picture edited" else layer
+                      for layer in layers]
+            captions = [f"step {k} of {steps}; all but the edited picture is {SAID}" for k in range(steps)]
+            del notes["edited"]
+        panels, columns = panels_of(*parts, unit, notes)
+        self.stage.show(layers, captions, file_name="u-net-x-ray", axes=AXES, panels=panels, columns=columns,
                         plays=self.stage.arrival == 0)
 
     def _draw_chart(self) -> None:

@@ -48,7 +48,6 @@ class XRay:
     felt: np.ndarray
     wish: Wish
     verdicts: tuple[Verdict, ...] = ()
-    first: bool = False  # a first preview: the rest follows
 
     @property
     def moved(self) -> float:
@@ -79,10 +78,12 @@ def said(answer: XRay) -> str:
     for name, by in wish.faders.items():
         if by != 1:
             stage = stages.get(name)
-            called_so = f"{stage.kind} {stage.side} × {stage.side}" if stage else name
+            called_so = stage.label if stage else name
             done.append(f"{called_so} is at {by:g}{_steps(wish.spans.get(name))}")
-    carried = " and ".join(f"{100 * float(share.mean()):.0f}% at {stages[n].side} × {stages[n].side}"
-                           for n, share in shares.items())
+    by_side: dict[int, list[float]] = {}  # where a level has several, their mean
+    for n, share in shares.items():
+        by_side.setdefault(stages[n].side, []).append(float(share.mean()))
+    carried = " and ".join(f"{100 * sum(some) / len(some):.0f}% at {side} × {side}" for side, some in by_side.items())
     return (f"{'Edited: ' + '; '.join(done) if done else 'Nothing is edited'}. Of the energy that enters the way up, "
             f"skips carry {carried}, averaged over the steps.")
 

@@ -14,7 +14,8 @@ from explorable.run.spectrum import fine_share
 from explorable.run.xray import unet_stages
 from explorable.widgets import xray_verdict
 from explorable.widgets.base import _below
-from explorable.widgets.xray import QUICK, UNetXRay
+from explorable.widgets.first_look import FEW, SAID
+from explorable.widgets.xray import UNetXRay
 from explorable.widgets.xray_stage import layout
 from explorable.widgets.xray_verdict import in_words
 
@@ -180,15 +181,59 @@ def test_asking_where_a_unit_looks_draws_nothing_anew(xray):
     assert (xray.data.felt > 0).sum() == 9
 
 
-def test_a_first_preview_comes_before_the_whole(pipe):
-    xray = UNetXRay(pipe, prompt=PROMPT, steps=2 * QUICK + 1)
+def arrivals(xray: UNetXRay) -> list[dict]:
+    """What comes to the stage from now on."""
+    found: list[dict] = []
+    stage = xray.stage
+    stage.observe(lambda change: found.append({
+        "captions": stage.captions, "titles": {p["name"]: p["title"] for p in stage.panels}, "plays": stage.plays,
+        "shown": xray.shown, "frame": stage.frame,
+        "layers": {spec["name"]: on_stage(xray, spec["name"]) for spec in stage.layers if spec["kind"] != "points"}}),
+                  names="arrival")
+    return found
+
+
+def test_a_first_look_comes_before_the_whole_and_the_edited_picture_before_the_untouched(pipe):
+    steps = 3 * FEW
+    xray = UNetXRay(pipe, prompt=PROMPT, steps=steps, faders={"up.0.skip": 0.5})
     xray.wait()
-    titles = []
-    xray.stage.observe(lambda change: titles.append(change["new"][0]["title"]), names="panels")
-    xray.faders = {"up.0.skip": 0}
+    came, before = arrivals(xray), xray.shown
+    xray.stage.frame = 7
+    xray.seed = 1
     xray.wait()
-    assert titles == ["edited: a first preview", f"edited: {in_words(xray.shown.verdicts[1])}"]
-    assert xray.stage.panels[0]["name"] == "picture edited"
+    first, picture, both, last = came
+    assert [len(c["captions"]) for c in came] == [steps] * 4 and [c["frame"] for c in came] == [7] * 4
+    assert all(c["shown"] is before for c in came[:3]), "a first look is no answer"
+    assert first["titles"]["picture edited"] == f"edited: {SAID}" and first["captions"][0].startswith(SAID)
+    assert picture["titles"]["picture edited"] == "edited" and SAID in picture["captions"][0]
+    assert last["titles"]["picture edited"] == f"edited: {in_words(xray.shown.verdicts[1])}"
+    with edit(pipe, {"up.0.skip": Scale(0.5)}):
+        few, whole = (pipe(PROMPT, steps=n, seed=1) for n in (FEW, steps))
+    assert np.array_equal(first["layers"]["picture edited"][-1], few.image)
+    for c in (picture, both, last):
+        assert np.array_equal(c["layers"]["picture edited"][-1], whole.image)
+        assert np.array_equal(c["layers"]["picture edited"][:-1], whole.previews[:-1])
+    assert not both["layers"]["sight"].any() and last["layers"]["sight"].any()
+    assert np.array_equal(both["layers"]["up.0.0"], last["layers"]["up.0.0"])
+    assert SAID not in "".join(both["captions"] + last["captions"]) and not any(c["plays"] for c in came)
+    came.clear()
+    xray.faders = {"up.0.skip": 0.25}
+    xray.wait()
+    assert len(came) == 3 and SAID in came[0]["captions"][0], "the untouched run was there"
+    xray.close()
+
+
+def test_a_first_look_of_swapped_skips(pipe):
+    xray = UNetXRay(pipe, prompt=PROMPT, steps=3 * FEW, donor=OTHER)
+    xray.wait()
+    came = arrivals(xray)
+    xray.swapped = ("up.0.skip",)
+    xray.wait()
+    with record(pipe, "up.0.skip") as other:
+        pipe(OTHER, steps=FEW)
+    with edit(pipe, {"up.0.skip": Swap(other)}):
+        assert np.array_equal(came[0]["layers"]["picture edited"][-1], pipe(PROMPT, steps=FEW).image)
+    assert xray.error is None and SAID not in xray._seen.value
     xray.close()
 
 
