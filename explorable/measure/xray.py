@@ -32,9 +32,11 @@ PROMPTS, SEEDS = 25, 4
 BATCH = 16  # pictures at a time
 UNTOUCHED = "nothing"
 ANIMALS = ("cat", "dog", "lion", "rabbit")
+SAID = ("detail", "rest")
 TIMES = (0.4, 0.6, 0.8)  # noise times at which a face is looked at
 BLUR = 3.0  # pixels: what a Gaussian of this spread takes out of a face is its detail (eyes are some 6 pixels wide)
-FACES = 24
+FACES, QUICK_FACES = 48, 12
+HALF = 50  # percent: what keeps less than that of its likeness is called forgotten
 Parts = Mapping[str, Mapping[str, Edit]]
 
 
@@ -159,34 +161,72 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 def faces(model: str = "unet-flow", count: int = FACES, quick: bool = False) -> Table:
     """"Without skips, eyes and whiskers are forgotten": are they? Drawn animals are noised, and looked at once.
 
-    For each part at 0 and each noise time, how much of a face's detail comes back, and of the rest of the face; and
-    beside it what the autoencoder alone gives back. quick: four animals.
+    For each part at 0 and each noise time, how much of a face's detail comes back, and of the rest of the face; how
+    much of both that is of what comes back with nothing taken away; and beside it what the autoencoder alone gives
+    back. The last note is the answer, as far as the intervals allow one. quick: twelve animals.
 
     Raises:
         ValueError: a model without skips, or a number that cannot be.
     """
     at_least(1, count=count)
-    pipe, shown = load(model), portraits(4 if quick else count)
+    pipe, shown = load(model), portraits(QUICK_FACES if quick else count)
     what = parts(unet_stages(pipe.points(taught=False)))
     through = pipe.decode(pipe.encode(np.stack([image for image, _, _ in shown])).numpy())
-    rows = [_face_row("the autoencoder alone", [[likeness(seen, image, face) for _ in TIMES]
-                                                for seen, (image, face, _) in zip(through, shown, strict=True)])]
+    found = {"the autoencoder alone": np.array([[likeness(seen, image, face) for _ in TIMES]
+                                                for seen, (image, face, _) in zip(through, shown, strict=True)])}
     for name, edits in tqdm(what.items(), desc="looking", leave=False):
         with edit(pipe, dict(edits)) if edits else nullcontext():
             takes = [[pipe.inspect(image, caption, t, seed=k, record="sampler.denoised") for t in TIMES]
                      for k, (image, _, caption) in enumerate(shown)]
         latents = np.stack([take["sampler.denoised"].values.reshape(4, 16, 16) for row in takes for take in row])
         seen = pipe.decode(latents).reshape(len(shown), len(TIMES), 128, 128, 3)
-        rows.append(_face_row(name, [[likeness(one, image, face) for one in row]
-                                     for row, (image, face, _) in zip(seen, shown, strict=True)]))
-    return Table(f"What of an animal's face comes back from noise, {model} with parts at 0", rows,
-                 [f"{len(shown)} drawn animals; correlation with the true face, 1 is the same",
-                  f"detail: what a blur of {BLUR:g} pixels takes out (eyes, whiskers); rest: what it leaves"])
+        found[name] = np.array([[likeness(one, image, face) for one in row]
+                                for row, (image, face, _) in zip(seen, shown, strict=True)])
+    whole, bare = found[UNTOUCHED].mean(1), found["all skips"].mean(1)  # (animal, detail and rest)
+    return Table(f"What of an animal's face comes back from noise, {model} with parts at 0",
+                 [_face_row(name, of, whole if name in what else None) for name, of in found.items()],
+                 [f"{len(shown)} drawn animals of combinations that training had; correlation with the true face",
+                  f"detail: what a blur of {BLUR:g} pixels takes out (eyes, whiskers); rest: what it leaves",
+                  "kept: of what comes back with nothing at 0, over all noise times; 95% bootstrap over animals",
+                  answer(bare, whole)])
 
 
-def _face_row(name: str, found: list[list[tuple[float, float]]]) -> dict[str, Any]:
-    mean = np.mean(found, 0)  # (time, detail and rest)
+def _face_row(name: str, found: np.ndarray, whole: np.ndarray | None) -> dict[str, Any]:
+    """found: (animal, time, detail and rest). whole: with nothing taken away, (animal, detail and rest), where that is
+    what to compare with."""
     row: dict[str, Any] = {"at 0": name}
-    for k, said in enumerate(("detail", "rest")):
-        row |= {f"{said}, t = {t:g}": round(float(mean[i, k]), 2) for i, t in enumerate(TIMES)}
+    for k, said in enumerate(SAID):
+        row |= {f"{said}, t = {t:g}": round(float(found[:, i, k].mean()), 2) for i, t in enumerate(TIMES)}
+    for k, said in enumerate(SAID):
+        row |= {f"{said} kept %": None, f"{said} 95%": ""}
+        if whole is not None:
+            share, low, high = share_kept(found.mean(1)[:, k], whole[:, k])
+            row |= {f"{said} kept %": round(share), f"{said} 95%": f"{low:.0f} to {high:.0f}"}
     return row
+
+
+def share_kept(left: np.ndarray, whole: np.ndarray) -> tuple[float, float, float]:
+    """The mean of `left` in percent of that of `whole`, from, to: 95% bootstrap over their pairs."""
+    shares = _shares(left, whole)
+    low, high = np.percentile(shares, (2.5, 97.5))
+    return 100 * float(left.mean() / whole.mean()), float(low), float(high)
+
+
+def _shares(left: np.ndarray, whole: np.ndarray, draws: int = 2000) -> np.ndarray:
+    """That share in percent for each of many draws of the pairs, the same draws at each call: (draws,)."""
+    picked = np.random.default_rng(0).integers(0, len(left), (draws, len(left)))
+    return 100 * left[picked].mean(1) / whole[picked].mean(1)
+
+
+def answer(bare: np.ndarray, whole: np.ndarray) -> str:
+    """Are eyes and whiskers forgotten without skips, and more than the rest? As far as the intervals allow to say.
+
+    bare, whole: likeness of each animal's face without skips and with, (animal, detail and rest).
+    """
+    share, low, high = share_kept(bare[:, 0], whole[:, 0])
+    forgotten = "forgotten" if high < HALF else "not forgotten" if low > HALF else "perhaps forgotten"
+    rest, *_ = share_kept(bare[:, 1], whole[:, 1])
+    low, high = np.percentile(_shares(bare[:, 0], whole[:, 0]) - _shares(bare[:, 1], whole[:, 1]), (2.5, 97.5))
+    more = "more than" if high < 0 else "less than" if low > 0 else "about as much as"
+    return (f"without any skip, eyes and whiskers are {forgotten}: {share:.0f}% of the likeness of their detail is "
+            f"kept; they suffer {more} the rest of the face, of which {rest:.0f}% is kept")

@@ -96,4 +96,26 @@ def test_faces_are_looked_at_with_each_part_at_0(tiny):
     table = module.faces(count=1)
     assert [row["at 0"] for row in table.rows][:3] == ["the autoencoder alone", "nothing", "skip 16 × 16"]
     assert len(table.rows) == 7 and "detail, t = 0.4" in table.rows[0] and "1 drawn animals" in table.notes[0]
-    assert all(-1 <= v <= 1 for row in table.rows for k, v in row.items() if k != "at 0")
+    assert all(-1 <= row[f"{said}, t = {t:g}"] <= 1 for row in table.rows for said in module.SAID for t in module.TIMES)
+    assert [row["detail kept %"] for row in table.rows[:2]] == [None, 100], "the autoencoder is no part of the network"
+    assert "eyes and whiskers" in table.notes[-1]
+
+
+def test_the_share_kept_is_of_the_means_and_its_interval_of_the_pairs():
+    whole = np.random.default_rng(0).uniform(0.2, 0.8, 20)
+    assert module.share_kept(0.7 * whole, whole) == pytest.approx((70, 70, 70)), "every animal keeps as much"
+    share, low, high = module.share_kept(np.where(np.arange(20) % 2, 0.4, 1.0) * whole, whole)
+    assert 50 < low < share < high < 90
+
+
+def test_the_answer_follows_from_the_intervals():
+    rng = np.random.default_rng(1)
+    whole = rng.uniform(0.4, 0.9, (40, 2))
+
+    def told(detail: float, rest: float, spread: float = 0.02) -> str:
+        return module.answer(whole * (np.array([detail, rest]) + spread * rng.standard_normal((40, 2))), whole)
+
+    assert "are forgotten" in told(0.1, 0.9) and "more than the rest" in told(0.1, 0.9)
+    assert "not forgotten: 90%" in told(0.9, 0.5, 0) and "less than the rest" in told(0.9, 0.5)
+    assert "about as much as the rest" in told(0.8, 0.8)
+    assert "perhaps forgotten" in told(0.5, 0.5, 0.3)
