@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from ..nn.unet import UNet
-from ..zoo import fingerprint, write
+from ..zoo import card, fingerprint, write
 from ..zoo.networks import load_text, load_vae
 from . import classifier, decoder, denoiser, examiner, reflow, text, vae
 from .data import edition
@@ -101,6 +101,9 @@ def ship(name: str, training: Training) -> str:
              **recipe.more, "batch": recipe.batch, "precision": training.precision,
              "steps": training.step, "of steps planned": training.plan.steps,
              "minutes": round(training.seconds / 60, 1), "curve": thinned(training.curve)}
+    if recipe.file:  # what it went on from is on the card too
+        earlier = card(recipe.file)
+        about["before"] = [*earlier.get("before", []), {k: earlier[k] for k in ("data", "steps", "minutes", "curve")}]
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
     write(recipe.file or name, model, config, about, byte=recipe.byte)
     return recipe.file or name
