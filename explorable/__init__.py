@@ -63,6 +63,7 @@ _HOME = {
     "FlowPaths": "widgets.flow_paths", "TokenAttention": "widgets.attention", "UNetXRay": "widgets.xray",
     "open": "adapters",
 }
+EXPLORABLES = ("Studio", "NoiseTrajectory", "UNetXRay", "TokenAttention", "FlowPaths")  # in the order of the lesson
 # Without open, which `from explorable import *` would put before Python's own.
 __all__ = ["Ablate", "EditError", "FlowPaths", "Louder", "MemoryRefusedError", "NoiseTrajectory", "Pipeline",
            "PointTable", "PromptToPrompt", "PromptTooLongError", "Replace", "Run", "Scale", "SettingError",

@@ -1,4 +1,4 @@
-"""The command line: `python -m explorable train|measure|draw|paint|notebooks`."""
+"""The command line: `python -m explorable train|measure|draw|paint|export|notebooks`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ class Plain(TyperGroup):
         except (ValueError, ModuleNotFoundError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from None
+
+
+PATIENCE = 600  # seconds that an explorable to be exported may take
 
 
 app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -135,6 +138,30 @@ def paint(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
     page = Image.fromarray(np.concatenate(rows))
     page.resize((page.width * 3 // 2, page.height * 3 // 2), Image.Resampling.LANCZOS).save(path)
     typer.echo(f"wrote {path}")
+
+
+@app.command()
+def export(name: Annotated[str, typer.Argument(help="Studio, TokenAttention, …; a wrong one names them all")],
+           path: Annotated[Path, typer.Argument(help="where to write the HTML")],
+           settings: Annotated[list[str] | None, typer.Argument(
+               help='its settings, as in: prompt="a red car" seed=3')] = None) -> None:
+    """Write an explorable to one file that opens without a kernel or a network, and still scrubs."""
+    import explorable as ex
+
+    from . import EXPLORABLES
+
+    if name not in EXPLORABLES:
+        raise ValueError(f"no explorable is called {name!r}; there are: {', '.join(EXPLORABLES)}")
+    kind, values = getattr(ex, name), {}
+    for said in settings or ():
+        trait, sign, value = said.partition("=")
+        if not sign or trait not in kind.class_trait_names():
+            raise ValueError(f"{said!r} is no setting of {name}: write name=value; it has {', '.join(kind.asks)}")
+        values[trait] = getattr(kind, trait).from_string(value)
+    made = kind(**values)
+    made.wait(PATIENCE)
+    typer.echo(f"wrote {made.save_html(path)}")
+    made.close()
 
 
 @app.command()
