@@ -131,17 +131,18 @@ class Sampling:
             self.marks += [time.perf_counter()] * 2
         if len(self.walked) < self.first:
             return (self.blank(asked[name], getattr(self.pipeline, self.family.network)),)
-        if self.fixed:
-            self.put(asked)
-        listener = HERE.listener
-        if listener is None:
+        if HERE.listener is None and not self.fixed:
             return original(*bound.args, **bound.kwargs)
         with torch.set_grad_enabled(self.fixed is not None and self.fixed.x.requires_grad):
-            return self.heard(listener, original, bound)
+            if self.fixed:
+                self.put(asked)
+            return self.heard(HERE.listener, original, bound)
 
     def heard(self, listener: Any, original: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
         """A look with somebody listening."""
         asked, name = bound.arguments, self.family.sample
+        if listener is None:
+            return original(*bound.args, **bound.kwargs)
         if isinstance(listener, Survey):
             listener.picture = self.picture
         level = self.level(number(asked["timestep"]) * self.family.clock)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 
-from .take import PICTURE, joined
+from .take import joined
 
 WEIGHTS = "*.cross.weights"
 SIDE = 16  # places a side at which maps and masks are compared
@@ -159,14 +160,26 @@ def trust_in(maps: xr.DataArray, heads: Mapping[str, Sequence[float]] | None) ->
     return found if found.any() else None
 
 
-def covered(mask: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """The share of each place that a mask (128, 128) covers, (side, side)."""
-    return mask.reshape(side, PICTURE // side, side, -1).mean((1, 3))
+def covered(mask: np.ndarray, size: int | Sequence[int] = SIDE) -> np.ndarray:
+    """The share of each place that a mask (high, wide) covers, in a grid of so many rows and columns, or of a side."""
+    (high, wide), (rows, columns) = mask.shape, (size, size) if isinstance(size, int) else size
+    if high % rows == 0 and wide % columns == 0:
+        return mask.reshape(rows, high // rows, columns, -1).mean((1, 3))
+    return _overlap(rows, high) @ mask @ _overlap(columns, wide).T
+
+
+@cache
+def _overlap(places: int, pixels: int) -> np.ndarray:
+    """The share of each place that each pixel takes, (places, pixels), where as many of both fill a line."""
+    ends = np.arange(places + 1) * pixels / places
+    low, high = ends[:-1, None], ends[1:, None]
+    there = np.arange(pixels)
+    return np.clip(np.minimum(high, there + 1) - np.maximum(low, there), 0, None) * places / pixels
 
 
 def by_region(maps: np.ndarray, regions: Mapping[str, np.ndarray]) -> np.ndarray:
     """The mean of each map (token, y, x) over each region, a mask (128, 128): (region, token)."""
-    shares = np.stack([covered(mask, maps.shape[-1]) for mask in regions.values()])
+    shares = np.stack([covered(mask, maps.shape[1:]) for mask in regions.values()])
     return np.einsum("ryx,tyx->rt", shares, maps) / np.maximum(shares.sum((1, 2)), 1e-9)[:, None]
 
 
@@ -198,9 +211,11 @@ def coarse(mask: np.ndarray) -> np.ndarray:
 
 
 def fine(maps: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """Maps (…, y, x) with their places repeated up to (…, side, side)."""
-    times = side // maps.shape[-1]
-    return maps.repeat(times, -1).repeat(times, -2)
+    """Maps (…, y, x) with their places repeated, or averaged, to (…, side, side)."""
+    if maps.shape[-1] == maps.shape[-2] and side % maps.shape[-1] == 0:
+        times = side // maps.shape[-1]
+        return maps.repeat(times, -1).repeat(times, -2)
+    return _overlap(side, maps.shape[-2]) @ maps @ _overlap(side, maps.shape[-1]).T
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:

@@ -75,13 +75,18 @@ def sight(pipe: Any, run: Run, step: int, point: str, row: int, column: int,
     alone = 1.0 if run.settings.guidance else 0.0  # without guidance there is but the branch that reads nothing
     prompts, settings = [run.settings.prompt] * probes, replace(run.settings, guidance=alone)
     with torch.inference_mode(False), torch.enable_grad():
-        twin, catch = _twin(pipe), _Catch(point)
+        catch = _Catch(point)
         x = torch.from_numpy(np.repeat(run.latents.values[step][None], probes, 0)).double().requires_grad_()
-        with attached(twin, catch), edit(twin, dict(edits or {})), twin.heard(prompts, settings, first=step):
-            denoise = twin.denoiser_for(prompts, settings)
-            denoise.begin(step)
-            with suppress(_Enough):
-                denoise(x, float(run.denoised.t[step]))
+        if hasattr(pipe, "look_again"):  # somebody else's, whose own loop leads to the network
+            with attached(pipe, catch), edit(pipe, dict(edits or {})), suppress(_Enough):
+                pipe.look_again(run, step, x)
+        else:
+            twin = _twin(pipe)
+            with attached(twin, catch), edit(twin, dict(edits or {})), twin.heard(prompts, settings, first=step):
+                denoise = twin.denoiser_for(prompts, settings)
+                denoise.begin(step)
+                with suppress(_Enough):
+                    denoise(x, float(run.denoised.t[step]))
         felt = _channels(catch, size["x"], row, column)
         dice = torch.Generator().manual_seed(0)
         signs = torch.randint(0, 2, felt.shape, generator=dice).to(felt) * 2 - 1

@@ -133,12 +133,12 @@ class View:
 
     @cached_property
     def effects(self) -> np.ndarray:
-        """How far each label's change moves each pixel at this frame, (token, 128, 128); NaN: not computed."""
+        """How far each label's change moves each pixel at this frame, (token, high, wide); NaN: not computed."""
         found = []
         for name in self.known.reading.names:
             effect = self.known.reading.effect(name, self.known.volume)
             if effect is None:
-                effect = np.full((PIXELS, PIXELS), np.nan, np.float32)
+                effect = np.full(self.known.reading.image.shape[:2], np.nan, np.float32)
             found.append(effect if effect.ndim == 2 else effect[self.frame])
         return np.stack(found)
 
@@ -181,7 +181,8 @@ class View:
         name, mask = self.where
         stands, weighs = (mapping.by_region(maps, {name: mask})[0][self.known.competing]
                           for maps in (self.judged, self.weight))
-        return stands, weighs, self.effects[self.known.competing][:, mask].mean(1)
+        moved = np.stack([mapping.covered(effect, mask.shape) for effect in self.effects[self.known.competing]])
+        return stands, weighs, moved[:, mask].mean(1)
 
     @cached_property
     def agreement(self) -> float:
@@ -189,14 +190,15 @@ class View:
         effect = self.effects[self.k]
         if not np.isfinite(effect).all():
             return float("nan")
-        return mapping.rank_correlation(self.standing[self.k], mapping.covered(effect, self.standing.shape[-1]))
+        return mapping.rank_correlation(self.standing[self.k], mapping.covered(effect, self.standing.shape[1:]))
 
     def sentence(self) -> str:
         """What is being seen now."""
-        known, size = self.known, self.standing.shape[-1]
+        known, (high, wide) = self.known, self.standing.shape[1:]
+        size = f"{wide}" if high == wide else f"{high} × {wide}"
         if self.branch == "uncond" and self.k in known.spoken:
             return f"The pass without the prompt is not told “{self.word}”, and reads it nowhere."
-        line, column = np.unravel_index(self.standing[self.k].argmax(), (size, size))
+        line, column = np.unravel_index(self.standing[self.k].argmax(), (high, wide))
         said = (f"“{self.word}” gets {self.weight[self.k].mean():.1%} of the reading, the most at row {line + 1}, "
                 f"column {column + 1} of {size} ({known.reading.captions[self.frame]}).")
         effect = self.effects[self.k]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..hooks import Louder, Silence
 from ..pipeline import Pipeline
+from ..run.fitting import fitted
 from ..run.reading import Volume, looked_at, painted
 from ..world import GrammarError, draw, parse
 from .attention_view import Known
@@ -47,7 +48,7 @@ def read(pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
         raise ValueError(f"the picture world cannot draw this prompt: {error}. Choose a picture painted by the "
                          "model, or say it like \"a red car on a mountain road at sunset\"") from error
     drawing = draw(scene)
-    reading = looked_at(pipe, drawing.image, asked.prompt, asked.seed, progress)
+    reading = looked_at(pipe, fitted(drawing.image, pipe), asked.prompt, asked.seed, progress)
     return Known(asked, asked.prompt, asked.volume, reading, drawing)
 
 
@@ -63,10 +64,11 @@ def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, s
         wish = f"pipe(prompt, steps={asked.steps!r}, guidance={asked.guidance!r}, seed={asked.seed!r}"
         read, again, tokens = f"{wish}, record=[{points}])", f"{wish}).image", ", recording.tokens"
     else:
-        wish = f"pipe.inspect(picture.image, prompt, t={t!r}, seed={asked.seed!r}"
+        wish = f"pipe.inspect(fitted(picture.image, pipe), prompt, t={t!r}, seed={asked.seed!r}"
         read, tokens = f"{wish})", ""
         again = f'{wish}, record=["sampler.denoised"])["sampler.denoised"]'
-        lines += ["from dataclasses import replace", "from explorable.world import draw, parse",
+        lines += ["from dataclasses import replace", "from explorable.run.fitting import fitted",
+                  "from explorable.world import draw, parse",
                   f"picture = draw(replace(parse(prompt).scene, seed={asked.seed!r}))"]
     step, branch, layer, head, trusted = table
     trust = ", maps.trust_in(heads, pipe.trust)" if trusted else ""

@@ -27,6 +27,7 @@ from ..measure.trajectory import (
 )
 from ..pipeline import Pipeline
 from ..run import Run
+from ..run.fitting import fitted, sides_of
 from ..settings import Settings
 from ..world import GrammarError, draw, parse
 from .base import Progress
@@ -133,7 +134,9 @@ class Work:
 
     def decode(self, pipe: Pipeline, latents: np.ndarray) -> np.ndarray:
         """Latents to pictures, a few at a time."""
-        pictures = [np.zeros((0, 128, 128, 3), np.uint8)]
+        if not len(latents):
+            return np.zeros((0, *sides_of(pipe), 3), np.uint8)
+        pictures = []
         for start in range(0, len(latents), CHUNK):
             pictures.append(pipe.decode(latents[start : start + CHUNK]))
             self.add(len(pictures[-1]) / 2)
@@ -172,12 +175,14 @@ def travel(pipe: Pipeline, wish: Wish, kept: Journey | None, progress: Progress,
            ) -> Journey:
     """Compute a wish. kept: a journey of the same run, whose parts are used again where nothing changed in them.
     last: another one, whose dissolving picture is used again where that is the same."""
-    count, shown = wish.settings.steps, shown_steps(wish.settings.steps)
+    count = wish.settings.steps if kept is None else kept.parent.run.steps
+    shown = shown_steps(count)
     tail = 0 if wish.branch is None else count - wish.branch[0]
     work = Work(progress, (0 if kept else count + len(shown)) + len(shown) / 2 + 2 * tail)
     if kept is None:
         s = wish.settings
         run = pipe(s.prompt, steps=s.steps, guidance=s.guidance, seed=s.seed, sampler=s.sampler, progress=work.step)
+        count, shown = run.steps, shown_steps(run.steps)  # some samplers look more often than they are asked to
         parent = _strand(pipe, run, shown, work)
     else:
         parent = kept.parent
@@ -186,12 +191,13 @@ def travel(pipe: Pipeline, wish: Wish, kept: Journey | None, progress: Progress,
         branch = kept.branch
     elif wish.branch is not None:
         step, changed = wish.branch
+        step = min(step, count - 1)
         branch = _strand(pipe, parent.run.branch(step, progress=work.step, **dict(changed)), shown, work)
     if kept is not None and kept.wish.origin == wish.origin:
         return replace(kept, wish=wish, branch=branch)
     if last is not None and last.drawn and same_way_out(last.wish, wish):
         return replace(last, wish=wish, parent=parent, branch=branch)
-    source = _drawing(wish.settings) if wish.origin == "drawing" else None
+    source = _drawing(wish.settings, pipe) if wish.origin == "drawing" else None
     latent = parent.run.latents.values[-1] if source is None else pipe.encode(source[None]).numpy()[0]
     times = parent.run.latents.t.values[shown[:0:-1]]
     gone = dissolved(pipe.path, latent, parent.run.latents.values[0], times)
@@ -209,13 +215,15 @@ def _strand(pipe: Pipeline, run: Run, shown: np.ndarray, work: Work) -> Strand:
     return Strand(run, shown, first, held, believed, noise[[*steps, len(noise) - 1]])
 
 
-def _drawing(settings: Settings) -> np.ndarray | None:
-    """A drawing of the prompt; None where the picture world has none, as of the empty prompt."""
+def _drawing(settings: Settings, pipe: Pipeline) -> np.ndarray | None:
+    """A drawing of the prompt, as large as what the pipeline paints; None where the picture world has none, as of the
+    empty prompt, or the pictures are not square."""
+    high, wide = sides_of(pipe)
     try:
         scene = parse(settings.prompt).scene
     except GrammarError:
         return None
-    return draw(replace(scene, seed=settings.seed), masks=False).image
+    return fitted(draw(replace(scene, seed=settings.seed), masks=False).image, pipe) if high == wide else None
 
 
 # ---- what is said of it ----------------------------------------------------------------------------------------------
@@ -274,7 +282,7 @@ def remark(journey: Journey) -> str:
     """What the status line says: what is special, and what it took."""
     said = []
     if journey.wish.origin == "drawing" and not journey.drawn:
-        said.append("The picture world has no drawing of this prompt, so the finished picture dissolves.")
+        said.append("The picture world has no drawing of this prompt and shape, so the finished picture dissolves.")
     run = journey.parent.run
     said.append(f"{run.steps} steps in {duration(sum(run.seconds.values()))}")
     if journey.branch is not None:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from ..pipeline import Pipeline
 from ..run import Run
-from ..settings import GUIDANCE, SAMPLERS, Settings
+from ..settings import GUIDANCE, Settings
 from .base import Explorable, Progress, refuse_setting
 from .controls import guidance_of, prompt_of, seed_of, steps_of, text_box
 from .first_look import FEW, SAID, nearest, quiet, stretched, worth
@@ -87,7 +87,7 @@ class Studio(Explorable):
         return Settings(**{name: getattr(self, name) for name in self.asks})
 
     def compute(self, pipe: Pipeline, asked: Settings, progress: Progress) -> Drawn:
-        if worth(asked.steps):
+        if self.ours and worth(asked.steps):
             few = self._drawn(pipe, replace(asked, steps=FEW), quiet(progress))
             self.glance(lambda: self._put(few, asked, nearest(shown_steps(asked.steps), asked.steps)))
         return self._drawn(pipe, asked, progress)
@@ -97,7 +97,7 @@ class Studio(Explorable):
         of = asked.steps + frames // 2  # a picture to decode costs about as much as half a step
         wish = {name: getattr(asked, name) for name in self.asks}
         run = pipe(**wish, progress=lambda done, _: progress(done, of))
-        steps = shown_steps(asked.steps)
+        steps = shown_steps(run.steps)  # some samplers look more often than they are asked to
 
         def decode(latents: np.ndarray, done: float) -> np.ndarray:
             pictures = []
@@ -129,7 +129,7 @@ class Studio(Explorable):
         times = drawn.run.latents.t.values[drawn.steps]
         layers = [Layer("held", "What the model holds", drawn.noisy, "the noisy latent, decoded"),
                   Layer("believed", "What it believes", drawn.believed, "the denoised estimate")]
-        of = drawn.run.settings.steps
+        of = drawn.run.steps
         captions = [f"step {k} of {of}, t = {t:.2f}" for k, t in zip(drawn.steps, times, strict=True)]
         if picks is not None:
             layers, captions = stretched(layers, picks), [f"{SAID}: {captions[k]}" for k in picks]
@@ -195,7 +195,7 @@ class Studio(Explorable):
 
     def _setting_row(self) -> ipw.Widget:
         sampler = ipw.Dropdown(
-            description="sampler", options=list(SAMPLERS), style=NARROW, layout=ipw.Layout(width="130px"),
+            description="sampler", options=list(self.samplers), style=NARROW, layout=ipw.Layout(width="130px"),
             tooltip="euler, ddim: one look a step. heun: two. dpmpp_2m: one, and remembers the last. ddpm: throws dice")
         self.tie("sampler", sampler)
         return row(*seed_of(self), steps_of(self), guidance_of(self), sampler)

@@ -125,6 +125,8 @@ class NoiseTrajectory(Explorable):
     def _look_first(self, pipe: Pipeline, asked: Wish, kept: Journey | None, progress: Progress) -> None:
         """The run in a few steps, or its branch, where the whole takes a while."""
         steps, few = asked.settings.steps, shortened(asked)
+        if not self.ours:
+            return
         if kept is None and worth(steps):
             self._few = short = travel(pipe, few, None, quiet(progress), self._few)
             self.glance(lambda: self._put(first_look(short, steps, pipe), asked, plays=not self.glanced))

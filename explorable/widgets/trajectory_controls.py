@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
 
-from ..settings import SAMPLERS
 from .controls import (
     guidance_of,
     guidance_slider,
@@ -34,7 +33,7 @@ EXAMPLES: dict[str, tuple[float, dict[str, Any]]] = {  # at which share of the s
 
 def run_row(w: NoiseTrajectory) -> ipw.Widget:
     """What is drawn, how, and what dissolves before."""
-    sampler = ipw.Dropdown(description="sampler", options=list(SAMPLERS), style=NARROW,
+    sampler = ipw.Dropdown(description="sampler", options=list(w.samplers), style=NARROW,
                            layout=ipw.Layout(width="130px"),
                            tooltip="euler, ddim, heun, dpmpp_2m go one way only; ddpm throws dice at each step")
     origin = ipw.Dropdown(description="what dissolves", options=list(ORIGINS.items()), style=NARROW,

@@ -101,12 +101,13 @@ class UNetXRay(Explorable):
                     Unit(stage, at_row, column, min(max(self.step, 0), self.steps - 1)))
 
     def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> XRay:
-        stages = self._stages or unet_stages(pipe.points(taught=False))
+        stages = self._stages or unet_stages(pipe.points(taught=False) if self.ours else pipe.points())
         self._stages = stages
         check_unit(asked.unit, stages)
         pipe.points().match([*asked.faders, *asked.swapped])
         few: XRay | None = None
-        if worth(asked.settings.steps) and (self.shown is None or self.shown.wish.changes != asked.changes):
+        new = self.shown is None or self.shown.wish.changes != asked.changes
+        if new and self.ours and worth(asked.settings.steps):
             few = self._first.first_look(pipe, stages, asked, progress)
             self.glance(functools.partial(self._put_on_stage, few))
 
@@ -142,7 +143,7 @@ class UNetXRay(Explorable):
         notes = dict(zip(("untouched", "edited"), map(in_words, answer.verdicts), strict=False))
         layers = layers_of(*parts, answer.felt, unit)
         captions = [f"step {k} of {len(times)}, t = {t:.2f}" for k, t in enumerate(times)]
-        if len(times) != steps:
+        if self.ours and len(times) != steps:
             picks = nearest(range(steps), steps, FEW - 1)
             layers, captions = stretched(layers, picks), [f"{SAID}: {captions[k]}" for k in picks]
             notes = dict.fromkeys(("untouched", "edited"), SAID)

@@ -22,9 +22,11 @@ def wish_row(owner: UNetXRay) -> ipw.Widget:
 def example_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
     """Buttons that set all faders at once: no skips, skips alone, and back."""
     kinds = {kind: [s for s in stages.values() if s.kind == kind] for kind in ("skip", "backbone")}
-    finest = next(s for s in kinds["backbone"] if s.level == 0)
-    said = {f"no skip {s.side} × {s.side}": [s] for s in kinds["skip"]}
-    said |= {"no skips": kinds["skip"], "the finest skip alone": [finest], "all back to 1": []}
+    finest = [s for s in kinds["backbone"] if s.level == 0]
+    said: dict[str, list[Stage]] = {}
+    for s in kinds["skip"]:  # all of a level
+        said.setdefault(f"no skip {s.side} × {s.side}", []).append(s)
+    said |= {"no skips": kinds["skip"], "the finest skip alone": finest, "all back to 1": []}
 
     def button(text: str, off: list[Stage]) -> ipw.Button:
         tip = f"{', '.join(s.point for s in off)} at 0, all else at 1" if off else "Edit nothing"
@@ -47,7 +49,7 @@ def fader_rows(owner: UNetXRay, stages: dict[str, Stage]) -> list[ipw.Widget]:
 
 
 def _fader(owner: UNetXRay, stage: Stage) -> tuple[ipw.Widget, ipw.Widget]:
-    name, said = stage.point, f"{stage.kind} {stage.side} × {stage.side}"
+    name, said = stage.point, stage.label
     fader = ipw.FloatSlider(
         description=said, min=0, max=2, step=0.05, readout_format=".2f", style=NARROW, continuous_update=False,
         tooltip=f"{name} is multiplied by this: 0 takes it away, 1 leaves it, 2 doubles it",
@@ -76,7 +78,7 @@ def _fader(owner: UNetXRay, stage: Stage) -> tuple[ipw.Widget, ipw.Widget]:
 
 def _swap_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
     skips = [s for s in stages.values() if s.kind == "skip"]
-    options = [("none", ()), *((f"{s.side} × {s.side}", (s.point,)) for s in skips), ("all", tuple(
+    options = [("none", ()), *((s.label.removeprefix("skip "), (s.point,)) for s in skips), ("all", tuple(
         s.point for s in skips))]
     which = ipw.Dropdown(description="swap skips", options=options, style=NARROW, layout=ipw.Layout(width="170px"),
                          tooltip="These skips carry what they carry for the other prompt, from the same noise")

@@ -19,7 +19,6 @@ MARK = 70.0  # thousandths of a tile's width: the unit that is asked about
 RUNS = ("edited", "untouched")
 AXES = (Axis("shown", "tiles show", ("principal colours", *(f"channel {k + 1}" for k in range(STRONGEST)))),
         Axis("of", "tiles are", RUNS))
-TITLES = {"skip": "skip {side} × {side}", "backbone": "backbone", "prediction": "out"}
 NOTES = {
     "inlet": "the noisy latent, after the first convolution", "down": "on the way down: what this level makes of it",
     "middle": "at the bottom, where every place has read every other", "backbone": "what comes up from below, grown",
@@ -29,7 +28,9 @@ NOTES = {
 
 def title_of(stage: Stage) -> str:
     """What a stage is called on the page."""
-    return TITLES.get(stage.kind, stage.name).format(side=stage.side)
+    if stage.kind in ("skip", "backbone"):
+        return stage.label if stage.kind == "skip" or stage.unit is not None else stage.kind
+    return "out" if stage.kind == "prediction" else stage.name
 
 
 def layout(stages: Mapping[str, Stage]) -> tuple[dict[str, Place], int]:
@@ -43,9 +44,10 @@ def layout(stages: Mapping[str, Stage]) -> tuple[dict[str, Place], int]:
     for name, s in stages.items():
         if s.kind not in ("skip", "middle"):
             (down if s.kind in ("inlet", "down") else up).setdefault(s.level, []).append(name)
+    skips = {level: [n for n, s in stages.items() if s.kind == "skip" and s.level == level] for level in down}
     deeper = sorted(down)[1:]
     inner = sum(len(down[k]) + len(up[k]) for k in deeper)
-    centre = max(2, SIGHT + 2 - inner)
+    centre = max(2, SIGHT + 2 - inner, *map(len, skips.values()))
     left, right = max(WIDE, len(down[0])), max(WIDE, len(up[0]))
     columns, bottom = left + inner + centre + right, len(down) + 1
     places: dict[str, Place] = {}
@@ -55,9 +57,10 @@ def layout(stages: Mapping[str, Stage]) -> tuple[dict[str, Place], int]:
         places |= {name: (start + k, level + 1, 1, 1) for k, name in enumerate(ways[0])}
         first = end - len(ways[1]) + 1
         places |= {name: (first + k, level + 1, 1, 1) for k, name in enumerate(ways[1])}
-        skip = next(n for n, s in stages.items() if s.kind == "skip" and s.level == level)
         over = start + len(ways[0])
-        places[skip] = (over, level + 1, first - over, 1)
+        ends = np.linspace(over, first, len(skips[level]) + 1).round().astype(int).tolist()
+        for name, at, end_at in zip(skips[level], ends, ends[1:], strict=False):
+            places[name] = (at, level + 1, end_at - at, 1)
         start, end = (left + 1, columns - right) if level == 0 else (over, first - 1)
     places |= {name: (start, bottom, 1, 1) for name, s in stages.items() if s.kind == "middle"}
     places["sight"] = (columns - right - SIGHT + 1, bottom, SIGHT, 2)
@@ -109,7 +112,7 @@ def layers_of(stages: Mapping[str, Stage], untouched: Seen, edited: Seen, felt: 
     for name, s in stages.items():
         if s.kind == "skip":
             share = np.stack([seen.inside.shares[name] for seen in runs.values()], 1)[:, :, None, None]
-            made.append(Map(name, f"Skip at {s.side} × {s.side}", share, "its share of what enters the way up",
+            made.append(Map(name, title_of(s).capitalize(), share, "its share of what enters the way up",
                             axes=("frame", "of"), low=0.0, high=1.0))
             continue
         frames = np.stack([enlarged(seen.inside.tiles[name]) for seen in runs.values()], 2)

@@ -77,12 +77,14 @@ class Work:
                picture: Callable[[np.ndarray], None], pictures: Callable[[Seen, Seen], None]) -> XRay:
         """The whole. pictures: hears of both runs while it is still to be seen where the unit looks."""
         untouched, edited, edits = self.runs(pipe, stages, asked, progress, picture)
-        unit = asked.unit
+        unit = replace(asked.unit, step=min(asked.unit.step, edited.inside.run.steps - 1))  # there may be fewer
+        asked = replace(asked, unit=unit)
         if not self.has("felt", (asked.changes, unit)):
             pictures(untouched, edited)
         felt = self.keep("felt", (asked.changes, unit), lambda: sight(
             pipe, edited.inside.run, unit.step, stages[unit.stage].point, unit.row, unit.column, edits))
-        verdicts = self.keep("verdicts", asked.changes, lambda: verdicts_on(untouched.image, edited.image))
+        verdicts = self.keep("verdicts", asked.changes, lambda: verdicts_on(untouched.image, edited.image)
+                             if isinstance(pipe, Pipeline) else ())  # of other pictures the examiner knows nothing
         progress(1, 1)
         return XRay(stages, untouched, edited, felt, asked, verdicts)
 

@@ -1,0 +1,205 @@
+"""Every explorable on somebody else's pipeline, opened: it works where the architecture has the thing, and says in
+words where it has not."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_pipelines as tp
+
+import explorable as ex
+from explorable.hooks.maps import covered
+from explorable.run.sight import sight
+from explorable.widgets.base import Explorable
+
+SMALL = {"prompt": tp.PROMPT, "steps": 3, "seed": 1}
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
+
+@pytest.fixture(params=tp.FAMILIES)
+def pipe(request: pytest.FixtureRequest) -> Iterator[Any]:
+    with ex.open(tp.shared(request.param), **tp.ALWAYS[request.param]) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sd() -> Iterator[Any]:
+    with ex.open(tp.shared("sd")) as opened:
+        yield opened
+
+
+def shown(kind: type[Explorable], pipe: Any, **more: Any) -> Explorable:
+    made = kind(pipe, **SMALL | more)
+    made.wait()
+    assert made.error is None, made.error
+    return made
+
+
+def code_runs(made: Explorable, pipe: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"pipe": pipe}
+    exec(compile(made.code(), "code", "exec"), found)
+    return found
+
+
+def test_the_studio_shows_the_run_that_the_pipeline_paints(pipe, tmp_path):
+    made = shown(ex.Studio, pipe)
+    run = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
+    assert np.array_equal(made.run.image, run.image) and made.sampler == pipe.samplers[0]
+    assert made.data.image.shape == (16, 16, 3) and len(made.stage.captions) == run.steps + 1
+    assert len(made.table()) == run.steps
+    assert np.array_equal(code_runs(made, pipe)["run"].image, run.image)
+    assert made.save_html(tmp_path / "saved.html").stat().st_size < 1_000_000
+    with pytest.raises(ex.SettingError, match="choose one of " + pipe.samplers[0]):
+        made.sampler = "euler"
+    made.close()
+
+
+def test_noise_trajectory_dissolves_and_branches(pipe):
+    made = shown(ex.NoiseTrajectory, pipe, prompt="a red car")
+    journey = made.shown
+    assert journey.drawn and journey.source.shape == (16, 16, 3)  # a drawing, as large as what the pipeline paints
+    latent, start = pipe.encode(journey.source[None]).numpy()[0], made.run.latents.values[0]
+    t = float(journey.times[1])
+    np.testing.assert_allclose(journey.gone[1], pipe.path.alpha(t) * latent + pipe.path.sigma(t) * start, atol=1e-4)
+    assert len(made.table()) == made.run.steps + 1
+    made.branch(1, prompt=tp.PROMPT)
+    made.wait()
+    assert made.error is None and made.branch_run.parent is made.run
+    assert not np.array_equal(made.branch_run.image, made.run.image)
+    assert made.data.sizes["run"] == 2
+    assert np.array_equal(code_runs(made, pipe)["branch"].image, made.branch_run.image)
+    made.close()
+
+
+def test_words_that_the_picture_world_cannot_draw_dissolve_the_finished_picture(sd):
+    made = shown(ex.NoiseTrajectory, sd, prompt="a golden on red")
+    assert not made.shown.drawn and "no drawing of this prompt" in made._status.value
+    made.close()
+
+
+def test_token_attention_reads_words_and_tries_each(pipe):
+    made = shown(ex.TokenAttention, pipe, word="dog")
+    run = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance, record="*.cross.weights")
+    assert np.array_equal(made.reading.image, run.image)
+    assert made.reading.weights.sizes["layer"] == len(run.recorded)
+    with ex.edit(pipe, {"*.cross.weights": ex.Silence("dog")}):
+        silent = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
+    assert np.array_equal(made.reading.change("dog", made._known.volume), silent.image)
+    assert "dog" in made.table().columns and np.isfinite(made.table().values).all()
+    assert made.data.effect.shape[1:] == (16, 16) and not np.isnan(made.data.effect.sel(token="dog")).any()
+    assert "hears a silenced word" in made._status.value  # its text encoder has no points
+    assert np.array_equal(code_runs(made, pipe)["changed"], silent.image)
+    made.region = (0.0, 0.0, 0.5, 0.5)
+    assert "brushed" in made.table().index
+    made.close()
+
+
+def test_token_attention_reads_a_drawing_whose_truth_is_known(pipe):
+    made = shown(ex.TokenAttention, pipe, prompt="a red car", word="car", mode="drawn")
+    assert made.reading.image.shape == (16, 16, 3) and made.view().known.truths is not None
+    assert made.reading.weights.sizes["step"] == 5 and "IoU" in made._score.value
+    assert code_runs(made, pipe)["weights"].sizes["step"] == 1
+    made.close()
+
+
+@pytest.mark.parametrize("family", ("sd", "flux"))
+def test_pictures_that_are_not_square_are_read(family):
+    with ex.open(tp.shared(family), **tp.ALWAYS[family] | {"height": 16, "width": 24}) as pipe:
+        made = shown(ex.TokenAttention, pipe, word="dog")
+        assert made.data.effect.shape[1:] == (16, 24) and " × " in made._seen.value
+        made.mode = "drawn"
+        made.prompt = "a red car"
+        made.wait()
+        assert isinstance(made.error, ValueError) and "drawings are square" in made._status.value
+        made.close()
+        walk = shown(ex.NoiseTrajectory, pipe, prompt="a red car")
+        assert not walk.shown.drawn and walk.shown.away.shape[1:] == (16, 24, 3)
+        walk.close()
+
+
+@pytest.mark.parametrize("family", ("sd", "sdxl"))
+def test_the_x_ray_opens_the_u_of_a_foreign_u_net(family):
+    with ex.open(tp.shared(family)) as pipe:
+        made = shown(ex.UNetXRay, pipe, step=1)
+        skips = [s.point for s in made.shown.stages.values() if s.kind == "skip"]
+        assert skips == ["up.1.0.skip", "up.1.1.skip", "up.0.0.skip", "up.0.1.skip"]
+        assert made.shown.felt.shape == (8, 8) and made.shown.felt.max() > 0 and not made.shown.verdicts
+        places = [panel["at"] for panel in made.stage.panels]
+        assert len({tuple(at) for at in places}) == len(places)  # nothing lies on anything else
+        before = made.shown.edited.image
+        made.faders = {"up.0.0.skip": 0.0}
+        made.wait()
+        assert made.error is None and "skip 8 × 8, unit 0 is at 0" in made._seen.value
+        with ex.edit(pipe, {"up.0.0.skip": ex.Scale(0.0)}):
+            edited = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
+        assert np.array_equal(made.shown.edited.image, edited.image) and not np.array_equal(before, edited.image)
+        assert np.array_equal(code_runs(made, pipe)["run"].image, edited.image)
+        made.swapped = ("up.0.1.skip",)
+        made.wait()
+        assert made.error is None and len(made.table()) == made.shown.untouched.inside.run.steps
+        assert made.data["share"].sizes["skip"] == 4
+        made.close()
+
+
+@pytest.mark.parametrize("family", ("sd", "sdxl"))
+def test_where_a_place_looks_is_the_gradient_and_nothing_is_left_behind(family):
+    """Of the first convolution it is known: the size of its weights for each place around."""
+    with ex.open(tp.shared(family)) as pipe:
+        run = pipe(tp.PROMPT, steps=3)
+        felt = sight(pipe, run, 1, "inlet", 4, 4, probes=400)
+        true = np.zeros((8, 8))
+        true[3:6, 3:6] = pipe.network.conv_in.weight.detach().square().sum((0, 1)).sqrt()
+        np.testing.assert_allclose(felt, true, rtol=0.2)
+        whole = sight(pipe, run, 1, "middle.last.res.out", 1, 1)
+        assert (whole > 0).all()
+        assert np.array_equal(pipe(tp.PROMPT, steps=3).image, run.image)
+        assert all(p.grad is None for p in pipe.network.parameters())
+
+
+@pytest.mark.parametrize("family", ("sd3", "flux", "pixart"))
+def test_the_x_ray_says_where_there_is_no_u(family):
+    with ex.open(tp.shared(family), **tp.ALWAYS[family]) as pipe:
+        made = ex.UNetXRay(pipe, **SMALL)
+        made.wait()
+        assert isinstance(made.error, ValueError) and "there is no U to open" in made._status.value
+        made.close()
+
+
+def test_the_x_ray_says_that_its_pictures_are_square():
+    with ex.open(tp.shared("sd"), height=16, width=24) as pipe:
+        made = ex.UNetXRay(pipe, **SMALL)
+        made.wait()
+        assert "draws square pictures" in made._status.value
+        made.close()
+
+
+def test_what_an_opened_pipeline_refuses_is_said_in_words(sd):
+    made = shown(ex.Studio, sd)
+    before = made.shown
+    made.guidance = 0.5
+    made.wait()
+    assert made.shown is before and "from 1 to 100" in made._status.value
+    made.close()
+
+
+def test_a_run_drawn_by_an_explorable_can_be_branched_in_a_cell(pipe):
+    """Explorables compute in inference mode, and cells do not."""
+    made = shown(ex.Studio, pipe)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert np.array_equal(made.run.branch(1).image, made.run.image)
+    made.close()
+
+
+def test_regions_cover_places_of_grids_that_do_not_divide_the_picture():
+    """96 places a side of 128 pixels, as at 768 pixels in Stable Diffusion; and grids that are not square."""
+    mask = np.zeros((128, 128), bool)
+    mask[32:64, :16] = True
+    assert np.allclose(covered(mask, 96).sum() / 96**2, mask.mean())
+    assert np.allclose(covered(mask, (24, 36)).sum() / (24 * 36), mask.mean())
+    assert np.array_equal(covered(mask, 32), mask.reshape(32, 4, 32, 4).mean((1, 3)))
+    assert covered(mask, (4, 8)).tolist()[1] == [1, 0, 0, 0, 0, 0, 0, 0]
