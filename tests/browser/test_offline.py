@@ -19,8 +19,7 @@ pytestmark = pytest.mark.browser
 def stage() -> Stage:
     """Every kind of layer, two further axes, three panels."""
     rng = np.random.default_rng(0)
-    ramp = np.linspace(0, 255, 5, dtype=np.uint8)
-    pictures = np.broadcast_to(ramp[:, None, None, None], (5, 8, 8, 3))
+    pictures = rng.integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
     maps = rng.random((5, 3, 4, 4))
     made = Stage()
     made.show(
@@ -36,7 +35,9 @@ def stage() -> Stage:
 
 def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, tmp_path: Path):
     file = tmp_path / "saved.html"
-    file.write_text(page("What is <here>?", stage(), "<p>seen</p>", "<table></table>", "x < 1"), "utf-8")
+    made = stage()
+    shown = np.frombuffer(made.buffers[0], np.uint8).reshape(made.layers[0]["shape"])
+    file.write_text(page("What is <here>?", made, "<p>seen</p>", "<table></table>", "x < 1"), "utf-8")
     with browser(chromium) as context:
         context.set_offline(True)
         tab = context.new_page()
@@ -48,6 +49,9 @@ def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, t
         slider = tab.locator(".ex-slider")
         expect(tab.locator(".ex-caption")).to_have_text("</script> step 4")
         paint = "k => [...document.querySelectorAll('.ex-picture')].map(c => c.toDataURL())[k]"
+        pixels = tab.evaluate("""() => [...document.querySelectorAll('.ex-thumb canvas')].map((c) =>
+            [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 < 3))""")
+        assert np.array_equal(np.array(pixels, np.uint8).reshape(5, 8, 8, 3), shown), "to the last bit"
         before = [tab.evaluate(paint, k) for k in range(3)]
         slider.focus()
         tab.keyboard.press("ArrowLeft")
