@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "denoiser", "run"},
     "training": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run", "pipeline"},
     # A measure asks for drawings by the numbers that training gave them, from splits that it never saw.
-    "measure": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run", "pipeline", "training"},
+    "measure": {"world", "nn", "diffusion", "hooks", "zoo", "settings", "run", "pipeline", "training", "adapters"},
     "adapters": {"nn", "diffusion", "hooks", "settings", "run", "pipeline"},
     "widgets": {"world", "hooks", "diffusion", "figures", "settings", "run", "pipeline", "measure"},
 }

@@ -27,6 +27,8 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "straightness": ("straightness", "straightness", "how far each denoiser's paths are from straight lines"),
     "frechet": ("frechet", "frechet", "Frechet distance of its pictures to true drawings of the same captions"),
     "hooking": ("hooking", "hooking", "what listening costs: nobody, a recording, and the same kept by others' ways"),
+    "opening": ("opened", "opening", "what opening a diffusers pipeline costs: nothing recorded, or all attention"),
+    "pipelines": ("opened", "pipelines", "the memory that each family of pipelines needs: weights, and maps of words"),
     "attention": ("attention", "attention", "do places read a word where its thing is: IoU with the true masks"),
     "attention-layers": ("attention", "layers", "which layers' attention shows where a word's thing is"),
     "regions": ("regions", "regions", "does the true word rank first in the region-by-word tables of drawn pictures"),
