@@ -306,10 +306,16 @@ class Opened:
 def open_pipeline(pipeline: Any, words: bool = True, half: bool = True, **always: Any) -> Opened:
     """Open a diffusers pipeline: Stable Diffusion 1.x, 2.x and XL, Stable Diffusion 3, Flux, PixArt.
 
-        with ex.open(DiffusionPipeline.from_pretrained("…")) as pipe:
-            run = pipe("a red sports car", record=["*.cross.weights"])
+        pipe = ex.open(DiffusionPipeline.from_pretrained("…"))
+        run = pipe("a red sports car", record=["*.cross.weights"])
+        ex.TokenAttention(pipe, prompt="a red sports car")
+
+    Its own loop, scheduler, tokenizers and attention processors run, and are listened to while a call lasts: nothing is
+    installed in it, and its pictures are its own. pipe.guidance says what w means to it, pipe.points what recordings
+    take; `pipe.close()`, or a `with`, ends it.
 
     Args:
+        pipeline: of diffusers, loaded, on its device.
         words: the pieces that a word was cut into are one token of the maps, and all padding is one; False: each
             piece is a token.
         half: weights that are only looked at are kept in half precision; False: as they were computed.
