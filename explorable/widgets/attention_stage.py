@@ -14,14 +14,13 @@ from .stage import Axis, Layer, Map, Panel
 UNKNOWN = 128  # grey, where a picture is still to be drawn
 
 
-
 def axes_of(known: Known) -> tuple[Axis, ...]:
     """Words, layers and heads, the means first."""
     maps = known.reading.of(known.reading.branches[-1])
     tips = tuple(WHAT_FOR.get(name, "") for name in known.reading.names)
     return (Axis("word", "word", known.reading.labels, tips),
-            Axis("layer", "layer", (mapping.ALL, *map(str, maps.layer.values))),
-            Axis("head", "head", (mapping.MEAN, *map(str, maps["head"].values))))
+            Axis("layer", "layer", (mapping.ALL, *map(str, maps.layer.values)), shows="read"),
+            Axis("head", "head", (mapping.MEAN, *map(str, maps["head"].values)), shows="read"))
 
 
 def tried(reading: Reading, few: Reading | None, word: str, volume: Volume) -> tuple[np.ndarray, np.ndarray] | None:

@@ -22,12 +22,19 @@ IDEAS = ("noise", "picture", "word", "guidance", "plain")  # one colour each, in
 @dataclass(frozen=True)
 class Axis:
     """A further axis to choose along: its name, what the page calls it, a label for each of its positions, and what is
-    said of each where the pointer rests on it ("": nothing)."""
+    said of each where the pointer rests on it ("": nothing). shows: a layer of pictures or maps along this axis, of
+    which each choice has a small one, where the reader is; "": none."""
 
     name: str
     title: str
     labels: tuple[str, ...]
     tips: tuple[str, ...] = ()
+    shows: str = ""
+
+    def spec(self) -> dict[str, Any]:
+        """The description that the page gets."""
+        return {"name": self.name, "title": self.title, "labels": list(self.labels), "tips": list(self.tips),
+                "shows": self.shows}
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,6 +241,11 @@ class Recording:
         names = [layer.name for layer in self.layers]
         for layer in self.layers:
             layer.checked(lengths)
+        for axis in (a for a in self.axes if a.shows):
+            shown = next((layer for layer in self.layers if layer.name == axis.shows), None)
+            if shown is None or shown.kind not in ("picture", "map") or axis.name not in shown.axes:
+                raise ValueError(f"axis {axis.name!r} shows {axis.shows!r}: that is no layer of pictures or maps "
+                                 "along it")
         for panel in self.panels:
             strange = [name for name in panel.layers if name not in names]
             if strange:

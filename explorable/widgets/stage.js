@@ -12,6 +12,7 @@ const ARRIVE_MS = 1200; // a new recording plays once, this long
 const PLAY_MS = 3000; // the play button takes longer: there is something to look at
 const REST_MS = 150; // scrubbing has come to rest: now tell Python and the screen reader
 const MOST_THUMBS = 24;
+const MINI = 40; // pixels a side of what a choice shows
 // As base.css has them, for where a stage stands alone.
 const COLOURS = { noise: ["#8f5f00", "#f0b84c"], picture: ["#0072b2", "#56b4e9"], word: ["#00775a", "#3cc9a0"],
   guidance: ["#b84a00", "#ff9255"], plain: ["#616161", "#bdbdbd"], other: ["#a0487c", "#e59cc4"],
@@ -207,16 +208,32 @@ class Stage {
     this.markAxes();
   }
 
-  /** One row of choices. Pointing at one shows it, until the pointer leaves. */
+  /** One row of choices, each with a small picture of itself where the axis says of what. Pointing at one shows it, until
+   *  the pointer leaves. */
   buildAxis(axis) {
     const group = `ex-${Math.random().toString(36).slice(2)}`;
     const chips = axis.labels.map((label, k) => {
       const input = makeFocusable("input", { type: "radio", name: group, value: k, onchange: () => this.choose(axis.name, k) });
       return make("label", { class: "ex-chip", title: axis.tips?.[k] || undefined, onmouseenter: () => this.peek(axis.name, k), onmouseleave: () => this.peek() },
-        input, make("span", {}, label));
+        input, make("span", {}, ...(axis.shows ? [make("canvas", { class: "ex-mini", width: MINI, height: MINI, "aria-hidden": "true" })] : []), label));
     });
     return make("div", { class: "ex-axis", role: "radiogroup", "aria-label": axis.title, "data-axis": axis.name },
       make("span", { class: "ex-axis-title" }, axis.title), ...chips);
+  }
+
+  /** Each choice as it would be: all else as the reader has it. */
+  paintAxes() {
+    for (const row of this.choosers.children) {
+      const axis = this.axes.find(({ name }) => name === row.dataset.axis);
+      const layer = axis?.shows && this.layers.get(axis.shows);
+      if (!layer) continue;
+      row.querySelectorAll("canvas").forEach((canvas, k) => {
+        const context = canvas.getContext("2d");
+        context.clearRect(0, 0, canvas.width, canvas.height);
+        const at = { ...this.positions(), [axis.name]: k };
+        layer.paint(context, indexAt(this.specs.get(axis.shows), at), { over: false, opacity: 1 });
+      });
+    }
   }
 
   markAxes() {
@@ -279,6 +296,7 @@ class Stage {
 
   paint() {
     for (const panel of this.panels) panel.paint();
+    this.paintAxes();
   }
 
   setOpacity(value) {

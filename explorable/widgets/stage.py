@@ -94,8 +94,7 @@ class Stage(anywidget.AnyWidget):
             self.layers = [layer.spec() for layer in made.layers]
             self._keep_bytes({layer.name: layer.data() for layer in made.layers})
             self.captions = list(made.captions)
-            self.axes = [{"name": a.name, "title": a.title, "labels": list(a.labels), "tips": list(a.tips)}
-                         for a in made.axes]
+            self.axes = [axis.spec() for axis in made.axes]
             self.panels = [panel.spec() for panel in made.panels]
             self.columns, self.strip, self.file_name, self.plays = columns, strip, file_name, plays
             self.layer = self.layer if self.layer in names else names[0]

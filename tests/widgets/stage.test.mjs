@@ -39,6 +39,21 @@ test("pointing at a word shows it, and leaving shows the chosen one, without a w
   assert.deepEqual(model.said, []);
 });
 
+test("each choice of an axis that shows a layer has a small picture of it, at the frame on the screen", (t) => {
+  const { model, el } = opened(t);
+  const minis = () => el.find("ex-mini").map((canvas) => canvas.painted[0].image[0]);
+  assert.deepEqual(el.find("ex-mini"), []);
+  model.state.axes = [{ name: "word", title: "word", labels: WORDS, shows: "read" }];
+  Object.assign(model.state, { arrival: 2 });
+  model.tell("change:arrival");
+  assert.deepEqual(minis(), [30, 31, 32]);
+  const [slider] = el.find("ex-slider");
+  slider.value = "1";
+  slider.fire("input");
+  assert.deepEqual(minis(), [10, 11, 12]);
+  assert.deepEqual(model.said, []);
+});
+
 test("pointing at a point of the path shows its step; leaving goes back; a click stays there", (t) => {
   const { model, ways, shown, caption } = opened(t);
   ways.fire("pointermove", { clientX: 26, clientY: 50 });

@@ -117,3 +117,12 @@ def test_a_layer_whose_bytes_are_the_same_is_not_sent_again(monkeypatch: pytest.
     whole = {name: value for name, value in made.get_state().items() if name.startswith("bytes ")}
     assert whole == {"bytes moving": moving.tobytes(), "bytes still": b""}, "who comes later gets all there is"
     made.close()
+
+
+@pytest.mark.parametrize("shows", ["b", "points", "still"])
+def test_what_an_axis_shows_is_a_picture_along_it(shows):
+    layers = (Map("a", "A", np.zeros((3, 2, 2, 2)), axes=("frame", "word")), Map("still", "Still", np.zeros((3, 2, 2))),
+              Points("points", "Points", np.zeros((3, 2, 4, 2)), axes=("frame", "word")))
+    Recording(layers, tuple(STEPS), (replace(WORDS, shows="a"),))
+    with pytest.raises(ValueError, match=f"axis 'word' shows '{shows}'"):
+        Recording(layers, tuple(STEPS), (replace(WORDS, shows=shows),))
