@@ -54,6 +54,17 @@ def test_recording_everything_changes_nothing(pipe, family):
     assert set(run.recorded) == set(everything) - ({"sampler.difference"} if run.branches == 1 else set())
 
 
+def test_half_precision_pipelines_are_recorded_and_edited_too(family):
+    pipeline = tp.fresh(family, torch_dtype=torch.bfloat16)
+    picture = tp.untouched(pipeline, family, num_inference_steps=2)
+    with ex.open(pipeline, **tp.ALWAYS[family]) as pipe:
+        run = pipe(tp.PROMPT, steps=2, record="*")
+        assert np.array_equal(run.image, picture) and np.array_equal(run.branch(1).image, picture)
+        with ex.edit(pipe, {"*.cross.weights": ex.Silence("dog"), "prediction": ex.Scale(0.9)}):
+            assert not np.array_equal(pipe(tp.PROMPT, steps=2).image, picture)
+        assert pipe.inspect(picture, tp.PROMPT)["*.cross.weights"].dtype == np.float16
+
+
 def test_everything_is_put_back_after_a_run(pipe, pipeline):
     before, names = state(pipeline), [point.name for point in pipe.points()]
     with ex.edit(pipe, {"*.cross.weights": ex.Scale(0.5)}):
