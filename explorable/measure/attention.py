@@ -2,7 +2,8 @@
 
 Drawn pictures are noised and looked at once, with their caption; every word's map is held against the pixels that
 the caption's word truly speaks of. What is fixed (which layers and heads, which noise times, where the threshold
-lies) is chosen on other pictures than those that are scored.
+lies) is chosen on other pictures than those that are scored. A model that was told in training where its words lie
+shows what it was taught: its tables say so.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..hooks.maps import SIDE, THRESHOLDS, above, coarse, iou
 from ..pipeline import Pipeline, load
 from ..training.data import scene
 from ..world import Scene, draw, held_out, parse, say, truth
+from ..zoo import card
 from .table import Table, at_least, bootstrap
 
 TIMES = (0.3, 0.5, 0.7)
@@ -148,6 +150,18 @@ def mapped(pipe: Pipeline, count: int, *parts: str) -> tuple[list[str], dict[str
                                 for word in words_of(pipe, s, rng)] for part in parts}
 
 
+def taught_layers(model: str) -> list[str]:
+    """The layers whose maps were held against the true masks while the model trained, as its card says."""
+    return [point.removesuffix(".cross.weights") for point in card(model).get("grounded", ())]
+
+
+def taught(model: str) -> list[str]:
+    """What has to be read with a score of such a model's maps, as notes; none of a model that was not taught."""
+    layers = taught_layers(model)
+    return [f"{model} was taught in training, by masks like those it is scored against, to read the words of things "
+            f"where they lie (in {', '.join(layers)}); words of places and times were not taught"] if layers else []
+
+
 def attention(model: str = "unet-flow", count: int = PICTURES, quick: bool = False) -> Table:
     """IoU and pointing game of each sort of word, by rules that were fixed on other pictures.
 
@@ -168,7 +182,8 @@ def attention(model: str = "unet-flow", count: int = PICTURES, quick: bool = Fal
             rows.append(row)
     return Table(f"Attention of {model} against the true masks, at 16 x 16", rows, [
         f"{count} pictures for choosing, {count} for each score; intervals are 95% bootstrap over words",
-        f"threshold, layer, head, time ({', '.join(map(str, TIMES))}) and weights are fixed on the choosing pictures"])
+        f"threshold, layer, head, time ({', '.join(map(str, TIMES))}) and weights are fixed on the choosing pictures",
+        *taught(model)])
 
 
 def _cells(rule: Rule, words: list[Mapped], part: str) -> dict[str, Any]:
@@ -186,17 +201,31 @@ def layers(model: str = "unet-flow", count: int = PICTURES, quick: bool = False)
         ValueError: a model or a number of pictures that cannot be.
     """
     count = enough(count, quick)
-    names, parts = mapped(load(model), count, "choosing", "seen")
+    names, parts = mapped(load(model), count, "choosing", "seen", "held-out")
+    told = taught_layers(model)
     rows: list[dict[str, Any]] = []
-    for layer in dict.fromkeys(n.rsplit(" head ", 1)[0] for n in names):
-        own = np.array([n.rsplit(" head ", 1)[0] == layer for n in names])
-        row: dict[str, Any] = {"layer": layer}
-        for sort in ("noun", "colour"):
-            for k, t in enumerate(TIMES):
-                weights = np.zeros((len(TIMES), len(names)))
-                weights[k, own] = 1 / own.sum()
-                of = [[w for w in words if w.role == ROLES[sort]] for words in parts.values()]
-                row[f"{sort}, t {t}"] = round(float(Rule(layer, weights).fitted(of[0]).ious(of[1]).mean()), 3)
-        rows.append(row)
-    return Table(f"IoU by layer and noise time, {model}", rows,
-                 [f"mean over heads; thresholds fixed on {count} other pictures; {count} pictures"])
+    for sort in ("noun", "colour"):
+        of = {part: [w for w in words if w.role == ROLES[sort]] for part, words in parts.items()}
+        for layer in dict.fromkeys(n.rsplit(" head ", 1)[0] for n in names):
+            row: dict[str, Any] = {"word": sort, "layer": layer, "taught": "yes" if layer in told else "no"}
+            by_time = [_mean_of(layer, k, names).fitted(of["choosing"]) for k in range(len(TIMES))]
+            row |= {f"t {t}": round(float(rule.ious(of["seen"]).mean()), 3)
+                    for t, rule in zip(TIMES, by_time, strict=True)}
+            best = max(by_time, key=lambda rule: rule.ious(of["choosing"]).mean())
+            for part in ("seen", "held-out"):
+                values = best.ious(of[part])
+                low, high = bootstrap(values)
+                row |= {part: round(float(values.mean()), 3), f"95% {part}": f"{low:.2f} to {high:.2f}"}
+            rows.append(row)
+    return Table(f"IoU by layer and noise time, {model}", rows, [
+        f"mean over heads; {count} pictures for choosing, {count} for each score; 95% bootstrap over words",
+        "t: on seen combinations; seen, held-out: at the noise time that was best for choosing, as the threshold was",
+        *taught(model)])
+
+
+def _mean_of(layer: str, time: int, names: list[str]) -> Rule:
+    """The mean map of a layer's heads at one of TIMES."""
+    own = np.array([n.rsplit(" head ", 1)[0] == layer for n in names])
+    weights = np.zeros((len(TIMES), len(names)))
+    weights[time, own] = 1 / own.sum()
+    return Rule(layer, weights)

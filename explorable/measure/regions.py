@@ -22,7 +22,7 @@ from ..hooks import maps as mapping
 from ..pipeline import Pipeline, load
 from ..run.reading import Reading, Volume, looked_at
 from ..world import KINDS, Scene, draw, parse, say, truth
-from .attention import PARTS, TIMES, enough, scenes
+from .attention import PARTS, TIMES, enough, scenes, taught
 from .table import Table, bootstrap
 
 PICTURES = 200  # drawn for each score, seen and held-out apart; a quarter as many for choosing
@@ -139,7 +139,8 @@ def regions(model: str = "unet-flow", count: int = PICTURES, quick: bool = False
         "each head's map of each word has mean 0 and spread 1 over the picture, then the mean over heads and times",
         "first %: among the caption's words that speak of pixels; of all words %: among grammar's words too",
         f"best layer, and what each head weighs, were fixed on {max(2, count // 4)} other pictures",
-        f"the heads that weigh most: {_heaviest(trust, layers, heads)}"], {"trust": _kept(trust, layers, heads, found)})
+        f"the heads that weigh most: {_heaviest(trust, layers, heads)}",
+        *taught(model)], {"trust": _kept(trust, layers, heads, found)})
 
 
 def _kept(trust: np.ndarray, layers: Sequence[str], heads: int, found: Sequence[dict[str, Any]]) -> dict[str, Any]:

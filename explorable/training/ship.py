@@ -23,7 +23,8 @@ WORLD = "64,000 drawings of the picture world (split 'train': scenes and their t
 @dataclass(frozen=True)
 class Recipe:
     """How a model is made. `after` names the models that must be in the zoo before; `finish` is its last touch;
-    `more` goes onto the card. `file`: whose weight file it becomes, if not its own. `byte`: with one byte a weight."""
+    `more` goes onto the card. `file`: whose weight file it becomes, if not its own. `byte`: with one byte a weight.
+    `grounded`: told in training where the words of things lie, which its card then says."""
 
     role: str
     stands_for: str
@@ -36,6 +37,7 @@ class Recipe:
     more: dict[str, str] = field(default_factory=dict)
     file: str = ""
     byte: bool = False
+    grounded: bool = False
 
 
 RECIPES = {
@@ -66,7 +68,8 @@ def _denoiser(name: str) -> Recipe:
                   lambda steps, of: denoiser.train(name, load_vae(), load_text(), steps, of), ("vae", "text"),
                   lambda aligned: aligned.net,
                   {"network": twin.network.__name__, "path": twin.path, "prediction": twin.prediction},
-                  byte=True)  # or five of them would not fit into 40 MB
+                  byte=True,  # or five of them would not fit into 40 MB
+                  grounded=True)
 
 
 RECIPES |= {name: _denoiser(name) for name in denoiser.TWINS}
@@ -101,6 +104,8 @@ def ship(name: str, training: Training) -> str:
              **recipe.more, "batch": recipe.batch, "precision": training.precision,
              "steps": training.step, "of steps planned": training.plan.steps,
              "minutes": round(training.seconds / 60, 1), "curve": thinned(training.curve)}
+    if recipe.grounded:  # whoever scores its attention has to know which was taught
+        about["grounded"] = sorted(model.grounded)  # type: ignore[arg-type]
     if recipe.file:  # what it went on from is on the card too
         earlier = card(recipe.file)
         about["before"] = [*earlier.get("before", []), {k: earlier[k] for k in ("data", "steps", "minutes", "curve")}]

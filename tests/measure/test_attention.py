@@ -85,3 +85,35 @@ def test_every_word_that_speaks_of_pixels_has_its_maps(network):
 def test_seen_and_held_out_scenes_are_told_apart():
     assert not any(held_out(s) for s in scenes(5, False)) and all(held_out(s) for s in scenes(5, True))
     assert set(map(str, scenes(5, False))).isdisjoint(map(str, scenes(5, False, 5_000)))
+
+
+def card_of(grounded: list[str]) -> dict:
+    return {"name": "unet-flow"} | ({"grounded": [f"{layer}.cross.weights" for layer in grounded]} if grounded else {})
+
+
+def test_a_table_says_what_was_taught_and_of_a_model_that_was_not_it_says_nothing(tiny, monkeypatch):
+    tiny("attention")
+    monkeypatch.setattr(module, "card", lambda name: card_of(["up.0.0", "up.1.0"]))
+    for table in (module.attention(count=2), module.layers(count=2)):
+        assert "was taught in training" in table.notes[-1] and "(in up.0.0, up.1.0)" in table.notes[-1]
+    assert {row["layer"] for row in table.rows if row["taught"] == "yes"} == {"up.0.0", "up.1.0"}
+    monkeypatch.setattr(module, "card", lambda name: card_of([]))
+    for table in (module.attention(count=2), module.layers(count=2)):
+        assert not any("taught" in note for note in table.notes)
+    assert {row["taught"] for row in table.rows} == {"no"}
+
+
+def test_every_layer_is_scored_alone(pipe, tiny):
+    tiny("attention")
+    rows = module.layers(count=2).rows
+    own = [p.name.removesuffix(".cross.weights") for p in pipe.points() if p.name.endswith("cross.weights")]
+    assert [(row["word"], row["layer"]) for row in rows] == [(w, k) for w in ("noun", "colour") for k in own]
+    assert all(row["seen"] in [row[f"t {t}"] for t in module.TIMES] for row in rows), "one of its times is chosen"
+
+
+def test_the_mean_of_a_layer_is_of_its_heads_alone():
+    names = ["middle head 0", "up head 0", "up head 1"]
+    maps = np.zeros((len(module.TIMES), 3, 16, 16))
+    maps[1, 1:], maps[1, 0], maps[0] = square(0, 8), square(8, 16), square(8, 16)
+    scores = module._mean_of("up", 1, names).scores(Mapped("thing", "cat", maps, square(0, 8)))
+    np.testing.assert_array_equal(scores, square(0, 8))
