@@ -54,6 +54,11 @@ class Row:
         values = trust @ self.values
         return bool(self.true[np.where(self.speaking | everything, values, -np.inf).argmax()])
 
+    @property
+    def chance(self) -> float:
+        """How often a true word would be first if one that speaks of pixels were drawn by lot."""
+        return float(self.true[self.speaking].mean())
+
 
 def sort_of(region: str) -> str:
     """What a region is: a thing, a part of one, or an element of the place."""
@@ -138,6 +143,7 @@ def regions(model: str = "unet-flow", count: int = PICTURES, quick: bool = False
         f"{count} drawn pictures each, read in one pass at t {', '.join(map(str, TIMES))}; 95% bootstrap over pictures",
         "each head's map of each word has mean 0 and spread 1 over the picture, then the mean over heads and times",
         "first %: among the caption's words that speak of pixels; of all words %: among grammar's words too",
+        "by chance: the share of true words among those that speak of pixels, the mean over regions",
         f"best layer, and what each head weighs, were fixed on {max(2, count // 4)} other pictures",
         f"the heads that weigh most: {_heaviest(trust, layers, heads)}",
         *taught(model)], {"trust": _kept(trust, layers, heads, found)})
@@ -161,11 +167,13 @@ def _heaviest(trust: np.ndarray, layers: Sequence[str], heads: int, count: int =
 def _cells(pictures: list[list[Row]], trust: np.ndarray, part: str) -> dict[str, Any]:
     rows = [row for picture in pictures for row in picture]
     if not rows:
-        return {f"n {part}": 0, f"first {part} %": None, f"95% {part}": "", f"of all words {part} %": None}
+        return {f"n {part}": 0, f"first {part} %": None, f"95% {part}": "", f"by chance {part} %": None,
+                f"of all words {part} %": None}
     means = np.array([np.mean([row.first(trust) for row in picture]) for picture in pictures if picture])
     low, high = bootstrap(means)
     return {f"n {part}": len(rows), f"first {part} %": round(100 * float(np.mean([r.first(trust) for r in rows])), 1),
             f"95% {part}": f"{100 * low:.0f} to {100 * high:.0f}",
+            f"by chance {part} %": round(100 * float(np.mean([r.chance for r in rows])), 1),
             f"of all words {part} %": round(100 * float(np.mean([r.first(trust, True) for r in rows])), 1)}
 
 

@@ -26,6 +26,11 @@ def test_a_true_word_must_rank_first_among_those_that_speak():
     assert row([-3.0, -1.0], true=[1], speaking=[0, 1]).first(one)
 
 
+def test_chance_is_the_share_of_true_words_among_those_that_speak():
+    assert row([0.5, 2.0, 1.0, 0.0], true=[2], speaking=[0, 2, 3]).chance == pytest.approx(1 / 3)
+    assert row([0.5, 2.0], true=[0, 1], speaking=[0, 1]).chance == 1
+
+
 def test_heads_that_tell_are_trusted_and_heads_that_mislead_are_not():
     rng, rows = np.random.default_rng(0), []
     for _ in range(60):
@@ -84,6 +89,7 @@ def test_the_table_has_every_sort_for_seen_and_held_out(tiny):
     assert all(0 <= r["first seen %"] <= 100 for r in table.rows if r["n seen"])
     assert table.rows[0]["n seen"] == sum(r["n seen"] for r in table.rows[1:4])
     assert len({tuple(r) for r in table.rows}) == 1
+    assert all(0 < r["by chance seen %"] <= 100 for r in table.rows if r["n seen"])
 
 
 def test_attention_is_held_beside_ablation(tiny):
