@@ -145,7 +145,8 @@ def wished(painting: Mapping[str, Painter], wish: Wish) -> dict[str, float]:
 def code(pipe: Pipeline | None, wish: Wish) -> str:
     """All pictures in a few lines."""
     opened = "ex.load(name)" if pipe is None else "pipe"  # the reader's own
-    return (f"import explorable as ex\n\npictures = {{}}\nfor name, guidance in "
+    own = "" if pipe is None else f"# pipe: your own {pipe!r}\n"
+    return (f"import explorable as ex\n\n{own}pictures = {{}}\nfor name, guidance in "
             f"{wished(painters(pipe), wish)!r}.items():\n    for steps in {STEPS}:\n"
             f"        run = {opened}({wish.prompt!r}, steps=steps, guidance=guidance, seed={wish.seed}, "
             f"sampler={SAMPLER!r})\n        pictures[name, steps] = run.image")

@@ -89,12 +89,14 @@ def code(asked: Lab) -> str:
     world = {DRAWN: f"world_points({[list(p) for p in asked.drawing or ()]!r})",
              "word": f"word({asked.count}, {asked.seed}, {asked.text!r})"}.get(
                  asked.world, f"world_points({named!r}, {asked.count}, {asked.seed})")
-    return (f"import explorable as ex\nfrom explorable.diffusion.paths import PATHS\n"
+    return (f"import numpy as np\n\nfrom explorable.diffusion.paths import PATHS\n"
             f"from explorable.world.points import marginal, pairs, uniform, walk, word, world_points\n\n"
             f"points = {world}\n"
             f"noises = pairs(points, {asked.coupling!r}, seed={asked.seed}).noises\n"
             f"field = marginal(points, {asked.coupling!r}, seed={asked.seed})\n"
-            f"walked = walk(field, PATHS[{asked.path!r}], noises, uniform({asked.steps}), {asked.solver!r})\n"
+            f"path, times = PATHS[{asked.path!r}], uniform({asked.steps})\n"
+            f"own = walk(field, path, np.array([{list(asked.start)!r}]), times, {asked.solver!r})  # the start that is dragged\n"
+            f"walked = walk(field, path, noises, times, {asked.solver!r})\n"
             f"walked.x[-1]")
 
 

@@ -271,11 +271,13 @@ def test_what_cannot_be_is_refused(made: Make, name: str, value: object, said: s
 
 
 @pytest.mark.parametrize("values", [{}, {"world": "word", "text": "hi", "coupling": "optimal", "solver": "heun"},
-                                    {"world": "drawn", "drawing": [(0, 0), (1, 2), (3, 1)], "path": "cosine"}])
+                                    {"world": "drawn", "drawing": [(0, 0), (1, 2), (3, 1)], "path": "cosine"},
+                                    {"start": (0.5, -1.25)}])
 def test_its_code_walks_the_same_paths(made: Make, values: dict):
     flow, names = made(**values), {}
     exec(flow.code(), names)
     np.testing.assert_allclose(names["walked"].x[-1], flow.shown.scene.marginal[-1], atol=2e-3)
+    np.testing.assert_allclose(names["own"].x[-1, 0], flow.data.own[-1], atol=2e-3)
 
 
 def test_its_table_is_its_chart(made: Make):
