@@ -95,7 +95,7 @@ def code(asked: Lab) -> str:
             f"noises = pairs(points, {asked.coupling!r}, seed={asked.seed}).noises\n"
             f"field = marginal(points, {asked.coupling!r}, seed={asked.seed})\n"
             f"path, times = PATHS[{asked.path!r}], uniform({asked.steps})\n"
-            f"own = walk(field, path, np.array([{list(asked.start)!r}]), times, {asked.solver!r})  # the start that is dragged\n"
+            f"own = walk(field, path, np.array([{list(asked.start)!r}]), times, {asked.solver!r})\n"
             f"walked = walk(field, path, noises, times, {asked.solver!r})\n"
             f"walked.x[-1]")
 
