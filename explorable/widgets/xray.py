@@ -88,9 +88,17 @@ class UNetXRay(Explorable):
     @tr.validate("spans")
     def _refuse_span(self, proposal: Any) -> Any:
         for name, span in proposal["value"].items():
-            if len(span) != 2 or not all(isinstance(k, int) for k in span) or not 0 <= span[0] <= span[1]:
+            pair = span if isinstance(span, (tuple, list)) and len(span) == 2 else (None,)
+            if not all(isinstance(k, int) for k in pair) or not 0 <= span[0] <= span[1]:
                 raise ValueError(f"the steps of {name} are {span!r}: give (first, after the last), counted from 0")
         return {name: tuple(span) for name, span in proposal["value"].items()}
+
+    @tr.validate("swapped")
+    def _refuse_swapped(self, proposal: Any) -> Any:
+        for name in proposal["value"]:
+            if not isinstance(name, str):
+                raise ValueError(f"swapped names {name!r}: give names or patterns of skips, as in ('up.0.skip',)")
+        return proposal["value"]
 
     # ---- from a wish to what is on the screen ----------------------------------------------------------------------
 

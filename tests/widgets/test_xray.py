@@ -128,7 +128,8 @@ def test_any_point_can_be_faded_from_code_and_a_wrong_one_is_named(xray):
 
 @pytest.mark.parametrize(("name", "value", "said"), [
     ("faders", {"up.0.skip": -1}, "0 to 10"), ("faders", {"up.0.skip": float("nan")}, "0 to 10"),
-    ("spans", {"up.0.skip": (3, 1)}, "first, after the last"), ("steps", 0, "steps"), ("seed", -1, "seed")])
+    ("spans", {"up.0.skip": (3, 1)}, "first, after the last"), ("spans", {"up.0.skip": 5}, "first, after the last"),
+    ("swapped", (3,), "names or patterns"), ("steps", 0, "steps"), ("seed", -1, "seed")])
 def test_what_makes_no_sense_is_refused(xray, name, value, said):
     before = getattr(xray, name)
     with pytest.raises(ValueError, match=said):
