@@ -281,16 +281,13 @@ class Explorable(ipw.VBox):
                 answer = self.compute(self.pipe, asked, progress)
             check()
             self.shown, self.error = answer, None
-            said = self.show(answer)
-            self.glanced = ""
-            self.say(said)
+            self.say(self._shown(answer))
         except Overtaken:
             raise
         except Exception as error:
             self.error = error
             if self.glanced and self.shown is not None:  # the last good answer comes back
-                self.show(self.shown)
-                self.glanced = ""
+                self._shown(self.shown)
             self.say(_sentence(error), "error")
             if not isinstance(error, ValueError):
                 raise
@@ -301,6 +298,14 @@ class Explorable(ipw.VBox):
     def _busily(self) -> str:
         """What the status line says meanwhile."""
         return f"{self.glanced[:1].upper()}{self.glanced[1:]}. {self.doing}" if self.glanced else self.doing
+
+    def _shown(self, answer: Any) -> str:
+        """Show an answer in place of a first look at it, and of what was said of that."""
+        if self.glanced:
+            self._seen.value = ""
+        said = self.show(answer)
+        self.glanced = ""
+        return said
 
     def _progress(self, check: Check, noticeable: float, done: int, of: int) -> None:
         check()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tiny import CountingPipeline, status
@@ -48,7 +50,7 @@ def test_the_last_frame_is_the_picture_to_the_last_bit(studio: Studio, pipe: Cou
         assert layer[-studio.run.image.size:] == studio.run.image.tobytes()
 
 
-def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: CountingPipeline):
+def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: CountingPipeline, tmp_path: Path):
     came, before = [], studio.run
     stage = studio.stage
     stage.observe(lambda change: came.append((stage.captions, stage.layers[0]["shape"][0], stage.plays, status(studio),
@@ -61,6 +63,7 @@ def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: Counting
     assert (plays, again, kept) == (True, False, True), "the whole takes the place of the first look, and is the answer"
     assert SAID in busy.lower() and SAID not in status(studio).lower() and studio.run.steps == steps
     assert [settings["steps"] for _, settings in pipe.asked[-2:]] == [FEW, steps]
+    assert SAID not in studio.save_html(tmp_path / "studio.html").read_text("utf-8"), "a saved one is finished"
 
 
 def test_a_newer_wish_overtakes_a_first_look(studio: Studio, pipe: CountingPipeline):
