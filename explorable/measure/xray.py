@@ -91,7 +91,7 @@ def costs(made: Mapping[str, np.ndarray], said: list[Scene], seeds: int, examine
         sense = [kept(b, a) for b, a in zip(verdicts[UNTOUCHED], verdicts[name], strict=True)]
         right = np.mean([bears_out(v, scene) for v, scene in zip(verdicts[name], said, strict=True)])
         row = {"at 0": name, "moved": round(float(moved.mean()), 3), "fine detail %": round(float(fine.mean()), 2),
-               "95%": f"{low:.2f} to {high:.2f}"}
+               "95%": f"{low:.1f} to {high:.1f}"}
         row |= {f"{what} %": _percent([s[what] for s in sense]) for what in sense[0]}
         rows.append(row | {"as asked %": round(100 * float(right), 1)})
     return rows
