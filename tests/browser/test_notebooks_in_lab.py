@@ -1,0 +1,20 @@
+"""A notebook as it opens in a real JupyterLab, before anything is run."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_an_answer_is_folded_until_it_is_clicked(page: Page, address: str):
+    page.goto(f"{address}/lab/tree/01-noise-trajectory.ipynb?reset")
+    cell = page.locator(".jp-CodeCell").filter(has_text="x_t walks at one speed")
+    cell.scroll_into_view_if_needed()
+    answer = cell.locator(".jp-OutputArea-output").filter(has_text="hurries ahead: True")
+    folded = cell.locator(".jp-OutputPlaceholder")
+    expect(folded).to_contain_text("How far from the finished latent:")
+    expect(answer).not_to_be_visible()
+    folded.locator(".jp-Placeholder-contentContainer").click()
+    expect(answer).to_be_visible()
