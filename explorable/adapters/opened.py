@@ -216,7 +216,8 @@ class Opened:
         return ("uncond", "cond") if compared else ("cond",)
 
     def _said(self, text: str, settings: Asked) -> Said:
-        return said(self.pipeline, self._family, text, dict(settings.more), self.words)
+        with self.lock:  # a tokenizer keeps how long it may cut and pads from one call to the next
+            return said(self.pipeline, self._family, text, dict(settings.more), self.words)
 
     @property
     def samplers(self) -> tuple[str, ...]:
