@@ -89,7 +89,7 @@ def code(asked: Lab) -> str:
     world = {DRAWN: f"world_points({[list(p) for p in asked.drawing or ()]!r})",
              "word": f"word({asked.count}, {asked.seed}, {asked.text!r})"}.get(
                  asked.world, f"world_points({named!r}, {asked.count}, {asked.seed})")
-    return (f"import numpy as np\n\nfrom explorable.diffusion.paths import PATHS\n"
+    return (f"import explorable as ex\nimport numpy as np\nfrom explorable.diffusion.paths import PATHS\n"
             f"from explorable.world.points import marginal, pairs, uniform, walk, word, world_points\n\n"
             f"points = {world}\n"
             f"noises = pairs(points, {asked.coupling!r}, seed={asked.seed}).noises\n"
