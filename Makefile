@@ -5,8 +5,10 @@
 #                 INSTALL_ARGS="-r binder/requirements.txt" for the CPU build of torch
 #   LAB_ARGS      more arguments for jupyter lab                   (--no-browser, --port=9000)
 #   PYTEST_ARGS   more arguments for pytest                        (-x, -k stage, -m "not slow")
+#   WORKERS       how many tests run at once                       (2; 0: one after another, in one process)
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -19,8 +21,8 @@ lab: .venv/lab.stamp  ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00-studio.ipynb
 
 test: .venv/test.stamp  ## run every test: pytest, the notebooks, the linter, the type checker
-	$(BIN)/pytest $(PYTEST_ARGS)
-	$(BIN)/pytest --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
 	$(BIN)/ruff check
 	$(BIN)/mypy
 

@@ -8,6 +8,9 @@ import shutil
 import pytest
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: each has a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import explorable  # noqa: F401  (before torch, so that its threads wait as they do for users)
 
 # A shared machine is slow at odd moments, so no example has a deadline. In CI the examples never change.
