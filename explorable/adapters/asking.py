@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..hooks import Point, Tape
+from ..hooks import Point
 from ..settings import PLACED, SettingError, Settings, check
 from .families import Family, arguments, default_of
 
@@ -69,11 +69,6 @@ def rearranged(pipeline: Any, family: Family, old: Asked, changes: Mapping[str, 
             raise SettingError(f"a branch cannot change {name}, which says where the steps lie")
     known = {name: getattr(old, name) for name in ("prompt", "negative", "steps", "guidance", "seed", "sampler")}
     return asked(pipeline, family, **{**known, **dict(old.more), **changes})
-
-
-def tape_of(record: str | Sequence[str]) -> Tape:
-    """A tape of one pattern, or of several."""
-    return Tape((record,) if isinstance(record, str) else tuple(record))
 
 
 def with_tokens(points: Iterable[Point], tokens: int) -> tuple[Point, ...]:

@@ -81,11 +81,12 @@ def unseen(name: str, kind: str) -> EditError:
 @dataclass
 class Words:
     """The token axis of the batch that is in the network. tokens: on the axis; pieces: that the network reads; matrix:
-    (batch, 1, pieces, tokens) of 0 and 1 where pieces are gathered, else None."""
+    (batch, 1, pieces, tokens) of 0 and 1 where pieces are gathered, else None. names: of the first prompt's tokens."""
 
     tokens: int
     pieces: int
     matrix: Tensor | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def axis(self) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..hooks import Take
+from ..hooks import Take, Tape
+from ..pipeline.pipeline import patterns
 from ..run import Run
 from ..settings import SettingError
-from .asking import Asked, rearranged, tape_of
+from .asking import Asked, rearranged
 from .attention import Words
 from .families import arguments
 from .noise import Noise
@@ -37,7 +38,7 @@ def inspected(pipe: Opened, image: np.ndarray, prompt: str, t: float, seed: int,
     level, timestep = Noise(pipe.pipeline.scheduler).nearest(t)
     x = pipe.encode(image[None]).double()
     fresh = torch.randn(x.shape, generator=torch.Generator().manual_seed(settings.seed), dtype=torch.float64)
-    tape = tape_of(record)
+    tape = Tape(patterns(record))
     with pipe._ready([prompt], settings, own=tape) as words:
         _look(pipe, words, settings, Fixed(level, timestep, level.at_alpha * x + level.at_sigma * fresh))
     return tape.last

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from ..diffusion.paths import Path
 from ..hooks import Listening, Plan, Point, PointTable, Take, Tape, attached_to
 from ..nn.points import heard_by
+from ..pipeline.pipeline import patterns
 from ..run import Run, collect
 from ..settings import SettingError, Settings, check
-from .asking import Asked, asked, own_arguments, rearranged, sized, tape_of, with_tokens
+from .asking import Asked, asked, own_arguments, rearranged, sized, with_tokens
 from .attention import Seen, Surveying, Words
 from .families import check_openable, family_of
 from .looking import inspected, looked_again
@@ -139,7 +140,7 @@ class Opened:
 
     def _sample(self, settings: Asked, record: str | Sequence[str], progress: Callable[[int, int], None] | None,
                 parent: tuple[Run, int] | None = None) -> Run:
-        own = tape_of(record) if record else None
+        own = Tape(patterns(record)) if record else None
         start = None
         dice = torch.Generator().manual_seed(settings.seed)
         if parent is not None and parent[1] > 0:
@@ -152,8 +153,7 @@ class Opened:
         begun, look, last, done = sampling.marks
         seconds = {"text encoder": look - begun, "denoiser": last - look, "decoder": done - last}
         walked: list[Any] = sampling.steps()
-        tokens = self._said(settings.prompt, settings).names
-        return collect(self, settings, tokens, walked, np.asarray(picture), seconds,
+        return collect(self, settings, words.names, walked, np.asarray(picture), seconds,
                        (len(walked), len(self._branches(settings))), own.last if own else None, parent)
 
     def images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
@@ -246,7 +246,7 @@ class Opened:
         rows = [row for b in branches for row in spoken[b]]
         tokens = max(len(row.names) for row in rows)
         words = Words(tokens, rows[0].pieces, torch.stack([row.matrix(tokens) for row in rows])[:, None].to(
-            self.device) if self.words else None)
+            self.device) if self.words else None, spoken["cond"][0].names)
         attachments = (*attached_to(self), *([own] if own else ()))
         with self.lock:
             if not attachments:
