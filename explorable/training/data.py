@@ -94,13 +94,13 @@ def _draw_chunk(job: tuple[str, int]) -> np.ndarray:
     return np.stack([draw(scene(i, split), masks=False).image for i in range(start, start + CHUNK)])
 
 
-def pictures(count: int, split: str = "train", workers: int = 2) -> np.ndarray:
+def pictures(count: int, split: str = "train") -> np.ndarray:
     """The first `count` pictures of a split, (count, 128, 128, 3) uint8, read from a file; drawn once."""
     path = cache() / f"pictures-{split}-{count}-{edition()}.npy"
 
     def draw_all(part: Path) -> None:
         starts = range(0, count, CHUNK)
-        with ProcessPoolExecutor(workers) as pool, part.open("wb") as file:
+        with ProcessPoolExecutor() as pool, part.open("wb") as file:
             np.lib.format.write_array_header_1_0(
                 file, {"descr": "|u1", "fortran_order": False, "shape": (count, 128, 128, 3)})
             drawn = pool.map(_draw_chunk, [(split, s) for s in starts])

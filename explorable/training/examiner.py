@@ -45,7 +45,7 @@ def cell_maps(count: int, split: str = "train") -> np.ndarray:
     """Cell maps of the first `count` scenes of a split, (count, 16, 16) uint8, kept in the cache."""
     path = cache() / f"cells-{split}-{count}-{edition()}.u8"
     if not path.exists():
-        with ProcessPoolExecutor(2) as pool:
+        with ProcessPoolExecutor() as pool:
             jobs = [(split, s) for s in range(0, count, CHUNK)]
             maps = np.concatenate(list(tqdm(pool.map(_map_chunk, jobs), total=len(jobs), desc=f"mapping {split}")))
         write_beside(path, lambda part: maps[:count].tofile(part))

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import copy
 import math
+import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
+from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from .data import cache, write_beside
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 EVERY = 50  # steps to a point of the loss curve
+AHEAD = 3  # processes that make batches ahead of a GPU
 Batch = dict[str, Tensor]
 Losses = dict[str, Tensor]
 
@@ -60,6 +63,10 @@ class Plan:
     clip: float = 1.0
     save_every: float = 45.0
     seed: int = 0
+
+    def dice(self, step: int) -> int:
+        """The seed of what is thrown at a step."""
+        return self.seed * 1_000_003 + step
 
     def share(self, step: int) -> float:
         """What share of the peak rates `step` is taken at."""
@@ -224,13 +231,15 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
     began = time.monotonic() - training.seconds
     saved = time.monotonic()
     first = accelerator.is_main_process
+    batches = iter(_batches(batch, plan, training.step, accelerator.device))
     bar = tqdm(initial=training.step, total=plan.steps, desc=name, mininterval=5, disable=not first)
     with brake() as stopped, bar:
         while training.step < plan.steps and not _anybody(stopped(), accelerator):
             if training.step == plan.fall_starts(training.step) and first:
                 training.save("stable")
-            torch.manual_seed(plan.seed * 1_000_003 + training.step)
-            losses = objective(_share(batch(training.step), accelerator))
+            rows = _share(next(batches), accelerator)
+            torch.manual_seed(plan.dice(training.step))
+            losses = objective(rows)
             training.advance(losses)
             training.note({k: accelerator.reduce(v.detach(), "mean") for k, v in losses.items()})
             training.seconds = time.monotonic() - began
@@ -244,6 +253,33 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
         training.save()
     training.average.to("cpu").eval()
     return training
+
+
+class _Steps(Dataset[Batch]):
+    """The batches of a training by their steps, each with its own dice."""
+
+    def __init__(self, batch: Callable[[int], Batch], plan: Plan):
+        self.batch, self.plan = batch, plan
+
+    def __getitem__(self, step: int) -> Batch:
+        torch.manual_seed(self.plan.dice(step))
+        return self.batch(step)
+
+
+def _deaf(worker: int) -> None:
+    """Ctrl-C is for the process that trains."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _batches(batch: Callable[[int], Batch], plan: Plan, begin: int, device: torch.device) -> Iterable[Batch]:
+    """The batches from `begin` on. A GPU would wait for them: for it, processes beside this one make them ahead.
+
+    A batch function lives in a closure, which goes into another process only where processes fork.
+    """
+    ahead = device.type == "cuda" and "fork" in multiprocessing.get_all_start_methods()
+    return DataLoader(_Steps(batch, plan), batch_size=None, sampler=range(begin, plan.steps),
+                      num_workers=AHEAD if ahead else 0, multiprocessing_context="fork" if ahead else None,
+                      worker_init_fn=_deaf)
 
 
 def _accelerator() -> Accelerator:

@@ -22,8 +22,8 @@ from .denoiser import BATCH, LEVEL, TWINS, Aligned, denoising_loss
 from .loop import Batch, Losses, Plan, Training, fit
 from .text import captions
 
-PAIRS = 8_000
-CHUNK = 50  # pairs sampled at once, and kept at once: a kill loses no more
+PAIRS = 24_000
+CHUNK = 200  # pairs sampled at once, and kept at once: a kill loses no more
 
 
 def pairs(pipe: Pipeline, count: int = PAIRS) -> Tensor:
@@ -42,7 +42,7 @@ def pairs(pipe: Pipeline, count: int = PAIRS) -> Tensor:
 
 def train(steps: int, of: str = "") -> Training:
     """unet-reflow: from the weights of unet-flow, on its pairs."""
-    pipe, words = load("unet-flow", "cpu"), load_text()
+    pipe, words = load("unet-flow"), load_text()
     ends = pairs(pipe)
 
     def batch(step: int) -> Batch:
@@ -57,5 +57,6 @@ def train(steps: int, of: str = "") -> Training:
         assert isinstance(model, Aligned)
         return denoising_loss(model, TWINS["unet-flow"], words.to(b["x0"].device), b)
 
+    torch.manual_seed(0)
     model = Aligned(pipe.denoiser.float(), words.config.shared_width).requires_grad_()
     return fit("unet-reflow", model, batch, loss, Plan(steps, lr=3e-4, muon=0.005, warmup=100), of)

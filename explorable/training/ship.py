@@ -51,7 +51,7 @@ RECIPES = {
                    f"latents of {WORLD}, captioned anew each time", 2 * text.PAIRS, 2_400,
                    lambda steps, of: text.train(load_vae(), steps, of), ("vae",)),
     "classifier": Recipe("classifier", "the art teacher of classifier guidance, on noisy latents",
-                         f"latents of {WORLD}, at all noise levels", classifier.BATCH, 1_500,
+                         f"latents of {WORLD}, at all noise levels", classifier.BATCH, 8_000,
                          lambda steps, of: classifier.train(load_vae(), steps, of), ("vae",)),
     "examiner": Recipe("examiner", "scores finished pictures; never guides", f"{WORLD}, half of them blurred",
                        examiner.BATCH, 2_400, examiner.train),
@@ -75,7 +75,7 @@ def _denoiser(name: str) -> Recipe:
 RECIPES |= {name: _denoiser(name) for name in denoiser.TWINS}
 RECIPES["unet-reflow"] = replace(
     RECIPES["unet-flow"], stands_for="one round of reflow: straighter paths for fewer steps; wants guidance 1",
-    data=f"{reflow.PAIRS:,} pairs of noise and latent, joined by unet-flow's own sampler", steps=1_500,
+    data=f"{reflow.PAIRS:,} pairs of noise and latent, joined by unet-flow's own sampler", steps=6_000,
     train=reflow.train, after=("vae", "text", "unet-flow"))
 
 

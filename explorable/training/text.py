@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import numpy as np
@@ -12,6 +13,7 @@ from tqdm.auto import tqdm
 from ..nn.pixels import to_tensor
 from ..nn.text import TextConfig, TextModel, Tokens
 from ..nn.vae import VAE
+from ..pipeline.opening import choose_device
 from ..world import VOCABULARY, say
 from ..zoo import fingerprint
 from .data import cache, edition, pictures, scene, write_beside
@@ -28,9 +30,11 @@ def latents(vae: VAE, split: str = "train", count: int = PICTURES) -> Tensor:
     path = cache() / f"latents-{split}-{count}-{edition()}-{by}.pt"
     if path.exists():
         return torch.load(path, weights_only=True)
-    data = pictures(count, split)
-    out = torch.cat([vae.encode(to_tensor(data[i : i + 100]).contiguous(memory_format=torch.channels_last)).half()
-                     for i in tqdm(range(0, count, 100), desc=f"encoding {split}")])
+    data, device = pictures(count, split), choose_device()
+    encoder = copy.deepcopy(vae).to(device)
+    out = torch.cat([
+        encoder.encode(to_tensor(data[i : i + 100]).to(device, memory_format=torch.channels_last)).half().cpu()
+        for i in tqdm(range(0, count, 100), desc=f"encoding {split}")])
     write_beside(path, lambda part: torch.save(out, part))
     return out
 

@@ -14,8 +14,8 @@ from explorable.training.examiner import NONE
 
 
 def losses(model, name: str, x0: torch.Tensor) -> dict[str, torch.Tensor]:
+    tokens = words().text.tokenizer(["red"] * len(x0))  # the first call draws weights by lot
     torch.manual_seed(11)
-    tokens = words().text.tokenizer(["red"] * len(x0))
     return denoising_loss(model, TWINS[name], words(), {
         "x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
         "ratio": torch.exp(torch.randn(len(x0))), "weight": torch.ones(len(x0), 1, 16, 16)})

@@ -30,7 +30,7 @@ def pipe(tmp_path, monkeypatch) -> Pipeline:
         monkeypatch.setattr(module, "cache", lambda: tmp_path)
     monkeypatch.setattr(reflow, "fingerprint", lambda name: "test")
     monkeypatch.setattr(reflow, "CHUNK", 2)
-    monkeypatch.setattr(reflow, "load", lambda name, device: made)
+    monkeypatch.setattr(reflow, "load", lambda name: made)
     monkeypatch.setattr(reflow, "load_text", lambda: words.eval().requires_grad_(False))
     return made
 
