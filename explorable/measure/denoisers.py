@@ -7,12 +7,11 @@ from ..training.ship import RECIPES
 from ..zoo import WeightError, card, names
 
 RECIPES_OF_DENOISERS = tuple(name for name, recipe in RECIPES.items() if recipe.role == "denoiser")
-OWN_GUIDANCE = {"unet-reflow": 1.0}  # it learned from guided pictures, so it draws guided ones by itself
 
 
 def own_guidance(name: str) -> float:
-    """The guidance that a denoiser is meant for."""
-    return OWN_GUIDANCE.get(name, GUIDANCE)
+    """The guidance that a denoiser is meant for, by its card."""
+    return float(card(name).get("guidance", GUIDANCE))
 
 
 def chosen(model: str = "all") -> tuple[list[str], list[str]]:

@@ -17,8 +17,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..pipeline import Pipeline, load
-from ..settings import GUIDANCE, Settings, check
+from ..settings import Settings, check
 from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, say
+from .denoisers import own_guidance
 from .table import Table, at_least, interval
 from .verdict import bears_out, examine
 
@@ -136,17 +137,18 @@ def true_drawings(prompts: list[str], seeds: list[int]) -> np.ndarray:
                      for p, seed in zip(prompts, seeds, strict=True)])
 
 
-def exam(model: str = "unet-flow", steps: int = 20, guidance: float = GUIDANCE, quick: bool = False,
+def exam(model: str = "unet-flow", steps: int = 20, guidance: float | None = None, quick: bool = False,
          prompts: int = PROMPTS) -> Table:
     """The whole exam: six tasks, seen and held-out; beside it a perfect painter and shuffled prompts.
 
-    quick: eight prompts and one seed a cell, about half a minute.
+    guidance: None is what the model is meant for. quick: eight prompts and one seed a cell, about half a minute.
 
     Raises:
         ValueError: a model, or a number of steps or prompts, or a guidance that cannot be.
     """
     at_least(1, prompts=prompts)
     seeds, count = ((0,), 8) if quick else (SEEDS, prompts)
+    guidance = own_guidance(model) if guidance is None else guidance
     paint = painter(load(model), steps, guidance)
     rows = []
     totals: dict[bool, list[np.ndarray]] = {False: [], True: []}
@@ -191,9 +193,9 @@ def _controls(name: str, asked: list[Question], seeds: tuple[int, ...]) -> dict[
     return {f"true {name}%": round(100 * float(right.mean()), 1), f"wrong {name}%": round(100 * float(wrong.mean()), 1)}
 
 
-def lesson(model: str = "unet-flow", steps: int = 20, guidance: float = GUIDANCE) -> Table:
+def lesson(model: str = "unet-flow", steps: int = 20, guidance: float | None = None) -> Table:
     """The lesson's five prompts: how many of four seeds bear out everything the prompt says."""
-    paint = painter(load(model), steps, guidance)
+    paint = painter(load(model), steps, own_guidance(model) if guidance is None else guidance)
     asked = [Question("lesson", p, parse(p).scene, False) for p in LESSON]
     passed = grade(asked, SEEDS, paint, "lesson")
     rows: list[dict] = [{"prompt": q.prompt, "right": f"{int(row.sum())} of {len(SEEDS)}"}

@@ -29,7 +29,7 @@ status = pathlib.Path("/proc/self/status")  # only Linux tells
 print(int(re.findall(r"VmRSS:\\s+(\\d+)", status.read_text())[0]) / 1024 if status.exists() else "nan")
 """
 TARGET = {"import explorable": "0.3 s", "load and first picture": "4 s", "one picture, warm": "0.5 s",
-          "one picture, one core kept busy": "1 s", "memory of a kernel with a Studio": "700 MB", "weights": "25 MB"}
+          "one picture, one core kept busy": "1 s", "memory of a kernel with a Studio": "700 MB", "weights": "40 MB"}
 
 
 @contextlib.contextmanager

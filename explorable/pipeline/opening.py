@@ -7,7 +7,7 @@ import textwrap
 import torch
 
 from ..diffusion.paths import PATHS
-from ..settings import SettingError
+from ..settings import GUIDANCE, SettingError
 from ..zoo import WeightError, card
 from ..zoo.networks import load_denoiser, load_text, load_vae
 from .pipeline import Pipeline
@@ -28,6 +28,7 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
         raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
     pipe = Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
                     about.get("prediction", ""), chosen)
+    pipe.own_guidance = float(about.get("guidance", GUIDANCE))
     pipe.trust = (about.get("trust") or {}).get("heads", {})
     return pipe
 

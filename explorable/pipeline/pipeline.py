@@ -59,6 +59,7 @@ class Pipeline:
     """
 
     trust: Mapping[str, Sequence[float]] = {}
+    own_guidance = GUIDANCE  # what its model is meant for, where its card says so
 
     def __init__(self, name: str, text: TextEncoder, denoiser: UNet | DiT, vae: VAE, path: Path, prediction: str,
                  device: torch.device):
@@ -76,7 +77,7 @@ class Pipeline:
         """Every word that the text encoder knows."""
         return self.text.tokenizer.vocabulary
 
-    def __call__(self, prompt: str, negative: str | None = None, steps: int = 20, guidance: float = GUIDANCE,
+    def __call__(self, prompt: str, negative: str | None = None, steps: int = 20, guidance: float | None = None,
                  seed: int = 0, sampler: str = "euler", record: str | Sequence[str] = (),
                  progress: Callable[[int, int], None] | None = None, **more: Any) -> Run:
         """Sample one picture.
@@ -85,6 +86,7 @@ class Pipeline:
             prompt: what to draw; "" draws without a wish (unconditional).
             negative: what to compare with, in place of the empty prompt.
             guidance: w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt.
+                None: what the model is meant for, `own_guidance`.
             record: names or patterns of points to keep: run["up.*.skip"]. `points` lists them all.
             progress: called with (steps done, steps in all) after each step; what it raises stops the run.
             more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, pull.
@@ -93,7 +95,8 @@ class Pipeline:
             SettingError, UnknownWordError, PromptTooLongError, UnknownTargetError, UnknownPointError,
             MemoryRefusedError: before anything is computed.
         """
-        settings = check(Settings(prompt, negative, steps, guidance, seed, sampler, **more))
+        w = self.own_guidance if guidance is None else guidance
+        settings = check(Settings(prompt, negative, steps, w, seed, sampler, **more))
         return self._sample(settings, record, progress)
 
     def branch(self, run: Run, step: int, record: str | Sequence[str] = (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,8 @@ WORLD = "64,000 drawings of the picture world (split 'train': scenes and their t
 @dataclass(frozen=True)
 class Recipe:
     """How a model is made. `after` names the models that must be in the zoo before; `finish` is its last touch;
-    `more` goes onto the card. `file`: whose weight file it becomes, if not its own. `byte`: with one byte a weight.
+    `more` goes onto the card. `file`: whose weight file it becomes, if not its own. `byte`: with one byte
+    a weight, as all but the autoencoder are, whose latents rest on its numbers as they stand.
     `grounded`: told in training where the words of things lie, which its card then says."""
 
     role: str
@@ -34,24 +35,24 @@ class Recipe:
     train: Callable[[int, str], Training]
     after: tuple[str, ...] = ()
     finish: Callable[[Any], nn.Module] = lambda model: model
-    more: dict[str, str] = field(default_factory=dict)
+    more: Mapping[str, str | float] = field(default_factory=dict)
     file: str = ""
-    byte: bool = False
+    byte: bool = True
     grounded: bool = False
 
 
 RECIPES = {
     "vae": Recipe("autoencoder", "the compression of Stable Diffusion: f8, 4 channels",
                   f"{WORLD}; three batches of crops to one of whole pictures", vae.BATCH, 5_500,
-                  vae.train, finish=vae.standardised),
+                  vae.train, finish=vae.standardised, byte=False),
     "decoder": Recipe("autoencoder", "the compression of Stable Diffusion: f8, 4 channels",
                       f"{WORLD}; the decoder alone, after the whole", decoder.BATCH, 5_000,
-                      lambda steps, of: decoder.train(load_vae(), steps, of), ("vae",), file="vae"),
+                      lambda steps, of: decoder.train(load_vae(), steps, of), ("vae",), file="vae", byte=False),
     "text": Recipe("text encoder", "CLIP: contrastive, by sentences and by words and regions",
                    f"latents of {WORLD}, captioned anew each time", 2 * text.PAIRS, 2_400,
                    lambda steps, of: text.train(load_vae(), steps, of), ("vae",)),
     "classifier": Recipe("classifier", "the art teacher of classifier guidance, on noisy latents",
-                         f"latents of {WORLD}, at all noise levels", classifier.BATCH, 8_000,
+                         f"latents of {WORLD}, at all noise levels", classifier.BATCH, 5_000,
                          lambda steps, of: classifier.train(load_vae(), steps, of), ("vae",)),
     "examiner": Recipe("examiner", "scores finished pictures; never guides", f"{WORLD}, half of them blurred",
                        examiner.BATCH, 2_400, examiner.train),
@@ -68,7 +69,6 @@ def _denoiser(name: str) -> Recipe:
                   lambda steps, of: denoiser.train(name, load_vae(), load_text(), steps, of), ("vae", "text"),
                   lambda aligned: aligned.net,
                   {"network": twin.network.__name__, "path": twin.path, "prediction": twin.prediction},
-                  byte=True,  # or five of them would not fit into 40 MB
                   grounded=True)
 
 
@@ -76,7 +76,8 @@ RECIPES |= {name: _denoiser(name) for name in denoiser.TWINS}
 RECIPES["unet-reflow"] = replace(
     RECIPES["unet-flow"], stands_for="one round of reflow: straighter paths for fewer steps; wants guidance 1",
     data=f"{reflow.PAIRS:,} pairs of noise and latent, joined by unet-flow's own sampler", steps=6_000,
-    train=reflow.train, after=("vae", "text", "unet-flow"))
+    train=reflow.train, more={**RECIPES["unet-flow"].more, "guidance": 1.0},  # its pairs were guided
+    after=("vae", "text", "unet-flow"))
 
 
 def train_and_ship(name: str, steps: int | None = None) -> str:

@@ -41,6 +41,7 @@ def tiny(pipe, examiner, monkeypatch):
         if there:
             denoisers = importlib.import_module("explorable.measure.denoisers")
             monkeypatch.setattr(denoisers, "names", lambda: sorted((*there, "vae")))
-            monkeypatch.setattr(denoisers, "card", lambda name: {"role": "denoiser" if name in there else "other"})
+            monkeypatch.setattr(denoisers, "card", lambda name: {"role": "denoiser" if name in there else "other"}
+                                | ({"guidance": 1.0} if name == "unet-reflow" else {}))
 
     return open_in

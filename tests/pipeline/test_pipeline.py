@@ -20,7 +20,7 @@ from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTarget
 from explorable.nn.text import END, PAD, START, PromptTooLongError, UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.run import Run
-from explorable.settings import MAX_STEPS, SettingError, Settings, check
+from explorable.settings import GUIDANCE, MAX_STEPS, SettingError, Settings, check
 
 quick = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -223,11 +223,18 @@ def test_decoding_fills_the_range_of_a_byte(pipe, monkeypatch):
     assert decoded[:, 0, 0, 0].tolist() == [0, 0, 128, 255, 255]
 
 
+def test_a_model_is_asked_with_the_guidance_it_is_meant_for(pipe, monkeypatch):
+    assert pipe(PROMPT, steps=2).settings.guidance == GUIDANCE
+    monkeypatch.setattr(pipe, "own_guidance", 1.0)
+    assert pipe(PROMPT, steps=2).settings.guidance == 1.0
+    assert pipe(PROMPT, steps=2, guidance=3).settings.guidance == 3.0
+
+
 # ------------------------------------------------------------------- bad settings
 
 WRONG = {
     "steps": (0, -1, MAX_STEPS + 1, 10_000, 2.5, "20", None, math.nan),
-    "guidance": (math.nan, math.inf, -math.inf, -1, -1e-9, 101, "4", None),
+    "guidance": (math.nan, math.inf, -math.inf, -1, -1e-9, 101, "4"),
     "seed": (-1, 2**63, 1.5, "0", None),
     "sampler": ("", "eulr", "plms", None, "Euler"),
     "spacing": ("", "log", None),
