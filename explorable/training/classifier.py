@@ -13,7 +13,8 @@ from ..nn.classifier import Classifier, ClassifierConfig
 from ..nn.vae import VAE
 from ..world import COLOURS, KINDS, PLACES, TIMES, Scene
 from .data import scene
-from .loop import Batch, Losses, Plan, Training, fit
+from .loop import Batch, Losses, Training, fit
+from .plan import Plan
 from .text import latents
 from .vae import PICTURES
 

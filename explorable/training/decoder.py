@@ -12,7 +12,8 @@ from ..nn.vae import VAE
 from .data import pictures
 from .denoiser import emphasis
 from .examiner import cell_maps
-from .loop import Batch, Losses, Plan, Training, fit
+from .loop import Batch, Losses, Training, fit
+from .plan import Plan
 from .text import latents
 from .vae import PICTURES, edges
 

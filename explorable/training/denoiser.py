@@ -23,7 +23,8 @@ from ..nn.unet import UNet
 from ..nn.vae import VAE
 from .examiner import NONE, cell_maps
 from .grounding import grounding_loss, readings, spoken_of
-from .loop import Batch, Losses, Plan, Training, fit
+from .loop import Batch, Losses, Training, fit
+from .plan import Plan
 from .text import captions, latents
 from .vae import PICTURES
 

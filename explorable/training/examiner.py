@@ -14,7 +14,8 @@ from ..nn.examiner import Examiner, ExaminerConfig, Truth, examiner_loss
 from ..nn.pixels import to_tensor
 from ..world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, Scene, draw
 from .data import CHUNK, cache, edition, pictures, scene, write_beside
-from .loop import Batch, Losses, Plan, Training, fit
+from .loop import Batch, Losses, Training, fit
+from .plan import Plan
 from .vae import PICTURES
 
 BATCH = 32

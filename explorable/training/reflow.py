@@ -19,7 +19,8 @@ from ..zoo import fingerprint
 from ..zoo.networks import load_text
 from .data import cache, edition, write_beside
 from .denoiser import BATCH, LEVEL, TWINS, Aligned, denoising_loss
-from .loop import Batch, Losses, Plan, Training, fit
+from .loop import Batch, Losses, Training, fit
+from .plan import Plan
 from .text import captions
 
 PAIRS = 24_000

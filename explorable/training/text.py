@@ -17,7 +17,8 @@ from ..pipeline.opening import choose_device
 from ..world import VOCABULARY, say
 from ..zoo import fingerprint
 from .data import cache, edition, pictures, scene, write_beside
-from .loop import Batch, Losses, Plan, Training, fit, gathered
+from .loop import Batch, Losses, Training, fit, gathered
+from .plan import Plan
 from .vae import PICTURES
 
 PAIRS = 64  # scenes and their twins in a batch

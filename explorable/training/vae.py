@@ -11,7 +11,8 @@ from torch import Tensor
 from ..nn.pixels import to_tensor
 from ..nn.vae import VAE
 from .data import pictures
-from .loop import Batch, Losses, Plan, Training, fit
+from .loop import Batch, Losses, Training, fit
+from .plan import Plan
 
 BATCH = 32  # crops; or a quarter as many whole pictures
 PICTURES = 64_000

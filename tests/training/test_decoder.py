@@ -7,7 +7,8 @@ from tiny_pipes import CODER, shaken
 
 from explorable.nn.vae import VAE
 from explorable.training.decoder import decoder_loss
-from explorable.training.loop import Plan, Training
+from explorable.training.loop import Training
+from explorable.training.plan import Plan
 
 
 def test_the_encoder_stays_and_the_decoder_learns():

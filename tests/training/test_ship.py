@@ -10,7 +10,8 @@ from torch import nn
 from explorable.nn.vae import VAE, VAEConfig
 from explorable.training import ship as shipping
 from explorable.training.denoiser import Aligned
-from explorable.training.loop import Plan, Training
+from explorable.training.loop import Training
+from explorable.training.plan import Plan
 from explorable.zoo import card, names
 
 
