@@ -207,7 +207,7 @@ class Panel:
     layers: their names. choose: only one of the layers is shown at a time, and the page has a switch for it.
     title: above it. at: (column, row, columns, rows) in the stage's grid, counted from 1; None: in order.
     reports: what the reader's hand does here and Python hears of, in `Stage.pointer`: "click", "drag", "brush",
-    "draw", or "" for nothing.
+    "draw", or "" for nothing. small: on a narrow stage, where panels stand two in a line, four of these do.
     """
 
     name: str
@@ -217,11 +217,13 @@ class Panel:
     at: tuple[int, int, int, int] | None = None
     reports: str = ""
     ratio: float | None = None  # width / height where no layer sets it
+    small: bool = False
 
     def spec(self) -> dict[str, Any]:
         """What the page has to know."""
         return {"name": self.name, "layers": list(self.layers), "title": self.title, "choose": self.choose,
-                "at": None if self.at is None else list(self.at), "reports": self.reports, "ratio": self.ratio}
+                "at": None if self.at is None else list(self.at), "reports": self.reports, "ratio": self.ratio,
+                "small": self.small}
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ export class Panel {
     this.box = make("div", { class: "ex-frame" }, this.canvas, this.readout);
     this.element = make("div", { class: "ex-panel", "data-panel": spec.name }, this.title, this.box);
     this.element.classList.toggle("ex-untitled", !spec.title);
+    this.element.classList.toggle("ex-small", Boolean(spec.small));
     if (spec.at) {
       const [column, row, columns, rows] = spec.at;
       this.element.style.gridArea = `${row} / ${column} / span ${rows} / span ${columns}`;

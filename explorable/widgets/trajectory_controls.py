@@ -37,7 +37,7 @@ def run_row(w: NoiseTrajectory) -> ipw.Widget:
                            layout=ipw.Layout(width="130px"),
                            tooltip="euler, ddim, heun, dpmpp_2m go one way only; ddpm throws dice at each step")
     origin = ipw.Dropdown(description="what dissolves", options=list(ORIGINS.items()), style=NARROW,
-                          layout=ipw.Layout(width="250px"),
+                          layout=ipw.Layout(width="300px"),
                           tooltip="The picture that drowns in noise in the slider's first half")
     w.tie("sampler", sampler)
     w.tie("origin", origin)

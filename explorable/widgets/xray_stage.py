@@ -144,7 +144,8 @@ def panels_of(stages: Mapping[str, Stage], untouched: Seen, edited: Seen, unit: 
             made.append(Panel(name, (name,), f"{title_of(s)}: {share:.0f}%", at=places[name],
                               ratio=4.5 * places[name][2]))
         else:
-            made.append(Panel(name, (name, f"mark {name}"), title_of(s), at=places[name], reports="click"))
+            made.append(Panel(name, (name, f"mark {name}"), title_of(s), at=places[name], reports="click",
+                              small=True))
     asked = f"{title_of(stages[unit.stage])} looks here at step {unit.step}"
     made.append(Panel("sight", ("picture edited", "sight", "mark sight"), asked, at=places["sight"]))
     return made, columns
