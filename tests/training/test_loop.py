@@ -120,6 +120,16 @@ def test_ctrl_c_stops_after_the_step_and_keeps_what_there_is():
     assert torch.equal(weights(resumed.average), weights(whole.average))
 
 
+def test_batches_made_ahead_are_the_same_in_the_same_order():
+    plan = loop.Plan(steps=12)
+    here, ahead = (list(loop._batches(points, plan, 3, torch.device(kind))) for kind in ("cpu", "cuda"))
+    assert len(here) == 9
+    for one, other in zip(here, ahead, strict=True):
+        assert torch.equal(one["x"], other["x"])
+    torch.manual_seed(plan.dice(3))
+    assert torch.equal(here[0]["x"], points(3)["x"])
+
+
 def test_the_rate_rises_stays_and_falls_to_nothing():
     plan = loop.Plan(steps=1000, warmup=100, fall=0.25)
     rates = [plan.share(s) for s in range(1000)]
