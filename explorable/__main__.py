@@ -40,14 +40,16 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
     from .training.ship import train_and_ship
     from .zoo import annotate
 
-    name = train_and_ship(name, steps)
-    typer.echo(f"{name} is in the zoo")
-    for claim in (m for m, model in ON_CARD.items() if model == name):
+    shipped = train_and_ship(name, steps)
+    if shipped is None:
+        return
+    typer.echo(f"{shipped} is in the zoo")
+    for claim in (m for m, model in ON_CARD.items() if model == shipped):
         if claim in PATIENT:
             typer.echo(f"this takes some ten minutes more: python -m explorable measure {claim} --card")
             continue
         table = measure(claim)
-        annotate(name, **table.on_card)
+        annotate(shipped, **table.on_card)
         _print(table)
 
 
@@ -122,18 +124,16 @@ def paint(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
           prompt: Annotated[str | None, typer.Argument(help="a prompt; without one, the lesson's five")] = None,
           seeds: Annotated[int, typer.Option(min=1, help="how many seeds, side by side")] = 4,
           steps: Annotated[int, typer.Option()] = 20,
-          guidance: Annotated[float | None, typer.Option(help="default: the pipeline's own")] = None) -> None:
+          guidance: Annotated[float | None, typer.Option(help="default: what the model is meant for")] = None) -> None:
     """Let the model paint: one row a prompt, one column a seed."""
     import numpy as np
     from PIL import Image
 
     from .measure.exam import LESSON
     from .pipeline import load
-    from .settings import GUIDANCE
 
     pipe = load()
-    w = GUIDANCE if guidance is None else guidance
-    rows = [np.concatenate([pipe(p, steps=steps, guidance=w, seed=s).image for s in range(seeds)], axis=1)
+    rows = [np.concatenate([pipe(p, steps=steps, guidance=guidance, seed=s).image for s in range(seeds)], axis=1)
             for p in ([prompt] if prompt else LESSON)]
     page = Image.fromarray(np.concatenate(rows))
     page.resize((page.width * 3 // 2, page.height * 3 // 2), Image.Resampling.LANCZOS).save(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..settings import GUIDANCE
+from ..pipeline.opening import meant_guidance
 from ..training.ship import RECIPES
 from ..zoo import WeightError, card, names
 
@@ -11,7 +11,7 @@ RECIPES_OF_DENOISERS = tuple(name for name, recipe in RECIPES.items() if recipe.
 
 def own_guidance(name: str) -> float:
     """The guidance that a denoiser is meant for, by its card."""
-    return float(card(name).get("guidance", GUIDANCE))
+    return meant_guidance(card(name))
 
 
 def chosen(model: str = "all") -> tuple[list[str], list[str]]:

@@ -19,7 +19,6 @@ from tqdm.auto import tqdm
 from ..pipeline import Pipeline, load
 from ..settings import Settings, check
 from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, say
-from .denoisers import own_guidance
 from .table import Table, at_least, interval
 from .verdict import bears_out, examine
 
@@ -148,8 +147,9 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float | None = Non
     """
     at_least(1, prompts=prompts)
     seeds, count = ((0,), 8) if quick else (SEEDS, prompts)
-    guidance = own_guidance(model) if guidance is None else guidance
-    paint = painter(load(model), steps, guidance)
+    pipe = load(model)
+    guidance = pipe.own_guidance if guidance is None else guidance
+    paint = painter(pipe, steps, guidance)
     rows = []
     totals: dict[bool, list[np.ndarray]] = {False: [], True: []}
     for task in TASKS:
@@ -195,7 +195,8 @@ def _controls(name: str, asked: list[Question], seeds: tuple[int, ...]) -> dict[
 
 def lesson(model: str = "unet-flow", steps: int = 20, guidance: float | None = None) -> Table:
     """The lesson's five prompts: how many of four seeds bear out everything the prompt says."""
-    paint = painter(load(model), steps, own_guidance(model) if guidance is None else guidance)
+    pipe = load(model)
+    paint = painter(pipe, steps, pipe.own_guidance if guidance is None else guidance)
     asked = [Question("lesson", p, parse(p).scene, False) for p in LESSON]
     passed = grade(asked, SEEDS, paint, "lesson")
     rows: list[dict] = [{"prompt": q.prompt, "right": f"{int(row.sum())} of {len(SEEDS)}"}

@@ -10,7 +10,6 @@ from tqdm.auto import tqdm
 
 from ..hooks import Silence, edit
 from ..pipeline import Pipeline, load
-from ..settings import GUIDANCE
 from ..world import COLOURS, KINDS, PLACES, Group, Scene, held_out, parse, say
 from .table import Table, at_least, interval
 from .verdict import examine
@@ -61,7 +60,7 @@ def silence(model: str = "unet-flow", count: int = CASES, quick: bool = False) -
             low, high = interval(passed)
             row |= {f"{what} %": round(100 * float(passed.mean()), 1), f"{what} 95%": f"{low:.0f} to {high:.0f}"}
         rows.append(row)
-    return Table(f"The colour word silenced in {model}, guidance {GUIDANCE:g}", rows,
+    return Table(f"The colour word silenced in {model}, guidance {pipe.own_guidance:g}", rows,
                  [f"{len(fair)} of {len(drawn)} pictures were right before, and count"])
 
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from ..diffusion.paths import Path
 from ..pipeline import load
 from ..run import Run
-from ..settings import GUIDANCE, Settings, check
+from ..settings import Settings, check
 from .silence import cases
 from .table import Table, at_least, bootstrap
 from .verdict import bears_out, examine
@@ -105,7 +105,7 @@ def plane_through(latents: np.ndarray) -> Plane:
 # ---- many ------------------------------------------------------------------------------------------------------------
 
 
-def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, guidance: float = GUIDANCE,
+def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, guidance: float | None = None,
               quick: bool = False) -> Table:
     """When is a picture decided? Runs are rewound to a step, and go on with other words, or with fresh noise.
 
@@ -117,8 +117,9 @@ def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, gui
     """
     at_least(1, pairs=pairs)
     at_least(2, steps=steps)  # a single step has no middle to branch off in
-    check(Settings("", steps=steps, guidance=guidance))
     pipe = load(model)
+    guidance = pipe.own_guidance if guidance is None else guidance
+    check(Settings("", steps=steps, guidance=guidance))
     asked = cases(2 * (2 if quick else pairs))
     leaving = sorted({round(share * steps) for share in SHARES})
     words, noise = (np.zeros((len(asked) // 2, len(leaving))) for _ in range(2))

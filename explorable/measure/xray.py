@@ -21,7 +21,7 @@ from ..nn.examiner import Examiner
 from ..pipeline import Pipeline, load
 from ..run.spectrum import fine_share
 from ..run.xray import Stage, unet_stages
-from ..settings import GUIDANCE, Settings
+from ..settings import Settings
 from ..world import Group, Scene, draw, held_out, say
 from ..world.scene import NATURAL
 from .silence import cases
@@ -116,9 +116,9 @@ def xray(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int = SEEDS, q
     pipe, wanted = load(model), cases(prompts)
     what = parts(unet_stages(pipe.points(taught=False)))
     asked = [(prompt, seed) for prompt, _ in wanted for seed in range(seeds)]
-    made = pictures(pipe, asked, what, Settings(""))
+    made = pictures(pipe, asked, what, Settings("", guidance=pipe.own_guidance))
     rows = costs(made, [scene for _, scene in wanted for _ in range(seeds)], seeds)
-    return Table(f"Parts of {model} at 0 in all steps, guidance {GUIDANCE:g}", rows,
+    return Table(f"Parts of {model} at 0 in all steps, guidance {pipe.own_guidance:g}", rows,
                  [f"{prompts} prompts of one coloured thing in a place, {seeds} seeds each",
                   "fine detail: contrast in waves shorter than 8 pixels; kept: as in the untouched picture"])
 

@@ -28,9 +28,14 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
         raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
     pipe = Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
                     about.get("prediction", ""), chosen)
-    pipe.own_guidance = float(about.get("guidance", GUIDANCE))
+    pipe.own_guidance = meant_guidance(about)
     pipe.trust = (about.get("trust") or {}).get("heads", {})
     return pipe
+
+
+def meant_guidance(about: dict) -> float:
+    """The guidance that a model is meant to be asked with, by its card."""
+    return float(about.get("guidance", GUIDANCE))
 
 
 def choose_device(device: str | None = None) -> torch.device:

@@ -269,7 +269,7 @@ class Pipeline:
         if not prompts or len(prompts) != len(seeds):
             raise SettingError(f"{len(prompts)} prompts and {len(seeds)} seeds: give one seed to each of at least one")
         for prompt, seed in zip(prompts, seeds, strict=True):
-            s = check(replace(settings or Settings(""), prompt=prompt, seed=seed))
+            s = check(replace(settings or Settings("", guidance=self.own_guidance), prompt=prompt, seed=seed))
             self.read(s)
         with torch.inference_mode(), self.heard(prompts, s):
             *_, last = self.walk(self.denoiser_for(prompts, s), s, seeds)

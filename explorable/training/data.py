@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
@@ -34,6 +35,14 @@ def write_beside(path: Path, write: Callable[[Path], object]) -> None:
     part = path.with_name(path.name + ".part")
     write(part)
     part.replace(path)
+
+
+def made_once(path: Path, write: Callable[[Path], object]) -> Path:
+    """A file that `write` fills if it is not there yet. Of several processes one makes it, and the others wait."""
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            write_beside(path, write)
+    return path
 
 
 @functools.cache
@@ -107,6 +116,4 @@ def pictures(count: int, split: str = "train") -> np.ndarray:
             for start, chunk in tqdm(zip(starts, drawn, strict=True), total=len(starts), desc=f"drawing {split}"):
                 file.write(chunk[: count - start].tobytes())
 
-    if not path.exists():
-        write_beside(path, draw_all)
-    return np.load(path, mmap_mode="r")
+    return np.load(made_once(path, draw_all), mmap_mode="r")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from tqdm.auto import tqdm
 from ..nn.examiner import Examiner, ExaminerConfig, Truth, examiner_loss
 from ..nn.pixels import to_tensor
 from ..world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, Scene, draw
-from .data import CHUNK, cache, edition, pictures, scene, write_beside
+from .data import CHUNK, cache, edition, made_once, pictures, scene
 from .loop import Batch, Losses, Training, fit
 from .plan import Plan
 from .vae import PICTURES
@@ -44,12 +45,14 @@ def _map_chunk(job: tuple[str, int]) -> np.ndarray:
 
 def cell_maps(count: int, split: str = "train") -> np.ndarray:
     """Cell maps of the first `count` scenes of a split, (count, 16, 16) uint8, kept in the cache."""
-    path = cache() / f"cells-{split}-{count}-{edition()}.u8"
-    if not path.exists():
+
+    def map_all(part: Path) -> None:
         with ProcessPoolExecutor() as pool:
             jobs = [(split, s) for s in range(0, count, CHUNK)]
             maps = np.concatenate(list(tqdm(pool.map(_map_chunk, jobs), total=len(jobs), desc=f"mapping {split}")))
-        write_beside(path, lambda part: maps[:count].tofile(part))
+        maps[:count].tofile(part)
+
+    path = made_once(cache() / f"cells-{split}-{count}-{edition()}.u8", map_all)
     return np.fromfile(path, np.uint8).reshape(count, 16, 16)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import math
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 EVERY = 50  # steps to a point of the loss curve
-AHEAD = 3  # processes that make batches ahead of a GPU
+AHEAD = 3  # processes, at most, that make batches ahead of a GPU
 Batch = dict[str, Tensor]
 Losses = dict[str, Tensor]
 
@@ -59,6 +60,7 @@ class Training:
             self.optimizers.append(Muon(matrices, plan.muon, weight_decay=plan.weight_decay))
         self.peaks = [o.param_groups[0]["lr"] for o in self.optimizers]
         self.step, self.seconds, self.precision = 0, 0.0, "float32"
+        self.first = True  # of the processes that trained it: what ships it
         self.curve: list[dict[str, float]] = []
         self._sums: dict[str, float] = {}
         self._summed = 0
@@ -176,9 +178,9 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
     began = time.monotonic() - training.seconds
     saved = time.monotonic()
     first = accelerator.is_main_process
-    batches = iter(_batches(batch, plan, training.step, accelerator.device))
     bar = tqdm(initial=training.step, total=plan.steps, desc=name, mininterval=5, disable=not first)
     with brake() as stopped, bar:
+        batches = iter(_batches(batch, plan, training.step, accelerator.device))
         while training.step < plan.steps and not _anybody(stopped(), accelerator):
             if training.step == plan.fall_starts(training.step) and first:
                 training.save("stable")
@@ -197,6 +199,7 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
     if first:
         training.save()
     training.average.to("cpu").eval()
+    training.first = first
     return training
 
 
@@ -221,10 +224,10 @@ def _batches(batch: Callable[[int], Batch], plan: Plan, begin: int, device: torc
 
     A batch function lives in a closure, which goes into another process only where processes fork.
     """
-    ahead = device.type == "cuda" and "fork" in multiprocessing.get_all_start_methods()
+    ahead = device.type == "cuda" and begin < plan.steps and "fork" in multiprocessing.get_all_start_methods()
     return DataLoader(_Steps(batch, plan), batch_size=None, sampler=range(begin, plan.steps),
-                      num_workers=AHEAD if ahead else 0, multiprocessing_context="fork" if ahead else None,
-                      worker_init_fn=_deaf)
+                      num_workers=min(AHEAD, os.cpu_count() or 1) if ahead else 0,
+                      multiprocessing_context="fork" if ahead else None, worker_init_fn=_deaf)
 
 
 def _accelerator() -> Accelerator:

@@ -44,16 +44,18 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure=None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
+            if not parameters:
+                continue
             alike: dict[tuple[int, ...], list[int]] = {}
             for i, p in enumerate(parameters):
                 alike.setdefault(p.flatten(1).shape, []).append(i)
             ahead = self._ahead(parameters, group["momentum"])
             torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
             for (rows, columns), which in alike.items():
-                steps = orthogonalised(torch.stack([ahead[i].flatten(1) for i in which]))
+                turned = orthogonalised(torch.stack([ahead[i].flatten(1) for i in which]))
                 stretch = max(1.0, rows / columns) ** 0.5
                 torch._foreach_add_([parameters[i] for i in which],
-                                    [step.view_as(parameters[i]) for i, step in zip(which, steps, strict=True)],
+                                    [matrix.view_as(parameters[i]) for i, matrix in zip(which, turned, strict=True)],
                                     alpha=-group["lr"] * stretch)
 
     def _ahead(self, parameters: list[Tensor], momentum: float) -> list[Tensor]:

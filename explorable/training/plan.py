@@ -30,7 +30,8 @@ class Plan:
     seed: int = 0
 
     def dice(self, step: int) -> int:
-        """The seed of what is thrown at a step."""
+        """The seed of what is thrown at a step: for its batch, and once more for its loss, which should therefore throw
+        no dice of its own on the CPU."""
         return self.seed * 1_000_003 + step
 
     def share(self, step: int) -> float:

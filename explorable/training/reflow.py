@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -30,14 +31,15 @@ CHUNK = 200  # pairs sampled at once, and kept at once: a kill loses no more
 def pairs(pipe: Pipeline, count: int = PAIRS) -> Tensor:
     """Latents (count, 4, 16, 16), half precision: row i is where noise i goes for caption i. Kept in the cache."""
     path = cache() / f"pairs-{edition()}-{fingerprint(pipe.name)}.pt"
-    done = torch.load(path, weights_only=True) if path.exists() else torch.zeros(0, *LATENT, dtype=torch.half)
-    for start in tqdm(range(len(done), count, CHUNK), desc="pairs"):
-        rows = list(range(start, start + CHUNK))
-        settings = Settings("")
-        with torch.inference_mode():
-            *_, last = pipe.walk(pipe.denoiser_for(captions(rows, 0), settings), settings, rows)
-        done = torch.cat([done, last.next_x.half()])
-        write_beside(path, lambda part, rows=done: torch.save(rows, part))  # type: ignore[misc]
+    with FileLock(f"{path}.lock"):  # of several processes one makes them, and the others wait
+        done = torch.load(path, weights_only=True) if path.exists() else torch.zeros(0, *LATENT, dtype=torch.half)
+        for start in tqdm(range(len(done), count, CHUNK), desc="pairs"):
+            rows = list(range(start, start + CHUNK))
+            settings = Settings("")
+            with torch.inference_mode():
+                *_, last = pipe.walk(pipe.denoiser_for(captions(rows, 0), settings), settings, rows)
+            done = torch.cat([done, last.next_x.half()])
+            write_beside(path, lambda part, rows=done: torch.save(rows, part))  # type: ignore[misc]
     return done[:count]
 
 

@@ -80,10 +80,11 @@ RECIPES["unet-reflow"] = replace(
     after=("vae", "text", "unet-flow"))
 
 
-def train_and_ship(name: str, steps: int | None = None) -> str:
+def train_and_ship(name: str, steps: int | None = None) -> str | None:
     """Train `name` and ship the moving average of its weights. Goes on from where an earlier call was stopped.
 
-    Returns: the name of the weight file, which is another for what trains on a part of a model.
+    Returns: the name of the weight file, which is another for what trains on a part of a model; None in a process that
+    trained beside the one which ships.
 
     Raises:
         ValueError: no such model, or a state on disk that is of another training.
@@ -94,7 +95,7 @@ def train_and_ship(name: str, steps: int | None = None) -> str:
     before = (f"{other} {fingerprint(other, PART[other])}" for other in recipe.after)
     rests_on = " ".join([f"world {edition()}", *before])
     training = recipe.train(steps or recipe.steps, rests_on)
-    return ship(name, training)
+    return ship(name, training) if training.first else None
 
 
 def ship(name: str, training: Training) -> str:

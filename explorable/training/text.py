@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from ..nn.vae import VAE
 from ..pipeline.opening import choose_device
 from ..world import VOCABULARY, say
 from ..zoo import fingerprint
-from .data import cache, edition, pictures, scene, write_beside
+from .data import cache, edition, made_once, pictures, scene
 from .loop import Batch, Losses, Training, fit, gathered
 from .plan import Plan
 from .vae import PICTURES
@@ -27,17 +28,18 @@ PAIRS = 64  # scenes and their twins in a batch
 @torch.inference_mode()
 def latents(vae: VAE, split: str = "train", count: int = PICTURES) -> Tensor:
     """Latents of a split, (count, 4, 16, 16) half precision, kept in the cache with the encoder that made them."""
+
+    def encode_all(part: Path) -> None:
+        data, device = pictures(count, split), choose_device()
+        encoder = copy.deepcopy(vae).to(device)
+        out = torch.cat([
+            encoder.encode(to_tensor(data[i : i + 100]).to(device, memory_format=torch.channels_last)).half().cpu()
+            for i in tqdm(range(0, count, 100), desc=f"encoding {split}")])
+        torch.save(out, part)
+
     by = fingerprint("vae", "encoder")
     path = cache() / f"latents-{split}-{count}-{edition()}-{by}.pt"
-    if path.exists():
-        return torch.load(path, weights_only=True)
-    data, device = pictures(count, split), choose_device()
-    encoder = copy.deepcopy(vae).to(device)
-    out = torch.cat([
-        encoder.encode(to_tensor(data[i : i + 100]).to(device, memory_format=torch.channels_last)).half().cpu()
-        for i in tqdm(range(0, count, 100), desc=f"encoding {split}")])
-    write_beside(path, lambda part: torch.save(out, part))
-    return out
+    return torch.load(made_once(path, encode_all), weights_only=True)
 
 
 def captions(pick: list[int], step: int, split: str = "train", everything: bool = False) -> list[str]:

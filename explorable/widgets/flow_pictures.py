@@ -70,7 +70,7 @@ class Wall:
 def painters(pipe: Pipeline | None) -> dict[str, Painter]:
     """Every denoiser in the zoo, whichever there are; or the one pipeline that an explorable was given."""
     if pipe is not None:
-        return {pipe.name: Painter(lambda: pipe, getattr(pipe, "own_guidance", GUIDANCE))}
+        return {pipe.name: Painter(lambda: pipe, pipe.own_guidance if isinstance(pipe, Pipeline) else GUIDANCE)}
     from ..measure.denoisers import chosen, own_guidance  # brings the training with it: only where it is needed
 
     return {name: Painter(lambda name=name: shipped(name), own_guidance(name)) for name in chosen()[0]}  # type: ignore[misc]

@@ -61,7 +61,7 @@ def test_the_costs_are_of_the_pictures(monkeypatch):
 
 def test_the_whole_measure(tiny, monkeypatch):
     tiny("xray")
-    monkeypatch.setattr(module, "Settings", lambda prompt: Settings(prompt, steps=1))
+    monkeypatch.setattr(module, "Settings", lambda prompt, guidance: Settings(prompt, steps=1))
     table = module.xray(prompts=2, seeds=2)
     assert [row["at 0"] for row in table.rows] == ["nothing", "skip 16 × 16", "skip 8 × 8", "all skips",
                                                    "backbone 16 × 16", "backbone 8 × 8"]

@@ -13,7 +13,7 @@ import explorable as ex
 from explorable import zoo
 from explorable.pipeline import choose_device
 from explorable.pipeline import opening as module
-from explorable.settings import SettingError
+from explorable.settings import GUIDANCE, SettingError
 from explorable.world import VOCABULARY
 from explorable.zoo import WeightError
 from explorable.zoo import networks as networks_module
@@ -37,6 +37,12 @@ def test_a_pipeline_from_files_draws_the_same(shelf, run):
     assert isinstance(loaded, ex.Pipeline) and loaded.name == "unet-flow" and loaded.vocabulary == VOCABULARY
     assert same(run, loaded(PROMPT, steps=5, guidance=3, seed=1))
     assert "cpu" in repr(loaded)
+
+
+def test_a_card_says_with_what_guidance_a_model_is_meant_to_be_asked(shelf):
+    assert ex.load(device="cpu").own_guidance == GUIDANCE
+    zoo.annotate("unet-flow", shelf, guidance=1)
+    assert ex.load(device="cpu")(PROMPT, steps=1).settings.guidance == 1
 
 
 def test_an_unknown_model_is_told_what_there_is(shelf):

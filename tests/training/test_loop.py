@@ -161,3 +161,25 @@ def test_training_scenes_hold_no_held_out_pair_and_twins_differ_in_what_can_be_s
 
 def test_splits_share_no_scene():
     assert not {data.scene(i) for i in range(200)} & {data.scene(i, "test") for i in range(200)}
+
+
+def test_a_file_is_made_once(own_cache):
+    asked = []
+
+    def write(part):
+        asked.append(part)
+        part.write_text("made")
+
+    for _ in range(2):
+        assert data.made_once(own_cache / "file", write).read_text() == "made"
+    assert len(asked) == 1
+
+
+def test_a_process_that_helped_ships_nothing(monkeypatch):
+    from explorable.training import ship
+
+    helped = loop.Training("text", network(), loop.Plan(steps=1))
+    helped.first = False
+    monkeypatch.setitem(ship.RECIPES, "text", replace(ship.RECIPES["text"], train=lambda steps, of: helped, after=()))
+    monkeypatch.setattr(ship, "ship", lambda name, training: pytest.fail("it wrote a file"))
+    assert ship.train_and_ship("text") is None

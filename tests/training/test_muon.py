@@ -48,3 +48,27 @@ def test_it_goes_downhill():
         loss().backward()
         optimizer.step()
     assert loss().item() < first / 50
+
+
+def test_parameters_of_many_shapes_step_as_each_would_alone():
+    torch.manual_seed(0)
+    shapes = [(40, 50), (64, 48), (40, 50), (40, 48, 3, 3), (64, 48)]
+    parameters = [torch.randn(shape) for shape in shapes]
+    parameters[3] = parameters[3].contiguous(memory_format=torch.channels_last)
+    together, alone = ([nn.Parameter(p.clone()) for p in parameters] for _ in range(2))
+    optimizers = [Muon(together, lr=0.02, weight_decay=0.1), *(Muon([p], lr=0.02, weight_decay=0.1) for p in alone)]
+    for _ in range(3):
+        for one, other in zip(together, alone, strict=True):
+            one.grad = torch.randn(one.shape)
+            other.grad = one.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_what_has_no_gradient_stays():
+    layer = nn.Linear(40, 40)
+    before = layer.weight.clone()
+    Muon([layer.weight], lr=0.02).step()
+    assert torch.equal(layer.weight, before)

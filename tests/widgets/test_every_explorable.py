@@ -54,6 +54,16 @@ def made(name: str, pipe: CountingPipeline) -> Iterator[Explorable]:
     made.close()
 
 
+def test_it_begins_with_the_guidance_its_model_is_meant_for_unless_it_is_told_another(name, pipe):
+    pipe.own_guidance, settings = 1.0, EXPLORABLES[name][0]
+    own, told = getattr(ex, name)(pipe, **settings), getattr(ex, name)(pipe, **settings, guidance=2.0)
+    try:
+        assert own.guidance in (1.0, None) and told.guidance == 2.0  # None: of each model its own
+    finally:
+        for each in (own, told):
+            each.close()
+
+
 def test_it_asks_a_question_answers_it_and_gives_it_a_score(name, made):
     assert made.error is None and made.shown is not None
     assert made.question.endswith("?") and made.question in made.children[0].value

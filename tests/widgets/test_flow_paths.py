@@ -413,6 +413,12 @@ def test_every_denoiser_of_the_zoo_is_there():
     assert {name: painter.guidance for name, painter in found.items()} == {n: own_guidance(n) for n in found}
 
 
+def test_a_pipeline_is_asked_with_the_guidance_it_is_meant_for():
+    pipe = tiny()
+    pipe.own_guidance = 1.0
+    assert [painter.guidance for painter in pictures.painters(pipe).values()] == [1.0]
+
+
 def test_modes_change_and_nothing_is_drawn_twice(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
     flow = made(tiny(), mode="pictures", prompt="a red car")
     monkeypatch.setattr(pictures, "draw", None)
