@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
-
-import torch
-
 from ..diffusion.paths import PATHS
-from ..settings import GUIDANCE, SettingError
+from ..settings import GUIDANCE
 from ..zoo import WeightError, card
 from ..zoo.networks import load_denoiser, load_text, load_vae
+from .device import choose_device
 from .pipeline import Pipeline
 
 
@@ -36,16 +33,3 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
 def meant_guidance(about: dict) -> float:
     """The guidance that a model is meant to be asked with, by its card."""
     return float(about.get("guidance", GUIDANCE))
-
-
-def choose_device(device: str | None = None) -> torch.device:
-    """The device asked for, or the best there is. Raises SettingError where it is not there."""
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = textwrap.shorten(str(error).splitlines()[0], 120, placeholder=" …")
-        raise SettingError(f"device {device!r} cannot be used here ({reason}); device='cpu' always can") from error
-    return chosen

@@ -37,6 +37,7 @@ from ..run import Run, collect
 from ..settings import GUIDANCE, SettingError, Settings, changed_settings, check
 from ..zoo import names
 from ..zoo.networks import load_classifier
+from .device import as_on_cpu
 
 DECODED_AT_ONCE = 16  # pictures: a long recording must not need a lot of memory
 LATENT = (4, 16, 16)
@@ -299,7 +300,8 @@ class Pipeline:
     def estimate(self, x: Tensor, t: float, memory: list[Memory] | Prompt) -> Tensor:
         """The network's estimate of x0, float64 on the CPU: its prediction, converted at the edge."""
         noisy = x.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
-        prediction = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), memory)
+        with as_on_cpu(self.device):
+            prediction = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), memory)
         return to_denoised(self.prediction, self.path, x.double(), prediction.cpu().double(), t)
 
     @torch.inference_mode()

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from ..nn.pixels import to_tensor
 from ..nn.text import TextConfig, TextModel, Tokens
 from ..nn.vae import VAE
-from ..pipeline.opening import choose_device
+from ..pipeline import choose_device
 from ..world import VOCABULARY, say
 from ..zoo import fingerprint
 from .data import cache, edition, made_once, pictures, scene

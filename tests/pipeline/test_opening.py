@@ -13,6 +13,7 @@ import explorable as ex
 from explorable import zoo
 from explorable.pipeline import choose_device
 from explorable.pipeline import opening as module
+from explorable.pipeline.device import as_on_cpu
 from explorable.settings import GUIDANCE, SettingError
 from explorable.world import VOCABULARY
 from explorable.zoo import WeightError
@@ -115,3 +116,15 @@ def test_half_precision_costs_next_to_nothing(shelf, networks):
         assert not loaded.training
         for key, weight in networks[name].state_dict().items():
             assert torch.equal(loaded.state_dict()[key], weight), key
+
+
+def test_only_within_a_computation_are_convolutions_held_to_all_of_float32():
+    before = torch.backends.cudnn.allow_tf32
+    with as_on_cpu(torch.device("cuda")):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
+    with pytest.raises(KeyboardInterrupt), as_on_cpu(torch.device("cuda")):
+        raise KeyboardInterrupt
+    assert torch.backends.cudnn.allow_tf32 == before
+    with as_on_cpu(torch.device("cpu")):
+        assert torch.backends.cudnn.allow_tf32 == before
