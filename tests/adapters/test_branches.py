@@ -93,7 +93,8 @@ def test_another_seed_drowns_the_same_belief_in_other_static(pipe):
 def test_a_branch_changes_guidance_and_records_its_tail(pipe):
     run = pipe(tp.PROMPT, steps=STEPS, guidance=3)
     branch = run.branch(2, guidance=8, record="*.cross.weights")
-    assert not np.array_equal(branch.image, run.image)
+    # latents, for so small a network may move a picture by less than a pixel's level
+    assert not np.array_equal(branch.latents.values[-1], run.latents.values[-1])
     first = next(iter(branch.recorded.values()))
     assert first.step.values.tolist() == list(range(2, run.steps))
     with pytest.raises(ex.SettingError, match="cannot change steps"):
