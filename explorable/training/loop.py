@@ -167,7 +167,8 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
     Ctrl-C ends it after the present step, and what there is is returned.
 
     batch(step) -> tensors, on the CPU, rows first: the whole batch with all of its dice, so that a resumed run,
-    or one in several processes, sees the same numbers. Each process then takes its share of the rows.
+    or one in several processes, sees the same numbers. Each process then takes its share of the rows. For a GPU it is
+    called in processes beside this one, a step here and a step there: it must rest on nothing but the step.
     loss(model, batch) -> {"loss": total, ...}: a mean over rows. Everything it returns goes into the curve.
     """
     accelerator = _accelerator()
@@ -177,12 +178,12 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
     objective = accelerator.prepare_model(Objective(training.model, loss))
     began = time.monotonic() - training.seconds
     saved = time.monotonic()
-    first = accelerator.is_main_process
-    bar = tqdm(initial=training.step, total=plan.steps, desc=name, mininterval=5, disable=not first)
+    training.first = accelerator.is_main_process
+    bar = tqdm(initial=training.step, total=plan.steps, desc=name, mininterval=5, disable=not training.first)
     with brake() as stopped, bar:
         batches = iter(_batches(batch, plan, training.step, accelerator.device))
         while training.step < plan.steps and not _anybody(stopped(), accelerator):
-            if training.step == plan.fall_starts(training.step) and first:
+            if training.step == plan.fall_starts(training.step) and training.first:
                 training.save("stable")
             rows = _share(next(batches), accelerator)
             torch.manual_seed(plan.dice(training.step))
@@ -192,14 +193,13 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
             training.seconds = time.monotonic() - began
             if training.step % EVERY == 0:
                 bar.set_postfix({k: f"{v:.4g}" for k, v in training.curve[-1].items() if k != "step"}, refresh=False)
-            if time.monotonic() - saved > plan.save_every and first:
+            if time.monotonic() - saved > plan.save_every and training.first:
                 training.save()
                 saved = time.monotonic()
             bar.update()
-    if first:
+    if training.first:
         training.save()
     training.average.to("cpu").eval()
-    training.first = first
     return training
 
 

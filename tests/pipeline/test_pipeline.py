@@ -228,6 +228,10 @@ def test_a_model_is_asked_with_the_guidance_it_is_meant_for(pipe, monkeypatch):
     monkeypatch.setattr(pipe, "own_guidance", 1.0)
     assert pipe(PROMPT, steps=2).settings.guidance == 1.0
     assert pipe(PROMPT, steps=2, guidance=3).settings.guidance == 3.0
+    run = pipe(PROMPT, steps=2)
+    for unsaid in (lambda: check(Settings(PROMPT, guidance=None)), lambda: run.branch(1, guidance=None)):
+        with pytest.raises(SettingError, match=r"^guidance is None: choose"):  # only a call takes None
+            unsaid()
 
 
 # ------------------------------------------------------------------- bad settings

@@ -173,13 +173,3 @@ def test_a_file_is_made_once(own_cache):
     for _ in range(2):
         assert data.made_once(own_cache / "file", write).read_text() == "made"
     assert len(asked) == 1
-
-
-def test_a_process_that_helped_ships_nothing(monkeypatch):
-    from explorable.training import ship
-
-    helped = loop.Training("text", network(), loop.Plan(steps=1))
-    helped.first = False
-    monkeypatch.setitem(ship.RECIPES, "text", replace(ship.RECIPES["text"], train=lambda steps, of: helped, after=()))
-    monkeypatch.setattr(ship, "ship", lambda name, training: pytest.fail("it wrote a file"))
-    assert ship.train_and_ship("text") is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_denoisers import NETWORKS
@@ -56,3 +58,12 @@ def test_the_cards_of_shipped_models_say_it_too(name):
     about = card(name)
     assert not any("astray" in row for row in about["curve"]) or about.get("grounded"), (
         "explorable.zoo.annotate(name, grounded=sorted(net.grounded))")
+
+
+def test_a_process_that_helped_ships_nothing(monkeypatch):
+    helped = Training("text", nn.Linear(3, 1), Plan(steps=1))
+    helped.first = False
+    recipe = replace(shipping.RECIPES["text"], train=lambda steps, of: helped, after=())
+    monkeypatch.setitem(shipping.RECIPES, "text", recipe)
+    monkeypatch.setattr(shipping, "ship", lambda name, training: pytest.fail("it wrote a file"))
+    assert shipping.train_and_ship("text") is None

@@ -67,6 +67,7 @@ def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
     assert set(panels) == {*stages, "picture untouched", "picture edited", "sight"}
     for name, stage in stages.items():
         assert panels[name]["reports"] == ("" if stage.kind == "skip" else "click")
+        assert panels[name]["small"] == (stage.kind != "skip")  # four tiles in a line of a narrow page
     tile = on_stage(xray, "up.1.0")
     assert tile.shape == (3, 4, 2, 16, 16, 3)
     assert np.array_equal(tile[:, :, 0, ::2, ::2], xray.data["tile up.1.0"].sel(run="edited"))
