@@ -14,6 +14,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analysis.attribution import attribute
+    from .diffusion.settings import SettingError, Settings
     from .hooks import (
         Ablate,
         EditError,
@@ -30,17 +32,15 @@ if TYPE_CHECKING:
         edit,
         record,
     )
-    from .measure.attribution import attribute
     from .nn.classifier import UnknownTargetError
     from .nn.text import PromptTooLongError, UnknownWordError
     from .pipeline import Pipeline, load
     from .run import Run
-    from .settings import SettingError, Settings
-    from .widgets.attention import TokenAttention
-    from .widgets.flow_paths import FlowPaths
-    from .widgets.studio import Studio
-    from .widgets.trajectory import NoiseTrajectory
-    from .widgets.xray import UNetXRay
+    from .widgets.flow_paths.widget import FlowPaths
+    from .widgets.noise_trajectory.widget import NoiseTrajectory
+    from .widgets.studio.widget import Studio
+    from .widgets.token_attention.widget import TokenAttention
+    from .widgets.unet_xray.widget import UNetXRay
     from .zoo import WeightError
 
 __version__ = "0.1.0"
@@ -54,14 +54,15 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 _HOME = {
     **dict.fromkeys(("Pipeline", "load"), "pipeline"),
-    **dict.fromkeys(("SettingError", "Settings"), "settings"),
+    **dict.fromkeys(("SettingError", "Settings"), "diffusion.settings"),
     **dict.fromkeys(("Ablate", "EditError", "Louder", "MemoryRefusedError", "PointTable", "PromptToPrompt", "Replace",
                      "Scale", "Silence", "Swap", "Tape", "UnknownPointError", "edit", "record"), "hooks"),
     **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
-    "Run": "run", "Studio": "widgets.studio", "UnknownTargetError": "nn.classifier", "WeightError": "zoo",
-    "attribute": "measure.attribution", "NoiseTrajectory": "widgets.trajectory",
-    "FlowPaths": "widgets.flow_paths", "TokenAttention": "widgets.attention", "UNetXRay": "widgets.xray",
-    "open": "adapters",
+    "Run": "run", "UnknownTargetError": "nn.classifier", "WeightError": "zoo", "open": "adapters",
+    "attribute": "analysis.attribution",
+    "Studio": "widgets.studio.widget", "NoiseTrajectory": "widgets.noise_trajectory.widget",
+    "UNetXRay": "widgets.unet_xray.widget", "TokenAttention": "widgets.token_attention.widget",
+    "FlowPaths": "widgets.flow_paths.widget",
 }
 EXPLORABLES = ("Studio", "NoiseTrajectory", "UNetXRay", "TokenAttention", "FlowPaths")  # in the order of the lesson
 # Without open, which `from explorable import *` would put before Python's own.

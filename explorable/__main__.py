@@ -37,7 +37,7 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
     Goes on where it was stopped. Ctrl-C ends it after the present step and ships what there is.
     """
     from .measure import ON_CARD, PATIENT, measure
-    from .training.ship import train_and_ship
+    from .training.recipes import train_and_ship
     from .zoo import annotate
 
     shipped = train_and_ship(name, steps)

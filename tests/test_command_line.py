@@ -38,7 +38,7 @@ def test_what_cannot_be_exported_is_said(arguments, says, tmp_path, monkeypatch)
 
 
 def test_every_explorable_can_be_exported():
-    from explorable.widgets.base import Explorable
+    from explorable.widgets.core.explorable import Explorable
 
     kinds = {name: getattr(ex, name) for name in ex.__all__}
     found = [name for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Explorable)]

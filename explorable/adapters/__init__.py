@@ -5,7 +5,7 @@
         run = pipe("a red sports car on a mountain road", record=["*.cross.weights"])
 """
 
-from .opened import Opened, open_pipeline
+from .opened_pipeline import Opened, open_pipeline
 
 open = open_pipeline  # as explorable calls it
 

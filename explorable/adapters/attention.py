@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from ..hooks import EditError, Point, PointTable, Survey
-from ..nn.points import HERE, changed, point, wanted
+from ..nn.hook_points import HERE, changed, point, wanted
 
 ALIKE = {"AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor"}  # other ways to compute the same
 

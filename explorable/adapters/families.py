@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..settings import SettingError
+from ..diffusion.settings import SettingError
 
 COMPARED = ("denoised = uncond + w (cond - uncond), two looks at each step; w = 1 is off, and what lies below 1 this "
             "pipeline treats as 1")

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from ..hooks import Point
-from ..nn.points import heard_by
-from .asking import with_tokens
+from ..nn.hook_points import heard_by
 from .attention import Surveying, Words
 from .networks import shadowed, taps
+from .settings import with_tokens
 
 HALF = 2  # bytes of a number
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..nn.points import point, wanted
+from ..nn.hook_points import point, wanted
 from .attention import Look, Words
 
 Around = Callable[..., Any]  # around(original, *args, **kwargs): a module's forward, and what happens about it

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from ..diffusion.samplers import Step
+from ..diffusion.settings import SettingError
 from ..hooks import Survey
-from ..nn.points import HERE, heard_by, point, wanted
-from ..settings import SettingError
+from ..nn.hook_points import HERE, heard_by, point, wanted
 from .attention import Words
 from .families import Family
 from .networks import MAP, packed, shadowed, taps, unpacked
-from .noise import Level, Noise
+from .schedulers import Level, Noise
 
 
 class Enough(Exception):

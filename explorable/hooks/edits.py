@@ -19,8 +19,8 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from .listening import At, Here, Plan, Turn, Visitor, attached, attached_to
-from .span import Span, check_span, within
+from .dispatcher import At, Here, Plan, Turn, Visitor, attached, attached_to
+from .step_range import Span, check_span, within
 
 Edit = Callable[[Tensor, At], Any]
 

@@ -13,7 +13,7 @@ from math import prod, sqrt
 
 from torch import Tensor
 
-from .listening import Here
+from .dispatcher import Here
 
 
 class UnknownPointError(ValueError):

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from ..hooks.maps import SIDE, THRESHOLDS, above, coarse, iou
+from ..analysis.attention_maps import SIDE, THRESHOLDS, above, coarse, iou
 from ..pipeline import Pipeline, load
 from ..training.data import scene
 from ..world import Scene, draw, held_out, parse, say, truth

@@ -7,7 +7,7 @@ import torch
 
 from ..nn.pixels import to_tensor
 from ..training.data import pictures
-from ..zoo.networks import load_vae
+from ..zoo.loading import load_vae
 from .table import Table
 
 

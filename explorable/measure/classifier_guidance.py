@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..analysis.image_statistics import diversity
+from ..analysis.verdict import Verdict, examine, features
+from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
-from ..settings import Settings, check
 from ..world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, held_out, say
 from .exam import painter, sheet
-from .looks import diversity
 from .table import Table, interval
-from .verdict import Verdict, examine, features
 
 PULLS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0)
 SAMPLERS = ("ddim", "ddpm")  # a push on the estimate, and a push on the mean of the next latent

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..pipeline.opening import meant_guidance
-from ..training.ship import RECIPES
+from ..pipeline.loading import meant_guidance
+from ..training.recipes import RECIPES
 from ..zoo import WeightError, card, names
 
 RECIPES_OF_DENOISERS = tuple(name for name, recipe in RECIPES.items() if recipe.role == "denoiser")

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from ..diffusion.samplers import start_noise
+from ..diffusion.settings import GUIDANCE, Settings, check
 from ..nn.text import Context
 from ..nn.unet import UNet
 from ..pipeline import LATENT, Pipeline, load
-from ..settings import GUIDANCE, Settings, check
 from .table import Table, at_least
 from .turns import Way, rows, turns
 

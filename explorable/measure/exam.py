@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..analysis.verdict import bears_out, examine
+from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
-from ..settings import Settings, check
 from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, say
 from .table import Table, at_least, interval
-from .verdict import bears_out, examine
 
 LESSON = ("a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
           "a cozy cabin in snowy mountains", "a magical forest at twilight")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..analysis.verdict import shipped_examiner
 from ..nn.examiner import Report
 from ..nn.pixels import to_tensor
 from ..training.data import pictures, scene
 from ..training.examiner import answers, blurred, cell_maps
 from ..world import held_out
 from .table import Table
-from .verdict import shipped_examiner
 
 BATCH = 50
 

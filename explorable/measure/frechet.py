@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..analysis.verdict import features
+from ..diffusion.settings import Settings, check
 from ..nn.pixels import to_tensor
 from ..pipeline import Pipeline, load
-from ..settings import Settings, check
 from ..training.text import captions
 from .denoisers import chosen, own_guidance
 from .exam import BATCH, painted, painter, true_drawings
 from .table import Table, at_least
-from .verdict import features
 
 COUNT, QUICK = 500, 48
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..analysis.image_statistics import clipped, diversity, saturation
+from ..analysis.verdict import features
 from ..pipeline import load
 from .exam import SEEDS, painter, passes, seen_questions, sheet, true_drawings
-from .looks import clipped, diversity, saturation
 from .table import Table, at_least, interval, lead
-from .verdict import features
 
 W = (0.0, 1.0, 2.0, 4.0, 7.0, 12.0, 15.0, 30.0)
 PROMPTS = 4  # a task

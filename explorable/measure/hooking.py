@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..nn import points
-from ..nn.blocks import CrossAttention, Memory, attention_weights, join_heads, split_heads
+from ..diffusion.settings import Settings, check
+from ..nn import hook_points as points
+from ..nn.layers import CrossAttention, Memory, attention_weights, join_heads, split_heads
 from ..pipeline import Pipeline, load
-from ..settings import Settings, check
 from .table import Table, at_least
 from .turns import rows, turns
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from ..adapters import Opened, open_pipeline
-from ..adapters.practice import write_practice
-from ..settings import Settings, check
+from ..adapters.tiny_pipelines import write_practice
+from ..diffusion.settings import Settings, check
 from .hooking import costs
 from .table import Table, at_least
 from .turns import rows, turns
@@ -92,7 +92,7 @@ def pipelines() -> Table:
         ModuleNotFoundError: diffusers is not installed.
     """
     from ..adapters.memory import needed
-    from ..adapters.published import MODELS
+    from ..adapters.published_models import MODELS
 
     found: list[dict[str, Any]] = []
     for model in MODELS:

@@ -18,9 +18,9 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 from tqdm.auto import tqdm
 
-from ..hooks import maps as mapping
+from ..analysis import attention_maps as mapping
+from ..analysis.token_reading import Reading, Volume, looked_at
 from ..pipeline import Pipeline, load
-from ..run.reading import Reading, Volume, looked_at
 from ..world import KINDS, Scene, draw, parse, say, truth
 from .attention import PARTS, TIMES, enough, scenes, taught
 from .table import Table, bootstrap

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..diffusion.paths import Path, Straight, VariancePreserving
 from ..diffusion.samplers import SAMPLERS, start_noise
-from ..diffusion.times import uniform_times
+from ..diffusion.timesteps import uniform_times
 from .table import Table
 
 MEAN, SPREAD, NUMBERS = 0.7, 0.5, 1000

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..analysis.verdict import examine
 from ..hooks import Silence, edit
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, Group, Scene, held_out, parse, say
 from .table import Table, at_least, interval
-from .verdict import examine
 
 CASES = 100
 READ = "*.cross.weights"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..diffusion.settings import Settings, check
 from ..pipeline import load
-from ..settings import Settings, check
 from .denoisers import chosen, own_guidance
 from .exam import grade, painter, seen_questions
 from .table import Table, at_least, interval, lead

@@ -8,8 +8,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..diffusion.paths import Path
+from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
-from ..settings import Settings, check
 from .denoisers import chosen, own_guidance
 from .exam import BATCH, seen_questions
 from .table import Table, at_least, bootstrap

@@ -9,7 +9,7 @@ from ..nn.pixels import to_tensor
 from ..training.data import pictures
 from ..training.text import captions
 from ..world import KINDS
-from ..zoo.networks import load_text, load_vae
+from ..zoo.loading import load_text, load_vae
 from .table import Table
 
 

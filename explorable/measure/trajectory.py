@@ -14,13 +14,13 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
+from ..analysis.verdict import bears_out, examine
 from ..diffusion.paths import Path
+from ..diffusion.settings import Settings, check
 from ..pipeline import load
 from ..run import Run
-from ..settings import Settings, check
 from .silence import cases
 from .table import Table, at_least, bootstrap
-from .verdict import bears_out, examine
 
 NEAR = 0.1  # of its first distance: as near as this, an estimate is called settled
 PAIRS = 8

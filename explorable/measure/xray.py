@@ -15,18 +15,18 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
+from ..analysis.spectrum import fine_share
+from ..analysis.unet_activations import Stage, unet_stages
+from ..analysis.verdict import bears_out, examine, kept
+from ..diffusion.settings import Settings
 from ..hooks import Scale, edit
 from ..hooks.edits import Edit
 from ..nn.examiner import Examiner
 from ..pipeline import Pipeline, load
-from ..run.spectrum import fine_share
-from ..run.xray import Stage, unet_stages
-from ..settings import Settings
 from ..world import Group, Scene, draw, held_out, say
 from ..world.scene import NATURAL
 from .silence import cases
 from .table import Table, at_least, bootstrap
-from .verdict import Verdict, bears_out, examine
 
 PROMPTS, SEEDS = 25, 4
 BATCH = 16  # pictures at a time
@@ -60,18 +60,6 @@ def pictures(pipe: Pipeline, asked: list[tuple[str, int]], what: Parts, settings
             made[name] = np.concatenate([pipe.images([p for p, _ in some], [s for _, s in some], settings)
                                          for some in batches])
     return made
-
-
-def kept(before: Verdict, after: Verdict) -> dict[str, float]:
-    """What of the examiner's verdict is still so: its things, their colours (of things still there), place, time.
-
-    things: shared kinds over all kinds that either picture has, 1 where both have none.
-    """
-    both, either = before.things.keys() & after.things.keys(), before.things.keys() | after.things.keys()
-    same = [before.things[kind].colour == after.things[kind].colour for kind in both]
-    return {"things kept": len(both) / len(either) if either else 1.0,
-            "colours kept": float(np.mean(same)) if same else np.nan,
-            "place kept": float(before.place == after.place), "time kept": float(before.time == after.time)}
 
 
 def costs(made: Mapping[str, np.ndarray], said: list[Scene], seeds: int, examiner: Examiner | None = None,

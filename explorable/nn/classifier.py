@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import FeedForward, ResBlock, SelfAttention, TimeEmbedding
-from .points import name_ways, point
+from .hook_points import name_ways, point
+from .layers import FeedForward, ResBlock, SelfAttention, TimeEmbedding
 
 
 @dataclass(frozen=True)

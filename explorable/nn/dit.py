@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import TimeEmbedding, join_heads, joined_reading, split_heads, zero
-from .points import Named, name_ways, point
+from .hook_points import Named, name_ways, point
+from .layers import TimeEmbedding, join_heads, joined_reading, split_heads, zero
 
 SIDE = 16  # places a side of a latent
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import FeedForward, SelfAttention
+from .layers import FeedForward, SelfAttention
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import FeedForward, SelfAttention
-from .points import name_ways, point
+from .hook_points import name_ways, point
+from .layers import FeedForward, SelfAttention
 
 SPECIAL = PAD, START, END = "<pad>", "<start>", "<end>"
 # What a word is. world.grammar has the same rule for its captions: change both (tests/test_words_agree.py).

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import CrossAttention, FeedForward, Memory, ResBlock, SelfAttention, TimeEmbedding, zero
-from .points import name_ways, point
+from .hook_points import name_ways, point
+from .layers import CrossAttention, FeedForward, Memory, ResBlock, SelfAttention, TimeEmbedding, zero
 
 
 @dataclass(frozen=True)

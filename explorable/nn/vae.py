@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import zero
-from .points import point
+from .hook_points import point
+from .layers import zero
 
 
 @dataclass(frozen=True)

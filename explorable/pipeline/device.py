@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ..settings import SettingError
+from ..diffusion.settings import SettingError
 
 
 def choose_device(device: str | None = None) -> torch.device:

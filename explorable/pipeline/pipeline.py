@@ -18,25 +18,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..denoiser import Denoiser
 from ..diffusion.guidance import mean_shift, noise_shift
+from ..diffusion.guided_denoiser import Denoiser
 from ..diffusion.paths import Path
 from ..diffusion.predictions import check_prediction, to_denoised
 from ..diffusion.samplers import SAMPLERS, Step, dice, start_noise
-from ..diffusion.times import spaced
+from ..diffusion.settings import GUIDANCE, SettingError, Settings, changed_settings, check
+from ..diffusion.timesteps import spaced
 from ..hooks import Listening, Plan, PointTable, Survey, Take, Tape, attached_to
-from ..nn.blocks import Memory
 from ..nn.classifier import Classifier
 from ..nn.dit import DiT, Prompt
+from ..nn.hook_points import HERE, heard_by
+from ..nn.layers import Memory
 from ..nn.pixels import to_images, to_tensor
-from ..nn.points import HERE, heard_by
 from ..nn.text import TextEncoder
 from ..nn.unet import UNet
 from ..nn.vae import VAE
 from ..run import Run, collect
-from ..settings import GUIDANCE, SettingError, Settings, changed_settings, check
 from ..zoo import names
-from ..zoo.networks import load_classifier
+from ..zoo.loading import load_classifier
 from .device import as_on_cpu
 
 DECODED_AT_ONCE = 16  # pictures: a long recording must not need a lot of memory

@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 
 from ..diffusion.samplers import Step
-from ..settings import SettingError, Settings
+from ..diffusion.settings import SettingError, Settings
 from .run import Run, collect
 
 FORMAT = "explorable run 1"

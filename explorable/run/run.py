@@ -15,10 +15,10 @@ import torch
 import xarray as xr
 
 from ..diffusion.samplers import Step
+from ..diffusion.settings import SettingError, Settings
 from ..hooks.edits import edited
-from ..hooks.take import picked
-from ..settings import SettingError, Settings
-from .family import Family, family
+from ..hooks.recording import picked
+from .tree import Family, family
 
 Decode = Callable[[np.ndarray], np.ndarray]
 

@@ -22,9 +22,9 @@ from ..nn.text import TextModel, Tokens
 from ..nn.unet import UNet
 from ..nn.vae import VAE
 from .examiner import NONE, cell_maps
-from .grounding import grounding_loss, readings, spoken_of
 from .loop import Batch, Losses, Training, fit
 from .plan import Plan
+from .supervised_attention import grounding_loss, readings, spoken_of
 from .text import captions, latents
 from .vae import PICTURES
 

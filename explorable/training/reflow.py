@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..diffusion.samplers import start_noise
+from ..diffusion.settings import Settings
 from ..pipeline import LATENT, Pipeline, load
-from ..settings import Settings
 from ..zoo import fingerprint
-from ..zoo.networks import load_text
+from ..zoo.loading import load_text
 from .data import cache, edition, write_beside
 from .denoiser import BATCH, LEVEL, TWINS, Aligned, denoising_loss
 from .loop import Batch, Losses, Training, fit

@@ -11,7 +11,7 @@ import tiny_pipelines as tp
 import torch
 
 import explorable as ex
-from explorable.nn.points import HERE
+from explorable.nn.hook_points import HERE
 
 STEPS = 3
 
@@ -159,7 +159,7 @@ def test_the_size_of_a_recording_is_said_before_it_is_taken(pipe):
 
 
 def test_what_does_not_fit_is_refused_with_its_size(pipe, monkeypatch):
-    from explorable.hooks import tape
+    from explorable.hooks import recorder as tape
 
     monkeypatch.setattr(tape, "SHARE", 1e-9)
     with pytest.raises(ex.MemoryRefusedError, match=r"would keep .* MB"):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import explorable as ex
-from explorable.adapters.words import END, PAD, START, Piece, _gathered
+from explorable.adapters.tokens import END, PAD, START, Piece, _gathered
 
 WORDS = ("a", "golden", "dog", "on", "a", "road", ",", "at", "night")
 STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": ()}  # T5 has no start

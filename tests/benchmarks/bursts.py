@@ -17,8 +17,8 @@ from typing import Any
 
 from bench import EXPLORABLES, apart, at_rest, memory, opened, options, report, resident, row
 
-from explorable.widgets.base import _below
-from explorable.widgets.flow_points import SIDE
+from explorable.widgets.core.explorable import _below
+from explorable.widgets.flow_paths.compute import SIDE
 
 EVENTS, SECONDS = 500, 5.0
 HANDFUL = 5

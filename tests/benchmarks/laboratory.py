@@ -21,8 +21,8 @@ import torch
 from bench import options, report, row
 
 from explorable.diffusion.paths import PATHS
-from explorable.widgets import flow_points as lab
-from explorable.world.points import COUPLINGS, SOLVERS, WORLDS, Mixture, laboratory, marginal, world_points
+from explorable.flow2d import COUPLINGS, SOLVERS, WORLDS, Mixture, laboratory, marginal, world_points
+from explorable.widgets.flow_paths import compute as lab
 
 PARTICLES, STEPS = 512, 50
 DRAG_MS, CLOSE = 16, 1e-6

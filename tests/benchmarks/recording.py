@@ -14,8 +14,8 @@ from typing import Any
 
 from bench import apart, at_rest, memory, opened, options, report, resident, row
 
-from explorable.hooks.maps import WEIGHTS, gathered, of_branch, with_means
-from explorable.widgets.base import shipped
+from explorable.analysis.attention_maps import WEIGHTS, gathered, of_branch, with_means
+from explorable.widgets.core.explorable import shipped
 
 PROMPT, STEPS = "a red sports car on a mountain road at sunset", 20
 MOST_MB = 300

@@ -9,9 +9,9 @@ import pytest
 from lab import browser
 from playwright.sync_api import expect
 
-from explorable.widgets.layers import Arrows, Axis, Layer, Map, Panel, Points
-from explorable.widgets.offline import page
-from explorable.widgets.stage import Stage
+from explorable.widgets.core.offline import page
+from explorable.widgets.stage.layers import Arrows, Axis, Layer, Map, Panel, Points
+from explorable.widgets.stage.stage import Stage
 
 pytestmark = pytest.mark.browser
 

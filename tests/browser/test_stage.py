@@ -8,7 +8,7 @@ import pytest
 from lab import browser
 from playwright.sync_api import Page, expect
 
-from explorable.widgets.stage import script
+from explorable.widgets.stage.stage import script
 
 pytestmark = pytest.mark.browser
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from explorable.diffusion.guidance import mean_shift, noise_shift, rescaled
 from explorable.diffusion.paths import PATHS, velocity_from_denoised
 from explorable.diffusion.samplers import ddim, ddpm, dice, start_noise
-from explorable.diffusion.times import uniform_times
+from explorable.diffusion.timesteps import uniform_times
 
 M, S = 1.0, 0.4
 paths = st.sampled_from(tuple(PATHS.values()))

@@ -20,7 +20,7 @@ from test_paths import Circle
 
 from explorable.diffusion.paths import Cosine, Linear, Path, Straight, velocity_from_denoised
 from explorable.diffusion.samplers import SAMPLERS, ddim, dice, posterior, start_noise
-from explorable.diffusion.times import uniform_times
+from explorable.diffusion.timesteps import uniform_times
 
 ORDER = {"euler": 1, "heun": 2, "ddim": 1, "dpmpp_2m": 2}  # of those that throw no dice
 DICE = {"ddpm"}

@@ -8,7 +8,7 @@ import pytest
 import tiny_pipes
 import torch
 
-from explorable.measure import verdict
+from explorable.analysis import verdict
 from explorable.nn.classifier import Classifier
 from explorable.nn.examiner import Examiner, ExaminerConfig
 from explorable.pipeline import Pipeline

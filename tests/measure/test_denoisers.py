@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from explorable.diffusion.settings import GUIDANCE
 from explorable.measure.denoisers import RECIPES_OF_DENOISERS, chosen, own_guidance
-from explorable.settings import GUIDANCE
 
 
 def test_all_are_those_in_the_zoo_and_the_missing_are_named(tiny):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from explorable.diffusion.settings import Settings
 from explorable.measure import diffusers_loop as module
 from explorable.measure.diffusers_loop import (
     NEAR,
@@ -19,7 +20,6 @@ from explorable.measure.samplers import Listed
 from explorable.measure.table import measure
 from explorable.nn.unet import UNet
 from explorable.pipeline import LATENT, Pipeline
-from explorable.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # theirs
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from explorable.analysis.verdict import Seen, Verdict, bears_out
 from explorable.measure import exam
 from explorable.measure.table import MEASURES, Table, interval, measure
-from explorable.measure.verdict import Seen, Verdict, bears_out
 from explorable.world import held_out, parse
 
 SAID = parse("a red car to the left of two blue cats on a beach at night").scene

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tiny_pipes import PROMPT, same, tiny
 
+from explorable.diffusion.settings import Settings
 from explorable.measure import hooking as module
-from explorable.nn.blocks import CrossAttention
-from explorable.settings import Settings
+from explorable.nn.layers import CrossAttention
 
 ASKED = Settings(PROMPT, steps=3, guidance=3)
 SHARED = Path(__file__).parent.parent / "shared"

@@ -8,11 +8,11 @@ import tiny_pipelines as tp
 
 import explorable as ex
 from explorable.adapters.memory import Published, needed, size
-from explorable.adapters.published import MODELS
-from explorable.adapters.words import END, PAD, START
+from explorable.adapters.published_models import MODELS
+from explorable.adapters.tokens import END, PAD, START
+from explorable.diffusion.settings import Settings
 from explorable.measure import MEASURES
 from explorable.measure.opened import OPENED, RECORDED, UNTOUCHED, opening, practice, ways
-from explorable.settings import Settings
 
 
 def test_all_ways_paint_the_same_picture():

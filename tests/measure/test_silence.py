@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from tiny_pipes import tiny
 
+from explorable.analysis.verdict import Seen, Verdict
 from explorable.measure import silence as module
-from explorable.measure.verdict import Seen, Verdict
 from explorable.world import held_out, parse
 
 

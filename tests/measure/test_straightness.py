@@ -10,7 +10,7 @@ import torch
 
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.samplers import SAMPLERS, start_noise
-from explorable.diffusion.times import uniform_times
+from explorable.diffusion.timesteps import uniform_times
 from explorable.measure.straightness import bend, detour, on_straight_path, straightness, walked
 from explorable.measure.table import measure
 

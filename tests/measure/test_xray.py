@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from explorable.analysis.spectrum import fine_share
+from explorable.analysis.unet_activations import unet_stages
+from explorable.analysis.verdict import Seen, Verdict
+from explorable.diffusion.settings import Settings
 from explorable.hooks import Scale, edit
 from explorable.measure import xray as module
-from explorable.measure.verdict import Seen, Verdict
-from explorable.run.spectrum import fine_share
-from explorable.run.xray import unet_stages
-from explorable.settings import Settings
 from explorable.world import held_out, parse
 
 

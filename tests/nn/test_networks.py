@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_blocks import randn, shaken
+from test_layers import randn, shaken
 
 from explorable.nn.text import (
     END,

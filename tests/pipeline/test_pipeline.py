@@ -15,12 +15,12 @@ from tiny_pipes import OTHER, PROMPT, TEXT, same
 import explorable as ex
 from explorable.diffusion.paths import Straight
 from explorable.diffusion.samplers import SAMPLERS, start_noise
-from explorable.diffusion.times import spaced, uniform_times
+from explorable.diffusion.settings import GUIDANCE, MAX_STEPS, SettingError, Settings, check
+from explorable.diffusion.timesteps import spaced, uniform_times
 from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTargetError
 from explorable.nn.text import END, PAD, START, PromptTooLongError, UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.run import Run
-from explorable.settings import GUIDANCE, MAX_STEPS, SettingError, Settings, check
 
 quick = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from explorable.diffusion.paths import Straight
+from explorable.diffusion.settings import Settings
 from explorable.nn.text import TextConfig, TextModel
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
 from explorable.pipeline import Pipeline
-from explorable.settings import Settings
 from explorable.training import loop, reflow
 from explorable.training.text import captions
 from explorable.world import VOCABULARY

@@ -12,7 +12,7 @@ from explorable.diffusion.paths import Straight
 from explorable.nn.text import TextConfig, TextEncoder
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
-from explorable.widgets.studio import Studio
+from explorable.widgets.studio.widget import Studio
 from explorable.world.words import VOCABULARY
 
 

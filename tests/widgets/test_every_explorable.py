@@ -18,7 +18,7 @@ from ipywidgets.widgets.widget import _instances as MODELS
 from tiny import CountingPipeline
 
 import explorable as ex
-from explorable.widgets.base import NOTHING, Explorable, _below
+from explorable.widgets.core.explorable import NOTHING, Explorable, _below
 
 # For each: what it is opened with, and the trait that a burst of events moves, through these values.
 EXPLORABLES: dict[str, tuple[dict[str, Any], str, list]] = {

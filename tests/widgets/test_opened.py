@@ -12,9 +12,9 @@ import pytest
 import tiny_pipelines as tp
 
 import explorable as ex
-from explorable.hooks.maps import covered
-from explorable.run.sight import sight
-from explorable.widgets.base import Explorable
+from explorable.analysis.attention_maps import covered
+from explorable.analysis.receptive_field import sight
+from explorable.widgets.core.explorable import Explorable
 
 SMALL = {"prompt": tp.PROMPT, "steps": 3, "seed": 1}
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")

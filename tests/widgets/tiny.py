@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from explorable.pipeline import Pipeline
-from explorable.widgets.studio import Studio
+from explorable.widgets.studio.widget import Studio
 
 
 class CountingPipeline(Pipeline):

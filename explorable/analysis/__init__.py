@@ -1,0 +1,1 @@
+"""Pure functions from runs and recordings to labelled arrays: attention maps, receptive fields, spectra."""

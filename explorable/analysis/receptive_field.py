@@ -1,0 +1,119 @@
+"""Where a unit looks: the empirical receptive field of one place of one stage, in the latent."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..hooks import Plan, edit
+from ..hooks.dispatcher import Here, Turn, attached
+from ..run.run import Run
+from .unet_activations import Changes
+
+PROBES = 6  # random mixtures of a unit's channels: more of them, a smoother map
+MOST = 0.9  # of what a unit feels: how many places give so much
+
+
+class _Enough(Exception):
+    """The stage is reached: nothing after it need be computed."""
+
+
+class _Catch:
+    """Catches the value at one point, gradient and all, and stops the network there."""
+
+    turn = Turn.AFTER
+
+    def __init__(self, name: str):
+        self.name = name
+        self.value: Tensor | None = None
+        self.axes = ""
+
+    def begin(self, plan: Plan) -> _Catch:
+        return self
+
+    def begun(self, visitor: Any) -> None:
+        """Nothing is kept."""
+
+    def wants(self, name: str) -> bool:
+        return name == self.name
+
+    def visit(self, name: str, value: Tensor, axes: str, here: Here) -> Tensor:
+        self.value, self.axes = value, axes
+        raise _Enough
+
+    def end(self, broke_off: bool, here: Here) -> None:
+        """It always breaks off, having what it wanted."""
+
+
+def sight(pipe: Any, run: Run, step: int, point: str, row: int, column: int,
+          edits: Changes | None = None, probes: int = PROBES) -> np.ndarray:
+    """How strongly each place of the latent moves one place of a stage at a step of a run, (y, x) of the latent.
+
+    That is the size of the block of the Jacobian between the two, |d h[:, row, column] / d x[:, y, x]| (Frobenius), as
+    Luo et al. 2016 (arXiv 1701.04128, section 2) look at it, estimated from `probes` mixtures of the channels with
+    random signs (Hutchinson 1990). Only the branch that reads the prompt is looked at, if there is one.
+
+    Args:
+        point: whose value has the axes channel, y and x. row, column: of its own grid.
+        edits: what was changed in the run, and is in force here too.
+
+    Raises:
+        IndexError: no such step or place. UnknownPointError: no such point.
+    """
+    step = run.check_step(step)
+    pipe.points().match([point])
+    size = dict(zip(pipe.points()[point].axes, pipe.points()[point].shape, strict=True))
+    if not (0 <= row < size["y"] and 0 <= column < size["x"]):
+        raise IndexError(f"place ({row}, {column}): {point} has rows 0 to {size['y'] - 1} and columns 0 to "
+                         f"{size['x'] - 1}")
+    alone = 1.0 if run.settings.guidance else 0.0  # without guidance there is but the branch that reads nothing
+    prompts, settings = [run.settings.prompt] * probes, replace(run.settings, guidance=alone)
+    with torch.inference_mode(False), torch.enable_grad():
+        catch = _Catch(point)
+        x = torch.from_numpy(np.repeat(run.latents.values[step][None], probes, 0)).double().requires_grad_()
+        if hasattr(pipe, "look_again"):  # somebody else's, whose own loop leads to the network
+            with attached(pipe, catch), edit(pipe, dict(edits or {})), suppress(_Enough):
+                pipe.look_again(run, step, x)
+        else:
+            twin = _twin(pipe)
+            with attached(twin, catch), edit(twin, dict(edits or {})), twin.heard(prompts, settings, first=step):
+                denoise = twin.denoiser_for(prompts, settings)
+                denoise.begin(step)
+                with suppress(_Enough):
+                    denoise(x, float(run.denoised.t[step]))
+        felt = _channels(catch, size["x"], row, column)
+        dice = torch.Generator().manual_seed(0)
+        signs = torch.randint(0, 2, felt.shape, generator=dice).to(felt) * 2 - 1
+        (pull,) = torch.autograd.grad((signs * felt).sum(), x)
+    return pull.square().sum(1).mean(0).sqrt().numpy()
+
+
+def _channels(catch: _Catch, wide: int, row: int, column: int) -> Tensor:
+    """All channels of one place, (probes, channel)."""
+    if catch.value is None:
+        raise RuntimeError(f"the denoiser did not come by {catch.name}")
+    if "place" in catch.axes:
+        return catch.value[:, row * wide + column]
+    return catch.value[:, :, row, column]
+
+
+def _twin(pipe: Any) -> Any:
+    """The same pipeline with copies of its networks: weights that were loaded without gradients in mind, in inference
+    mode, let none through."""
+    twin = copy.copy(pipe)
+    for name in ("text", "denoiser"):
+        setattr(twin, name, copy.deepcopy(getattr(pipe, name)).requires_grad_(False))
+    return twin
+
+
+def places_seen(felt: np.ndarray, most: float = MOST) -> int:
+    """How many places, the strongest first, give so much of the squares of what is felt."""
+    squares = np.sort(np.square(felt.ravel()))[::-1]
+    whole = squares.sum()
+    return 0 if whole == 0 else int(np.searchsorted(squares.cumsum(), most * whole * (1 - 1e-9)) + 1)

@@ -1,1 +1,0 @@
-"""Figures: pure functions from labelled arrays to plotly figures. No state, no widget, no network."""

@@ -1,0 +1,1 @@
+"""FlowPaths: when are straight paths cheap?"""

@@ -1,0 +1,110 @@
+"""The laboratory of FlowPaths on the stage, and in words."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...flow2d import drawn
+from ..stage.layers import Arrows, Layer, Panel, Points
+from .compute import DRAWN, SIDE, Lab, Scene, Strand, parts_of
+
+EXTENT = (-SIDE, SIDE, -SIDE, SIDE)
+FOLLOWED = 40  # particles with a trail: more would hide each other
+MOST_DRAWN = 400  # points of a drawing
+
+
+def layers(made: Scene, own: Strand) -> list[Layer]:
+    """What the stage shows, the lowest first."""
+    followed = slice(None, FOLLOWED)
+
+    def points(name: str, label: str, frames: np.ndarray, idea: str, *, size: float = 6, still: bool = False,
+               trail: bool = False, ring: bool = False) -> Points:
+        return Points(name, label, frames, axes=() if still else ("frame",), extent=EXTENT, ideas=(idea,), size=size,
+                      trail=trail, marks=(0,) if ring else ())
+
+    return [
+        Arrows("field", "the field", made.arrows, "which way it goes here, now", extent=EXTENT),
+        points("points", "the points of the world", made.points, "picture", still=True),
+        points("noise", "the noises", made.marginal[0], "noise", size=5, still=True),
+        points("marginal cloud", "particles in the field", made.marginal, "plain"),
+        points("marginal paths", "their paths", made.marginal[:, followed], "plain", trail=True),
+        points("conditional cloud", "noise and point, mixed", made.conditional, "plain"),
+        points("conditional paths", "their paths", made.conditional[:, followed], "plain", trail=True),
+        points("exact path", "the exact path of your start", own.exact[:, None], "picture", size=9, trail=True),
+        points("your path", "your start on its way", own.walked[:, None], "guidance", size=10, trail=True, ring=True),
+        points("your start", "your start", own.walked[:1], "noise", size=9, still=True, ring=True),
+    ]
+
+
+def panels(asked: Lab) -> list[Panel]:
+    """Marginal paths beside conditional ones. On the left the start is dragged; on the right a world is drawn."""
+    drawing, both = asked.world == DRAWN, ("points", "noise")
+    left = (f"From noise (brown) to points (blue), {asked.solver}, {asked.steps} step{'s' * (asked.steps > 1)}: "
+            "drag your start")
+    return [Panel("marginal", ("field", *both, "marginal paths", "marginal cloud", "exact path", "your path",
+                               "your start"), left, reports="drag", ratio=1.0),
+            Panel("conditional", (*both, "conditional paths", "conditional cloud"),
+                  "Each noise on its own way to its own point" + ": draw here" * drawing,
+                  reports="draw" if drawing else "", ratio=1.0)]
+
+
+def captions(times: Sequence[float], steps: int) -> list[str]:
+    """One a frame: the noise time, and how far the solver is."""
+    parts = parts_of(steps)
+    return [f"t = {t:.2f}, " + (f"after {k // parts} of {steps}" if k % parts == 0 else
+                                f"in step {k // parts + 1} of {steps}") for k, t in enumerate(times)]
+
+
+def place(x: float, y: float) -> tuple[float, float]:
+    """Where in the plane a part of a panel's width and height is."""
+    return round(SIDE * (2 * x - 1), 3), round(SIDE * (1 - 2 * y), 3)
+
+
+def sentence(asked: Lab) -> str:
+    """What is being seen, in one or two sentences."""
+    if asked.steps == 1 and asked.coupling == "independent":
+        left = ("Left: noise alone tells nothing of its point, so at the start the field shows the mean of the whole "
+                "world, and a single step takes every particle there." if asked.path == "straight" else
+                "Left: this path leaves pure noise so slowly that a single step, which knows no other speed, goes "
+                "nowhere.")
+        return f"{left} Right: each noise on its own way to its own point."
+    ways = "straight" if asked.path == "straight" else "curved"
+    if asked.coupling == "independent":
+        return (f"Right: every noise goes a {ways} way to a point drawn by lot. Left: where such ways cross, the field "
+                "knows only their mean, so the particles bend; yet with enough steps both clouds look alike all along.")
+    how = "paired by optimal transport" if asked.coupling == "optimal" else "paired by the flow itself"
+    if ways == "straight":
+        return (f"Right: {how}, the straight ways hardly cross. Left: so the mean is the way itself, and the particles "
+                "go almost straight: few steps are enough.")
+    return (f"Right: {how}, but this path bends every way by itself. Left: the particles follow the bend: a good "
+            "coupling makes only the straight path cheap.")
+
+
+def code(asked: Lab) -> str:
+    """The laboratory in a few lines."""
+    named = asked.world if asked.world not in (DRAWN, "word") else None
+    world = {DRAWN: f"world_points({[list(p) for p in asked.drawing or ()]!r})",
+             "word": f"word({asked.count}, {asked.seed}, {asked.text!r})"}.get(
+                 asked.world, f"world_points({named!r}, {asked.count}, {asked.seed})")
+    return (f"import explorable as ex\nimport numpy as np\nfrom explorable.diffusion.paths import PATHS\n"
+            f"from explorable.flow2d import marginal, pairs, uniform, walk, word, world_points\n\n"
+            f"points = {world}\n"
+            f"noises = pairs(points, {asked.coupling!r}, seed={asked.seed}).noises\n"
+            f"field = marginal(points, {asked.coupling!r}, seed={asked.seed})\n"
+            f"path, times = PATHS[{asked.path!r}], uniform({asked.steps})\n"
+            f"own = walk(field, path, np.array([{list(asked.start)!r}]), times, {asked.solver!r})\n"
+            f"walked = walk(field, path, noises, times, {asked.solver!r})\n"
+            f"walked.x[-1]")
+
+
+def with_stroke(drawing: Sequence[tuple[float, float]], stroke: Sequence[tuple[float, float]]) -> np.ndarray:
+    """A drawing with one more stroke: where the stage will show it, so that the next stroke fits to it. (n, 2)"""
+    together = np.array([*drawing, *stroke])
+    if len(together) > MOST_DRAWN:  # a long drawing keeps its shape, with fewer points
+        together = together[np.linspace(0, len(together) - 1, MOST_DRAWN).round().astype(int)]
+    with contextlib.suppress(ValueError):  # a first point alone is no world yet: who computes it says so
+        together = drawn(together).round(4)
+    return together

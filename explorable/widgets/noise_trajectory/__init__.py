@@ -1,0 +1,1 @@
+"""NoiseTrajectory: how does static become an image?"""

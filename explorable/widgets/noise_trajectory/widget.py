@@ -1,0 +1,224 @@
+"""NoiseTrajectory: a picture dissolves into static, static becomes a picture, and the way back can be branched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets as ipw
+import numpy as np
+import traitlets as tr
+import xarray as xr
+
+from ...diffusion.settings import GUIDANCE, Settings, check
+from ...measure.trajectory import NEAR, signal_to_noise
+from ...pipeline import Pipeline
+from ...run import Run
+from ..core.chart import Chart
+from ..core.explorable import Explorable, Progress, refuse_setting
+from ..core.preview import quiet, worth
+from ..stage.stage import Stage
+from .compute import Journey, Wish, frame_of, remark, scored, seen, shortened, travel
+from .controls import ORIGINS, branch_row, example_row, run_row
+from .figure import distance_chart
+from .view import Shown, first_branch, first_look, on_stage
+
+
+class NoiseTrajectory(Explorable):
+    """How does static become a picture?
+
+        w = NoiseTrajectory(prompt="a red car on a mountain road", seed=3)
+        w.branch(step=2, prompt="a black cat on a beach")     # rewind, and go on with other words
+        w.wait()
+        w.run, w.branch_run                                   # both, to look into
+
+    prompt, seed, steps, guidance, sampler: of the run, as in calling a pipeline. origin: what dissolves, "drawing"
+    (of the prompt, by the picture world) or "finished" (the run's own picture). branch_step: where the branch leaves;
+    branch_prompt, branch_seed, branch_guidance: what it changes, None for nothing. Without a change there is none.
+    """
+
+    question = "How does static become a picture?"
+    doing = "Walking from noise to a picture …"
+    asks = ("prompt", "seed", "steps", "guidance", "sampler", "origin", "branch_step", "branch_prompt", "branch_seed",
+            "branch_guidance")
+
+    prompt = tr.Unicode("a red car on a mountain road")
+    seed = tr.Int(0)
+    steps = tr.Int(20)
+    guidance = tr.Float(GUIDANCE)
+    sampler = tr.Unicode("euler")
+    origin = tr.Enum(tuple(ORIGINS.values()), "drawing")
+    branch_step = tr.Int(2)
+    branch_prompt = tr.Unicode(None, allow_none=True)
+    branch_seed = tr.Int(None, allow_none=True)
+    branch_guidance = tr.Float(None, allow_none=True)
+
+    def __init__(self, pipe: Pipeline | None = None, **values: Any):
+        super().__init__(pipe, **values)
+        self.stage = Stage(waiting="The first walk is on its way …")
+        self.chart = Chart()
+        self._staged: Journey | None = None
+        self._few: Journey | None = None  # the run in few steps, as it was first seen: for first looks at its branches
+        legend = ipw.HTML('<span class="ex-help">One slider, both ways: first a picture dissolves, then the same noise '
+                          "becomes a picture. In the plane: grey, what dissolves; the rest coloured as in the chart. "
+                          "Point at a dot to see its step; click to go there.</span>")
+        self.frame_with(run_row(self), branch_row(self), example_row(self), self.stage, legend, self.chart,
+                        self._seen, self._score, self._status, self._bar)
+        self.stage.observe(lambda change: self._look() if not self.glanced else None, names="frame")
+        self.stage.observe(lambda change: self._plot(), names="dark")
+        self.say("Opening the model …", "busy")
+        self.draw()
+
+    @tr.validate("seed", "steps", "guidance", "sampler")
+    def _refuse(self, proposal: Any) -> Any:
+        return refuse_setting(proposal)
+
+    @tr.validate("branch_seed", "branch_guidance")
+    def _refuse_branch(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name.removeprefix("branch_"), proposal["value"]
+        if value is not None:
+            check(replace(Settings(""), **{name: value}))
+        return value
+
+    @tr.validate("branch_step")
+    def _refuse_step(self, proposal: Any) -> int:
+        if proposal["value"] < 0:
+            raise ValueError(f"branch_step is {proposal['value']}: choose a step from 0 on, the last is steps - 1")
+        return proposal["value"]
+
+    def branch(self, step: int | None = None, **changes: Any) -> None:
+        """Rewind to a step, and go on with another prompt, seed or guidance. No changes: no branch.
+
+        Raises:
+            TypeError: another change. ValueError: a value that cannot be.
+        """
+        names = {f"branch_{name}": name for name in ("prompt", "seed", "guidance")}
+        for name in changes:
+            if name not in names.values():
+                raise TypeError(f"a branch here has no {name!r}: it changes prompt, seed or guidance; "
+                                "run.branch(...) changes more")
+        # Checked first: what is refused within a hold is not taken back.
+        check(replace(Settings(""), **{name: value for name, value in changes.items() if value is not None}))
+        self._refuse_step({"value": self.branch_step if step is None else step})
+        with self.hold_trait_notifications():
+            self.branch_step = self.branch_step if step is None else step
+            for trait, name in names.items():
+                setattr(self, trait, changes.get(name))
+
+    # ---- from a wish to what is on the screen ----------------------------------------------------------------------
+
+    def asked(self) -> Wish:
+        own = {"prompt": self.prompt, "seed": self.seed, "guidance": self.guidance}
+        changed = tuple((name, value) for name in own
+                        if (value := getattr(self, f"branch_{name}")) is not None and value != own[name])
+        settings = Settings(self.prompt, steps=self.steps, guidance=self.guidance, seed=self.seed, sampler=self.sampler)
+        return Wish(settings, self.origin, (min(self.branch_step, self.steps - 1), changed) if changed else None)
+
+    def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Journey:
+        kept = self.shown
+        if kept is not None and (kept.wish.settings != asked.settings or kept.wish == asked):
+            kept = None  # another run; or the same wish once more, as when the model was edited
+        self._look_first(pipe, asked, kept, progress)
+        other = None if self.shown is None or self.shown.wish == asked else self.shown
+        return travel(pipe, asked, kept, progress, other)
+
+    def _look_first(self, pipe: Pipeline, asked: Wish, kept: Journey | None, progress: Progress) -> None:
+        """The run in a few steps, or its branch, where the whole takes a while."""
+        steps, few = asked.settings.steps, shortened(asked)
+        if not self.ours:
+            return
+        if kept is None and worth(steps):
+            self._few = short = travel(pipe, few, None, quiet(progress), self._few)
+            self.glance(lambda: self._put(first_look(short, steps, pipe), asked, plays=not self.glanced))
+        elif kept is not None and asked.branch not in (None, kept.wish.branch) and worth(steps - asked.branch[0]):
+            same = self._few is not None and self._few.wish.settings == few.settings
+            self._few = short = travel(pipe, few, self._few if same else None, quiet(progress))
+            self.glance(lambda: self._put(first_branch(kept, short, pipe), asked, plays=False))
+
+    def show(self, journey: Journey) -> str:
+        grown = self._staged is not None and self._staged.parent is journey.parent
+        self._staged = journey  # where only a branch grew, or what dissolves changed, the reader stays
+        self._put(on_stage(journey, self.pipe), journey.wish, plays=not grown and not self.glanced)
+        self._plot()
+        self._look()
+        self.score(*scored(journey))
+        return remark(journey)
+
+    def _put(self, shown: Shown, asked: Wish, plays: bool) -> None:
+        with self.stage.hold_sync():
+            if not plays and asked.branch and self.stage.frame < frame_of(asked.branch[0], asked.settings.steps):
+                self.stage.frame = len(shown.captions) - 1  # or the branch would not be seen
+            self.stage.show(shown.layers, shown.captions, panels=shown.panels, columns=5, plays=plays,
+                            file_name=f"trajectory-seed-{self.seed}")
+
+    def _plot(self) -> None:
+        self.chart.follow(self.stage.dark)
+        if self._staged is not None:
+            self.chart.draw(distance_chart(self._staged.distances, self.stage.dark, NEAR))
+
+    def _look(self) -> None:
+        if self._staged is not None:
+            self.see(seen(self._staged, self.stage.frame, self.pipe))
+
+    # ---- what it can be asked --------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Run:
+        """The run on the screen; the first one is waited for."""
+        return self.answer().parent.run
+
+    @property
+    def branch_run(self) -> Run | None:
+        """Its branch on the screen, if there is one."""
+        strand = self.answer().branch
+        return None if strand is None else strand.run
+
+    @property
+    def data(self) -> xr.Dataset:
+        """What is on the screen: pictures of the run, latents, their places in the plane, distances; the branch's too.
+
+        Of the branch there are the latents and distances; decode its pictures by `branch_run.previews`.
+        """
+        j, strands = self.answer(), self.answer().strands
+        far = j.distances.sel(step=j.parent.steps)
+        latents, estimates = (np.stack([getattr(s, name) for s in strands.values()])
+                              for name in ("latents", "estimates"))
+        lead, places, picture = ("run", "step"), ("channel", "row", "column"), ("y", "x", "rgb")
+        return xr.Dataset(
+            {"held": (("step", *picture), j.parent.held), "believed": (("step", *picture), j.parent.believed),
+             "noise": (("step", *places), j.parent.noise), "latents": ((*lead, *places), latents),
+             "estimates": ((*lead, *places), estimates),
+             "latents_in_plane": ((*lead, "component"), j.plane.at(latents)),
+             "estimates_in_plane": ((*lead, "component"), j.plane.at(estimates)),
+             "variance": ("component", list(j.plane.share)), "latent_distance": far.latent,
+             "estimate_distance": far.estimate, "dissolving": (("away", *picture), j.away)},
+            coords={"run": list(strands), "step": j.parent.steps, "t": far.t, "away": j.times, "rgb": list("rgb")},
+            attrs={"prompt": j.wish.settings.prompt, "origin": "drawing" if j.drawn else "finished"})
+
+    def table(self) -> Any:
+        """One row a step, as a pandas table: t, signal to noise, and how far x_t and the estimate are from the end."""
+        journey = self.answer()
+        far = journey.distances
+        columns = {"signal to noise": ("step", [signal_to_noise(self.pipe.path, float(t)) for t in far.t])}
+        for name in far.run.values:
+            columns |= {f"{name}'s x_t, from its end": far.latent.sel(run=name, drop=True),
+                        f"{name}'s estimate, from its end": far.estimate.sel(run=name, drop=True)}
+        return xr.Dataset(columns, coords={"t": far.t}).to_dataframe()
+
+    def code(self) -> str:
+        """The lines that take the same walk, and the branch, without the explorable."""
+        wish = self.asked()
+        s = wish.settings
+        lines = ["import explorable as ex", "from explorable.measure.trajectory import distances", "", self.opened,
+                 f"run = pipe({s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, "
+                 f"sampler={s.sampler!r})", "distances(run)"]
+        if wish.branch is not None:
+            step, changed = wish.branch
+            said = ", ".join(f"{name}={value!r}" for name, value in changed)
+            lines += [f"branch = run.branch({step}, {said})", "distances(branch)"]
+        return "\n".join(lines)
+
+    def rewind_here(self) -> None:
+        """Let the branch leave at the step on the screen; at the first, while a picture dissolves."""
+        step = None if self._staged is None else self._staged.step_at(self.stage.frame)
+        self.branch_step = 0 if step is None else min(step, self.steps - 1)

@@ -1,0 +1,1 @@
+"""The stage: plays a recording in the page, without a byte to the kernel."""

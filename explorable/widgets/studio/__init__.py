@@ -1,0 +1,1 @@
+"""Studio: how do words become an image?"""

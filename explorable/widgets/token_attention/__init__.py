@@ -1,0 +1,1 @@
+"""TokenAttention: which word made which part?"""

@@ -1,0 +1,87 @@
+"""What TokenAttention is asked for, how the answer begins, and the lines of code that ask for the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ...analysis.token_reading import Volume, looked_at, painted
+from ...hooks import Louder, Silence
+from ...pipeline import Pipeline
+from ...pipeline.image_size import fitted
+from ...world import GrammarError, draw, parse
+from ..core.explorable import Progress
+from .view import Known
+
+PAINTED, DRAWN = "painted", "drawn"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What must be computed: a reading, and all its words so loud. The word on the screen only comes first."""
+
+    mode: str
+    prompt: str
+    seed: int
+    steps: int
+    guidance: float
+    volume: Volume
+
+    @property
+    def reading(self) -> Wish:
+        """What the reading alone depends on."""
+        steps, guidance = (0, 0.0) if self.mode == DRAWN else (self.steps, self.guidance)
+        return replace(self, volume=Volume(), steps=steps, guidance=guidance)
+
+
+def read(pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
+    """The reading of a wish: of a picture painted now, or of a drawing whose truth is known.
+
+    Raises:
+        ValueError: the picture world cannot draw the prompt; and what a run raises.
+    """
+    if asked.mode == PAINTED:
+        settings = {name: getattr(asked, name) for name in ("prompt", "steps", "guidance", "seed")}
+        return Known(asked, asked.prompt, asked.volume, painted(pipe, settings, progress))
+    try:
+        scene = replace(parse(asked.prompt).scene, seed=asked.seed)
+    except GrammarError as error:
+        raise ValueError(f"the picture world cannot draw this prompt: {error}. Choose a picture painted by the "
+                         "model, or say it like \"a red car on a mountain road at sunset\"") from error
+    drawing = draw(scene)
+    reading = looked_at(pipe, fitted(drawing.image, pipe), asked.prompt, asked.seed, progress)
+    return Known(asked, asked.prompt, asked.volume, reading, drawing)
+
+
+def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, str, str, bool]) -> str:
+    """The lines that read the same weights, weigh the words of each place as the table does, and change the same word.
+
+    opened: how the pipeline comes to be; t: the noise time at which a drawn picture is read. table: step, branch, layer
+    and head of what the table is about, and whether trusted heads count more in it.
+    """
+    points = '"*.cross.weights"'
+    lines = ["import explorable as ex", "from explorable.analysis import attention_maps as maps", "", opened,
+             f"prompt = {asked.prompt!r}"]
+    if asked.mode == PAINTED:
+        wish = f"pipe(prompt, steps={asked.steps!r}, guidance={asked.guidance!r}, seed={asked.seed!r}"
+        read, again, tokens = f"{wish}, record=[{points}])", f"{wish}).image", ", recording.tokens"
+    else:
+        wish = f"pipe.inspect(fitted(picture.image, pipe), prompt, t={t!r}, seed={asked.seed!r}"
+        read, tokens = f"{wish})", ""
+        again = f'{wish}, record=["sampler.denoised"])["sampler.denoised"]'
+        lines += ["from dataclasses import replace", "from explorable.pipeline.image_size import fitted",
+                  "from explorable.world import draw, parse",
+                  f"picture = draw(replace(parse(prompt).scene, seed={asked.seed!r}))"]
+    step, branch, layer, head, trusted = table
+    trust = ", maps.trust_in(heads, pipe.trust)" if trusted else ""
+    what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in asked.volume.edits(word).items())
+    return "\n".join([
+        *lines, f"recording = {read}", f"weights = recording[{points}]",
+        f"heads = maps.of_branch(maps.gathered(recording), {branch!r}{tokens}).isel(step={step})",
+        f"standing = maps.standings(maps.picked_heads(heads, {layer!r}, {head!r}){trust})  # (token, y, x)",
+        "# a row of the table: maps.by_region(standing, {name: mask})",
+        f"with ex.edit(pipe, {{{what}}}):", f"    changed = {again}"])
+
+
+def _short(made: Silence | Louder) -> str:
+    """An edit as one would write it."""
+    return f"Silence({made.word!r})" if isinstance(made, Silence) else f"Louder({made.word!r}, {made.by!r})"

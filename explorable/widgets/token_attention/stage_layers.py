@@ -1,0 +1,73 @@
+"""What TokenAttention puts on the stage: pictures, maps along words, layers and heads, and the panels they are in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...analysis import attention_maps as mapping
+from ...analysis.token_reading import Reading, Volume, shown_steps
+from ..core.layout import WHAT_FOR
+from ..core.preview import FEW, SAID, nearest, stretched
+from ..stage.stage import Axis, Layer, Map, Panel
+from .view import Known
+
+UNKNOWN = 128  # grey, where a picture is still to be drawn
+
+
+def axes_of(known: Known) -> tuple[Axis, ...]:
+    """Words, layers and heads, the means first."""
+    maps = known.reading.of(known.reading.branches[-1])
+    tips = tuple(WHAT_FOR.get(name, "") for name in known.reading.names)
+    return (Axis("word", "word", known.reading.labels, tips),
+            Axis("layer", "layer", (mapping.ALL, *map(str, maps.layer.values)), shows="read"),
+            Axis("head", "head", (mapping.MEAN, *map(str, maps["head"].values)), shows="read"))
+
+
+def tried(reading: Reading, few: Reading | None, word: str, volume: Volume) -> tuple[np.ndarray, np.ndarray] | None:
+    """The picture with a word changed, and how far that is from the plain one: of the whole, or of a first look at it;
+    None: not computed in either."""
+    found = next((r for r in (reading, few) if r is not None and not r.waits(word, volume)), None)
+    if found is None:
+        return None
+    effect = found.effect(word, volume)
+    assert effect is not None
+    return found.change(word, volume), effect
+
+
+def layers_of(known: Known, branch: str, few: Reading | None = None) -> list[Layer]:
+    """The picture, the maps of one branch, what the changed word does, and the truth where it is known. few: the same
+    reading in few steps, which stands in for words that are still to be tried."""
+    reading, drawn = known.reading, known.drawing is not None
+    spans, lead = (("frame", "word"), 1) if drawn else (("word",), 0)
+    grey, nothing = np.full_like(reading.plain, UNKNOWN), np.zeros(reading.plain.shape[:-1], np.float32)
+    pairs = [tried(reading, few, name, known.volume) or (grey, nothing) for name in reading.names]
+    changed, effects = (np.stack(parts, lead) for parts in zip(*pairs, strict=True))
+    found = [
+        Layer("picture", "The picture", reading.image, "as drawn" if drawn else "as painted", axes=()),
+        Layer("believed", "What it believes", reading.believed, "the denoised estimate, decoded"),
+        Map("read", "Where the word is read", mapping.scaled(reading.shown(branch).values, (0, -2, -1)),
+            "weights of cross-attention, as a share of the word's greatest in this layer and head",
+            ("frame", "word", "layer", "head"), high=1.0, unit="of its greatest"),
+        Layer("changed", "With the word changed", changed, "the same noise, one word changed", spans),
+        Map("effect", "What that changes", effects,
+            "root mean square over the colours", spans, unit="of black to white", idea="guidance")]
+    if drawn:
+        masks = np.stack([known.true_mask(k) for k in range(len(reading.labels))]).astype(np.float32)
+        found.append(Map("true", "Where it truly is", masks, "known, for the picture is drawn", ("word",), high=1.0))
+    return found
+
+
+def panels_of(known: Known, first: bool = False) -> tuple[Panel, ...]:
+    """What is shown where. first: the changed picture is a first look at it."""
+    drawn, loud = known.drawing is not None, known.volume.loudness
+    what = "Without the word" if loud == 0 else f"The word read {loud:g} times as much"
+    return (Panel("read", ("picture" if drawn else "believed", "read"), "Where the word is read", reports="brush"),
+            *([Panel("true", ("picture", "true"), "Where it truly is")] if drawn else []),
+            Panel("changed", ("changed",), f"{what}: {SAID}" if first else what),
+            Panel("effect", ("believed" if drawn else "picture", "effect"), "What that changes"))
+
+
+def first_reading(few: Known, branch: str, steps: int) -> tuple[list[Layer], list[str]]:
+    """Layers and captions of a reading in few steps, where one of `steps` is going to be."""
+    picks = nearest(shown_steps(steps), steps, FEW - 1)
+    return stretched(layers_of(few, branch), picks), [f"{SAID}: {few.reading.captions[k]}" for k in picks]

@@ -1,0 +1,1 @@
+"""UNetXRay: what do the skips carry?"""

@@ -1,0 +1,170 @@
+"""Closed-form fields against automatic differentiation, brute force and the law of conservation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from explorable.diffusion.paths import PATHS
+from explorable.flow2d import Mixture, conditional, conditional_paths, conditional_velocity, ideal, tubes
+
+RNG = np.random.default_rng(0)
+POINTS, NOISES, X = RNG.standard_normal((60, 2)), RNG.standard_normal((60, 2)), 1.5 * RNG.standard_normal((40, 2))
+FIELDS = {"bare points": ideal(POINTS), "wide points": ideal(POINTS, 0.2), "tubes": tubes(POINTS, NOISES, 0.15)}
+TIMES = (0.05, 0.3, 0.7, 0.97, 1.0)
+
+each_field = pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
+each_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+each_time = pytest.mark.parametrize("t", TIMES)
+
+
+def close(actual, expected, tolerance: float = 1e-9) -> None:
+    """To this share of the largest of them."""
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1.0, np.abs(expected).max()))
+
+
+def log_density(field: Mixture, x: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+    """The definition, in torch, by the distances themselves: a mixture of equal Gaussians, (m, 2) to (m,)."""
+    centres = alpha * torch.tensor(field.points) + sigma * torch.tensor(field.noises)
+    variance = alpha**2 * field.point_variance + sigma**2 * field.noise_variance + 2 * alpha * sigma * field.covariance
+    each = -(x[:, None] - centres).square().sum(-1) / (2 * variance) - torch.log(2 * math.pi * variance)
+    return torch.logsumexp(each, dim=1) - math.log(len(centres))
+
+
+def differentiated(field: Mixture, x: np.ndarray, alpha: float, sigma: float) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """The log density (m,), its gradient in x (m, 2), and its derivatives in alpha and sigma (m,), by autograd."""
+    at = torch.tensor(x, requires_grad=True)
+    a, s = (torch.full((len(x), 1, 1), value, dtype=torch.float64, requires_grad=True) for value in (alpha, sigma))
+    value = torch.cat([log_density(field, at[k : k + 1], a[k], s[k]) for k in range(len(x))])
+    slope, *rates = torch.autograd.grad(value.sum(), [at, a, s])
+    return value.detach(), slope, [r.flatten() for r in rates]
+
+
+@each_field
+@each_path
+@each_time
+def test_density_and_score_are_what_autograd_says(field, path, t):
+    a, s = path.alpha(t), path.sigma(t)
+    value, slope, _ = differentiated(field, X, a, s)
+    close(field.log_density(X, a, s), value.numpy())
+    close(field.score(X, a, s), slope.numpy())
+
+
+@pytest.mark.parametrize("width", [0.0, 0.2])
+@each_path
+@pytest.mark.parametrize("t", TIMES[:-1])
+def test_the_velocity_is_the_probability_flow_of_the_score(width, path, t):
+    """Song et al. 2021, equation 13, with the score by autograd: drift minus half the squared diffusion of it."""
+    field, a, s = ideal(POINTS, width), path.alpha(t), path.sigma(t)
+    shrink = path.alpha_rate(t) / a
+    flow = shrink * X - s * (path.sigma_rate(t) - s * shrink) * differentiated(field, X, a, s)[1].numpy()
+    close(field.velocity(X, a, s, path.alpha_rate(t), path.sigma_rate(t)), flow)
+
+
+@each_field
+@each_path
+@pytest.mark.parametrize("t", TIMES[1:])
+def test_the_velocity_moves_the_density_and_loses_nothing(field, path, t):
+    """The continuity equation, d log p / dt + div v + v . score = 0: autograd in t, central differences in x."""
+    at, h = (path.alpha(t), path.sigma(t), path.alpha_rate(t), path.sigma_rate(t)), 1e-5
+    _, slope, (in_alpha, in_sigma) = differentiated(field, X, *at[:2])
+    change = in_alpha.numpy() * at[2] + in_sigma.numpy() * at[3]
+    spread = sum((field.velocity(X + h * e, *at) - field.velocity(X - h * e, *at))[:, k] / (2 * h)
+                 for k, e in enumerate(np.eye(2)))
+    carried = (field.velocity(X, *at) * slope.numpy()).sum(axis=1)
+    np.testing.assert_allclose(change + spread + carried, 0, atol=1e-6 * (1 + np.abs(carried).max()))
+
+
+@each_field
+@each_path
+@each_time
+def test_the_posterior_mean_is_brute_force_conditioning(field, path, t):
+    """Point by point and Gaussian by Gaussian: (x0, noise) given x, by the rules for a joint normal."""
+    a, s = path.alpha(t), path.sigma(t)
+    joint = np.array([[field.point_variance, field.covariance], [field.covariance, field.noise_variance]])
+    mix = np.array([a, s])
+    variance, gain = mix @ joint @ mix, joint @ mix / (mix @ joint @ mix)
+    for x, denoised, noise in zip(X, field.denoised(X, a, s), field.noise(X, a, s), strict=True):
+        gaps = [x - a * p - s * e for p, e in zip(field.points, field.noises, strict=True)]
+        nearest = min(gap @ gap for gap in gaps)
+        weights = [math.exp((nearest - gap @ gap) / (2 * variance)) for gap in gaps]
+        for kind, mean, found in ((0, field.points, denoised), (1, field.noises, noise)):
+            each = [w * (m + gain[kind] * gap) for w, m, gap in zip(weights, mean, gaps, strict=True)]
+            close(found, sum(each) / math.fsum(weights))
+
+
+@each_field
+def test_what_is_found_adds_up_to_what_was_given(field):
+    a, s = 0.6, 0.8
+    close(a * field.denoised(X, a, s) + s * field.noise(X, a, s), X)
+    close(field.velocity(X, a, s, -2.0, 3.0), -2 * field.denoised(X, a, s) + 3 * field.noise(X, a, s))
+
+
+def test_tweedie():
+    """With normal noise, E[noise | x] = -sigma score and E[x0 | x] = (x + sigma^2 score) / alpha (Efron 2011)."""
+    field, a, s = FIELDS["wide points"], 0.7, 0.5
+    close(field.noise(X, a, s), -s * field.score(X, a, s))
+    close(field.denoised(X, a, s), (X + s**2 * field.score(X, a, s)) / a)
+
+
+def test_far_from_everything_the_nearest_point_is_the_answer():
+    """Every weight underflows there: neither 0 / 0 nor a warning may come of it."""
+    far = 1e3 * X
+    for dtype in (np.float64, np.float32):
+        field = replace(ideal(POINTS), dtype=dtype)
+        gaps = np.linalg.norm(far[:, None] - 0.9 * POINTS, axis=-1)
+        sure = np.sort(gaps, axis=1)[:, 1] - gaps.min(axis=1) > 1e-1
+        nearest = POINTS[gaps.argmin(axis=1)]
+        assert sure.any() and np.isfinite(field.log_density(far, 0.9, 0.05)).all()
+        close(field.denoised(far, 0.9, 0.05)[sure], nearest[sure], 1e-5)
+
+
+@each_field
+def test_single_precision_is_close(field):
+    at = (0.6, 0.4, -1.0, 1.0)
+    close(replace(field, dtype=np.float32).velocity(X, *at), field.velocity(X, *at), 1e-5)
+
+
+def test_a_width_makes_the_field_smooth_at_the_end():
+    """At t = 0 the points have their width and no noise: the score there is the world's own."""
+    field = FIELDS["wide points"]
+    close(field.score(X, 1.0, 0.0), field.score(X, 1.0, 1e-8), 1e-6)
+    close(field.denoised(X, 1.0, 0.0), X)
+    with pytest.raises(ValueError, match="give them a width"):
+        FIELDS["bare points"].score(X, 1.0, 0.0)
+
+
+@each_path
+def test_a_conditional_path_has_the_conditional_velocity(path):
+    for t in TIMES[:-1]:
+        h = 1e-6
+        before, after = (conditional(POINTS, NOISES, path.alpha(u), path.sigma(u)) for u in (t - h, t + h))
+        close(conditional_velocity(POINTS, NOISES, path.alpha_rate(t), path.sigma_rate(t)), (after - before) / (2 * h),
+              1e-6)
+    paths = conditional_paths(path, POINTS, NOISES, TIMES)
+    assert paths.shape == (len(TIMES), 60, 2)
+    np.testing.assert_array_equal(paths[1], conditional(POINTS, NOISES, path.alpha(0.3), path.sigma(0.3)))
+
+
+def test_one_point_has_one_answer():
+    """Then the marginal velocity is the conditional one: there is a single way to come by."""
+    field = ideal(POINTS[:1])
+    noise = (X - 0.3 * POINTS[:1]) / 0.7
+    close(field.velocity(X, 0.3, 0.7, -1.0, 1.0), conditional_velocity(POINTS[:1], noise, -1.0, 1.0))
+
+
+@pytest.mark.parametrize(("make", "said"), [
+    (lambda: ideal(np.zeros((0, 2))), "no point at all"),
+    (lambda: ideal(POINTS, -1), "width is -1"),
+    (lambda: ideal(POINTS, math.nan), "width is nan"),
+    (lambda: tubes(POINTS, NOISES, 0.0), "width above 0"),
+    (lambda: tubes(POINTS, NOISES[:5], 0.1), "5 noises and 60 points"),
+])
+def test_what_is_no_field_is_refused_in_words(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()

@@ -1,0 +1,130 @@
+"""Opening a shipped model: its files are checked, and a device is chosen that works."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+
+import pytest
+import torch
+from tiny_pipes import CODER, PROMPT, TEXT, UNET, same
+
+import explorable as ex
+from explorable import zoo
+from explorable.diffusion.settings import GUIDANCE, SettingError
+from explorable.pipeline import choose_device
+from explorable.pipeline import loading as module
+from explorable.pipeline.device import as_on_cpu
+from explorable.world import VOCABULARY
+from explorable.zoo import WeightError
+from explorable.zoo import loading as networks_module
+
+
+@pytest.fixture
+def shelf(tmp_path, networks, monkeypatch):
+    """The same tiny networks as weight files, in the place of the shipped ones."""
+    roles = {"text": (TEXT, "text encoder"), "unet-flow": (UNET, "denoiser"), "vae": (CODER, "decoder")}
+    for name, (config, role) in roles.items():
+        about = {"role": role, "path": "straight", "prediction": "velocity"}
+        zoo.write(name, networks[name], asdict(config), about, tmp_path)
+    monkeypatch.setattr(module, "card", partial(zoo.card, folder=tmp_path))
+    monkeypatch.setattr(networks_module, "card", partial(zoo.card, folder=tmp_path))
+    monkeypatch.setattr(networks_module, "read", partial(zoo.read, folder=tmp_path))
+    return tmp_path
+
+
+def test_a_pipeline_from_files_draws_the_same(shelf, run):
+    loaded = ex.load(device="cpu")
+    assert isinstance(loaded, ex.Pipeline) and loaded.name == "unet-flow" and loaded.vocabulary == VOCABULARY
+    assert same(run, loaded(PROMPT, steps=5, guidance=3, seed=1))
+    assert "cpu" in repr(loaded)
+
+
+def test_a_card_says_with_what_guidance_a_model_is_meant_to_be_asked(shelf):
+    assert ex.load(device="cpu").own_guidance == GUIDANCE
+    zoo.annotate("unet-flow", shelf, guidance=1)
+    assert ex.load(device="cpu")(PROMPT, steps=1).settings.guidance == 1
+
+
+def test_an_unknown_model_is_told_what_there_is(shelf):
+    with pytest.raises(ex.WeightError, match="no model is called 'unet-flaw'; did you mean 'unet-flow'"):
+        ex.load("unet-flaw")
+
+
+@pytest.mark.parametrize("name", ["vae", "text"])
+def test_a_part_of_a_pipeline_draws_nothing_by_itself(shelf, name):
+    with pytest.raises(WeightError, match=f"'{name}' is the .* of a pipeline"):
+        ex.load(name, "cpu")
+
+
+@pytest.mark.parametrize("name", ["text", "unet-flow", "vae"])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-1], lambda b: b[:20], lambda b: b"", lambda b: b[:-1] + b"\xff" * 2]
+)
+def test_damaged_weights_are_refused_by_the_name_of_the_file(shelf, name, damage):
+    file = shelf / f"{name}.safetensors"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(WeightError, match=rf"{name}\.safetensors is damaged"):
+        ex.load(device="cpu")
+
+
+@pytest.mark.parametrize("name", ["text", "unet-flow", "vae"])
+def test_missing_weights_are_named(shelf, name):
+    (shelf / f"{name}.safetensors").unlink()
+    with pytest.raises(WeightError, match=rf"{name}\.safetensors is missing"):
+        ex.load(device="cpu")
+
+
+ABSENT = [f"cuda:{torch.cuda.device_count() + 7}", "nonsense", ""]
+
+
+@pytest.mark.parametrize("device", ABSENT)
+def test_a_device_that_is_not_there_is_named(shelf, device):
+    with pytest.raises(ex.SettingError, match=rf"device '{device}' cannot be used here"):
+        ex.load(device=device)
+    with pytest.raises(SettingError, match="device='cpu' always can"):
+        choose_device(device)
+
+
+def test_a_device_without_numbers_is_refused():
+    with pytest.raises(SettingError, match="device 'meta'"):
+        choose_device("meta")
+
+
+def test_a_refused_device_is_refused_in_few_words():
+    absent = "mps" if not torch.backends.mps.is_available() else "xpu"
+    with pytest.raises(SettingError) as caught:
+        choose_device(absent)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_device_is_chosen_that_works():
+    chosen = choose_device()
+    assert float(torch.ones(2, device=chosen).sum()) == 2
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_half_precision_costs_next_to_nothing(shelf, networks):
+    """Weights that are halves already come back exactly; the settings of the networks come back equal."""
+    assert networks_module.load_vae().config == CODER and networks_module.load_text().config == TEXT
+    assert networks_module.load_denoiser("unet-flow").config == UNET
+    for name, loaded in (
+        ("vae", networks_module.load_vae()),
+        ("text", networks_module.load_text()),
+        ("unet-flow", networks_module.load_denoiser("unet-flow")),
+    ):
+        assert not loaded.training
+        for key, weight in networks[name].state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], weight), key
+
+
+def test_only_within_a_computation_are_convolutions_held_to_all_of_float32():
+    before = torch.backends.cudnn.allow_tf32
+    with as_on_cpu(torch.device("cuda")):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
+    with pytest.raises(KeyboardInterrupt), as_on_cpu(torch.device("cuda")):
+        raise KeyboardInterrupt
+    assert torch.backends.cudnn.allow_tf32 == before
+    with as_on_cpu(torch.device("cpu")):
+        assert torch.backends.cudnn.allow_tf32 == before

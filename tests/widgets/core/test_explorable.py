@@ -1,0 +1,167 @@
+"""What every explorable has from its base class, tried on the Studio: controls, the latest wish, words, an end."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from ipywidgets.widgets.widget import _instances as MODELS
+from tiny import CountingPipeline, controls_of, status
+
+from explorable.widgets.core import explorable as base
+from explorable.widgets.studio.widget import Studio
+
+
+def test_setting_a_trait_is_moving_the_control(studio: Studio):
+    controls = controls_of(studio)
+    studio.guidance = 7
+    assert controls["guidance"].value == 7
+    controls["steps"].value = 5
+    assert studio.steps == 5
+    studio.steps = 60
+    assert controls["steps"].value == 60  # beyond the slider's end: it grew
+    controls["prompt"].value = "a blue boat"
+    controls["away from"].value = "a red car"
+    studio.wait()
+    s = studio.run.settings
+    assert (s.prompt, s.negative, s.steps, s.guidance) == ("a blue boat", "a red car", 60, 7)
+    controls["a golden retriever"].click()
+    studio.wait()
+    assert studio.run.settings.prompt == controls["prompt"].value == "a golden retriever"
+
+
+def test_the_readers_hand_counts_while_code_moves_another_control(studio: Studio):
+    controls = controls_of(studio)
+    controls["steps"].observe(lambda change: setattr(controls["guidance"], "value", 9), names="value")
+    studio.steps = 5
+    assert (studio.steps, studio.guidance) == (5, 9)
+
+
+def test_a_value_that_its_control_cannot_hold_stays(studio: Studio):
+    studio.seed = 2**60
+    assert studio.seed == 2**60 and controls_of(studio)["seed"].value == 2**53 - 1
+
+
+def test_a_refused_control_moves_back(studio: Studio):
+    steps = controls_of(studio)["steps"]
+    steps.max = 5000
+    steps.value = 2000
+    assert studio.steps == steps.value == 3 and "1 to 1000" in status(studio)
+
+
+def test_the_wish_in_work_is_not_begun_anew(studio: Studio, pipe: CountingPipeline):
+    pipe.asked.clear()
+    pipe.reached.clear()
+    pipe.go_on.clear()
+    studio.prompt = "a blue boat"  # what leaving the text field does
+    assert pipe.reached.wait(20)
+    controls_of(studio)["Draw"].click()
+    pipe.go_on.set()
+    studio.wait()
+    assert [prompt for prompt, _ in pipe.asked] == ["a blue boat"]
+    studio.draw()
+    studio.wait()
+    assert len(pipe.asked) == 2, "once it is done, it can be asked for again"
+
+
+def test_a_long_computation_says_that_it_is_on(studio: Studio, pipe: CountingPipeline, monkeypatch: pytest.MonkeyPatch):
+    said = []
+    studio._status.observe(lambda change: said.append(change["new"]), names="value")
+    monkeypatch.setattr(base, "NOTICEABLE", 100)
+    studio.seed = 1
+    studio.wait()
+    assert not [text for text in said if "ex-busy" in text], "quick work makes the line flicker"
+    monkeypatch.setattr(base, "NOTICEABLE", 0)
+    studio.seed = 2
+    studio.wait()
+    assert ["Drawing …" in text and "ex-busy" in text for text in said[-2:]] == [True, False]
+    with base.MODEL:
+        studio.seed = 3
+        end = time.monotonic() + 20
+        while "Waiting" not in status(studio) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert "Waiting for another computation" in status(studio)
+
+
+def test_a_burst_ends_on_its_last_value(studio: Studio, pipe: CountingPipeline):
+    pipe.finished.clear()
+    for k in range(50):
+        studio.guidance = 1 + k / 10
+    studio.wait()
+    assert studio.run.settings.guidance == pytest.approx(5.9)
+    assert len(pipe.finished) <= 5, "values that were overtaken were computed to their end"
+
+
+def test_a_running_computation_stops_when_overtaken(studio: Studio, pipe: CountingPipeline):
+    pipe.finished.clear()
+    pipe.reached.clear()
+    pipe.go_on.clear()
+    studio.prompt = "a blue boat"
+    assert pipe.reached.wait(20)  # it is in its first step
+    studio.prompt = "a green tree"
+    pipe.go_on.set()
+    studio.wait()
+    assert [s.prompt for s in pipe.finished] == ["a green tree"]
+
+
+def test_a_surprise_is_said_too(studio: Studio, pipe: CountingPipeline, monkeypatch: pytest.MonkeyPatch):
+    before = studio.run
+    monkeypatch.setattr(pipe, "decode", lambda latents: 1 / 0)
+    studio.seed = 1
+    studio.wait()
+    assert "ZeroDivisionError" in status(studio) and studio.run is before
+    monkeypatch.undo()
+    studio.seed = 2
+    studio.wait()
+    assert studio.run.settings.seed == 2
+
+
+def test_a_misspelt_setting_is_refused(pipe: CountingPipeline):
+    models = set(MODELS)
+    with pytest.raises(TypeError, match=r"Studio has no setting 'promt': did you mean 'prompt'\?"):
+        Studio(pipe, promt="a cat")
+    with pytest.raises(TypeError, match="'zzz': it can be given prompt, negative, "):
+        Studio(pipe, zzz=1)
+    assert set(MODELS) == models
+
+
+def test_closing_leaves_no_thread_and_no_observer(pipe: CountingPipeline):
+    def threads() -> list[str]:
+        return [t.name for t in threading.enumerate() if t.name.startswith("explorable")]
+
+    pipe.go_on.clear()
+    studio = Studio(pipe, prompt="a red car", steps=3)
+    assert pipe.reached.wait(20) and threads()
+    closing = threading.Thread(target=studio.close)
+    closing.start()
+    pipe.go_on.set()
+    closing.join(20)
+    assert not closing.is_alive() and not threads() and not pipe.finished
+    studio.prompt = "a blue boat"
+    assert not threads() and studio.comm is None and studio.stage.comm is None
+
+
+def test_closing_leaves_no_widget_model(pipe: CountingPipeline):
+    models = set(MODELS)
+    studio = Studio(pipe, prompt="a red car", steps=2)
+    studio.wait()
+    assert set(MODELS) > models
+    studio.close()
+    assert set(MODELS) == models
+
+
+def test_closing_says_what_it_could_not_stop(pipe: CountingPipeline):
+    pipe.go_on.clear()
+    studio = Studio(pipe, prompt="a red car", steps=2)
+    assert pipe.reached.wait(20)
+    with pytest.warns(RuntimeWarning, match="has not stopped after 0.05 s"):
+        studio.close(0.05)
+    assert studio.comm is None
+    pipe.go_on.set()
+    studio.wait()
+    assert not pipe.finished
+
+
+def test_idle_it_has_no_thread(studio: Studio):
+    assert not [t for t in threading.enumerate() if t.name.startswith("explorable")]

@@ -1,0 +1,58 @@
+"""What an offline file keeps of a recording: pictures without loss while they fit, and no more than fits."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explorable.widgets.core import offline
+from explorable.widgets.stage.layers import Axis, Layer, Map
+from explorable.widgets.stage.stage import BYTES, Stage
+
+
+def unpacked(kept: dict) -> np.ndarray:
+    """The frames of a layer, one below the other, as a browser decodes them."""
+    sheets = [np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")) for _, text in kept["sheets"]]
+    return np.concatenate(sheets)
+
+
+@pytest.fixture
+def stage():
+    """Two rows of pictures, smooth as decoded ones are, one with a further axis; and a map."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 255, (20, 2, 16, 16, 3)).astype(np.uint8)
+    tiles = rng.integers(0, 255, (20, 2, 5, 5, 3)).astype(np.uint8)
+    made = Stage()
+    made.show([Layer("seen", "Seen", coarse[:, 0].repeat(8, 1).repeat(8, 2)),
+               Layer("tiles", "Tiles", tiles, axes=("frame", "of")), Map("map", "Map", rng.random((20, 4, 4)))],
+              [str(k) for k in range(20)], axes=[Axis("of", "of", ("a", "b"))])
+    yield made
+    made.close()
+
+
+def test_pictures_are_kept_to_the_last_bit(stage: Stage):
+    found, quality = offline.packed(stage)
+    assert quality is None and "JPEG" not in offline.page("?", stage, "", "", "").split("<script")[0]
+    for name in ("seen", "tiles"):
+        assert unpacked(found[BYTES + name]).tobytes() == getattr(stage, BYTES + name)
+        assert found[BYTES + name]["size"] == len(getattr(stage, BYTES + name))
+    assert isinstance(found[f"{BYTES}map"], str)
+
+
+def test_what_would_be_too_large_is_kept_with_a_little_loss_and_said(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    noise = np.random.default_rng(1).normal(0, 6, (20, 128, 128, 3))
+    frames = np.frombuffer(getattr(stage, f"{BYTES}seen"), np.uint8).reshape(noise.shape)
+    grainy = np.clip(frames + noise, 0, 255).astype(np.uint8)
+    stage.show([Layer("seen", "Seen", grainy), Map("map", "Map", np.zeros((20, 4, 4)))], stage.captions)
+    exact, _ = offline.packed(stage)
+    monkeypatch.setattr(offline, "MOST", sum(map(offline._size, exact.values())) * 3 // 4)
+    found, quality = offline.packed(stage)
+    assert sum(map(offline._size, found.values())) <= offline.MOST and quality in offline.QUALITIES
+    back = unpacked(found[f"{BYTES}seen"]).reshape(grainy.shape).astype(float)
+    assert np.array_equal(back[-1], grainy[-1]), "the finished picture loses nothing"
+    assert 0 < np.square(back - grainy).mean() ** 0.5 < 6
+    assert f"kept as JPEG, of quality {quality}" in offline.page("?", stage, "", "", "")

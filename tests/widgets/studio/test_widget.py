@@ -1,0 +1,188 @@
+"""The kernel's half of the Studio and its stage, on a tiny untrained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import CountingPipeline, status
+
+from explorable.diffusion.settings import SettingError
+from explorable.nn.text import UnknownWordError
+from explorable.widgets.core.layout import pipeline_map, word_chips
+from explorable.widgets.core.preview import FEW, SAID
+from explorable.widgets.stage.stage import Layer, Stage
+from explorable.widgets.studio.widget import Studio
+
+NASTY = "<img src=x onerror=alert(1)>"
+
+
+
+def test_it_draws_what_the_pipeline_draws(studio: Studio, pipe: CountingPipeline):
+    run = pipe("a red car", steps=3, guidance=studio.guidance, seed=0)
+    assert np.array_equal(studio.run.image, run.image)
+    assert np.array_equal(studio.data.image, run.image)
+    assert np.array_equal(studio.data.previews, run.previews)
+    assert np.array_equal(studio.data.noisy, run.noisy[:-1])
+    assert "3 looks × 2 passes: " in status(studio) and "to decode the recording." in status(studio)
+    assert not studio.busy and studio.error is None
+
+
+def test_the_recording_is_on_the_stage(studio: Studio):
+    stage, data = studio.stage, studio.data
+    sent = zip(stage.buffers, stage.layers, strict=True)
+    held, believed = (np.frombuffer(data, np.uint8).reshape(spec["shape"]) for data, spec in sent)
+    assert np.array_equal(held[:-1], data.noisy) and np.array_equal(believed[:-1], data.previews)
+    assert np.array_equal(held[-1], data.image) and np.array_equal(believed[-1], data.image)
+    assert stage.captions == [f"step {k} of 3, t = {t}" for k, t in enumerate(("1.00", "0.67", "0.33", "0.00"))]
+    assert (stage.frame, stage.arrival) == (3, 1)
+
+
+def test_the_last_frame_is_the_picture_to_the_last_bit(studio: Studio, pipe: CountingPipeline,
+                                                       monkeypatch: pytest.MonkeyPatch):
+    decode = pipe.decode  # a real one rounds differently in a batch; this one does so visibly
+    monkeypatch.setattr(pipe, "decode", lambda latents: decode(latents) // 2 + np.uint8(len(latents) > 1))
+    studio.seed = 1
+    studio.wait()
+    assert np.array_equal(studio.data.image, studio.run.image)
+    for layer in studio.stage.buffers:
+        assert layer[-studio.run.image.size:] == studio.run.image.tobytes()
+
+
+def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: CountingPipeline, tmp_path: Path):
+    came, before = [], studio.run
+    stage = studio.stage
+    stage.observe(lambda change: came.append((stage.captions, stage.layers[0]["shape"][0], stage.plays, status(studio),
+                                              studio.run is before)), names="arrival")
+    studio.steps = steps = 3 * FEW
+    studio.wait()
+    (said, few, plays, _, kept), (whole, many, again, busy, _) = came
+    assert len(said) == len(whole) == many == steps + 1 and few == FEW + 1
+    assert all(caption.startswith(f"{SAID}: step") for caption in said) and SAID not in "".join(whole)
+    assert (plays, again, kept) == (True, False, True), "the whole takes the place of the first look, and is the answer"
+    assert SAID in busy.lower() and SAID not in status(studio).lower() and studio.run.steps == steps
+    assert [settings["steps"] for _, settings in pipe.asked[-2:]] == [FEW, steps]
+    assert SAID not in studio.save_html(tmp_path / "studio.html").read_text("utf-8"), "a saved one is finished"
+
+
+def test_a_newer_wish_overtakes_a_first_look(studio: Studio, pipe: CountingPipeline):
+    pipe.reached.clear()
+    pipe.go_on.clear()
+    studio.steps = 3 * FEW
+    assert pipe.reached.wait(20)
+    studio.steps = 2
+    pipe.go_on.set()
+    studio.wait()
+    assert studio.stage.arrival == 2 and [s.steps for s in pipe.finished] == [3, 2]
+
+
+def test_an_unknown_word_is_said_and_the_picture_stays(studio: Studio):
+    before, arrival = studio.run, studio.stage.arrival
+    studio.prompt = "a red cra"
+    studio.wait()
+    assert "&#x27;cra&#x27;" in status(studio) and "car" in status(studio) and 'role="alert"' in status(studio)
+    assert isinstance(studio.error, UnknownWordError)
+    assert studio.run is before and studio.stage.arrival == arrival
+    studio.prompt = "a red boat"
+    studio.wait()
+    assert studio.error is None and "ex-error" not in status(studio)
+
+
+def test_a_prompt_is_text_and_never_html(studio: Studio):
+    studio.prompt = NASTY
+    studio.wait()
+    assert "<img" not in status(studio) and "&lt;img" in status(studio)
+    assert "<img" not in word_chips(["<start>", NASTY, "<end>"])
+    seconds = {"text encoder": 0.1, "denoiser": 1.0, "decoder": 0.1}
+    made = pipeline_map(3, 24, None, (16, 64, 64), (3, 512, 512), NASTY, seconds)
+    assert "<img" not in made
+    assert all(said in made for said in (">24 tokens<", "16 × 64 × 64 latent", "8 × larger", "3 × 512 × 512"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", 0), ("steps", 10_000), ("guidance", float("nan")), ("guidance", -1.0), ("seed", -1),
+     ("sampler", "magic")],
+)
+def test_a_bad_setting_is_refused_and_changes_nothing(studio: Studio, pipe: CountingPipeline, name: str, value: object):
+    before, asked = getattr(studio, name), len(pipe.asked)
+    with pytest.raises(SettingError, match=name):
+        setattr(studio, name, value)
+    studio.wait()
+    assert getattr(studio, name) == before and len(pipe.asked) == asked
+    with pytest.raises(SettingError, match=name):
+        Studio(pipe, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "negative", "guidance", "said"),
+    [("", None, 4, "asks for nothing: this picture is unconditional. 2 looks × 1 pass:"),
+     ("", "a cat", 4, "only pushed away from the negative prompt. 2 looks × 2 passes:"),
+     ("", "a cat", 0.5, "partly of the negative prompt. 2 looks × 2 passes:"),
+     ("", "a cat", 1, "asks for nothing: this picture is unconditional. 2 looks × 1 pass:"),
+     ("", "a cat", 0, "ignores the prompt: this is a picture of the negative prompt. 2 looks × 1 pass:"),
+     ("a car", "a cat", 0, "ignores the prompt: this is a picture of the negative prompt."),
+     ("a car", None, 0, "ignores the prompt: this picture is unconditional."),
+     ("a car", "a cat", 1, "with no push away from anything. 2 looks × 1 pass:"),
+     ("a car", "a car", 4, "guidance has nothing to tell apart. 2 looks × 1 pass:"),
+     ("a car", "a cat", 4, ">2 looks × 2 passes:")],
+)
+def test_what_is_said_of_a_wish_is_true(pipe: CountingPipeline, prompt: str, negative: str | None, guidance: float,
+                                        said: str):
+    studio = Studio(pipe, prompt=prompt, negative=negative, guidance=guidance, steps=2)
+    studio.wait()
+    assert said in status(studio)
+    studio.close()
+
+
+def test_heun_is_said_to_look_once_at_its_last_step(studio: Studio):
+    studio.sampler = "heun"
+    studio.wait()
+    assert "5 looks × 2 passes" in status(studio) and "5 looks × 2 passes" in studio._map.value
+
+
+def test_the_words_are_chips_with_the_padding_folded(studio: Studio):
+    chips = studio._chips.value
+    assert all(f">{name}<" in chips for name in ("&lt;start&gt;", "red", "car", "&lt;end&gt;", "19 × &lt;pad&gt;"))
+    assert "pad" not in word_chips(["<start>", *["a"] * 22, "<end>"])
+
+
+def test_the_code_reproduces_the_picture(studio: Studio, pipe: CountingPipeline):
+    studio.negative = "a boat"
+    studio.wait()
+    lines = studio.code().splitlines()
+    names = {"pipe": pipe}
+    exec("\n".join(line for line in lines if not line.startswith("import")), names)
+    assert np.array_equal(names["run"].image, studio.run.image)
+
+
+def test_the_table_has_a_row_a_step(studio: Studio):
+    table = studio.table()
+    assert list(table.index) == [0, 1, 2]
+    assert table["t"].tolist() == pytest.approx([1, 2 / 3, 1 / 3])
+    assert table["believed, from the picture"].iloc[-1] < 1 / 255  # Euler's last step lands on the last estimate
+
+
+def test_a_long_recording_is_thinned(pipe: CountingPipeline):
+    studio = Studio(pipe, prompt="a red car", steps=230, guidance=1)
+    studio.wait()
+    assert len(studio.stage.captions) == 101
+    assert studio.stage.captions[0] == "step 0 of 230, t = 1.00"
+    assert studio.stage.captions[-1] == "step 230 of 230, t = 0.00"
+    studio.close()
+
+
+def test_its_repr_is_one_short_line(studio: Studio):
+    studio.prompt = "a red ball to the left of a green dog in a meadow at sunset by a lake " * 3
+    assert len(repr(studio)) < 110 and repr(studio) == repr(studio) and "\n" not in repr(studio)
+    assert repr(studio).startswith("Studio('a red ball")
+    assert repr(studio.stage) == "Stage(held, believed; 4 frames)"
+
+
+def test_a_stage_refuses_what_it_cannot_draw():
+    good = np.zeros((2, 8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match="'a'"):
+        Stage().show([Layer("a", "A", good.astype(float))], ["0", "1"])
+    with pytest.raises(ValueError, match="'a'"):
+        Stage().show([Layer("a", "A", good)], ["0", "1", "2"])
