@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-# After Okabe and Ito, told apart by colour-blind readers too: on light pages, and on dark ones. core/explorable.css has the
-# same first four for everything that is no figure.
+# After Okabe and Ito, told apart by colour-blind readers too: on light pages, and on dark ones. core/explorable.css has
+# the same first four for everything that is no figure.
 IDEAS = {"noise": ("#8f5f00", "#f0b84c"), "picture": ("#0072b2", "#56b4e9"), "word": ("#00775a", "#3cc9a0"),
          "guidance": ("#b84a00", "#ff9255"), "plain": ("#616161", "#bdbdbd"), "other": ("#a0487c", "#e59cc4")}
 
