@@ -44,7 +44,7 @@ def guidance(k: int) -> float:
     return 2 + k / 8
 
 
-def loudness(k: int) -> float:
+def scale(k: int) -> float:
     return 1.25 + k / 8
 
 
@@ -68,7 +68,7 @@ CASES = (
     Case("UNetXRay", "faders", fader, "picture edited"),
     Case("TokenAttention", "guidance", guidance, "believed"),
     Case("TokenAttention", "seed", seed, "believed"),
-    Case("TokenAttention", "loudness", loudness, "changed"),
+    Case("TokenAttention", "scale", scale, "changed"),
     Case("FlowPaths", "seed", seed, "marginal cloud"),
     Case("FlowPaths", "start", start, "your path"),
     Case("FlowPaths", "seed", seed, "unet-flow", {"mode": "pictures"}),

@@ -54,7 +54,7 @@ HANDS = {
     "Studio": Hand("guidance", 1, 15, lambda made: made.guidance),
     "NoiseTrajectory": Hand("guidance", 1, 15, lambda made: made.guidance),
     "UNetXRay": Hand("skip 16 × 16", 0, 1.99, lambda made: next(iter(made.faders.values()))),
-    "TokenAttention": Hand("loudness of the word", 0.1, 4, lambda made: made.loudness),
+    "TokenAttention": Hand("attention scale", 0.1, 4, lambda made: made.scale),
     "FlowPaths": Hand("", -3, 3, lambda made: made.start[0]),
 }
 

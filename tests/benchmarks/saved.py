@@ -29,12 +29,12 @@ def use_trajectory(made: Any) -> None:
 
 
 def use_xray(made: Any) -> None:
-    made.steps, made.faders, made.spans = MANY_STEPS, {"up.1.skip": 0.5}, {"up.1.skip": (5, MANY_STEPS)}
-    made.swapped, made.unit, made.step = ("up.0.skip",), ("up.1.0", 4, 4), MANY_STEPS - 1
+    made.steps, made.faders, made.step_ranges = MANY_STEPS, {"up.1.skip": 0.5}, {"up.1.skip": (5, MANY_STEPS)}
+    made.swapped_skips, made.position, made.step = ("up.0.skip",), ("up.1.0", 4, 4), MANY_STEPS - 1
 
 
 def use_attention(made: Any) -> None:
-    made.prompt, made.steps, made.loudness = LONG_PROMPT, MANY_STEPS, 2.0
+    made.prompt, made.steps, made.scale = LONG_PROMPT, MANY_STEPS, 2.0
     made.kept, made.region = {"left": (0.0, 0.0, 0.5, 1.0)}, (0.2, 0.5, 0.8, 0.8)
     at_rest(made)
     made.word, made.layer, made.head = "dog", made.stage.axes[1]["labels"][-1], made.stage.axes[2]["labels"][1]
@@ -58,7 +58,7 @@ USES: dict[str, dict[str, Callable[[Any], None]]] = {
     "Studio": {"used": use_studio},
     "NoiseTrajectory": {"used, with a branch": use_trajectory},
     "UNetXRay": {"used, with a fader and a swap": use_xray},
-    "TokenAttention": {"used, painted": use_attention, "used, drawn": draw_attention},
+    "TokenAttention": {"used, generated": use_attention, "used, drawn": draw_attention},
     "FlowPaths": {"used, points": use_paths, "used, pictures": use_pictures},
 }
 

@@ -138,7 +138,7 @@ def test_the_x_ray_opens_the_u_of_a_foreign_u_net(family):
             edited = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
         assert np.array_equal(made.shown.edited.image, edited.image) and not np.array_equal(before, edited.image)
         assert np.array_equal(code_runs(made, pipe)["run"].image, edited.image)
-        made.swapped = ("up.0.1.skip",)
+        made.swapped_skips = ("up.0.1.skip",)
         made.wait()
         assert made.error is None and len(made.table()) == made.shown.untouched.inside.run.steps
         assert made.data["share"].sizes["skip"] == 4

@@ -12,7 +12,7 @@ from ...world import GrammarError, draw, parse
 from ..core.explorable import Progress
 from .view import Known
 
-PAINTED, DRAWN = "painted", "drawn"
+GENERATED, DRAWN = "generated", "drawn"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read(pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
     Raises:
         ValueError: the picture world cannot draw the prompt; and what a run raises.
     """
-    if asked.mode == PAINTED:
+    if asked.mode == GENERATED:
         settings = {name: getattr(asked, name) for name in ("prompt", "steps", "guidance", "seed")}
         return Known(asked, asked.prompt, asked.volume, painted(pipe, settings, progress))
     try:
@@ -56,12 +56,12 @@ def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, s
     """The lines that read the same weights, weigh the words of each place as the table does, and change the same word.
 
     opened: how the pipeline comes to be; t: the noise time at which a drawn picture is read. table: step, branch, layer
-    and head of what the table is about, and whether trusted heads count more in it.
+    and head of what the table is about, and whether use_head_weights heads count more in it.
     """
     points = '"*.cross.weights"'
     lines = ["import explorable as ex", "from explorable.analysis import attention_maps as maps", "", opened,
              f"prompt = {asked.prompt!r}"]
-    if asked.mode == PAINTED:
+    if asked.mode == GENERATED:
         wish = f"pipe(prompt, steps={asked.steps!r}, guidance={asked.guidance!r}, seed={asked.seed!r}"
         read, again, tokens = f"{wish}, record=[{points}])", f"{wish}).image", ", recording.tokens"
     else:
@@ -71,8 +71,8 @@ def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, s
         lines += ["from dataclasses import replace", "from explorable.pipeline.image_size import fitted",
                   "from explorable.world import draw, parse",
                   f"picture = draw(replace(parse(prompt).scene, seed={asked.seed!r}))"]
-    step, branch, layer, head, trusted = table
-    trust = ", maps.trust_in(heads, pipe.trust)" if trusted else ""
+    step, branch, layer, head, use_head_weights = table
+    trust = ", maps.trust_in(heads, pipe.trust)" if use_head_weights else ""
     what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in asked.volume.edits(word).items())
     return "\n".join([
         *lines, f"recording = {read}", f"weights = recording[{points}]",

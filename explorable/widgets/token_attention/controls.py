@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .widget import TokenAttention
 
 BRANCHES = [("with the prompt", "cond"), ("without the prompt", "uncond")]
-MODES = {"painted by the model": "painted", "drawn, so that the truth is known": "drawn"}
+MODES = {"painted by the model": "generated", "drawn, so that the truth is known": "drawn"}
 
 
 def wish_row(w: TokenAttention) -> ipw.Widget:
@@ -39,24 +39,24 @@ def setting_row(w: TokenAttention) -> ipw.Widget:
 
 def word_row(w: TokenAttention) -> ipw.Widget:
     """How loud the word is; how heads count in the table; and what becomes of brushed regions."""
-    loudness = ipw.FloatSlider(
-        description="loudness of the word", min=0, max=4, step=0.25, readout_format=".2f", style=NARROW,
+    scale = ipw.FloatSlider(
+        description="attention scale", min=0, max=4, step=0.25, readout_format=".2f", style=NARROW,
         continuous_update=False, layout=ipw.Layout(flex="1 1 300px"),
         tooltip="How much the chosen word is read, in every layer and step: 0 silences it, 1 changes nothing")
     keep = ipw.Button(description="Keep region", tooltip="Keep the brushed region as a row of the table",
                       layout=ipw.Layout(width="110px"))
     forget = ipw.Button(description="Forget regions", tooltip="Take all brushed regions out of the table",
                         layout=ipw.Layout(width="120px"))
-    keep.on_click(lambda _: w.keep())
-    forget.on_click(lambda _: w.forget())
-    unheard = ipw.Checkbox(
+    keep.on_click(lambda _: w.save_region())
+    forget.on_click(lambda _: w.clear_regions())
+    mask_in_text_encoder = ipw.Checkbox(
         description="silent for the text encoder too", indent=False, layout=ipw.Layout(width="230px"),
         tooltip="The text encoder mixes a word into those around it: silent in attention alone, it is read there")
-    trusted = ipw.Checkbox(
+    use_head_weights = ipw.Checkbox(
         description="trusted heads in the table", indent=False, layout=ipw.Layout(width="200px"),
         tooltip="While all heads are on show, each counts in the table as much as it was trusted on other drawings; "
                 "without this, all alike")
-    w.tie("trusted", trusted)
-    w.tie("loudness", loudness, lambda v: make_room(loudness, v))
-    w.tie("unheard", unheard)
-    return row(loudness, unheard, trusted, keep, forget)
+    w.tie("use_head_weights", use_head_weights)
+    w.tie("scale", scale, lambda v: make_room(scale, v))
+    w.tie("mask_in_text_encoder", mask_in_text_encoder)
+    return row(scale, mask_in_text_encoder, use_head_weights, keep, forget)

@@ -11,18 +11,18 @@ from ..core.theme import colour, figure
 
 
 def beside(words: Sequence[str], read: np.ndarray, effect: np.ndarray, chosen: str = "", where: str = "the picture",
-           dark: bool = False, loudness: float = 0.0) -> go.Figure:
+           dark: bool = False, scale: float = 0.0) -> go.Figure:
     """One point a word.
 
     read: (words,) the mean weight with which the word is read in a region, 0 to 1. effect: (words,) how much silencing
     it changes there, root mean square over colours, 1 is black to white; NaN: not measured, not drawn. chosen: the word
-    that is drawn large. where: the region's name. loudness: what was done to each word, where it was not silenced.
+    that is drawn large. where: the region's name. scale: what was done to each word, where it was not silenced.
     """
     x, y = np.asarray(read, float), np.asarray(effect, float)
     there = np.isfinite(x) & np.isfinite(y)
     names = [word for word, ok in zip(words, there, strict=True) if ok]
     sizes = [14 if name == chosen else 9 for name in names]
-    done = "silencing it" if loudness == 0 else f"reading it {loudness:g} times as much"
+    done = "silencing it" if scale == 0 else f"reading it {scale:g} times as much"
     made = figure(f"how much a word is read in {where} (mean weight)", f"change by {done}", dark, showlegend=False)
     made.add_scatter(
         x=x[there], y=y[there], text=names, mode="markers+text", textposition="top center", cliponaxis=False,

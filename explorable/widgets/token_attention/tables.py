@@ -36,13 +36,13 @@ def region_table(values: np.ndarray, regions: Sequence[str], words: Sequence[str
 
 
 def ranking(region: str, words: Sequence[str], standing: np.ndarray, weight: np.ndarray, effect: np.ndarray,
-            loudness: float = 0.0) -> str:
+            scale: float = 0.0) -> str:
     """The words of one region, the most read first: how far above average, with what weight, and what each does.
 
     standing, weight, effect: (words,); effect NaN: not measured yet.
     """
     most, order = max(float(standing.max(initial=0)), GREATEST / 3), np.argsort(-standing)
-    done = "silenced" if loudness == 0 else f"read {loudness:g} times as much"
+    done = "silenced" if scale == 0 else f"read {scale:g} times as much"
     rows = []
     for place, k in enumerate(order):
         changes = "…" if np.isnan(effect[k]) else f"{effect[k]:.3f}"

@@ -72,8 +72,11 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What of a reading is on the screen: word, layer, head, branch, frame; squares: regions by name. trusted: whether
-    heads count in the table as they are trusted, where all are looked at and it is known."""
+    """What of a reading is on the screen: word, layer, head, branch and frame.
+
+    squares: regions by name. use_head_weights: whether the table weights the heads, where all are shown and the
+    model's card gives their weights.
+    """
 
     known: Known
     word: str
@@ -82,7 +85,7 @@ class View:
     branch: str
     frame: int
     squares: Mapping[str, Square] = field(default_factory=dict)
-    trusted: bool = True
+    use_head_weights: bool = True
 
     @cached_property
     def k(self) -> int:
@@ -109,7 +112,7 @@ class View:
     @cached_property
     def trust(self) -> np.ndarray | None:
         """How much each head counts in the table, (layers, heads); None: all alike."""
-        if not self.trusted or self.shown != (mapping.ALL, mapping.MEAN):
+        if not self.use_head_weights or self.shown != (mapping.ALL, mapping.MEAN):
             return None
         return mapping.trust_in(self.known.reading.of(self.branch), getattr(self.known.reading.pipe, "trust", None))
 

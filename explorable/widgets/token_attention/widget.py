@@ -22,7 +22,7 @@ from ..core.explorable import Explorable, Progress, refuse_setting
 from ..core.layout import wide
 from ..core.preview import FEW, quiet, worth
 from ..stage.stage import Layer, Stage
-from .compute import DRAWN, PAINTED, Wish, code, read
+from .compute import DRAWN, GENERATED, Wish, code, read
 from .controls import setting_row, wish_row, word_row
 from .figure import beside
 from .stage_layers import axes_of, first_reading, layers_of, panels_of
@@ -38,35 +38,36 @@ class TokenAttention(Explorable):
 
         w = TokenAttention(prompt="a red sports car on a mountain road", mode="drawn")
         w.word = "red"               # its map; w.layer, w.head, w.branch say which, w.stage.frame says when
-        w.loudness = 3               # 0 silences a word, 1 changes nothing
-        w.unheard = False            # silent in attention alone: the text encoder hears the word, and passes it on
+        w.scale = 3                  # 0 masks a word, 1 changes nothing
+        w.mask_in_text_encoder = False       # mask it in cross-attention alone: the text encoder still receives it
         w.region = (0.2, 0.5, 0.8, 0.8)      # what brushing sets: left, top, right, bottom, from 0 to 1
         w.table()                    # regions by words
 
-    mode: "painted": by the model, from seed, steps and guidance; "drawn": a picture of the picture world, whose truth
-    is known, noised and read in one pass at each of several noise times. kept: more regions, by name, as rows of the
-    table. word, layer, head: as their choices on the page are called. trusted: while all heads are on show, they count
-    in the table as much as they made true words rank first on other drawings, if the model's card says so.
+    mode: "generated": an image sampled by the model from seed, steps and guidance; "drawn": an image drawn by the
+    picture world, with known ground truth, noised and read in one forward pass at each of several noise times.
+    saved_regions: more rows of the table, by name. word, layer, head: labels of the choices on the page.
+    use_head_weights: while all heads are shown, weight each in the table by how often it ranked the right words first
+    on other drawings, if the model's card has these weights.
     """
 
     question = "Which word made which part?"
     doing = "Reading, and trying what each word does …"
-    asks = ("prompt", "mode", "steps", "guidance", "seed", "loudness", "unheard")
+    asks = ("prompt", "mode", "steps", "guidance", "seed", "scale", "mask_in_text_encoder")
 
     prompt = tr.Unicode("a red sports car on a mountain road")
-    mode = tr.Enum((PAINTED, DRAWN), PAINTED)
+    mode = tr.Enum((GENERATED, DRAWN), GENERATED)
     seed = tr.Int(0)
     steps = tr.Int(20)
     guidance = tr.Float(GUIDANCE)
-    loudness = tr.Float(0.0)
-    unheard = tr.Bool(True)
+    scale = tr.Float(0.0)
+    mask_in_text_encoder = tr.Bool(True)
     branch = tr.Enum(("cond", "uncond"), "cond")
-    trusted = tr.Bool(True)
+    use_head_weights = tr.Bool(True)
     word = tr.Unicode("car")
     layer = tr.Unicode(ALL)
     head = tr.Unicode(MEAN)
     region = tr.Any(None, allow_none=True)
-    kept = tr.Dict()
+    saved_regions = tr.Dict()
 
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
         self._known: Known | None = None  # what is on the screen: perhaps not all of its words are done
@@ -82,8 +83,9 @@ class TokenAttention(Explorable):
         self.stage.observe(lambda change: self._tell(), names="dark")
         self.observe(self._lead_page, names=list(AXES))
         self.observe(lambda change: self._put(), names="branch")
-        self.observe(lambda change: self._tell(chart=self.stage.pointer.get("done", True)), names=["region", "kept"])
-        self.observe(lambda change: self._tell(), names="trusted")
+        self.observe(lambda change: self._tell(chart=self.stage.pointer.get("done", True)), 
+                     names=["region", "saved_regions"])
+        self.observe(lambda change: self._tell(), names="use_head_weights")
         self.say("Opening the model …", "busy")
         self.draw()
 
@@ -91,10 +93,10 @@ class TokenAttention(Explorable):
     def _refuse(self, proposal: Any) -> Any:
         return refuse_setting(proposal)
 
-    @tr.validate("loudness")
+    @tr.validate("scale")
     def _refuse_loudness(self, proposal: Any) -> float:
         if not 0 <= proposal["value"] <= LOUDEST:
-            raise ValueError(f"loudness is {proposal['value']!r}: choose a number from 0 (silent) to {LOUDEST:g}; "
+            raise ValueError(f"scale is {proposal['value']!r}: choose a number from 0 (silent) to {LOUDEST:g}; "
                              "1 changes nothing")
         return proposal["value"]
 
@@ -102,7 +104,7 @@ class TokenAttention(Explorable):
     def _refuse_region(self, proposal: Any) -> Any:
         return None if proposal["value"] is None else square_of(proposal["value"])
 
-    @tr.validate("kept")
+    @tr.validate("saved_regions")
     def _refuse_kept(self, proposal: Any) -> dict[str, tuple]:
         return {str(name): square_of(square) for name, square in proposal["value"].items()}
 
@@ -110,7 +112,7 @@ class TokenAttention(Explorable):
 
     def asked(self) -> Wish:
         return Wish(self.mode, self.prompt, self.seed, self.steps, self.guidance,
-                    Volume(self.loudness, self.unheard and self.loudness == 0 and self.ours))
+                    Volume(self.scale, self.mask_in_text_encoder and self.scale == 0 and self.ours))
 
     def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
         known = self._known
@@ -132,7 +134,7 @@ class TokenAttention(Explorable):
     def _read_first(self, pipe: Pipeline, asked: Wish, progress: Progress) -> None:
         """The reading of a picture painted in few steps, where the whole takes a while."""
         self._few = None
-        if asked.mode == PAINTED and self.ours and worth(asked.steps):
+        if asked.mode == GENERATED and self.ours and worth(asked.steps):
             self._few = few = read(pipe, replace(asked, steps=FEW), quiet(progress))
             sent = first_reading(few, self._branch(few), asked.steps)
             self.glance(lambda: self._to_stage(few, *sent, plays=not self.glanced))
@@ -207,10 +209,10 @@ class TokenAttention(Explorable):
             self.answer()
         known = self._known
         assert known is not None
-        squares = self.kept | ({} if self.region is None else {BRUSHED: self.region})
+        squares = self.saved_regions | ({} if self.region is None else {BRUSHED: self.region})
         frame = min(self.stage.frame, len(known.reading.captions) - 1)
         return View(known, known.label(self.word), self.layer, self.head, self._branch(known), frame, squares,
-                    self.trusted)
+                    self.use_head_weights)
 
     def _tell(self, chart: bool = True) -> None:
         """The tables, the chart, the sentence and the score."""
@@ -271,16 +273,16 @@ class TokenAttention(Explorable):
             if hand.get("done"):
                 self._tell()  # letting go may be where the last move was, which changes no trait
 
-    def keep(self) -> None:
+    def save_region(self) -> None:
         """Keep the brushed region as a row of the table."""
         if self.region is not None:
-            self.kept = self.kept | {f"region {len(self.kept) + 1}": self.region}
+            self.saved_regions = self.saved_regions | {f"region {len(self.saved_regions) + 1}": self.region}
             self.region = None
             self.stage.clear_hand()
 
-    def forget(self) -> None:
+    def clear_regions(self) -> None:
         """Take all brushed regions out of the table."""
-        self.kept, self.region = {}, None
+        self.saved_regions, self.region = {}, None
         self.stage.clear_hand()
 
     # ---- what it can be asked --------------------------------------------------------------------------------------

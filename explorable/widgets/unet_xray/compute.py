@@ -60,9 +60,9 @@ class Work:
         def seen(looks: Looks, drawn: Drawn) -> Seen:
             return Seen(seen_inside(drawn[0], stages, looks), drawn[1])
 
-        donor = self.keep("donor", (s, asked.donor, asked.swapped), lambda: _given(
-            pipe, asked, lambda k, _: progress(k, of))) if asked.swapped else None
-        edits = fades(asked.faders, asked.spans, asked.swapped, donor)
+        donor = self.keep("donor_prompt", (s, asked.donor_prompt, asked.swapped_skips), lambda: _given(
+            pipe, asked, lambda k, _: progress(k, of))) if asked.swapped_skips else None
+        edits = fades(asked.faders, asked.step_ranges, asked.swapped_skips, donor)
         first = None
         if edits and not self.has("untouched", s):
             first = draw(edits, 2 * steps)
@@ -91,8 +91,8 @@ class Work:
     def first_look(self, pipe: Pipeline, stages: dict[str, Stage], asked: Wish, progress: Progress) -> XRay:
         """Both runs in few steps. Where the unit looks is not seen yet."""
         steps = asked.settings.steps
-        spans = {n: (round(a * FEW / steps), round(b * FEW / steps)) for n, (a, b) in asked.spans.items()}
-        few = replace(asked, settings=replace(asked.settings, steps=FEW), spans=spans,
+        step_ranges = {n: (round(a * FEW / steps), round(b * FEW / steps)) for n, (a, b) in asked.step_ranges.items()}
+        few = replace(asked, settings=replace(asked.settings, steps=FEW), step_ranges=step_ranges,
                       unit=replace(asked.unit, step=scaled(asked.unit.step, steps)))
         untouched, edited, _ = self.runs(pipe, stages, few, quiet(progress))
         return XRay(stages, untouched, edited, np.zeros(untouched.inside.run.latents.shape[-2:]), asked)
@@ -100,7 +100,7 @@ class Work:
 
 def _given(pipe: Pipeline, asked: Wish, progress: Progress) -> Any:
     """What the other prompt's run has at the skips that are swapped."""
-    if not asked.donor.strip():
+    if not asked.donor_prompt.strip():
         raise ValueError("there is no prompt to take skips from: write one, or swap no skip")
-    return pipe(**{**called(asked.settings), "prompt": asked.donor}, record=list(asked.swapped),
+    return pipe(**{**called(asked.settings), "prompt": asked.donor_prompt}, record=list(asked.swapped_skips),
                 progress=progress).recorded

@@ -58,20 +58,20 @@ def _fader(owner: UNetXRay, stage: Stage) -> tuple[ipw.Widget, ipw.Widget]:
         description="acts on steps", min=0, max=owner.steps, style=NARROW, continuous_update=False,
         tooltip=f"From which step on, and before which, the fader of {said} acts", layout=ipw.Layout(flex="1 1 150px"))
 
-    def now(spans: dict[str, tuple[int, int]]) -> tuple[int, int]:
-        first, end = spans.get(name, (0, owner.steps))
+    def now(step_ranges: dict[str, tuple[int, int]]) -> tuple[int, int]:
+        first, end = step_ranges.get(name, (0, owner.steps))
         return min(first, owner.steps), min(end, owner.steps)
 
     def changed(value: tuple[int, int]) -> dict[str, tuple[int, int]]:
-        others = {n: s for n, s in owner.spans.items() if n != name}
+        others = {n: s for n, s in owner.step_ranges.items() if n != name}
         return others if tuple(value) == (0, owner.steps) else {**others, name: (value[0], value[1])}
 
     def follow_steps(change: Any) -> None:
         span.max = owner.steps
-        span.value = now(owner.spans)
+        span.value = now(owner.step_ranges)
 
     owner.tie("faders", fader, lambda v: make_room(fader, float(v.get(name, 1.0))), lambda v: {**owner.faders, name: v})
-    owner.tie("spans", span, now, changed)
+    owner.tie("step_ranges", span, now, changed)
     owner.observe(follow_steps, names="steps")
     return fader, span
 
@@ -85,7 +85,7 @@ def _swap_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
     donor = text_box("with those of", "The prompt that the swapped skips are taken from. Enter draws it.",
                      "write a prompt", "2 1 240px")
     known = {value for _, value in options}
-    owner.tie("swapped", which, lambda v: v if v in known else ())
-    owner.tie("donor", donor)
+    owner.tie("swapped_skips", which, lambda v: v if v in known else ())
+    owner.tie("donor_prompt", donor)
     hint = ipw.HTML('<span class="ex-help">Click a place in a tile: where in the latent does it look?</span>')
     return row(which, donor, hint)

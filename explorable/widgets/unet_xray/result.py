@@ -25,16 +25,16 @@ class Wish:
 
     settings: Settings
     faders: dict[str, float]
-    spans: dict[str, tuple[int, int]]
-    donor: str
-    swapped: tuple[str, ...]
+    step_ranges: dict[str, tuple[int, int]]
+    donor_prompt: str
+    swapped_skips: tuple[str, ...]
     unit: Unit
 
     @property
     def changes(self) -> tuple:
         """All that decides on the edited picture."""
-        return (self.settings, {n: v for n, v in self.faders.items() if v != 1}, self.spans,
-                (self.donor, self.swapped) if self.swapped else ())
+        return (self.settings, {n: v for n, v in self.faders.items() if v != 1}, self.step_ranges,
+                (self.donor_prompt, self.swapped_skips) if self.swapped_skips else ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +74,12 @@ def check_unit(unit: Unit, stages: dict[str, Stage]) -> None:
 def said(answer: XRay) -> str:
     """What was edited and, where nothing was, what the skips carry."""
     wish, stages, shares = answer.wish, answer.stages, answer.edited.inside.shares
-    done = [f"{title_of(stages[n]) if n in stages else n} comes from {wish.donor!r}" for n in wish.swapped]
+    done = [f"{title_of(stages[n]) if n in stages else n} comes from {wish.donor_prompt!r}" for n in wish.swapped_skips]
     for name, by in wish.faders.items():
         if by != 1:
             stage = stages.get(name)
             called_so = stage.label if stage else name
-            done.append(f"{called_so} is at {by:g}{_steps(wish.spans.get(name))}")
+            done.append(f"{called_so} is at {by:g}{_steps(wish.step_ranges.get(name))}")
     by_side: dict[int, list[float]] = {}  # where a level has several, their mean
     for n, share in shares.items():
         by_side.setdefault(stages[n].side, []).append(float(share.mean()))

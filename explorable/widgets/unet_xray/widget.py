@@ -35,28 +35,29 @@ class UNetXRay(Explorable):
 
         xray = UNetXRay(prompt="a black cat in a meadow", seed=3)
         xray.faders = {"up.0.skip": 0.0}             # moves the fader, and draws
-        xray.spans = {"up.0.skip": (10, 20)}         # on steps 10 to 19 alone
-        xray.unit = ("up.1.0", 4, 4)                 # who is asked where they look, as by a click
+        xray.step_ranges = {"up.0.skip": (10, 20)}   # on steps 10 to 19 only
+        xray.position = ("up.1.0", 4, 4)             # show its receptive field, as a click does
 
-    prompt, seed, steps, guidance: as in calling a pipeline. faders: what points are multiplied by, 0 to 10; any point
-    can be named, those of skips and backbones have a fader on the page. spans: for each point (first, after the last)
-    step. donor, swapped: another prompt, and the skips that are taken from its run. unit, step: (stage, row, column)
-    and the step at which its view of the latent is shown.
+    prompt, seed, steps, guidance: as in calling a pipeline. faders: the factor of each named point, 0 to 10; any point
+    can be named, those of skips and backbones have a fader on the page. step_ranges: for each point (first, end), the
+    steps on which its edits act. donor_prompt, swapped_skips: another prompt, and the skips that are patched from its
+    run. position, step: the (part, row, column) and the step whose receptive field in the latent is shown.
     """
 
     question = "What do the skips carry?"
     doing = "Drawing, and looking inside …"
-    asks = ("prompt", "seed", "steps", "guidance", "faders", "spans", "donor", "swapped", "unit", "step")
+    asks = ("prompt", "seed", "steps", "guidance", "faders", "step_ranges", "donor_prompt", "swapped_skips",
+            "position", "step")
 
     prompt = tr.Unicode("a black cat in a meadow")
     seed = tr.Int(0)
     steps = tr.Int(20)
     guidance = tr.Float(GUIDANCE)
     faders = tr.Dict(key_trait=tr.Unicode(), default_value={})
-    spans = tr.Dict(key_trait=tr.Unicode(), default_value={})
-    donor = tr.Unicode("a red car on a beach at night")
-    swapped = tr.Tuple(default_value=())
-    unit = tr.Tuple(tr.Unicode(), tr.Int(), tr.Int(), default_value=("middle", 2, 2))
+    step_ranges = tr.Dict(key_trait=tr.Unicode(), default_value={})
+    donor_prompt = tr.Unicode("a red car on a beach at night")
+    swapped_skips = tr.Tuple(default_value=())
+    position = tr.Tuple(tr.Unicode(), tr.Int(), tr.Int(), default_value=("middle", 2, 2))
     step = tr.Int(10)
 
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
@@ -85,7 +86,7 @@ class UNetXRay(Explorable):
                 raise ValueError(f"the fader of {name} is {by!r}: choose a number from 0 to {LOUDEST:g}")
         return proposal["value"]
 
-    @tr.validate("spans")
+    @tr.validate("step_ranges")
     def _refuse_span(self, proposal: Any) -> Any:
         for name, span in proposal["value"].items():
             pair = span if isinstance(span, (tuple, list)) and len(span) == 2 else (None,)
@@ -93,26 +94,26 @@ class UNetXRay(Explorable):
                 raise ValueError(f"the steps of {name} are {span!r}: give (first, after the last), counted from 0")
         return {name: tuple(span) for name, span in proposal["value"].items()}
 
-    @tr.validate("swapped")
+    @tr.validate("swapped_skips")
     def _refuse_swapped(self, proposal: Any) -> Any:
         for name in proposal["value"]:
             if not isinstance(name, str):
-                raise ValueError(f"swapped names {name!r}: give names or patterns of skips, as in ('up.0.skip',)")
+                raise ValueError(f"swapped_skips names {name!r}: give names or patterns of skips, as in ('up.0.skip',)")
         return proposal["value"]
 
     # ---- from a wish to what is on the screen ----------------------------------------------------------------------
 
     def asked(self) -> Wish:
         settings = Settings(self.prompt, steps=self.steps, guidance=self.guidance, seed=self.seed)
-        stage, at_row, column = self.unit
-        return Wish(settings, dict(self.faders), dict(self.spans), self.donor, tuple(self.swapped),
+        stage, at_row, column = self.position
+        return Wish(settings, dict(self.faders), dict(self.step_ranges), self.donor_prompt, tuple(self.swapped_skips),
                     Unit(stage, at_row, column, min(max(self.step, 0), self.steps - 1)))
 
     def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> XRay:
         stages = self._stages or unet_stages(pipe.points(taught=False) if self.ours else pipe.points())
         self._stages = stages
         check_unit(asked.unit, stages)
-        pipe.points().match([*asked.faders, *asked.swapped])
+        pipe.points().match([*asked.faders, *asked.swapped_skips])
         few: XRay | None = None
         new = self.shown is None or self.shown.wish.changes != asked.changes
         if new and self.ours and worth(asked.settings.steps):
@@ -176,7 +177,7 @@ class UNetXRay(Explorable):
             return
         at = [min(max(int(pointer[axis] * stage.side), 0), stage.side - 1) for axis in ("y", "x")]
         with self.hold_trait_notifications():
-            self.unit, self.step = (stage.name, *at), self.stage.frame
+            self.position, self.step = (stage.name, *at), self.stage.frame
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
@@ -195,13 +196,13 @@ class UNetXRay(Explorable):
         """The lines that draw the edited picture without the explorable."""
         wish = "".join(f", {name}={getattr(self, name)!r}" for name in DRAWN[1:])
         lines = ["import explorable as ex", "", self.opened]
-        if self.swapped:
-            lines += [f"with ex.record(pipe, {', '.join(map(repr, self.swapped))}) as other:",
-                      f"    pipe({self.donor!r}{wish})"]
+        if self.swapped_skips:
+            lines += [f"with ex.record(pipe, {', '.join(map(repr, self.swapped_skips))}) as other:",
+                      f"    pipe({self.donor_prompt!r}{wish})"]
         edits = {}
-        for name in dict.fromkeys([*self.swapped, *(n for n, by in self.faders.items() if by != 1)]):
-            steps = f", steps={self.spans[name]!r}" if name in self.spans else ""
-            made = [f"ex.Swap(other{steps})"] if name in self.swapped else []
+        for name in dict.fromkeys([*self.swapped_skips, *(n for n, by in self.faders.items() if by != 1)]):
+            steps = f", steps={self.step_ranges[name]!r}" if name in self.step_ranges else ""
+            made = [f"ex.Swap(other{steps})"] if name in self.swapped_skips else []
             made += [f"ex.Scale({self.faders[name]!r}{steps})"] if self.faders.get(name, 1) != 1 else []
             edits[name] = f"[{', '.join(made)}]"
         draw = f"run = pipe({self.prompt!r}{wish})"
@@ -215,4 +216,4 @@ class UNetXRay(Explorable):
     def set_all(self, faders: dict[str, float]) -> None:
         """These faders, over all steps, and nothing else edited."""
         with self.hold_trait_notifications():
-            self.faders, self.spans, self.swapped = dict(faders), {}, ()
+            self.faders, self.step_ranges, self.swapped_skips = dict(faders), {}, ()

@@ -16,7 +16,7 @@ def test_one_point_a_word_that_was_measured():
 
 
 def test_axes_say_what_was_done_where():
-    made = beside(["red"], np.array([0.1]), np.array([0.2]), where="the brushed region", loudness=3.0)
+    made = beside(["red"], np.array([0.1]), np.array([0.2]), where="the brushed region", scale=3.0)
     assert "the brushed region" in made.layout.xaxis.title.text and "3 times" in made.layout.yaxis.title.text
     assert "silencing" in beside(["red"], np.array([0.1]), np.array([0.2])).layout.yaxis.title.text
 

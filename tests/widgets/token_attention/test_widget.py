@@ -72,13 +72,13 @@ def test_it_shows_the_picture_and_every_words_maps(either):
 
 
 def test_the_changed_picture_is_the_one_without_the_word(either):
-    either.unheard = False
+    either.mask_in_text_encoder = False
     either.wait(PATIENCE)
     unread, = (volume for word, volume in either.reading.changed if word == "red" and not volume.unheard)
     with ex.edit(either.pipe, {"*.cross.weights": ex.Silence("red")}):
         assert np.array_equal(either.reading.changed["red", unread],
                               either.pipe(PROMPT, steps=2, guidance=either.guidance, seed=0).image)
-    either.unheard = True
+    either.mask_in_text_encoder = True
     either.wait(PATIENCE)
     with ex.edit(either.pipe, dict.fromkeys(("*.cross.weights", "text.words"), ex.Silence("red"))):
         without = either.pipe(PROMPT, steps=2, guidance=either.guidance, seed=0).image
@@ -96,13 +96,13 @@ def test_every_word_is_tried_and_padding_changes_nothing(painted):
 
 
 def test_a_louder_word_changes_the_picture_and_one_changes_nothing(painted):
-    painted.loudness = 3.0
+    painted.scale = 3.0
     painted.wait(PATIENCE)
     with ex.edit(painted.pipe, {"*.cross.weights": ex.Louder("red", 3.0)}):
         louder = painted.pipe(PROMPT, steps=2, guidance=painted.guidance, seed=0).image
     assert np.array_equal(layer_of(painted, "changed")[1][2], louder)
     assert "3 times" in painted.stage.panels[1]["title"]
-    painted.loudness = 1.0
+    painted.scale = 1.0
     painted.wait(PATIENCE)
     assert not np.nan_to_num(painted.data.effect.sel(token=["red", "car"]).values).any()
 
@@ -114,14 +114,14 @@ def test_the_word_on_the_screen_is_tried_first_and_special_ones_when_chosen(pain
     painted.word = "<start>"
     painted.wait(PATIENCE)
     assert np.isfinite(painted.data.effect.sel(token="<start>")).all() and len(painted.reading.changed) == 7
-    painted.loudness = 2.0
+    painted.scale = 2.0
     painted.wait(PATIENCE)
     assert next(word for word, volume in painted.reading.changed if volume.loudness == 2) == "<start>"
 
 
 def test_another_loudness_paints_no_plain_picture_again(painted):
     reading = painted.reading
-    painted.loudness = 2.0
+    painted.scale = 2.0
     painted.wait(PATIENCE)
     assert painted.reading is reading and painted.shown.reading is reading
     painted.seed = 1
@@ -189,7 +189,7 @@ def test_a_choice_made_while_a_recording_is_put_on_the_page_stands(painted, monk
         show(*args, **kwargs)
 
     monkeypatch.setattr(painted.stage, "show", slow)
-    painted.loudness = 2.0
+    painted.scale = 2.0
     assert begun.wait(PATIENCE)
     chosen = {"word": 2, "layer": 1, "head": 1}
     hand = threading.Thread(target=lambda: setattr(painted.stage, "at", chosen))  # as a message from the page
@@ -277,7 +277,7 @@ def test_what_the_world_cannot_draw_is_said_and_the_picture_stays(drawn):
     assert "cra" in status(drawn) and drawn.reading is before
 
 
-@pytest.mark.parametrize(("name", "value"), [("loudness", -1.0), ("steps", 0), ("guidance", -1.0), ("mode", "zzz")])
+@pytest.mark.parametrize(("name", "value"), [("scale", -1.0), ("steps", 0), ("guidance", -1.0), ("mode", "zzz")])
 def test_a_bad_setting_is_refused(painted, name, value):
     before = getattr(painted, name)
     with pytest.raises(Exception, match=name):
@@ -307,7 +307,8 @@ def test_tables_show_text_and_never_html():
 
 
 def test_its_repr_is_one_short_line(painted):
-    assert repr(painted).startswith(f"TokenAttention('{PROMPT}', mode='painted', steps=2") and len(repr(painted)) < 110
+    assert repr(painted).startswith(f"TokenAttention('{PROMPT}', mode='generated', steps=2")
+    assert len(repr(painted)) < 110
 
 
 def test_closing_leaves_no_widget_model():
@@ -345,7 +346,7 @@ def test_a_changed_word_is_first_tried_in_few_steps(painted):
     painted.steps = 3 * FEW
     painted.wait(PATIENCE)
     came, reading = arrivals(painted), painted.reading
-    painted.loudness = 3.0
+    painted.scale = 3.0
     painted.wait(PATIENCE)
     first, chosen, last = came
     assert first["title"] == f"The word read 3 times as much: {SAID}" and SAID not in chosen["title"] + last["title"]
@@ -358,7 +359,7 @@ def test_a_changed_word_is_first_tried_in_few_steps(painted):
     assert all(steps.shape == reading.plain.shape for steps in reading.changed.values()), "a first look is not kept"
 
 
-@pytest.mark.parametrize("mode", ["painted", "drawn"])
+@pytest.mark.parametrize("mode", ["generated", "drawn"])
 def test_trusted_heads_count_in_the_table_and_its_code_counts_them_too(mode):
     w = opened(mode=mode)
     alike = w.table()
@@ -366,8 +367,8 @@ def test_trusted_heads_count_in_the_table_and_its_code_counts_them_too(mode):
     layers = [p for p in w.pipe.points() if p.name.endswith("cross.weights")]
     chosen = layers[1].name.removesuffix(".cross.weights")
     w.pipe.trust = {chosen: [0.0] * (layers[1].shape[0] - 1) + [1.0]}
-    w.trusted = False
-    w.trusted = True
+    w.use_head_weights = False
+    w.use_head_weights = True
     assert "heads count as they are trusted" in w._tables.value
     weighed, last = w.table(), str(layers[1].shape[0])
     assert not np.allclose(weighed, alike)

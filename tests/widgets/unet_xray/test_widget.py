@@ -92,14 +92,14 @@ def test_a_fader_edits_its_point_on_its_steps(xray, pipe):
     xray.wait()
     controls(xray)["skip 16 × 16: steps"].value = (1, 3)
     xray.wait()
-    assert xray.faders == {"up.0.skip": 0.5} and xray.spans == {"up.0.skip": (1, 3)}
+    assert xray.faders == {"up.0.skip": 0.5} and xray.step_ranges == {"up.0.skip": (1, 3)}
     with edit(pipe, {"up.0.skip": Scale(0.5, steps=(1, 3))}):
         run = pipe(PROMPT, steps=3)
     assert np.array_equal(xray.data.image.sel(run="edited"), run.image)
     assert np.array_equal(xray.data.image.sel(run="untouched"), pipe(PROMPT, steps=3).image)
     assert "skip 16 × 16 is at 0.5 on steps 1 to 2" in xray._seen.value
     controls(xray)["skip 16 × 16: steps"].value = (0, 3)
-    assert xray.spans == {}, "all steps is nothing to remember"
+    assert xray.step_ranges == {}, "all steps is nothing to remember"
     controls(xray)["all back to 1"].click()
     xray.wait()
     assert xray.faders == {} and controls(xray)["skip 16 × 16"].value == 1 and xray.shown.moved == 0
@@ -109,7 +109,7 @@ def test_setting_a_trait_moves_the_fader(xray):
     xray.faders = {"up.1.backbone": 3.0}
     fader = controls(xray)["backbone 8 × 8"]
     assert fader.value == 3 and fader.max == 3
-    xray.spans = {"up.1.backbone": (1, 2)}
+    xray.step_ranges = {"up.1.backbone": (1, 2)}
     xray.steps = 4
     assert controls(xray)["backbone 8 × 8: steps"].value == (1, 2)
     assert controls(xray)["skip 8 × 8: steps"].value == (0, 4)
@@ -129,8 +129,9 @@ def test_any_point_can_be_faded_from_code_and_a_wrong_one_is_named(xray):
 
 @pytest.mark.parametrize(("name", "value", "said"), [
     ("faders", {"up.0.skip": -1}, "0 to 10"), ("faders", {"up.0.skip": float("nan")}, "0 to 10"),
-    ("spans", {"up.0.skip": (3, 1)}, "first, after the last"), ("spans", {"up.0.skip": 5}, "first, after the last"),
-    ("swapped", (3,), "names or patterns"), ("steps", 0, "steps"), ("seed", -1, "seed")])
+    ("step_ranges", {"up.0.skip": (3, 1)}, "first, after the last"),
+    ("step_ranges", {"up.0.skip": 5}, "first, after the last"),
+    ("swapped_skips", (3,), "names or patterns"), ("steps", 0, "steps"), ("seed", -1, "seed")])
 def test_what_makes_no_sense_is_refused(xray, name, value, said):
     before = getattr(xray, name)
     with pytest.raises(ValueError, match=said):
@@ -139,17 +140,17 @@ def test_what_makes_no_sense_is_refused(xray, name, value, said):
 
 
 def test_swapped_skips_are_those_of_the_other_prompt(xray, pipe):
-    xray.donor = OTHER
+    xray.donor_prompt = OTHER
     controls(xray)["swap skips"].value = ("up.1.skip",)
     xray.wait()
-    assert xray.swapped == ("up.1.skip",) and xray.error is None and xray.shown.moved > 0
+    assert xray.swapped_skips == ("up.1.skip",) and xray.error is None and xray.shown.moved > 0
     with record(pipe, "up.1.skip") as other:
         pipe(OTHER, steps=3)
     with edit(pipe, {"up.1.skip": Swap(other)}):
         run = pipe(PROMPT, steps=3)
     assert np.array_equal(xray.data.image.sel(run="edited"), run.image)
     assert f"comes from {OTHER!r}".replace("'", "&#x27;") in xray._seen.value
-    xray.donor = " "
+    xray.donor_prompt = " "
     xray.wait()
     assert "no prompt to take skips from" in xray._status.value
 
@@ -158,26 +159,26 @@ def test_a_click_asks_where_a_place_looks(xray, pipe):
     xray.stage.frame = 2
     xray.stage.pointer = {"panel": "up.1.0", "kind": "click", "x": 0.99, "y": 0.3, "count": 1}
     xray.wait()
-    assert xray.unit == ("up.1.0", 2, 7) and xray.step == 2
+    assert xray.position == ("up.1.0", 2, 7) and xray.step == 2
     felt = sight(pipe, pipe(PROMPT, steps=3), 2, "up.1.0.think.out", 2, 7)
     np.testing.assert_allclose(xray.data.felt, felt, rtol=1e-4)
     assert "up.1.0 looks here at step 2" in [p["title"] for p in xray.stage.panels]
     rings = {spec["name"]: spec["shape"][0] for spec in xray.stage.layers if spec["name"].startswith("mark ")}
     assert rings["mark up.1.0"] == 1 and rings["mark middle"] == 0
     xray.stage.pointer = {"panel": "picture edited", "kind": "click", "x": 0.5, "y": 0.5, "count": 2}
-    assert xray.unit == ("up.1.0", 2, 7)
+    assert xray.position == ("up.1.0", 2, 7)
 
 
 @pytest.mark.parametrize("unit", [("nowhere", 0, 0), ("middle", 4, 0), ("middle", 0, -1)])
 def test_a_unit_that_is_not_there_is_said(xray, unit):
-    xray.unit = unit
+    xray.position = unit
     xray.wait()
     assert isinstance(xray.error, ValueError) and unit[0] in xray._status.value
 
 
 def test_asking_where_a_unit_looks_draws_nothing_anew(xray):
     before = xray.shown
-    xray.unit = ("inlet", 3, 3)
+    xray.position = ("inlet", 3, 3)
     xray.wait()
     assert xray.shown.untouched is before.untouched and xray.shown.edited is before.edited
     assert (xray.data.felt > 0).sum() == 9
@@ -226,10 +227,10 @@ def test_a_first_look_comes_before_the_whole_and_the_edited_picture_before_the_u
 
 
 def test_a_first_look_of_swapped_skips(pipe):
-    xray = UNetXRay(pipe, prompt=PROMPT, steps=3 * FEW, donor=OTHER)
+    xray = UNetXRay(pipe, prompt=PROMPT, steps=3 * FEW, donor_prompt=OTHER)
     xray.wait()
     came = arrivals(xray)
-    xray.swapped = ("up.0.skip",)
+    xray.swapped_skips = ("up.0.skip",)
     xray.wait()
     with record(pipe, "up.0.skip") as other:
         pipe(OTHER, steps=FEW)
@@ -258,7 +259,7 @@ def test_the_examiner_says_what_it_sees_in_both_pictures_and_what_was_lost(xray,
     gone = "1 of 2 cats; that the cats are black (now red); in a meadow (now on a beach); that it is cozy"
     assert f"no longer sees: {gone}." in xray._seen.value
     assert xray.data.attrs["examiner, edited"] == in_words(cats["edited"])
-    xray.unit = ("inlet", 3, 3)
+    xray.position = ("inlet", 3, 3)
     xray.wait()
     assert len(asked) == 1, "the pictures are the same"
     assert xray_verdict.told((cat, cat)) == "The examiner still sees all it saw."
@@ -279,8 +280,8 @@ def test_the_chart_has_both_spectra_and_follows_the_page(xray):
 def test_the_code_draws_the_same(xray, pipe):
     import explorable as ex
 
-    xray.faders, xray.spans, xray.donor, xray.swapped = {"up.0.skip": 0.5, "inlet": 1}, {"up.0.skip": (0, 2)}, OTHER, (
-        "up.1.skip",)
+    xray.faders, xray.step_ranges = {"up.0.skip": 0.5, "inlet": 1}, {"up.0.skip": (0, 2)}
+    xray.donor_prompt, xray.swapped_skips = OTHER, ("up.1.skip",)
     xray.wait()
     names = {"pipe": pipe, "ex": ex}
     exec(xray.code(), names)
