@@ -83,7 +83,7 @@ class TokenAttention(Explorable):
         self.stage.observe(lambda change: self._tell(), names="dark")
         self.observe(self._lead_page, names=list(AXES))
         self.observe(lambda change: self._put(), names="branch")
-        self.observe(lambda change: self._tell(chart=self.stage.pointer.get("done", True)), 
+        self.observe(lambda change: self._tell(chart=self.stage.pointer.get("done", True)),
                      names=["region", "saved_regions"])
         self.observe(lambda change: self._tell(), names="use_head_weights")
         self.say("Opening the model …", "busy")
