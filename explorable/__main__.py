@@ -112,9 +112,9 @@ def draw(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
          caption: Annotated[str | None, typer.Argument(help="a caption; without one, a sheet of 64")] = None,
          seed: Annotated[int, typer.Option(help="which of the many pictures")] = 0) -> None:
     """Draw a caption with the picture world (no network), or a contact sheet of 64 captioned pictures."""
-    from .world.sheet import caption_picture, contact_sheet
+    from .world.sheet import contact_sheet, draw_caption
 
-    image = contact_sheet(seed=seed) if caption is None else caption_picture(caption, seed)
+    image = contact_sheet(seed=seed) if caption is None else draw_caption(caption, seed)
     image.save(path)
     typer.echo(f"wrote {path}")
 

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from ..analysis.attention_maps import SIDE, THRESHOLDS, above, coarse, iou
 from ..pipeline import Pipeline, load
 from ..training.data import scene
-from ..world import Scene, draw, held_out, parse, say, truth
+from ..world import Scene, draw, held_out, parse, word_masks, write_caption
 from ..zoo import card
 from .table import Table, at_least, bootstrap
 
@@ -59,11 +59,11 @@ def scenes(count: int, unseen: bool, first: int = 0) -> list[Scene]:
 def words_of(pipe: Pipeline, drawn: Scene, rng: random.Random) -> list[Mapped]:
     """Every word of a fresh caption of the scene that speaks of pixels, with its maps at each of TIMES."""
     picture = draw(drawn)
-    caption = say(picture.scene, rng, everything=True)
+    caption = write_caption(picture.scene, rng, everything=True)
     takes = [pipe.inspect(picture.image, caption, t) for t in TIMES]
     maps = np.stack([_flat(take["*.cross.weights"]) for take in takes])  # (time, layer and head, y, x, token)
     out = []
-    for k, (word, (text, pixels)) in enumerate(zip(parse(caption).words, truth(picture, caption), strict=True)):
+    for k, (word, (text, pixels)) in enumerate(zip(parse(caption).words, word_masks(picture, caption), strict=True)):
         mask = coarse(pixels)
         if word.role in ROLES.values() and mask.any():
             out.append(Mapped(word.role, text, maps[..., k + 1], mask))  # token 0 is the start

@@ -18,7 +18,7 @@ from ..analysis.image_statistics import diversity
 from ..analysis.verdict import Verdict, examine, features
 from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
-from ..world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, held_out, say
+from ..world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, held_out, write_caption
 from .exam import painter, sheet
 from .table import Table, interval
 
@@ -41,7 +41,7 @@ class Target:
 def targets(each: int) -> list[Target]:
     """`each` words of every sort, by lot, each with a prompt of a combination that training had."""
     rng = random.Random("targets")
-    return [Target(sort, word, say(_scene(sort, word, rng), rng, everything=True))
+    return [Target(sort, word, write_caption(_scene(sort, word, rng), rng, everything=True))
             for sort, words in SORTS.items() for word in rng.sample(words, each)]
 
 

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from ..analysis.verdict import bears_out, examine
 from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
-from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, say
+from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, write_caption
 from .table import Table, at_least, interval
 
 LESSON = ("a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
@@ -83,7 +83,7 @@ def questions(task: str, unseen: bool, count: int = PROMPTS) -> list[Question]:
     while len(found) < count:
         scene = TASKS[task](rng)
         if held_out(scene) == unseen:
-            prompt = say(scene, rng, everything=True)
+            prompt = write_caption(scene, rng, everything=True)
             said = parse(prompt).scene
             found.setdefault(prompt, Question(task, prompt, said, unseen))
     return list(found.values())

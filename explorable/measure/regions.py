@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from ..analysis import attention_maps as mapping
 from ..analysis.token_reading import Reading, Volume, looked_at
 from ..pipeline import Pipeline, load
-from ..world import KINDS, Scene, draw, parse, say, truth
+from ..world import KINDS, Scene, draw, parse, word_masks, write_caption
 from .attention import PARTS, TIMES, enough, scenes, taught
 from .table import Table, bootstrap
 
@@ -74,8 +74,8 @@ def rows_of(pipe: Pipeline, drawn: Scene, rng: random.Random, times: Sequence[fl
     Values are standings head by head (`hooks.maps.by_head`), the mean over the noise times.
     """
     picture = draw(drawn)
-    caption = say(picture.scene, rng, everything=True)
-    truths = [mask for _, mask in truth(picture, caption)]
+    caption = write_caption(picture.scene, rng, everything=True)
+    truths = [mask for _, mask in word_masks(picture, caption)]
     takes = [pipe.inspect(picture.image, caption, t) for t in times]
     looks = [mapping.of_branch(mapping.gathered(take), "cond").isel(step=0) for take in takes]
     words = slice(1, 1 + len(truths))  # token 0 is the start
@@ -191,7 +191,7 @@ def beside_ablation(model: str = "unet-flow", count: int = EFFECT_PICTURES, quic
     found: dict[str, dict[str, list[float]]] = {}
     for scene in tqdm(scenes(count, False, 10_000), desc="silencing", leave=False):
         picture = draw(scene)
-        caption = say(picture.scene, rng, everything=True)
+        caption = write_caption(picture.scene, rng, everything=True)
         roles = [word.role for word in parse(caption).words]
         reading = looked_at(pipe, picture.image, caption, times=(EFFECT_TIME,))
         look, words = reading.of("cond").isel(step=0), slice(1, 1 + len(roles))  # token 0 is the start

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from ..analysis.verdict import examine
 from ..hooks import Silence, edit
 from ..pipeline import Pipeline, load
-from ..world import COLOURS, KINDS, PLACES, Group, Scene, held_out, parse, say
+from ..world import COLOURS, KINDS, PLACES, Group, Scene, held_out, parse, write_caption
 from .table import Table, at_least, interval
 
 CASES = 100
@@ -26,7 +26,7 @@ def cases(count: int) -> list[tuple[str, Scene]]:
     while len(found) < count:
         scene = Scene((Group(rng.choice(KINDS), rng.choice(tuple(COLOURS))),), place=rng.choice(PLACES))
         if not held_out(scene):
-            prompt = say(scene, rng, everything=True)
+            prompt = write_caption(scene, rng, everything=True)
             found.setdefault(prompt, parse(prompt).scene)
     return list(found.items())
 

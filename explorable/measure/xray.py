@@ -23,7 +23,7 @@ from ..hooks import Scale, edit
 from ..hooks.edits import Edit
 from ..nn.examiner import Examiner
 from ..pipeline import Pipeline, load
-from ..world import Group, Scene, draw, held_out, say
+from ..world import Group, Scene, draw, held_out, write_caption
 from ..world.scene import NATURAL
 from .silence import cases
 from .table import Table, at_least, bootstrap
@@ -124,7 +124,7 @@ def portraits(count: int) -> list[tuple[np.ndarray, np.ndarray, str]]:
         picture = draw(scene)
         face = picture.masks.get(f"{kind}.0.face")
         if face is not None and face.any() and not held_out(scene):
-            found.append((picture.image, face, say(scene, rng)))
+            found.append((picture.image, face, write_caption(scene, rng)))
     return found
 
 

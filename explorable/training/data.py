@@ -19,7 +19,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
-from ..world import COLOURS, KINDS, PLACES, TIMES, Scene, draw, held_out, sample
+from ..world import COLOURS, KINDS, PLACES, TIMES, Scene, draw, held_out, sample_scene
 from ..world.scene import BUILDINGS, OPPOSITE, RELATIONS
 
 CHUNK = 250
@@ -55,7 +55,7 @@ def edition() -> str:
 def scene(index: int, split: str = "train") -> Scene:
     """Scene number `index` of a split ("train", "test"; "wide": held-out pairs allowed)."""
     rng = random.Random(f"{split} {index // 2}")
-    base = sample(rng, allow_held_out=split == "wide")
+    base = sample_scene(rng, allow_held_out=split == "wide")
     return twin(base, rng, split == "wide") if index % 2 else base
 
 

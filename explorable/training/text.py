@@ -15,7 +15,7 @@ from ..nn.pixels import to_tensor
 from ..nn.text import TextConfig, TextModel, Tokens
 from ..nn.vae import VAE
 from ..pipeline import choose_device
-from ..world import VOCABULARY, say
+from ..world import VOCABULARY, write_caption
 from ..zoo import fingerprint
 from .data import cache, edition, made_once, pictures, scene
 from .loop import Batch, Losses, Training, fit, gathered
@@ -44,7 +44,7 @@ def latents(vae: VAE, split: str = "train", count: int = PICTURES) -> Tensor:
 
 def captions(pick: list[int], step: int, split: str = "train", everything: bool = False) -> list[str]:
     """A fresh caption for each scene picked: the same scene is said in other words at another step."""
-    return [say(scene(i, split), random.Random(f"{split} {i} {step}"), everything) for i in pick]
+    return [write_caption(scene(i, split), random.Random(f"{split} {i} {step}"), everything) for i in pick]
 
 
 def train(vae: VAE, steps: int, of: str = "") -> Training:

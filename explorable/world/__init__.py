@@ -1,11 +1,24 @@
-"""The picture world: scenes, what they are called, how they are drawn, and the truth about every word."""
+"""The picture world: scenes, their captions, their drawings, and a ground-truth mask for every word."""
 
-from .draw import Picture, draw
-from .grammar import Caption, GrammarError, Word, agrees, parse, say, split_words
-from .scene import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, Group, Scene, complete, held_out, sample
-from .truth import truth
+from .draw import Drawing, draw
+from .grammar import Caption, GrammarError, Word, matches, parse, split_words, write_caption
+from .masks import word_masks
+from .scene import (
+    COLOURS,
+    KINDS,
+    MOODS,
+    PLACES,
+    RELATIONS,
+    SIDES,
+    TIMES,
+    Group,
+    Scene,
+    complete,
+    held_out,
+    sample_scene,
+)
 from .words import VOCABULARY
 
-__all__ = ["COLOURS", "KINDS", "MOODS", "PLACES", "RELATIONS", "SIDES", "TIMES", "VOCABULARY", "Caption",
-           "GrammarError", "Group", "Picture", "Scene", "Word", "agrees", "complete", "draw", "held_out", "parse",
-           "sample", "say", "split_words", "truth"]
+__all__ = ["COLOURS", "KINDS", "MOODS", "PLACES", "RELATIONS", "SIDES", "TIMES", "VOCABULARY", "Caption", "Drawing",
+           "GrammarError", "Group", "Scene", "Word", "complete", "draw", "held_out", "matches", "parse",
+           "sample_scene", "split_words", "word_masks", "write_caption"]

@@ -19,7 +19,7 @@ MARGIN = 4  # pixels that things keep from the edge
 
 
 @dataclass(frozen=True)
-class Picture:
+class Drawing:
     """A drawn scene.
 
     image: (128, 128, 3) uint8.
@@ -34,7 +34,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Spot:
+class Placement:
     """Where one thing stands: its foot's middle in pixels, its scale, and which way it looks."""
 
     x: float
@@ -43,14 +43,14 @@ class Spot:
     flip: bool
 
 
-def draw(scene: Scene, masks: bool = True) -> Picture:
+def draw(scene: Scene, masks: bool = True) -> Drawing:
     """Draw `scene`; what it leaves unsaid is filled in from its seed. masks=False is quicker."""
     scene = complete(scene)
     assert scene.time and scene.place  # complete() has filled them in
     rng = random.Random(f"draw {scene.seed}")
     canvas = Canvas(LIGHTS[scene.time], masks)
     paint_place(canvas, scene.place, rng)
-    spots = [(g, lay_out(scene, k, rng)) for k, g in enumerate(scene.groups)]
+    spots = [(g, place_group(scene, k, rng)) for k, g in enumerate(scene.groups)]
     if scene.mood == "majestic" and spots:
         _glory(canvas, spots[0][0], spots[0][1][0])
     for group, places in sorted(spots, key=lambda s: s[1][0].y):  # far things first
@@ -58,10 +58,10 @@ def draw(scene: Scene, masks: bool = True) -> Picture:
             _stand(canvas, group, i, spot, cozy=scene.mood == "cozy")
     if scene.mood == "magical":
         _sparks(canvas, rng)
-    return Picture(canvas.image(), _with_unions(canvas.masks()), scene)
+    return Drawing(canvas.image(), _with_unions(canvas.masks()), scene)
 
 
-def lay_out(scene: Scene, which: int, rng: random.Random) -> list[Spot]:
+def place_group(scene: Scene, which: int, rng: random.Random) -> list[Placement]:
     """The places of one group's things: inside the picture, and where the scene says."""
     group, thing = scene.groups[which], THINGS[scene.groups[which].kind]
     x, y, room, size = _zone(scene, which, rng)
@@ -73,7 +73,7 @@ def lay_out(scene: Scene, which: int, rng: random.Random) -> list[Spot]:
         dy = rng.uniform(-2.5, 2.5)
         half = thing.width * scale / 2 + MARGIN
         at = x + (i - (group.count - 1) / 2) * slot + rng.uniform(-2, 2)
-        spots.append(Spot(min(max(at, half), SIZE - half), y + dy, scale, rng.random() < 0.5))
+        spots.append(Placement(min(max(at, half), SIZE - half), y + dy, scale, rng.random() < 0.5))
     return spots
 
 
@@ -95,7 +95,7 @@ def _zone(scene: Scene, which: int, rng: random.Random) -> tuple[float, float, f
     return (64.0 + lean, 116.0, 62.0, 0.85) if front else (64.0 - lean, 91.0, 62.0, 0.8)
 
 
-def _stand(canvas: Canvas, group: Group, i: int, spot: Spot, cozy: bool) -> None:
+def _stand(canvas: Canvas, group: Group, i: int, spot: Placement, cozy: bool) -> None:
     thing = THINGS[group.kind]
     reach = thing.width * spot.scale * (0.5 if not thing.foot else 0.3)
     canvas.ellipse(spot.x + 2, spot.y, reach, max(2.0, reach * 0.16), (16, 18, 40), alpha=canvas.light.shadow)
@@ -104,7 +104,7 @@ def _stand(canvas: Canvas, group: Group, i: int, spot: Spot, cozy: bool) -> None
                    spot.flip, cozy))
 
 
-def _glory(canvas: Canvas, group: Group, spot: Spot) -> None:
+def _glory(canvas: Canvas, group: Group, spot: Placement) -> None:
     """Majestic: light from behind, with rays."""
     x, y = spot.x, spot.y - THINGS[group.kind].height * spot.scale * 0.6
     for k in range(12):

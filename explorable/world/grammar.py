@@ -70,7 +70,7 @@ def split_words(text: str) -> list[str]:
 # ---------------------------------------------------------------- saying
 
 
-def say(scene: Scene, rng: random.Random, everything: bool = False) -> str:
+def write_caption(scene: Scene, rng: random.Random, everything: bool = False) -> str:
     """One of the many captions of `scene`.
 
     everything: say all that is known of it. Otherwise a caption may leave out the place, the time (mostly
@@ -301,7 +301,7 @@ class _Reader:
         return Group(kind, said.get("colour"), said.get("size", "medium"), count)
 
 
-def agrees(said: Scene, full: Scene) -> bool:
+def matches(said: Scene, full: Scene) -> bool:
     """Whether everything that `said` states is so in `full` (the other order of two things is the same)."""
     if len(said.groups) != len(full.groups):
         return False

@@ -137,7 +137,7 @@ def complete(scene: Scene) -> Scene:
     )
 
 
-def sample(rng: random.Random, allow_held_out: bool = False) -> Scene:
+def sample_scene(rng: random.Random, allow_held_out: bool = False) -> Scene:
     """Draw a complete scene by lot; held-out pairs are redrawn unless allowed."""
     while True:
         scene = _sample(rng)

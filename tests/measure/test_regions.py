@@ -64,7 +64,7 @@ def test_words_that_are_read_where_they_are_win_their_rows(monkeypatch):
     """Maps that are the true masks themselves: then rows of regions larger than a place are right."""
     drawn = Scene((Group("sports car", "red"),), place="mountain road", time="day", seed=3)
     truths: list[np.ndarray] = []
-    true_of = module.truth
+    true_of = module.word_masks
 
     def watch(*args):
         found = true_of(*args)
@@ -75,7 +75,7 @@ def test_words_that_are_read_where_they_are_win_their_rows(monkeypatch):
         shares = [np.zeros((16, 16)), *map(module.mapping.covered, truths)]
         return np.stack([*shares, *[shares[0]] * (len(heads) - len(shares))])[:, None]
 
-    monkeypatch.setattr(module, "truth", watch)
+    monkeypatch.setattr(module, "word_masks", watch)
     monkeypatch.setattr(module.mapping, "by_head", perfect)
     rows = rows_of(tiny_pipe(), drawn, random.Random(0), times=(0.5,))
     large = ("sports car", "sports car body", "road", "mountains", "sky")

@@ -26,8 +26,8 @@ from explorable.nn.text import (
 )
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
-from explorable.world import VOCABULARY, say, split_words
-from explorable.world.scene import sample
+from explorable.world import VOCABULARY, split_words, write_caption
+from explorable.world.scene import sample_scene
 
 TEXT = TextConfig(VOCABULARY, width=16, layers=2, heads=2, shared_width=8, picture_widths=(8, 8, 8))
 UNET = UNetConfig(widths=(8, 16, 16), up=(1, 2), head_width=8, context_width=16, time_width=16)
@@ -78,7 +78,7 @@ def test_a_prompt_is_its_words_between_start_and_end(prompt):
 @given(st.integers(0, 2**31))
 def test_the_tokenizer_reads_what_the_grammar_says(seed):
     rng = random.Random(seed)
-    caption = say(sample(rng), rng)
+    caption = write_caption(sample_scene(rng), rng)
     assert Tokenizer(VOCABULARY, 24).words(caption) == split_words(caption)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorable.world import KINDS, PLACES, TIMES, Scene, draw, sample, say
+from explorable.world import KINDS, PLACES, TIMES, Scene, draw, sample_scene, write_caption
 
 FILE = Path(__file__).with_name("digests.json")
 
@@ -23,7 +23,7 @@ def scene(number: int) -> tuple[Scene, random.Random]:
     """A scene drawn by lot. Among twenty are every thing, place and time."""
     rng = random.Random(f"digest {number}")
     while True:
-        drawn = sample(rng, allow_held_out=True)
+        drawn = sample_scene(rng, allow_held_out=True)
         if KINDS[number % len(KINDS)] in {g.kind for g in drawn.groups}:
             return replace(drawn, place=PLACES[number % len(PLACES)], time=TIMES[number // 5 % len(TIMES)]), rng
 
@@ -31,7 +31,7 @@ def scene(number: int) -> tuple[Scene, random.Random]:
 def digest(number: int) -> dict[str, str]:
     """A caption, and SHA-256 of the image's bytes and of all masks: each name and its bits, in order of names."""
     told, rng = scene(number)
-    caption, picture, masks = say(told, rng), draw(told), hashlib.sha256()
+    caption, picture, masks = write_caption(told, rng), draw(told), hashlib.sha256()
     for name, mask in sorted(picture.masks.items()):
         masks.update(name.encode() + b"\0" + np.packbits(mask).tobytes())
     image = hashlib.sha256(picture.image.tobytes())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from worlds import alone, bare, items, partial_scenes, same_masks, sampled, scenes
+from strategies import alone, bare, items, partial_scenes, same_masks, sampled, scenes
 
 from explorable.world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, complete, draw
 from explorable.world.draw import MARGIN
@@ -44,7 +44,7 @@ def test_things_keep_a_margin(scene):
     for group in scene.groups:
         ys, xs = np.nonzero(bare(picture, group.kind))
         assert xs.min() >= MARGIN and xs.max() < 128 - MARGIN
-        # A majestic balloon may touch the upper edge: `lay_out` leaves its floating height unscaled.
+        # A majestic balloon may touch the upper edge: `place_group` leaves its floating height unscaled.
         assert ys.min() > 0 or (group.kind, scene.mood) == ("balloon", "majestic")
         assert ys.max() < 127
 

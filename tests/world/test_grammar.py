@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import FLIPPED, LESSON, partial_scenes, rngs, sampled, sayable, scenes, seeds
+from strategies import FLIPPED, LESSON, partial_scenes, rngs, sampled, sayable, scenes, seeds
 
 from explorable.world import (
     COLOURS,
@@ -21,12 +21,12 @@ from explorable.world import (
     GrammarError,
     Group,
     Scene,
-    agrees,
     complete,
     draw,
+    matches,
     parse,
-    say,
     split_words,
+    write_caption,
 )
 from explorable.world.grammar import MAX_WORDS
 from explorable.world.words import COLOUR_WORDS, PLACE_WORDS, THING_WORDS, TIME_WORDS
@@ -34,19 +34,19 @@ from explorable.world.words import COLOUR_WORDS, PLACE_WORDS, THING_WORDS, TIME_
 
 @given(st.one_of(scenes(), sampled(), partial_scenes()), rngs, st.booleans())
 def test_a_caption_parses_back_to_its_scene(scene, rng, everything):
-    caption = say(scene, rng, everything)
-    assert agrees(parse(caption).scene, scene), caption
+    caption = write_caption(scene, rng, everything)
+    assert matches(parse(caption).scene, scene), caption
 
 
 @given(st.one_of(scenes(), sampled()), rngs)
 def test_saying_everything_leaves_nothing_unsaid(scene, rng):
-    caption = say(scene, rng, everything=True)
+    caption = write_caption(scene, rng, everything=True)
     assert sayable(parse(caption).scene) == sayable(scene), caption
 
 
 @given(st.one_of(scenes(), partial_scenes()), rngs, st.booleans())
 def test_a_caption_keeps_to_the_vocabulary_and_to_the_length(scene, rng, everything):
-    words = split_words(say(scene, rng, everything))
+    words = split_words(write_caption(scene, rng, everything))
     assert set(words) <= set(VOCABULARY)
     assert 1 <= len(words) <= MAX_WORDS
 
@@ -61,13 +61,13 @@ def test_the_wordiest_scene_keeps_to_the_length():
         "magical",
     )
     rng = random.Random(0)
-    lengths = {len(split_words(say(wordy, rng, everything=True))) for _ in range(2000)}
+    lengths = {len(split_words(write_caption(wordy, rng, everything=True))) for _ in range(2000)}
     assert max(lengths) == MAX_WORDS
 
 
 @given(st.one_of(scenes(), partial_scenes()), rngs)
 def test_reading_keeps_every_word_in_order(scene, rng):
-    caption = say(scene, rng)
+    caption = write_caption(scene, rng)
     read = parse(caption)
     assert [w.text for w in read.words] == split_words(caption)
     for word in read.words:
@@ -78,15 +78,15 @@ def test_reading_keeps_every_word_in_order(scene, rng):
 @given(partial_scenes(), rngs)
 def test_the_same_luck_says_the_same_caption(scene, rng):
     state = rng.getstate()
-    first = say(scene, rng)
+    first = write_caption(scene, rng)
     rng.setstate(state)
-    assert say(scene, rng) == first
+    assert write_caption(scene, rng) == first
 
 
 @given(scenes(number=2), rngs)
 def test_a_caption_that_lies_does_not_agree(scene, rng):
     """Every single thing that is said, changed, makes a caption that is not so."""
-    read = parse(say(scene, rng, everything=True)).scene
+    read = parse(write_caption(scene, rng, everything=True)).scene
     first, second = read.groups
     lies = [
         Scene((second, first), read.relation, read.place, read.time, read.mood),
@@ -115,7 +115,7 @@ def test_a_caption_that_lies_does_not_agree(scene, rng):
         ),
         Scene((first,), None, read.place, read.time, read.mood),
     ]
-    assert not any(agrees(lie, scene) for lie in lies)
+    assert not any(matches(lie, scene) for lie in lies)
 
 
 @given(scenes(number=2))
@@ -123,13 +123,13 @@ def test_two_things_may_be_told_in_either_order(scene):
     turned = Scene(
         scene.groups[::-1], FLIPPED[scene.relation], scene.place, scene.time, scene.mood, scene.seed
     )
-    assert agrees(turned, scene) and agrees(scene, turned)
+    assert matches(turned, scene) and matches(scene, turned)
 
 
 @given(partial_scenes())
 def test_completing_contradicts_nothing_and_is_done_once(scene):
     full = complete(scene)
-    assert agrees(scene, full)
+    assert matches(scene, full)
     assert complete(full) == full
     assert None not in (full.place, full.time, *(g.colour for g in full.groups))
     assert len(full.groups) < 2 or full.relation in RELATIONS
@@ -175,9 +175,9 @@ def test_every_way_of_telling_left_from_right(a, b, relation):
 @pytest.mark.parametrize("prompt", LESSON)
 def test_the_prompts_of_the_lesson_can_be_said(prompt):
     said = parse(prompt).scene
-    assert agrees(said, draw(said, masks=False).scene)
+    assert matches(said, draw(said, masks=False).scene)
     rng = random.Random(prompt)
-    assert prompt in {say(said, rng) for _ in range(2000)}, "the grammar never says it so"
+    assert prompt in {write_caption(said, rng) for _ in range(2000)}, "the grammar never says it so"
 
 
 @given(st.lists(st.sampled_from(VOCABULARY), max_size=8))
@@ -200,7 +200,7 @@ def test_any_text_is_read_or_refused(text):
 
 @given(scenes(), rngs, st.data())
 def test_an_error_names_the_word_that_is_not_known(scene, rng, data):
-    words = split_words(say(scene, rng))
+    words = split_words(write_caption(scene, rng))
     words.insert(data.draw(st.integers(0, len(words))), "zeppelin")
     with pytest.raises(GrammarError, match="'zeppelin' is not a word of the picture world"):
         parse(" ".join(words))
@@ -209,7 +209,7 @@ def test_an_error_names_the_word_that_is_not_known(scene, rng, data):
 @given(scenes(), rngs, st.sampled_from(VOCABULARY))
 def test_an_error_names_the_word_it_cannot_read_past(scene, rng, extra):
     """A word after the end of a whole caption is where the reading stops, or it makes another caption."""
-    words = [*split_words(say(scene, rng, everything=True)), extra]
+    words = [*split_words(write_caption(scene, rng, everything=True)), extra]
     with pytest.raises(GrammarError) as caught:
         parse(" ".join(words))
     quoted = re.search(r"'(.+?)' \(word (\d+)\)", str(caught.value))
@@ -284,13 +284,13 @@ def test_what_cannot_be_drawn_cannot_be_said(caption):
 @given(seed=seeds)
 def test_an_empty_place_is_magical_only_if_it_is(mood, seed):
     scene = Scene(place="meadow", mood=mood)
-    assert agrees(parse(say(scene, random.Random(seed))).scene, scene)
+    assert matches(parse(write_caption(scene, random.Random(seed))).scene, scene)
 
 
 @pytest.mark.parametrize("scene", [Scene(), Scene(time="night"), Scene(mood="magical")], ids=str)
 def test_a_scene_of_nothing_is_refused_or_readable(scene):
     try:
-        caption = say(scene, random.Random(0), everything=True)
+        caption = write_caption(scene, random.Random(0), everything=True)
     except ValueError:
         return
-    assert agrees(parse(caption).scene, scene)
+    assert matches(parse(caption).scene, scene)

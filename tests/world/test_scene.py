@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import LESSON, rngs, scenes, seeds
+from strategies import LESSON, rngs, scenes, seeds
 
-from explorable.world import COLOURS, KINDS, PLACES, Group, Scene, complete, held_out, parse, sample
+from explorable.world import COLOURS, KINDS, PLACES, Group, Scene, complete, held_out, parse, sample_scene
 from explorable.world.scene import HELD_OUT_COLOURS, HELD_OUT_PLACES, HELD_OUT_THINGS, NATURAL
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_a_scene_is_held_out_exactly_if_one_of_its_pairs_is(scene):
 @given(rngs)
 def test_training_never_sees_what_is_held_out(rng):
     for _ in range(50):
-        scene = sample(rng)
+        scene = sample_scene(rng)
         assert not any(pairs & TABLES[name][0] for name, pairs in pairs_of(scene).items())
 
 
@@ -59,7 +59,7 @@ def test_training_sees_everything_else():
     for allowed in (False, True):
         seen: dict[str, set] = {name: set() for name in TABLES}
         for _ in range(20_000):
-            for name, pairs in pairs_of(sample(rng, allow_held_out=allowed)).items():
+            for name, pairs in pairs_of(sample_scene(rng, allow_held_out=allowed)).items():
                 seen[name] |= pairs
         for name, (kept_back, pairs) in TABLES.items():
             assert seen[name] == (pairs if allowed else pairs - kept_back)
@@ -80,24 +80,24 @@ def test_what_the_lesson_asks_for_is_not_held_out(prompt, seed):
 
 @given(seeds)
 def test_the_same_seed_is_the_same_scene(seed):
-    assert sample(random.Random(seed)) == sample(random.Random(seed))
+    assert sample_scene(random.Random(seed)) == sample_scene(random.Random(seed))
 
 
 PRINT_A_WORLD = """
 import hashlib, random
-from explorable.world import VOCABULARY, complete, draw, parse, sample, say, truth
+from explorable.world import VOCABULARY, complete, draw, parse, sample_scene, write_caption, word_masks
 from explorable.world.scene import HELD_OUT_COLOURS, HELD_OUT_PLACES, HELD_OUT_THINGS
 print(VOCABULARY)
 print(*map(sorted, (HELD_OUT_COLOURS, HELD_OUT_PLACES, HELD_OUT_THINGS)))
 rng = random.Random("a world")
 for n in range(200):
-    scene = sample(rng)
-    caption = say(scene, rng)
+    scene = sample_scene(rng)
+    caption = write_caption(scene, rng)
     print(scene, caption, parse(caption), complete(parse(caption).scene))
     if n < 12:
         picture = draw(scene)
-        print(list(picture.masks), [word for word, _ in truth(picture, caption)])
-        for array in (picture.image, *picture.masks.values(), *(mask for _, mask in truth(picture, caption))):
+        print(list(picture.masks), [word for word, _ in word_masks(picture, caption)])
+        for array in (picture.image, *picture.masks.values(), *(mask for _, mask in word_masks(picture, caption))):
             print(hashlib.sha256(array.tobytes()).hexdigest())
 """
 
@@ -118,12 +118,12 @@ def test_a_world_asks_nobody_else_for_luck():
     """Neither Python's shared generator nor numpy's is read or moved."""
     import numpy as np
 
-    from explorable.world import draw, say
+    from explorable.world import draw, write_caption
 
     def everything() -> tuple:
         rng = random.Random(5)
-        scene = sample(rng)
-        return scene, say(scene, rng), draw(scene).image.tobytes()
+        scene = sample_scene(rng)
+        return scene, write_caption(scene, rng), draw(scene).image.tobytes()
 
     random.seed(1), np.random.seed(1)
     first = everything()

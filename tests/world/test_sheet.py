@@ -7,15 +7,15 @@ from unittest.mock import patch
 import numpy as np
 
 from explorable.world import draw, parse, sheet
-from explorable.world.sheet import caption_picture, contact_sheet
+from explorable.world.sheet import contact_sheet, draw_caption
 
 
 def test_a_long_caption_is_not_cut():
     """Six lines of text below each picture leave ink to the last line, and none on the next picture."""
     long = "\n".join(["three turquoise balloons on"] * 6)
-    with patch.object(sheet, "say", lambda scene, rng: long.replace("\n", " ")):
+    with patch.object(sheet, "write_caption", lambda scene, rng: long.replace("\n", " ")):
         page = np.asarray(contact_sheet(count=2, columns=1, side=64).convert("L"))
-    with patch.object(sheet, "say", lambda scene, rng: "a cat"):
+    with patch.object(sheet, "write_caption", lambda scene, rng: "a cat"):
         short = np.asarray(contact_sheet(count=2, columns=1, side=64).convert("L"))
     each = (page.shape[0] - 10) // 2
     assert each - (short.shape[0] - 10) // 2 >= 5 * 13
@@ -29,6 +29,6 @@ def test_an_empty_sheet_is_a_blank_page():
 
 
 def test_a_caption_has_a_picture_for_every_seed():
-    pictures = [np.asarray(caption_picture("two cats in a meadow", seed, side=128)) for seed in (0, 1)]
+    pictures = [np.asarray(draw_caption("two cats in a meadow", seed, side=128)) for seed in (0, 1)]
     assert np.array_equal(pictures[0], draw(parse("two cats in a meadow").scene).image)
     assert not np.array_equal(*pictures)

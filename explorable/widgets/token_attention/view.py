@@ -11,7 +11,7 @@ import numpy as np
 
 from ...analysis import attention_maps as mapping
 from ...analysis.token_reading import Reading, Volume
-from ...world import GrammarError, Picture, parse, truth
+from ...world import Drawing, GrammarError, parse, word_masks
 
 SILENT_ROLES = ("function", "relation", "side")  # words of grammar and arrangement: they speak of no pixels
 THIRDS = {f"{name} third": (0.0, k / 3, 1.0, (k + 1) / 3) for k, name in enumerate(("top", "middle", "bottom"))}
@@ -30,12 +30,12 @@ class Known:
     prompt: str
     volume: Volume
     reading: Reading
-    drawing: Picture | None = None
+    drawing: Drawing | None = None
 
     @cached_property
     def truths(self) -> list[np.ndarray] | None:
         """The pixels that each word of the prompt speaks of, (128, 128) bool each; None where nobody knows."""
-        return None if self.drawing is None else [mask for _, mask in truth(self.drawing, self.prompt)]
+        return None if self.drawing is None else [mask for _, mask in word_masks(self.drawing, self.prompt)]
 
     @cached_property
     def roles(self) -> list[str]:

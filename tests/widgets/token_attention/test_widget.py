@@ -17,7 +17,7 @@ from explorable.widgets.core.preview import FEW, SAID
 from explorable.widgets.token_attention.tables import ranking, region_table
 from explorable.widgets.token_attention.view import mask_of, square_of
 from explorable.widgets.token_attention.widget import TokenAttention
-from explorable.world import truth
+from explorable.world import word_masks
 
 PROMPT = "a red car on a mountain road"
 PATIENCE = 600  # seconds: a busy machine is no bug
@@ -147,7 +147,7 @@ def test_a_drawn_picture_is_read_in_one_pass_at_each_noise_time(network):
 def test_the_true_masks_are_those_of_the_world(drawn):
     known = drawn.view().known
     _, sent = layer_of(drawn, "true")
-    for k, (_, mask) in enumerate(truth(known.drawing, PROMPT)):
+    for k, (_, mask) in enumerate(word_masks(known.drawing, PROMPT)):
         assert np.array_equal(sent[k + 1] > 0, mask)
     assert not sent[0].any()
 

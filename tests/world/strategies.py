@@ -18,11 +18,11 @@ from explorable.world import (
     RELATIONS,
     SIDES,
     TIMES,
+    Drawing,
     Group,
-    Picture,
     Scene,
     draw,
-    sample,
+    sample_scene,
 )
 
 LESSON = (
@@ -42,7 +42,7 @@ drawing = importlib.import_module("explorable.world.draw")  # the name `draw` in
 
 def sampled(allow_held_out: bool = True) -> st.SearchStrategy[Scene]:
     """Scenes as the training data has them."""
-    return seeds.map(lambda seed: sample(random.Random(seed), allow_held_out))
+    return seeds.map(lambda seed: sample_scene(random.Random(seed), allow_held_out))
 
 
 @st.composite
@@ -135,7 +135,7 @@ def items(scene: Scene) -> list[tuple[str, int]]:
     return [(g.kind, i) for g in scene.groups for i in range(g.count)]
 
 
-def bare(picture: Picture, name: str) -> np.ndarray:
+def bare(picture: Drawing, name: str) -> np.ndarray:
     """A thing's mask without its smoke, which may drift."""
     mask = picture.masks[name].copy()
     for part, pixels in picture.masks.items():
@@ -144,7 +144,7 @@ def bare(picture: Picture, name: str) -> np.ndarray:
     return mask
 
 
-def same_masks(a: Picture, b: Picture) -> bool:
+def same_masks(a: Drawing, b: Drawing) -> bool:
     return a.masks.keys() == b.masks.keys() and all(np.array_equal(a.masks[k], b.masks[k]) for k in a.masks)
 
 

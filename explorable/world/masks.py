@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .canvas import SIZE
-from .draw import Picture, draw
-from .grammar import Word, agrees, parse
+from .draw import Drawing, draw
+from .grammar import Word, matches, parse
 from .scene import Scene
 from .things import THINGS
 
@@ -20,7 +20,7 @@ ELEMENTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def truth(scene: Scene | Picture, caption: str) -> list[tuple[str, np.ndarray]]:
+def word_masks(scene: Scene | Drawing, caption: str) -> list[tuple[str, np.ndarray]]:
     """For every word of `caption`, the pixels it speaks of: [(word, (128, 128) bool), ...] in order.
 
     "red" means the painted body, "car" the whole car, "road" the road, "sunset" the sky. Words of
@@ -29,14 +29,14 @@ def truth(scene: Scene | Picture, caption: str) -> list[tuple[str, np.ndarray]]:
     Raises:
         ValueError: the caption says something that is not so in the scene, or cannot be read.
     """
-    picture = scene if isinstance(scene, Picture) else draw(scene)
+    picture = scene if isinstance(scene, Drawing) else draw(scene)
     read = parse(caption)
-    if not agrees(read.scene, picture.scene):
+    if not matches(read.scene, picture.scene):
         raise ValueError(f"the caption {caption!r} does not fit the scene {picture.scene}")
     return [(w.text, _union(picture, _names(w, read.scene, picture))) for w in read.words]
 
 
-def _names(word: Word, said: Scene, picture: Picture) -> list[str]:
+def _names(word: Word, said: Scene, picture: Drawing) -> list[str]:
     """The names of the masks that `word` speaks of."""
     kind = said.groups[word.group].kind if word.group is not None else None
     if word.role == "place":
@@ -51,7 +51,7 @@ def _names(word: Word, said: Scene, picture: Picture) -> list[str]:
     return [kind] if kind else []
 
 
-def _mood_names(mood: str, kind: str | None, picture: Picture) -> list[str]:
+def _mood_names(mood: str, kind: str | None, picture: Drawing) -> list[str]:
     if mood == "magical":
         return ["sparks"]
     if mood == "cozy":
@@ -60,7 +60,7 @@ def _mood_names(mood: str, kind: str | None, picture: Picture) -> list[str]:
     return [kind] if kind else []
 
 
-def _union(picture: Picture, names: list[str]) -> np.ndarray:
+def _union(picture: Drawing, names: list[str]) -> np.ndarray:
     out = np.zeros((SIZE, SIZE), bool)
     for name in names:
         if name in picture.masks:

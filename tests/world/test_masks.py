@@ -1,4 +1,4 @@
-"""Truth: the pixels that every word speaks of."""
+"""Word masks: the pixels that each word of a caption refers to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import LESSON, partial_scenes, rngs, sampled, scenes
+from strategies import LESSON, partial_scenes, rngs, sampled, scenes
 
 from explorable.world import (
     COLOURS,
@@ -21,9 +21,9 @@ from explorable.world import (
     Scene,
     draw,
     parse,
-    say,
     split_words,
-    truth,
+    word_masks,
+    write_caption,
 )
 
 some = settings(max_examples=50)
@@ -35,8 +35,8 @@ ARRANGEMENT = ("function", "relation", "side")
 @given(st.one_of(scenes(), sampled(), partial_scenes()), rngs, st.booleans())
 def test_truth_speaks_of_every_word_once_and_is_silent_on_grammar(scene, rng, everything):
     picture = draw(scene)
-    caption = say(picture.scene, rng, everything)
-    told = truth(picture, caption)
+    caption = write_caption(picture.scene, rng, everything)
+    told = word_masks(picture, caption)
     assert [word for word, _ in told] == split_words(caption)
     for word, (_, mask) in zip(parse(caption).words, told, strict=True):
         assert mask.shape == (128, 128) and mask.dtype == bool
@@ -51,9 +51,9 @@ def test_truth_speaks_of_every_word_once_and_is_silent_on_grammar(scene, rng, ev
 def test_words_of_a_thing_speak_of_the_thing(scene, rng):
     """Noun, size and number: all of it. Colour: some of it, and not all."""
     picture = draw(scene)
-    caption = say(scene, rng, everything=True)
+    caption = write_caption(scene, rng, everything=True)
     read = parse(caption)
-    for word, (_, mask) in zip(read.words, truth(picture, caption), strict=True):
+    for word, (_, mask) in zip(read.words, word_masks(picture, caption), strict=True):
         if word.group is None:
             continue
         whole = picture.masks[read.scene.groups[word.group].kind]
@@ -66,8 +66,8 @@ def test_words_of_a_thing_speak_of_the_thing(scene, rng):
 @few
 @given(scenes(number=2), rngs)
 def test_words_of_one_thing_say_nothing_of_the_other(scene, rng):
-    caption = say(scene, rng, everything=True)
-    words = zip(parse(caption).words, truth(scene, caption), strict=True)
+    caption = write_caption(scene, rng, everything=True)
+    words = zip(parse(caption).words, word_masks(scene, caption), strict=True)
     spoken = [np.zeros((128, 128), bool), np.zeros((128, 128), bool)]
     for word, (_, mask) in words:
         if word.group is not None and word.role != "mood":
@@ -78,7 +78,7 @@ def test_words_of_one_thing_say_nothing_of_the_other(scene, rng):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("colour", ["red", "black"])
 def test_red_is_inside_the_car(kind, colour):
-    told = dict(truth(Scene((Group(kind, colour),)), f"a {colour} {kind}"))
+    told = dict(word_masks(Scene((Group(kind, colour),)), f"a {colour} {kind}"))
     paint, thing = told[colour], told[kind.split()[-1]]
     assert paint.any() and not (paint & ~thing).any() and (thing & ~paint).any()
 
@@ -87,10 +87,10 @@ def test_red_is_inside_the_car(kind, colour):
 @given(scenes(), rngs)
 def test_words_of_the_time_speak_of_the_sky(scene, rng):
     picture = draw(scene)
-    caption = say(scene, rng, everything=True)
+    caption = write_caption(scene, rng, everything=True)
     times = [
         mask
-        for w, (_, mask) in zip(parse(caption).words, truth(picture, caption), strict=True)
+        for w, (_, mask) in zip(parse(caption).words, word_masks(picture, caption), strict=True)
         if w.role == "time"
     ]
     heaven = [m for name, m in picture.masks.items() if name in ("sky", "sun", "moon", "stars", "clouds")]
@@ -105,11 +105,11 @@ def test_words_of_the_time_speak_of_the_sky(scene, rng):
 def test_words_of_the_place_speak_of_the_place(scene, rng):
     """No sky and no thing: only what is neither."""
     picture = draw(scene)
-    caption = say(scene, rng, everything=True)
+    caption = write_caption(scene, rng, everything=True)
     others = [
         m for name, m in picture.masks.items() if name in {*(g.kind for g in scene.groups), "sky", "sparks"}
     ]
-    for word, (_, mask) in zip(parse(caption).words, truth(picture, caption), strict=True):
+    for word, (_, mask) in zip(parse(caption).words, word_masks(picture, caption), strict=True):
         if word.role == "place":
             assert mask.any() and not (mask & np.any(others, axis=0)).any()
 
@@ -117,10 +117,10 @@ def test_words_of_the_place_speak_of_the_place(scene, rng):
 def test_magic_is_in_the_sparks_and_coziness_in_the_windows():
     forest = draw(Scene(place="forest", time="twilight", mood="magical"))
     assert np.array_equal(
-        dict(truth(forest, "a magical forest at twilight"))["magical"], forest.masks["sparks"]
+        dict(word_masks(forest, "a magical forest at twilight"))["magical"], forest.masks["sparks"]
     )
     cabin = draw(Scene((Group("cabin"),), place="snowy mountains", mood="cozy"))
-    cozy = dict(truth(cabin, "a cozy cabin in snowy mountains"))["cozy"]
+    cozy = dict(word_masks(cabin, "a cozy cabin in snowy mountains"))["cozy"]
     assert not (cabin.masks["cabin.0.windows"] & ~cozy).any()
     assert not (cozy & ~cabin.masks["cabin"]).any()
 
@@ -128,8 +128,8 @@ def test_magic_is_in_the_sparks_and_coziness_in_the_windows():
 @few
 @given(scenes(), rngs)
 def test_a_scene_and_its_picture_have_the_same_truth(scene, rng):
-    caption = say(scene, rng)
-    for (a, m), (b, n) in zip(truth(scene, caption), truth(draw(scene), caption), strict=True):
+    caption = write_caption(scene, rng)
+    for (a, m), (b, n) in zip(word_masks(scene, caption), word_masks(draw(scene), caption), strict=True):
         assert a == b and np.array_equal(m, n)
 
 
@@ -153,19 +153,19 @@ def test_a_caption_that_is_not_so_is_refused(scene, rng, data):
             ]
         )
     )
-    caption = say(other, rng, everything=True)
+    caption = write_caption(other, rng, everything=True)
     with pytest.raises(ValueError, match="does not fit the scene"):
-        truth(picture, caption)
+        word_masks(picture, caption)
 
 
 def test_a_caption_that_cannot_be_read_has_no_truth():
     with pytest.raises(GrammarError, match="zeppelin"):
-        truth(Scene((Group("cat"),)), "a zeppelin")
+        word_masks(Scene((Group("cat"),)), "a zeppelin")
 
 
 @pytest.mark.parametrize("prompt", LESSON)
 def test_the_prompts_of_the_lesson_have_a_truth(prompt):
-    for word, mask in truth(parse(prompt).scene, prompt):
+    for word, mask in word_masks(parse(prompt).scene, prompt):
         assert mask.any() == (word not in ("a", "at", "on", "in"))
 
 
@@ -174,6 +174,6 @@ def test_the_prompts_of_the_lesson_have_a_truth(prompt):
 def test_asking_for_the_truth_changes_no_mask(scene, rng):
     picture = draw(scene)
     before = {name: mask.copy() for name, mask in picture.masks.items()}
-    for _, mask in truth(picture, say(scene, rng)):
+    for _, mask in word_masks(picture, write_caption(scene, rng)):
         mask[:] = random.random() < 0.5
     assert all(np.array_equal(before[name], mask) for name, mask in picture.masks.items())
