@@ -36,7 +36,7 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
 
     Goes on where it was stopped. Ctrl-C ends it after the present step and ships what there is.
     """
-    from .measure import ON_CARD, PATIENT, measure
+    from .measure import CARD_MODELS, SLOW, measure
     from .training.recipes import train_and_ship
     from .zoo import annotate
 
@@ -44,12 +44,12 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
     if shipped is None:
         return
     typer.echo(f"{shipped} is in the zoo")
-    for claim in (m for m, model in ON_CARD.items() if model == shipped):
-        if claim in PATIENT:
+    for claim in (m for m, model in CARD_MODELS.items() if model == shipped):
+        if claim in SLOW:
             typer.echo(f"this takes some ten minutes more: python -m explorable measure {claim} --card")
             continue
         table = measure(claim)
-        annotate(shipped, **table.on_card)
+        annotate(shipped, **table.card_facts)
         _print(table)
 
 
@@ -67,23 +67,23 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
             prompts: Annotated[int | None, typer.Option(help="prompts a task (exam, steps, guidance, "
                                                              "straightness)")] = None) -> None:
     """Measure a claim, and print the table. An option that a measure does not have is refused."""
-    from .measure import MEASURES, ON_CARD, measure
+    from .measure import CARD_MODELS, MEASURES, measure
     from .zoo import annotate
 
     if name == "list":
-        for known, (_, _, claim) in MEASURES.items():
+        for known, (_, claim) in MEASURES.items():
             typer.echo(f"{known:{max(map(len, MEASURES))}} {claim}")
         return
     special = [option for option, value in (("quick", quick or None), ("steps", steps), ("guidance", guidance),
                                             ("sampler", sampler), ("prompts", prompts)) if value is not None]
-    if on_card and (name not in ON_CARD or special):
+    if on_card and (name not in CARD_MODELS or special):
         given = f", as it stands: leave out --{', --'.join(special)}" if special else ""
-        raise ValueError(f"--card is for the whole of {', '.join(ON_CARD)}{given}")
+        raise ValueError(f"--card is for the whole of {', '.join(CARD_MODELS)}{given}")
     asked = {"quick": quick or None, "model": model, "steps": steps, "guidance": guidance, "sampler": sampler,
              "prompts": prompts}
     table = measure(name, **{option: value for option, value in asked.items() if value is not None})
     if on_card:
-        annotate(model or ON_CARD[name], **table.on_card)
+        annotate(model or CARD_MODELS[name], **table.card_facts)
     if as_json:
         typer.echo(json.dumps(table.as_dict(), indent=2))
     elif markdown:
@@ -99,8 +99,8 @@ def _print(table) -> None:
     grid = Grid(title=table.title, title_justify="left")
     for column in table.rows[0]:
         grid.add_column(column, justify="left" if isinstance(table.rows[0][column], str) else "right")
-    for row in table.rows:
-        grid.add_row(*("" if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in row.values()))
+    for cells in table.as_text():
+        grid.add_row(*cells)
     console = Console(width=None if Console().is_terminal else 120)
     console.print(grid)
     for note in table.notes:
@@ -129,12 +129,12 @@ def paint(path: Annotated[Path, typer.Argument(help="where to write the PNG")],
     import numpy as np
     from PIL import Image
 
-    from .measure.exam import LESSON
+    from .measure.exam import LESSON_PROMPTS
     from .pipeline import load
 
     pipe = load()
     rows = [np.concatenate([pipe(p, steps=steps, guidance=guidance, seed=s).image for s in range(seeds)], axis=1)
-            for p in ([prompt] if prompt else LESSON)]
+            for p in ([prompt] if prompt else LESSON_PROMPTS)]
     page = Image.fromarray(np.concatenate(rows))
     page.resize((page.width * 3 // 2, page.height * 3 // 2), Image.Resampling.LANCZOS).save(path)
     typer.echo(f"wrote {path}")

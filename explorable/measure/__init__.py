@@ -1,8 +1,9 @@
-"""Every claim as a function that measures it: `python -m explorable measure NAME`.
+"""Every published claim as a function that measures it: `python -m explorable measure NAME`.
 
-A measure returns a `Table`: plain numbers with names, printed for people or (--json) for machines.
+A measure returns a `Table` of named numbers, printed as text, Markdown (`--markdown`) or JSON (`--json`).
 """
 
-from .table import MEASURES, ON_CARD, PATIENT, Table, measure
+from .registry import CARD_MODELS, MEASURES, SLOW, measure
+from .table import Table
 
-__all__ = ["MEASURES", "ON_CARD", "PATIENT", "Table", "measure"]
+__all__ = ["CARD_MODELS", "MEASURES", "SLOW", "Table", "measure"]

@@ -22,7 +22,8 @@ from ..pipeline import Pipeline, load
 from ..training.data import scene
 from ..world import Scene, draw, held_out, parse, word_masks, write_caption
 from ..zoo import card
-from .table import Table, at_least, bootstrap
+from .statistics import bootstrap
+from .table import Table, check_counts
 
 TIMES = (0.3, 0.5, 0.7)
 ROLES = {"noun": "thing", "colour": "colour", "place": "place", "time": "time"}
@@ -134,19 +135,19 @@ def _ridge(words: Sequence[Mapped], strength: float = 10.0) -> np.ndarray:
     return solved.reshape(words[0].maps.shape[:2])
 
 
-PARTS = {"choosing": (False, 0), "seen": (False, 5_000), "held-out": (True, 0)}  # unseen, and the first scene's number
+SPLITS = {"choosing": (False, 0), "seen": (False, 5_000), "held-out": (True, 0)}  # unseen, and the first scene's number
 
 
 def enough(count: int, quick: bool) -> int:
     """How many pictures a part has: a tenth, if it shall be quick."""
-    at_least(2, count=count)
+    check_counts(2, count=count)
     return max(6, count // 10) if quick else count
 
 
 def mapped(pipe: Pipeline, count: int, *parts: str) -> tuple[list[str], dict[str, list[Mapped]]]:
     """The names of the maps, and every word of `count` pictures of each part with its maps."""
     rng = random.Random("attention")
-    return units(pipe), {part: [word for s in tqdm(scenes(count, *PARTS[part]), desc=part, leave=False)
+    return units(pipe), {part: [word for s in tqdm(scenes(count, *SPLITS[part]), desc=part, leave=False)
                                 for word in words_of(pipe, s, rng)] for part in parts}
 
 
@@ -194,7 +195,7 @@ def _cells(rule: Rule, words: list[Mapped], part: str) -> dict[str, Any]:
             f"pointing {part} %": round(100 * float(hits), 1)}
 
 
-def layers(model: str = "unet-flow", count: int = PICTURES, quick: bool = False) -> Table:
+def attention_layers(model: str = "unet-flow", count: int = PICTURES, quick: bool = False) -> Table:
     """Which layers carry it: the IoU of nouns and colours by the mean map of one layer at one noise time.
 
     Raises:

@@ -20,7 +20,8 @@ from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, held_out, write_caption
 from .exam import painter, sheet
-from .table import Table, interval
+from .statistics import percent, percent_cells
+from .table import Table
 
 PULLS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0)
 SAMPLERS = ("ddim", "ddpm")  # a push on the estimate, and a push on the mean of the next latent
@@ -87,16 +88,10 @@ def _row(pipe: Pipeline, wanted: list[Target], seeds: tuple[int, ...], steps: in
         sheet([t.prompt if w else ""], seeds, painter(pipe, steps, w, sampler=sampler, target=t.word, pull=pull))
         for t in wanted])  # (targets, seeds, 128, 128, 3)
     shown = np.array([[shows(v, t.word) for v in examine(row)] for row, t in zip(images, wanted, strict=True)])
-    low, high = interval(shown)
-    row = {"painter": who, "sampler": sampler, "pull": pull, "shown %": _percent(shown),
-           "95%": f"{low:.0f} to {high:.0f}"}
+    row = {"painter": who, "sampler": sampler, "pull": pull} | percent_cells(shown, "shown %", "95%")
     for sort in SORTS:
-        row[f"{sort} %"] = _percent(shown[[t.sort == sort for t in wanted]])
+        row[f"{sort} %"] = percent(shown[[t.sort == sort for t in wanted]])
     return row | {"diversity": float(f"{diversity(features(images)).mean():.3g}")}
-
-
-def _percent(shown: np.ndarray) -> float:
-    return round(100 * float(shown.mean()), 1)
 
 
 def best(rows: list[dict[str, Any]]) -> list[str]:

@@ -14,7 +14,7 @@ def own_guidance(name: str) -> float:
     return meant_guidance(card(name))
 
 
-def chosen(model: str = "all") -> tuple[list[str], list[str]]:
+def select_denoisers(model: str = "all") -> tuple[list[str], list[str]]:
     """The denoisers asked for, and notes on those that are still to come.
 
     model: "all" that are in the zoo, or names with commas between.

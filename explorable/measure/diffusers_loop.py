@@ -19,8 +19,8 @@ from ..diffusion.settings import GUIDANCE, Settings, check
 from ..nn.text import Context
 from ..nn.unet import UNet
 from ..pipeline import LATENT, Pipeline, load
-from .table import Table, at_least
-from .turns import Way, rows, turns
+from .table import Table, check_counts
+from .timing import Way, rows, turns
 
 PROMPT = "a red sports car on a mountain road at sunset"
 REPEATS = 15
@@ -104,7 +104,7 @@ def diffusers_loop(model: str = "unet-flow", steps: int = 20, repeats: int = REP
         ValueError: a model that is no U-Net, or a number of steps or repeats that cannot be.
         ModuleNotFoundError: diffusers is not installed.
     """
-    at_least(1, repeats=repeats)
+    check_counts(1, repeats=repeats)
     settings, repeats = check(Settings(PROMPT, steps=steps, guidance=GUIDANCE)), 3 if quick else repeats
     pipe = load(model, "cpu")
     if not isinstance(pipe.denoiser, UNet):

@@ -20,9 +20,10 @@ from ..analysis.verdict import bears_out, examine
 from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, write_caption
-from .table import Table, at_least, interval
+from .statistics import percent, percent_cells
+from .table import Table, check_counts
 
-LESSON = ("a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
+LESSON_PROMPTS = ("a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
           "a cozy cabin in snowy mountains", "a magical forest at twilight")
 SEEDS = (0, 1, 2, 3)
 PROMPTS = 40  # a task, of each sort
@@ -145,7 +146,7 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float | None = Non
     Raises:
         ValueError: a model, or a number of steps or prompts, or a guidance that cannot be.
     """
-    at_least(1, prompts=prompts)
+    check_counts(1, prompts=prompts)
     seeds, count = ((0,), 8) if quick else (SEEDS, prompts)
     pipe = load(model)
     guidance = pipe.own_guidance if guidance is None else guidance
@@ -159,12 +160,13 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float | None = Non
             passed = grade(asked, seeds, paint, task)
             totals[unseen].append(passed)
             name = "held-out" if unseen else "seen"
-            row |= _cells(name, passed)
+            row |= percent_cells(passed, f"{name} %", f"{name} 95%")
             row |= _controls(f"{name} " if unseen else "", asked, seeds)
         rows.append(row)
     last: dict[str, object] = {"task": "all"}
     for unseen, parts in totals.items():
-        last |= _cells("held-out" if unseen else "seen", np.concatenate(parts))
+        name = "held-out" if unseen else "seen"
+        last |= percent_cells(np.concatenate(parts), f"{name} %", f"{name} 95%")
     for key in rows[0]:
         if key.startswith(("true", "wrong")):
             last[key] = round(float(np.mean([float(str(r[key])) for r in rows])), 1)
@@ -176,11 +178,6 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float | None = Non
                         "wrong: the same drawings, marked against the next prompt of the task"])
 
 
-def _cells(name: str, passed: np.ndarray) -> dict[str, object]:
-    low, high = interval(passed)
-    return {f"{name} %": round(100 * float(passed.mean()), 1), f"{name} 95%": f"{low:.0f} to {high:.0f}"}
-
-
 def _controls(name: str, asked: list[Question], seeds: tuple[int, ...]) -> dict[str, float]:
     """The examiner's own check: right on true drawings, at chance on another question's drawings.
 
@@ -190,14 +187,14 @@ def _controls(name: str, asked: list[Question], seeds: tuple[int, ...]) -> dict[
     others = asked[1:] + asked[:1]
     shifted = [replace(q, prompt=other.prompt) for q, other in zip(asked, others, strict=True)]
     wrong = grade(shifted, seeds, true_drawings)
-    return {f"true {name}%": round(100 * float(right.mean()), 1), f"wrong {name}%": round(100 * float(wrong.mean()), 1)}
+    return {f"true {name}%": percent(right), f"wrong {name}%": percent(wrong)}
 
 
 def lesson(model: str = "unet-flow", steps: int = 20, guidance: float | None = None) -> Table:
     """The lesson's five prompts: how many of four seeds bear out everything the prompt says."""
     pipe = load(model)
     paint = painter(pipe, steps, pipe.own_guidance if guidance is None else guidance)
-    asked = [Question("lesson", p, parse(p).scene, False) for p in LESSON]
+    asked = [Question("lesson", p, parse(p).scene, False) for p in LESSON_PROMPTS]
     passed = grade(asked, SEEDS, paint, "lesson")
     rows: list[dict] = [{"prompt": q.prompt, "right": f"{int(row.sum())} of {len(SEEDS)}"}
                         for q, row in zip(asked, passed, strict=True)]

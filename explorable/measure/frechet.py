@@ -10,9 +10,9 @@ from ..diffusion.settings import Settings, check
 from ..nn.pixels import to_tensor
 from ..pipeline import Pipeline, load
 from ..training.text import captions
-from .denoisers import chosen, own_guidance
+from .denoisers import own_guidance, select_denoisers
 from .exam import BATCH, painted, painter, true_drawings
-from .table import Table, at_least
+from .table import Table, check_counts
 
 COUNT, QUICK = 500, 48
 
@@ -44,9 +44,9 @@ def frechet(model: str = "all", steps: int = 20, count: int = COUNT, quick: bool
     Raises:
         ValueError: a model, or a number of steps or pictures that cannot be.
     """
-    at_least(2, count=count)
+    check_counts(2, count=count)
     check(Settings("", steps=steps))
-    models, notes = chosen(model)
+    models, notes = select_denoisers(model)
     count = QUICK if quick else count
     prompts = captions(list(range(count)), 0, "test", everything=True)
     seeds, others = list(range(count)), list(range(count, 2 * count))

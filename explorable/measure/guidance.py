@@ -8,7 +8,8 @@ from ..analysis.image_statistics import clipped, diversity, saturation
 from ..analysis.verdict import features
 from ..pipeline import load
 from .exam import SEEDS, painter, passes, seen_questions, sheet, true_drawings
-from .table import Table, at_least, interval, lead
+from .statistics import paired_difference, percent_cells
+from .table import Table, check_counts
 
 W = (0.0, 1.0, 2.0, 4.0, 7.0, 12.0, 15.0, 30.0)
 PROMPTS = 4  # a task
@@ -24,7 +25,7 @@ def guidance(model: str = "unet-flow", steps: int = 20, prompts: int = PROMPTS, 
     Raises:
         ValueError: a model, or a number of steps or prompts that cannot be.
     """
-    at_least(1, prompts=prompts)
+    check_counts(1, prompts=prompts)
     seeds, asked = (SEEDS[:2], seen_questions(1)) if quick else (SEEDS, seen_questions(prompts))
     pipe, words = load(model), [q.prompt for q in asked]
     passed: dict[float, np.ndarray] = {}
@@ -41,8 +42,7 @@ def guidance(model: str = "unet-flow", steps: int = 20, prompts: int = PROMPTS, 
 
 
 def _look(images: np.ndarray, right: np.ndarray) -> dict[str, object]:
-    low, high = interval(right)
-    return {"right %": round(100 * float(right.mean()), 1), "95%": f"{low:.0f} to {high:.0f}",
+    return percent_cells(right, "right %", "95%") | {
             "saturation": round(saturation(images), 3), "clipped %": round(100 * clipped(images), 1),
             "diversity": float(f"{diversity(features(images)).mean():.3g}")}
 
@@ -52,6 +52,6 @@ def sweet_spot(passed: dict[float, np.ndarray]) -> str:
     best = max(sorted(passed), key=lambda w: passed[w].mean())
     if not passed[best].any():
         return "no picture passes at any w, so there is no sweet spot"
-    alike = [f"{w:g}" for w in passed if w != best and lead(passed[best], passed[w])[1] <= 0]
+    alike = [f"{w:g}" for w in passed if w != best and paired_difference(passed[best], passed[w])[1] <= 0]
     beside = f"not told apart from it by these prompts: {', '.join(alike)}" if alike else "no other comes near"
     return f"the sweet spot by the exam: w = {best:g} ({100 * passed[best].mean():.0f} %); {beside}"

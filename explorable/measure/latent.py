@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from ..nn.unet import UNet, UNetConfig
-from .table import Table, at_least
+from .table import Table, check_counts
 
 SPACES = {"latent": (4, 16), "pixels": (3, 128)}  # channels, places a side
 TOKENS = 24  # of a prompt
@@ -33,7 +33,7 @@ def latent(repeats: int = REPEATS, quick: bool = False) -> Table:
     Raises:
         ValueError: a number of repeats that cannot be.
     """
-    at_least(1, repeats=repeats)
+    check_counts(1, repeats=repeats)
     repeats = 3 if quick else repeats
     told = {name: in_new_process(channels, side, repeats) for name, (channels, side) in SPACES.items()}
     rows: list[dict] = [

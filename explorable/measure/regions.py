@@ -22,13 +22,14 @@ from ..analysis import attention_maps as mapping
 from ..analysis.token_reading import Reading, Volume, looked_at
 from ..pipeline import Pipeline, load
 from ..world import KINDS, Scene, draw, parse, word_masks, write_caption
-from .attention import PARTS, TIMES, enough, scenes, taught
-from .table import Table, bootstrap
+from .attention import SPLITS, TIMES, enough, scenes, taught
+from .statistics import bootstrap
+from .table import Table
 
 PICTURES = 200  # drawn for each score, seen and held-out apart; a quarter as many for choosing
 EFFECT_PICTURES = 30
 EFFECT_TIME = 0.5
-SORTS = ("thing", "part", "place")
+REGION_KINDS = ("thing", "part", "place")
 WAYS = {"unread": Volume(), "unread and unheard": Volume(unheard=True)}
 
 
@@ -68,7 +69,7 @@ def sort_of(region: str) -> str:
     return "place"
 
 
-def rows_of(pipe: Pipeline, drawn: Scene, rng: random.Random, times: Sequence[float] = TIMES) -> list[Row]:
+def region_rows(pipe: Pipeline, drawn: Scene, rng: random.Random, times: Sequence[float] = TIMES) -> list[Row]:
     """The table of one picture, under a fresh caption: those of its rows that have a true word.
 
     Values are standings head by head (`hooks.maps.by_head`), the mean over the noise times.
@@ -124,8 +125,8 @@ def regions(model: str = "unet-flow", count: int = PICTURES, quick: bool = False
     pipe, rng = load(model), random.Random("regions")
     points = [p for p in pipe.points() if p.name.endswith("cross.weights")]
     layers, heads = [p.name.removesuffix(".cross.weights") for p in points], max(p.shape[0] for p in points)
-    parts = {part: [rows_of(pipe, s, rng) for s in tqdm(scenes(max(2, count // 4) if part == "choosing" else count,
-                                                                *PARTS[part]), desc=part, leave=False)]
+    parts = {part: [region_rows(pipe, s, rng) for s in tqdm(scenes(max(2, count // 4) if part == "choosing" else count,
+                                                                *SPLITS[part]), desc=part, leave=False)]
              for part in ("choosing", "seen", "held-out")}
     chosen = [row for rows in parts["choosing"] for row in rows]
     alone = np.repeat(np.eye(len(layers)), heads, axis=1)
@@ -134,7 +135,7 @@ def regions(model: str = "unet-flow", count: int = PICTURES, quick: bool = False
     found: list[dict[str, Any]] = []
     for name, by in (("all heads alike", np.ones_like(trust)), (f"best layer, {layers[best]}", alone[best]),
                      ("heads weighed", trust)):
-        for sort in ("all", *SORTS):
+        for sort in ("all", *REGION_KINDS):
             line: dict[str, Any] = {"read in": name, "regions": sort}
             for part in ("seen", "held-out"):
                 line |= _cells([[r for r in rows if sort in ("all", r.sort)] for rows in parts[part]], by, part)
@@ -177,7 +178,7 @@ def _cells(pictures: list[list[Row]], trust: np.ndarray, part: str) -> dict[str,
             f"of all words {part} %": round(100 * float(np.mean([r.first(trust, True) for r in rows])), 1)}
 
 
-def beside_ablation(model: str = "unet-flow", count: int = EFFECT_PICTURES, quick: bool = False) -> Table:
+def attention_ablation(model: str = "unet-flow", count: int = EFFECT_PICTURES, quick: bool = False) -> Table:
     """Attention beside ablation: Spearman's rank correlation, over places, of where a word is read and of what
     silencing it changes in the denoised estimate; and over the words of a picture, of how much of each.
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from ..diffusion.settings import Settings, check
 from ..pipeline import load
-from .denoisers import chosen, own_guidance
+from .denoisers import own_guidance, select_denoisers
 from .exam import grade, painter, seen_questions
-from .table import Table, at_least, interval, lead
+from .statistics import paired_difference, percent_cells
+from .table import Table, check_counts
 
 STEPS = (1, 2, 4, 8, 16, 20, 50)
 PROMPTS = 12  # a task
@@ -31,9 +32,9 @@ def steps(model: str = "all", sampler: str = "ddim", prompts: int = PROMPTS, qui
     Raises:
         ValueError: a model, sampler or number of prompts that cannot be.
     """
-    at_least(1, prompts=prompts)
+    check_counts(1, prompts=prompts)
     check(Settings("", sampler=sampler))
-    models, notes = chosen(model)
+    models, notes = select_denoisers(model)
     asked = seen_questions(2 if quick else prompts)
     passed: dict[Cell, np.ndarray] = {}
     for name in models:
@@ -49,9 +50,8 @@ def steps(model: str = "all", sampler: str = "ddim", prompts: int = PROMPTS, qui
 def _rows(passed: dict[Cell, np.ndarray]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for (name, count), right in passed.items():
-        low, high = interval(right)
-        rows.append({"model": name, "guidance": own_guidance(name), "steps": count,
-                     "right %": round(100 * float(right.mean()), 1), "95%": f"{low:.0f} to {high:.0f}"})
+        rows.append({"model": name, "guidance": own_guidance(name), "steps": count}
+                    | percent_cells(right, "right %", "95%"))
     return rows
 
 
@@ -60,7 +60,7 @@ def verdicts(passed: dict[Cell, np.ndarray]) -> list[str]:
     notes = []
     for one, other in CLAIMS:
         if one in passed and other in passed:
-            points, low, high = lead(passed[one], passed[other])
+            points, low, high = paired_difference(passed[one], passed[other])
             notes.append(f"{one[0]} at {one[1]} less {other[0]} at {other[1]}: {points:+.1f} points "
                          f"(95%: {low:+.1f} to {high:+.1f}, paired)")
     return notes

@@ -10,9 +10,10 @@ from tqdm.auto import tqdm
 from ..diffusion.paths import Path
 from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
-from .denoisers import chosen, own_guidance
+from .denoisers import own_guidance, select_denoisers
 from .exam import BATCH, seen_questions
-from .table import Table, at_least, bootstrap
+from .statistics import bootstrap
+from .table import Table, check_counts
 
 PROMPTS = 6  # a task
 
@@ -68,10 +69,10 @@ def straightness(model: str = "all", steps: int = 50, prompts: int = PROMPTS, qu
     Raises:
         ValueError: a model, or a number of steps or prompts that cannot be.
     """
-    at_least(2, steps=steps)  # a single step is straight whatever the path
-    at_least(1, prompts=prompts)
+    check_counts(2, steps=steps)  # a single step is straight whatever the path
+    check_counts(1, prompts=prompts)
     check(Settings("", steps=steps))
-    models, notes = chosen(model)
+    models, notes = select_denoisers(model)
     asked = [q.prompt for q in seen_questions(1 if quick else prompts)]
     rows = []
     for name in models:

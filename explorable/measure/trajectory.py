@@ -19,8 +19,9 @@ from ..diffusion.paths import Path
 from ..diffusion.settings import Settings, check
 from ..pipeline import load
 from ..run import Run
-from .silence import cases
-from .table import Table, at_least, bootstrap
+from .mask_word import cases
+from .statistics import bootstrap
+from .table import Table, check_counts
 
 NEAR = 0.1  # of its first distance: as near as this, an estimate is called settled
 PAIRS = 8
@@ -115,8 +116,8 @@ def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, gui
     Raises:
         ValueError: a model, or a number of pairs or steps that cannot be.
     """
-    at_least(1, pairs=pairs)
-    at_least(2, steps=steps)  # a single step has no middle to branch off in
+    check_counts(1, pairs=pairs)
+    check_counts(2, steps=steps)  # a single step has no middle to branch off in
     pipe = load(model)
     guidance = pipe.own_guidance if guidance is None else guidance
     check(Settings("", steps=steps, guidance=guidance))

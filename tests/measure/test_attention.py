@@ -94,18 +94,18 @@ def card_of(grounded: list[str]) -> dict:
 def test_a_table_says_what_was_taught_and_of_a_model_that_was_not_it_says_nothing(tiny, monkeypatch):
     tiny("attention")
     monkeypatch.setattr(module, "card", lambda name: card_of(["up.0.0", "up.1.0"]))
-    for table in (module.attention(count=2), module.layers(count=2)):
+    for table in (module.attention(count=2), module.attention_layers(count=2)):
         assert "was taught in training" in table.notes[-1] and "(in up.0.0, up.1.0)" in table.notes[-1]
     assert {row["layer"] for row in table.rows if row["taught"] == "yes"} == {"up.0.0", "up.1.0"}
     monkeypatch.setattr(module, "card", lambda name: card_of([]))
-    for table in (module.attention(count=2), module.layers(count=2)):
+    for table in (module.attention(count=2), module.attention_layers(count=2)):
         assert not any("taught" in note for note in table.notes)
     assert {row["taught"] for row in table.rows} == {"no"}
 
 
 def test_every_layer_is_scored_alone(pipe, tiny):
     tiny("attention")
-    rows = module.layers(count=2).rows
+    rows = module.attention_layers(count=2).rows
     own = [p.name.removesuffix(".cross.weights") for p in pipe.points() if p.name.endswith("cross.weights")]
     assert [(row["word"], row["layer"]) for row in rows] == [(w, k) for w in ("noun", "colour") for k in own]
     assert all(row["seen"] in [row[f"t {t}"] for t in module.TIMES] for row in rows), "one of its times is chosen"

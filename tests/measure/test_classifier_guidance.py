@@ -7,7 +7,7 @@ import pytest
 from explorable.analysis.verdict import Seen, Verdict
 from explorable.measure import classifier_guidance as module
 from explorable.measure.classifier_guidance import PAINTERS, SAMPLERS, SORTS, best, shows, targets
-from explorable.measure.table import measure
+from explorable.measure.registry import measure
 from explorable.world import held_out, parse
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from explorable.__main__ import app
 from explorable.measure import MEASURES, Table
-from explorable.measure.table import at_least
+from explorable.measure.table import check_counts
 
 
 def run(*arguments: str):
@@ -40,7 +40,7 @@ def test_an_option_that_a_measure_does_not_have_is_refused_in_words(arguments):
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "3"])
 def test_a_count_is_a_whole_number_and_enough(value):
     with pytest.raises(ValueError, match=r"^prompts is .*: choose a whole number, 1 or more$"):
-        at_least(1, prompts=value)
+        check_counts(1, prompts=value)
 
 
 @pytest.mark.parametrize(("arguments", "says"), [

@@ -16,8 +16,8 @@ from explorable.measure.diffusers_loop import (
     their_loop,
     their_unet,
 )
+from explorable.measure.registry import measure
 from explorable.measure.samplers import Listed
-from explorable.measure.table import measure
 from explorable.nn.unet import UNet
 from explorable.pipeline import LATENT, Pipeline
 

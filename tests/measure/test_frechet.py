@@ -7,7 +7,7 @@ import pytest
 
 from explorable.measure import frechet as module
 from explorable.measure.frechet import distance, frechet, gaussian_distance
-from explorable.measure.table import measure
+from explorable.measure.registry import measure
 
 RNG = np.random.default_rng(0)
 WIDTH = 6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from explorable.measure.guidance import W, guidance, sweet_spot
-from explorable.measure.table import measure
+from explorable.measure.registry import measure
 
 
 def share(right: int) -> np.ndarray:

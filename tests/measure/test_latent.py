@@ -6,7 +6,7 @@ import pytest
 
 from explorable.measure import latent as module
 from explorable.measure.latent import attended, held, latent, stepped
-from explorable.measure.table import measure
+from explorable.measure.registry import measure
 from explorable.nn.unet import UNetConfig
 
 TINY = {"widths": (8, 8, 8), "head_width": 8, "context_width": 8, "time_width": 8}

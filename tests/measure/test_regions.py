@@ -9,7 +9,7 @@ import pytest
 from tiny_pipes import tiny as tiny_pipe
 
 from explorable.measure import regions as module
-from explorable.measure.regions import Row, rows_of, sort_of, trusted
+from explorable.measure.regions import Row, region_rows, sort_of, trusted
 from explorable.world import Group, Scene
 
 
@@ -51,7 +51,7 @@ def test_sorts_of_regions():
 def test_a_picture_has_a_row_for_each_region_that_a_word_speaks_of(network):
     pipe = tiny_pipe(network)
     drawn = Scene((Group("sports car", "red"),), place="mountain road", time="day", seed=3)
-    rows = rows_of(pipe, drawn, random.Random(0), times=(0.5,))
+    rows = region_rows(pipe, drawn, random.Random(0), times=(0.5,))
     names = [r.region for r in rows]
     assert {"sports car", "sports car body", "sports car wheels", "road", "mountains", "sky"} <= set(names)
     assert "hills" not in names, "no word speaks of them"
@@ -77,7 +77,7 @@ def test_words_that_are_read_where_they_are_win_their_rows(monkeypatch):
 
     monkeypatch.setattr(module, "word_masks", watch)
     monkeypatch.setattr(module.mapping, "by_head", perfect)
-    rows = rows_of(tiny_pipe(), drawn, random.Random(0), times=(0.5,))
+    rows = region_rows(tiny_pipe(), drawn, random.Random(0), times=(0.5,))
     large = ("sports car", "sports car body", "road", "mountains", "sky")
     assert all(r.first(np.ones(1)) for r in rows if r.region in large)
 
@@ -85,7 +85,7 @@ def test_words_that_are_read_where_they_are_win_their_rows(monkeypatch):
 def test_the_table_has_every_sort_for_seen_and_held_out(tiny):
     tiny("regions")
     table = module.regions(count=2)
-    assert [r["regions"] for r in table.rows] == ["all", *module.SORTS] * 3
+    assert [r["regions"] for r in table.rows] == ["all", *module.REGION_KINDS] * 3
     assert all(0 <= r["first seen %"] <= 100 for r in table.rows if r["n seen"])
     assert table.rows[0]["n seen"] == sum(r["n seen"] for r in table.rows[1:4])
     assert len({tuple(r) for r in table.rows}) == 1
@@ -94,7 +94,7 @@ def test_the_table_has_every_sort_for_seen_and_held_out(tiny):
 
 def test_attention_is_held_beside_ablation(tiny):
     tiny("regions")
-    table = module.beside_ablation(count=2)
+    table = module.attention_ablation(count=2)
     assert {r["rank correlation"]: r["n"] for r in table.rows}["over the words of a picture"] == 2
     assert all(-1 <= r[way] <= 1 for r in table.rows for way in module.WAYS if r[way] is not None)
 

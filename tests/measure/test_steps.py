@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from explorable.measure.registry import measure
+from explorable.measure.statistics import paired_difference
 from explorable.measure.steps import STEPS, steps, verdicts
-from explorable.measure.table import lead, measure
 
 
 def test_every_denoiser_takes_every_number_of_steps(tiny, monkeypatch):
@@ -21,10 +22,11 @@ def test_every_denoiser_takes_every_number_of_steps(tiny, monkeypatch):
 
 def test_a_lead_is_the_difference_of_the_shares_and_certain_where_every_prompt_agrees():
     yes, no = np.ones((10, 2), bool), np.zeros((10, 2), bool)
-    assert lead(yes, no) == (100, 100, 100) and lead(no, yes) == (-100, -100, -100) and lead(yes, yes) == (0, 0, 0)
+    assert paired_difference(yes, no) == (100, 100, 100) and paired_difference(no, yes) == (-100, -100, -100)
+    assert paired_difference(yes, yes) == (0, 0, 0)
     half = yes.copy()
     half[::2] = False
-    points, low, high = lead(yes, half)
+    points, low, high = paired_difference(yes, half)
     assert low < points < high and points == 50
 
 

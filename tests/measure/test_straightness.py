@@ -11,8 +11,8 @@ import torch
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.samplers import SAMPLERS, start_noise
 from explorable.diffusion.timesteps import uniform_times
+from explorable.measure.registry import measure
 from explorable.measure.straightness import bend, detour, on_straight_path, straightness, walked
-from explorable.measure.table import measure
 
 SHAPE = (3, 4, 4, 4)  # batch, channel, y, x
 

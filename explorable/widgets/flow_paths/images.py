@@ -71,9 +71,9 @@ def painters(pipe: Pipeline | None) -> dict[str, Painter]:
     """Every denoiser in the zoo, whichever there are; or the one pipeline that an explorable was given."""
     if pipe is not None:
         return {pipe.name: Painter(lambda: pipe, pipe.own_guidance if isinstance(pipe, Pipeline) else GUIDANCE)}
-    from ...measure.denoisers import chosen, own_guidance  # brings the training with it: only where it is needed
+    from ...measure.denoisers import own_guidance, select_denoisers  # loads the training code: only when needed
 
-    return {name: Painter(lambda name=name: shipped(name), own_guidance(name)) for name in chosen()[0]}  # type: ignore[misc]
+    return {name: Painter(lambda name=name: shipped(name), own_guidance(name)) for name in select_denoisers()[0]}  # type: ignore[misc]
 
 
 def draw(painting: Mapping[str, Painter], wish: Wish, progress: Progress,

@@ -27,7 +27,7 @@ from explorable.flow2d import (
     walk,
     world_points,
 )
-from explorable.measure.denoisers import chosen, own_guidance
+from explorable.measure.denoisers import own_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.widgets.core import explorable as base
@@ -409,7 +409,7 @@ def test_few_steps_come_first_model_by_model(made: Make, few: tuple[int, ...], m
 
 def test_every_denoiser_of_the_zoo_is_there():
     found = pictures.painters(None)
-    assert list(found) == chosen()[0]
+    assert list(found) == select_denoisers()[0]
     assert {name: painter.guidance for name, painter in found.items()} == {n: own_guidance(n) for n in found}
 
 

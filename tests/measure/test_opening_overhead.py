@@ -12,7 +12,7 @@ from explorable.adapters.published_models import MODELS
 from explorable.adapters.tokens import END, PAD, START
 from explorable.diffusion.settings import Settings
 from explorable.measure import MEASURES
-from explorable.measure.opened import OPENED, RECORDED, UNTOUCHED, opening, practice, ways
+from explorable.measure.opening_overhead import OPENED, RECORDED, UNTOUCHED, opening_overhead, practice, ways
 
 
 def test_all_ways_paint_the_same_picture():
@@ -34,11 +34,11 @@ def test_the_same_seed_makes_the_same_practice_pipeline():
 
 
 def test_the_table_says_what_opening_costs():
-    table = opening(steps=2, repeats=2, quick=True)
+    table = opening_overhead(steps=2, repeats=2, quick=True)
     assert [row["way"] for row in table.rows] == [UNTOUCHED, OPENED, RECORDED]
     assert table.rows[0]["cost %"] is None and all(isinstance(row["cost %"], float) for row in table.rows[1:])
     assert table.notes[0].endswith("the same to the last bit")
-    assert {"opening", "pipelines"} <= set(MEASURES)
+    assert {"opening-overhead", "pipeline-memory"} <= set(MEASURES)
 
 
 @pytest.mark.parametrize("family", ("sd", "flux"))

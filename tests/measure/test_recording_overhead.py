@@ -12,7 +12,7 @@ import pytest
 from tiny_pipes import PROMPT, same, tiny
 
 from explorable.diffusion.settings import Settings
-from explorable.measure import hooking as module
+from explorable.measure import recording_overhead as module
 from explorable.nn.layers import CrossAttention
 
 ASKED = Settings(PROMPT, steps=3, guidance=3)
@@ -43,8 +43,8 @@ def test_every_way_keeps_the_same_to_the_last_bit(way):
 def test_nnsight_keeps_the_same_to_the_last_bit():
     """In a process of its own: importing nnsight gives every Python object a method `save`."""
     program = (f"import sys; sys.path[:0] = [{str(SHARED)!r}, {str(Path(__file__).parent)!r}]\n"
-               "import test_hooking\nfrom explorable.measure.hooking import by_nnsight\n"
-               "test_hooking.check_kept(by_nnsight)\nprint('kept')")
+               "import test_recording_overhead\nfrom explorable.measure.recording_overhead import by_nnsight\n"
+               "test_recording_overhead.check_kept(by_nnsight)\nprint('kept')")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "kept", done.stderr
 
@@ -62,7 +62,7 @@ def test_without_nnsight_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "nnsight", None)
     monkeypatch.setattr(module, "load", lambda name: tiny())
     with pytest.raises(ModuleNotFoundError, match="pip install nnsight"):
-        module.hooking(quick=True, steps=1)
+        module.recording_overhead(quick=True, steps=1)
 
 
 def test_costs_are_compared_turn_by_turn():
@@ -81,7 +81,7 @@ def test_a_cost_that_may_be_none_is_no_measure():
 def test_the_table_names_every_way(monkeypatch):
     monkeypatch.setattr(module, "load", lambda name: tiny())
     monkeypatch.delitem(module.KEEPING, "nnsight")
-    table = module.hooking(steps=1, repeats=1)
+    table = module.recording_overhead(steps=1, repeats=1)
     assert [row["way"] for row in table.rows] == [module.UNHEARD, *module.KEEPING]
     assert [row["cost %"] is None for row in table.rows] == [True, False, False]
 
@@ -96,4 +96,4 @@ def test_looks_are_counted():
 def test_a_model_without_such_modules_is_refused(monkeypatch):
     monkeypatch.setattr(module, "load", lambda name: tiny("dit"))
     with pytest.raises(ValueError, match="joint attention"):
-        module.hooking("dit-flow")
+        module.recording_overhead("dit-flow")

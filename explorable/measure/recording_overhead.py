@@ -20,8 +20,8 @@ from ..diffusion.settings import Settings, check
 from ..nn import hook_points as points
 from ..nn.layers import CrossAttention, Memory, attention_weights, join_heads, split_heads
 from ..pipeline import Pipeline, load
-from .table import Table, at_least
-from .turns import rows, turns
+from .table import Table, check_counts
+from .timing import rows, turns
 
 PROMPT = "a red sports car on a mountain road at sunset"
 PATTERN = "*.cross.weights"
@@ -174,14 +174,14 @@ KEEPING = {RECORDED: by_recording, "hook points, as TransformerLens": by_hook_po
 # ---- the table ------------------------------------------------------------------------------------------------------
 
 
-def hooking(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
+def recording_overhead(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
     """Seconds of a guided run: unheard, recorded, and with the same tensors kept as others do it. quick: three repeats.
 
     Raises:
         ValueError: a model without cross-attention modules, or a number of steps or repeats that cannot be.
         ModuleNotFoundError: nnsight is not installed.
     """
-    at_least(1, repeats=repeats)
+    check_counts(1, repeats=repeats)
     settings, repeats = check(Settings(PROMPT, steps=steps)), 3 if quick else repeats
     pipe = load(model)
     if not _layers(pipe, CrossAttention):

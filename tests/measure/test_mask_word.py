@@ -6,7 +6,7 @@ import numpy as np
 from tiny_pipes import tiny
 
 from explorable.analysis.verdict import Seen, Verdict
-from explorable.measure import silence as module
+from explorable.measure import mask_word as module
 from explorable.world import held_out, parse
 
 
@@ -51,6 +51,6 @@ def test_both_ways_are_told(monkeypatch):
     monkeypatch.setattr(module, "load", lambda name: tiny())
     monkeypatch.setattr(module, "_drawn", lambda pipe, prompt, said, seed, points: dict.fromkeys(
         ("before", "colour gone", "thing kept", "place kept", "all three"), len(points) == 2 or seed % 2 == 0))
-    rows = module.silence(count=10).rows
+    rows = module.mask_word(count=10).rows
     assert [row["the colour word is"] for row in rows] == ["unread", "unread and unheard"]
     assert rows[1]["all three %"] == 100 and rows[0]["all three %"] == 100  # of those that were right before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from explorable.measure.turns import rows, turns
+from explorable.measure.timing import rows, turns
 
 
 def test_sides_take_turns_and_the_first_round_is_not_counted():

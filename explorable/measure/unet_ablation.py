@@ -25,8 +25,9 @@ from ..nn.examiner import Examiner
 from ..pipeline import Pipeline, load
 from ..world import Group, Scene, draw, held_out, write_caption
 from ..world.scene import NATURAL
-from .silence import cases
-from .table import Table, at_least, bootstrap
+from .mask_word import cases
+from .statistics import bootstrap
+from .table import Table, check_counts
 
 PROMPTS, SEEDS = 25, 4
 BATCH = 16  # pictures at a time
@@ -91,7 +92,7 @@ def _percent(values: list[float]) -> float | None:
     return round(100 * float(np.mean(there)), 1) if there else None
 
 
-def xray(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int = SEEDS, quick: bool = False) -> Table:
+def unet_ablation(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int = SEEDS, quick: bool = False) -> Table:
     """What it costs a U-Net to lose a skip, or what comes up beside it: fine detail, and the examiner's verdict.
 
     quick: four prompts, one seed each.
@@ -99,7 +100,7 @@ def xray(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int = SEEDS, q
     Raises:
         ValueError: a model without skips, or numbers that cannot be.
     """
-    at_least(1, prompts=prompts, seeds=seeds)
+    check_counts(1, prompts=prompts, seeds=seeds)
     prompts, seeds = (4, 1) if quick else (prompts, seeds)
     pipe, wanted = load(model), cases(prompts)
     what = parts(unet_stages(pipe.points(taught=False)))
@@ -156,7 +157,7 @@ def faces(model: str = "unet-flow", count: int = FACES, quick: bool = False) -> 
     Raises:
         ValueError: a model without skips, or a number that cannot be.
     """
-    at_least(1, count=count)
+    check_counts(1, count=count)
     pipe, shown = load(model), portraits(QUICK_FACES if quick else count)
     what = parts(unet_stages(pipe.points(taught=False)))
     through = pipe.decode(pipe.encode(np.stack([image for image, _, _ in shown])).numpy())

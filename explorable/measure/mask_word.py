@@ -12,7 +12,8 @@ from ..analysis.verdict import examine
 from ..hooks import Silence, edit
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, Group, Scene, held_out, parse, write_caption
-from .table import Table, at_least, interval
+from .statistics import percent_cells
+from .table import Table, check_counts
 
 CASES = 100
 READ = "*.cross.weights"
@@ -36,7 +37,7 @@ def colour_word(prompt: str) -> str:
     return next(w.text for w in parse(prompt).words if w.role == "colour")
 
 
-def silence(model: str = "unet-flow", count: int = CASES, quick: bool = False) -> Table:
+def mask_word(model: str = "unet-flow", count: int = CASES, quick: bool = False) -> Table:
     """Silence the colour word: does the thing lose its colour, and the rest stay?
 
     In two ways: in every cross-attention alone; and before the text encoder too, which otherwise mixes the word into
@@ -46,7 +47,7 @@ def silence(model: str = "unet-flow", count: int = CASES, quick: bool = False) -
     Raises:
         ValueError: a model or a number of cases that cannot be.
     """
-    at_least(1, count=count)
+    check_counts(1, count=count)
     pipe = load(model)
     rows: list[dict[str, Any]] = []
     asked = cases(max(5, count // 10) if quick else count)
@@ -56,9 +57,7 @@ def silence(model: str = "unet-flow", count: int = CASES, quick: bool = False) -
         fair = [d for d in drawn if d["before"]]
         row: dict[str, Any] = {"the colour word is": way}
         for what in ("colour gone", "thing kept", "place kept", "all three"):
-            passed = np.array([d[what] for d in fair])
-            low, high = interval(passed)
-            row |= {f"{what} %": round(100 * float(passed.mean()), 1), f"{what} 95%": f"{low:.0f} to {high:.0f}"}
+            row |= percent_cells(np.array([d[what] for d in fair]), f"{what} %", f"{what} 95%")
         rows.append(row)
     return Table(f"The colour word silenced in {model}, guidance {pipe.own_guidance:g}", rows,
                  [f"{len(fair)} of {len(drawn)} pictures were right before, and count"])

@@ -13,9 +13,9 @@ import torch
 from ..adapters import Opened, open_pipeline
 from ..adapters.tiny_pipelines import write_practice
 from ..diffusion.settings import Settings, check
-from .hooking import costs
-from .table import Table, at_least
-from .turns import rows, turns
+from .recording_overhead import costs
+from .table import Table, check_counts
+from .timing import rows, turns
 
 PROMPT = "a red car on a mountain road"
 PATTERN = "*.cross.weights"
@@ -57,13 +57,13 @@ def ways(pipeline: Any, pipe: Opened, settings: Settings) -> dict[str, Callable[
     return {UNTOUCHED: untouched, OPENED: opened, RECORDED: lambda seed: opened(seed, record=[PATTERN])}
 
 
-def opening(steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
+def opening_overhead(steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
     """Seconds of a guided picture: untouched, opened, and recorded. quick: a smaller network and three repeats.
 
     Raises:
         ValueError: a number of steps or repeats that cannot be. ModuleNotFoundError: diffusers is not installed.
     """
-    at_least(1, repeats=repeats)
+    check_counts(1, repeats=repeats)
     settings, repeats = check(Settings(PROMPT, steps=steps)), 3 if quick else repeats
     with practice(QUICK_WIDTHS if quick else WIDTHS) as pipeline, open_pipeline(pipeline) as pipe:
         sides = ways(pipeline, pipe, settings)
@@ -85,7 +85,7 @@ def opening(steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Tab
         "what it costs is per step and not per weight: of a larger network it is a smaller share"])
 
 
-def pipelines() -> Table:
+def pipeline_memory() -> Table:
     """The memory that each family needs: weights, and the maps of a prompt of twelve tokens. No weight is loaded.
 
     Raises:

@@ -10,7 +10,7 @@ from explorable.analysis.unet_activations import unet_stages
 from explorable.analysis.verdict import Seen, Verdict
 from explorable.diffusion.settings import Settings
 from explorable.hooks import Scale, edit
-from explorable.measure import xray as module
+from explorable.measure import unet_ablation as module
 from explorable.world import held_out, parse
 
 
@@ -60,15 +60,15 @@ def test_the_costs_are_of_the_pictures(monkeypatch):
 
 
 def test_the_whole_measure(tiny, monkeypatch):
-    tiny("xray")
+    tiny("unet_ablation")
     monkeypatch.setattr(module, "Settings", lambda prompt, guidance: Settings(prompt, steps=1))
-    table = module.xray(prompts=2, seeds=2)
+    table = module.unet_ablation(prompts=2, seeds=2)
     assert [row["at 0"] for row in table.rows] == ["nothing", "skip 16 × 16", "skip 8 × 8", "all skips",
                                                    "backbone 16 × 16", "backbone 8 × 8"]
     assert table.rows[0]["things kept %"] == 100 and "2 prompts" in table.notes[0]
     assert table.as_markdown()
     with pytest.raises(ValueError, match="seeds is 0"):
-        module.xray(seeds=0)
+        module.unet_ablation(seeds=0)
 
 
 def test_a_portrait_has_a_face():
@@ -92,7 +92,7 @@ def test_likeness_tells_detail_from_the_rest():
 
 
 def test_faces_are_looked_at_with_each_part_at_0(tiny):
-    tiny("xray")
+    tiny("unet_ablation")
     table = module.faces(count=1)
     assert [row["at 0"] for row in table.rows][:3] == ["the autoencoder alone", "nothing", "skip 16 × 16"]
     assert len(table.rows) == 7 and "detail, t = 0.4" in table.rows[0] and "1 drawn animals" in table.notes[0]

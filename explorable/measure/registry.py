@@ -1,0 +1,67 @@
+"""The list of all measures, and how one is run by name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+from .table import Table
+
+# name: ("module:function", what it measures)
+MEASURES: dict[str, tuple[str, str]] = {
+    "exam": ("exam:exam", "accuracy in six tasks after GenEval, on seen and on held-out combinations"),
+    "lesson": ("exam:lesson", "accuracy on the lesson's five prompts"),
+    "examiner": ("examiner:examiner", "accuracy of the examiner on drawings that it was not trained on"),
+    "text": ("text:text", "how often the text encoder matches a caption with its drawing"),
+    "vae": ("autoencoder:vae", "reconstruction error of the autoencoder on drawings that it was not trained on"),
+    "world": ("world:world", "speed of drawing, and the number of held-out combinations"),
+    "speed": ("speed:speed", "time, memory and size on this machine"),
+    "steps": ("steps:steps", "accuracy in the exam against the number of sampling steps, for every denoiser"),
+    "guidance": ("guidance:guidance", "accuracy, saturation and diversity against the guidance scale"),
+    "classifier-guidance": ("classifier_guidance:classifier_guidance",
+                            "how often classifier guidance produces its target, and the diversity that it costs"),
+    "straightness": ("straightness:straightness", "how straight the sampling trajectories of each denoiser are"),
+    "frechet": ("frechet:frechet", "Frechet distance between generated images and drawings of the same captions"),
+    "branching": ("trajectory:branching", "at which step an image is decided: branches with other words or new noise"),
+    "samplers": ("samplers:samplers", "agreement of the samplers with the schedulers of diffusers"),
+    "latent": ("latent:latent", "time and memory of a denoising step on latents and on pixels"),
+    "diffusers-loop": ("diffusers_loop:diffusers_loop", "seconds per image, beside the sampling loop of diffusers"),
+    "recording-overhead": ("recording_overhead:recording_overhead",
+                           "time that recording adds to a run, beside hooks as in TransformerLens, and nnsight"),
+    "opening-overhead": ("opening_overhead:opening_overhead",
+                         "time that opening a diffusers pipeline adds, with and without recording"),
+    "pipeline-memory": ("opening_overhead:pipeline_memory",
+                        "memory that each family of diffusers pipelines needs for weights and attention maps"),
+    "attention": ("attention:attention", "IoU of the attention maps of words with their ground-truth masks"),
+    "attention-layers": ("attention:attention_layers", "the same IoU for each layer alone"),
+    "regions": ("regions:regions", "how often a correct word ranks first in the region-by-word table"),
+    "attention-ablation": ("regions:attention_ablation",
+                           "correlation of a word's attention with the effect of masking the word"),
+    "mask-word": ("mask_word:mask_word",
+                  "whether a thing loses its colour, and only that, if its colour word is masked"),
+    "unet-ablation": ("unet_ablation:unet_ablation", "what each skip and backbone stage contributes to an image"),
+    "faces": ("unet_ablation:faces", "whether eyes and whiskers are lost without skip connections"),
+}
+
+CARD_MODELS = {"vae": "vae", "text": "text", "examiner": "examiner", "exam": "unet-flow", "regions": "unet-flow"}
+"""The measures whose tables go onto a model's card, and the model."""
+
+SLOW = ("exam", "regions")
+"""Measures of a model's card that take about ten minutes."""
+
+
+def measure(name: str, **options) -> Table:
+    """Run the measure called `name`.
+
+    Raises:
+        ValueError: no such measure, or no such option of it; the message names those there are.
+    """
+    if name not in MEASURES:
+        raise ValueError(f"no measure is called {name!r}; there are: {', '.join(MEASURES)}")
+    module, _, function = MEASURES[name][0].partition(":")
+    run = getattr(importlib.import_module(f".{module}", __package__), function)
+    known = inspect.signature(run).parameters
+    for option in options:
+        if option not in known:
+            raise ValueError(f"the measure {name} has no option {option!r}; it has: {', '.join(known) or 'none'}")
+    return run(**options)
