@@ -5,8 +5,8 @@
         run = pipe("a red sports car on a mountain road", record=["*.cross.weights"])
 """
 
-from .opened_pipeline import Opened, open_pipeline
+from .opened_pipeline import OpenedPipeline, open_pipeline
 
 open = open_pipeline  # as explorable calls it
 
-__all__ = ["Opened", "open", "open_pipeline"]
+__all__ = ["OpenedPipeline", "open", "open_pipeline"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -20,28 +20,33 @@ from ..nn.hook_points import heard_by
 from ..pipeline.pipeline import patterns
 from ..run import Run, collect
 from .attention import Seen, Surveying, Words
-from .families import check_openable, family_of
+from .families import check_openable, default_of, family_of
 from .image_processing import decoded, encoded
 from .inspection import inspected, looked_again
 from .sampling import Enough, Sampling, Start, Watched
 from .schedulers import Noise
-from .settings import Asked, asked, own_arguments, rearranged, sized, with_tokens
+from .settings import OpenedSettings, asked, own_arguments, rearranged, sized, with_tokens
 from .tokens import PAD, Said, said
 
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 
 
-class Opened:
+class OpenedPipeline:
     """A diffusers pipeline, opened: called with a prompt it gives a Run. Made by `ex.open`.
 
-    pipeline: the untouched pipeline. family, guidance: what it is, and what w means to it, in words.
+    pipeline: the untouched pipeline. family, guidance_meaning: what it is, and what w means to it, in words.
     Nothing is installed in it outside of a call, so several may be open on one network, and it may be used as ever.
     """
 
-    def __init__(self, pipeline: Any, words: bool = True, half: bool = True, **always: Any):
+    has_examiner = has_text_points = has_classifier = takes_exact_steps = supports_preview = False  # PipelineProtocol
+    head_weights: Mapping[str, Sequence[float]] = {}
+    text_width = None
+
+    def __init__(self, pipeline: Any, merge_subwords: bool = True, half_precision: bool = True, **always: Any):
         self._family = family_of(pipeline)
         check_openable(pipeline, self._family)
-        self.pipeline, self.words, self.half, self.always = pipeline, words, half, always
+        self.pipeline, self.merge_subwords, self.half_precision, self.always = (
+            pipeline, merge_subwords, half_precision, always)
         self.closed = False
         self._surveys: dict[Any, tuple[tuple[Point, ...], tuple[int, int], dict[str, str]]] = {}
         own_arguments(pipeline, always)
@@ -49,9 +54,9 @@ class Opened:
         self.lock = _LOCKS.setdefault(self.network, threading.RLock())  # its scheduler serves one call at a time
 
     def __repr__(self) -> str:
-        return f"Opened({self.name!r}, family={self.family!r}, device={str(self.device)!r})"
+        return f"OpenedPipeline({self.name!r}, family={self.family!r}, device={str(self.device)!r})"
 
-    def __enter__(self) -> Opened:
+    def __enter__(self) -> OpenedPipeline:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -73,12 +78,12 @@ class Opened:
         return self._family.name
 
     @property
-    def guidance(self) -> str:
+    def guidance_meaning(self) -> str:
         """What the number w means to this pipeline, in words."""
         return self._family.guidance(self.network)
 
     @property
-    def compares(self) -> bool:
+    def uses_cfg(self) -> bool:
         """Does guidance compare two branches?"""
         return self._family.compares(self.network)
 
@@ -126,7 +131,7 @@ class Opened:
         settings = self._asked(prompt, negative, steps, guidance, seed, sampler, **more)
         return self._sample(settings, record, progress)
 
-    def _asked(self, *args: Any, **more: Any) -> Asked:
+    def _asked(self, *args: Any, **more: Any) -> OpenedSettings:
         return asked(self.pipeline, self._family, *args, **{**self.always, **more})
 
     def branch(self, run: Run, step: int, record: str | Sequence[str] = (),
@@ -138,8 +143,8 @@ class Opened:
 
     # ---- sampling ------------------------------------------------------------------------------------------------
 
-    def _sample(self, settings: Asked, record: str | Sequence[str], progress: Callable[[int, int], None] | None,
-                parent: tuple[Run, int] | None = None) -> Run:
+    def _sample(self, settings: OpenedSettings, record: str | Sequence[str],
+                progress: Callable[[int, int], None] | None, parent: tuple[Run, int] | None = None) -> Run:
         own = Tape(patterns(record)) if record else None
         start = None
         dice = torch.Generator().manual_seed(settings.seed)
@@ -156,11 +161,11 @@ class Opened:
         return collect(self, settings, words.names, walked, np.asarray(picture), seconds,
                        (len(walked), len(self._branches(settings))), own.last if own else None, parent)
 
-    def images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
+    def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """A batch of finished pictures, (batch, high, wide, 3) uint8: one prompt and seed each, in one call."""
         if not prompts or len(prompts) != len(seeds):
             raise SettingError(f"{len(prompts)} prompts and {len(seeds)} seeds: give one seed to each of at least one")
-        s = settings if isinstance(settings, Asked) else self._asked(
+        s = settings if isinstance(settings, OpenedSettings) else self._asked(
             "", *((settings.negative, settings.steps, settings.guidance) if settings else ()))
         dice = [torch.Generator().manual_seed(check(replace(Settings(p), seed=seed)).seed)
                 for p, seed in zip(prompts, seeds, strict=True)]
@@ -181,7 +186,7 @@ class Opened:
         """
         return inspected(self, image, prompt, t, seed, record, more)
 
-    def look_again(self, run: Run, step: int, x: Tensor, **changes: Any) -> None:
+    def evaluate_step(self, run: Run, step: int, x: Tensor, **changes: Any) -> None:
         """Look at a step of a run once more, at other latents (rows, channel, y, x), which may want a gradient; what is
         attached to this pipeline listens. Only the branch that reads the prompt looks. changes: of the run's settings.
 
@@ -196,28 +201,33 @@ class Opened:
         Raises:
             SettingError: it was opened from a file.
         """
-        if not isinstance(run.settings, Asked) or not all(isinstance(step, Watched) for step in run.walked):
+        if not isinstance(run.settings, OpenedSettings) or not all(isinstance(step, Watched) for step in run.walked):
             raise SettingError("this run was opened from a file, which does not hold its scheduler's state: draw it "
                                "anew with the same settings, and go on from that")
         return run.walked  # type: ignore[return-value]
 
-    def _watched(self, words: Words, settings: Asked, **more: Any) -> Sampling:
+    def _watched(self, words: Words, settings: OpenedSettings, **more: Any) -> Sampling:
         return Sampling(self.pipeline, self._family, Noise(self.pipeline.scheduler), words, self._branches(settings),
-                        self.half, **more)
+                        self.half_precision, **more)
 
-    def _call(self, s: Asked, prompt: Any, negative: Any, dice: Any) -> dict[str, Any]:
+    def _call(self, s: OpenedSettings, prompt: Any, negative: Any, dice: Any) -> dict[str, Any]:
         """The arguments of the pipeline's own call."""
         own = {"negative_prompt": negative} if negative is not None else {}
         return {"prompt": prompt, "num_inference_steps": s.steps, "guidance_scale": s.guidance, "generator": dice,
                 **own, **dict(s.more)}
 
     def _branches(self, settings: Settings) -> tuple[str, ...]:
-        compared = settings.guidance > 1 and self.compares
+        compared = settings.guidance > 1 and self.uses_cfg
         return ("uncond", "cond") if compared else ("cond",)
 
-    def _said(self, text: str, settings: Asked) -> Said:
+    def _said(self, text: str, settings: OpenedSettings) -> Said:
         with self.lock:  # a tokenizer keeps how long it may cut and pads from one call to the next
-            return said(self.pipeline, self._family, text, dict(settings.more), self.words)
+            return said(self.pipeline, self._family, text, dict(settings.more), self.merge_subwords)
+
+    @property
+    def default_guidance(self) -> float:
+        """The guidance scale that the pipeline uses where none is given."""
+        return float(default_of(self.pipeline, "guidance_scale"))
 
     @property
     def samplers(self) -> tuple[str, ...]:
@@ -225,14 +235,15 @@ class Opened:
         return (type(self.pipeline.scheduler).__name__,)
 
     @property
-    def sides(self) -> tuple[int, int]:
+    def image_size(self) -> tuple[int, int]:
         """High and wide: the pixels of a picture where nothing is said of its size."""
         return self._surveyed(self._asked("", None, None, None))[1]
 
     # ---- points --------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _ready(self, prompts: list[str], settings: Asked, first: int = 0, own: Tape | None = None) -> Iterator[Words]:
+    def _ready(self, prompts: list[str], settings: OpenedSettings, first: int = 0,
+               own: Tape | None = None) -> Iterator[Words]:
         """Within this the pipeline is ours alone, and what is attached to it, and a tape of the run's own, listen.
 
         Raises:
@@ -246,7 +257,7 @@ class Opened:
         rows = [row for b in branches for row in spoken[b]]
         tokens = max(len(row.names) for row in rows)
         words = Words(tokens, rows[0].pieces, torch.stack([row.matrix(tokens) for row in rows])[:, None].to(
-            self.device) if self.words else None, spoken["cond"][0].names)
+            self.device) if self.merge_subwords else None, spoken["cond"][0].names)
         attachments = (*attached_to(self), *([own] if own else ()))
         with self.lock:
             if not attachments:
@@ -266,16 +277,17 @@ class Opened:
         """The names of a branch that says less than the other: what is left over is padding, which nothing reads."""
         return (*names, *[PAD] * (tokens - len(names)))
 
-    def points(self, steps: int | None = None, prompt: str | None = None, **more: Any) -> PointTable:
+    def points(self, steps: int | None = None, prompt: str | None = None, optional: bool = True,
+               **more: Any) -> PointTable:
         """Every point that a run comes by, with what a recording of `steps` steps would take; a token axis is as long
-        as `prompt` makes it, or (None) as long as it can be."""
+        as `prompt` makes it, or (None) as long as it can be. optional: without effect, as every run comes by all."""
         settings = self._asked(prompt or "", None, steps, None, **more)
         points, _, hidden = self._surveyed(settings)
         if prompt is not None:
             points = with_tokens(points, max(len(self._said(text, settings).names) for text in (prompt, "")))
         return Seen(points, Noise(self.pipeline.scheduler).count(settings.steps), hidden)
 
-    def _surveyed(self, settings: Asked) -> tuple[tuple[Point, ...], tuple[int, int], dict[str, str]]:
+    def _surveyed(self, settings: OpenedSettings) -> tuple[tuple[Point, ...], tuple[int, int], dict[str, str]]:
         """The points, the picture's sides, and the points that cannot be seen; found by one look with somebody
         listening to everything, once for each size of picture and number of branches. No weights are formed for it."""
         branches = self._branches(settings)
@@ -285,7 +297,8 @@ class Opened:
         if key not in self._surveys:
             pieces = self._said("", settings).pieces
             survey, dice = Surveying(), torch.Generator().manual_seed(0)
-            sampling = self._watched(Words(pieces, pieces, torch.eye(pieces) if self.words else None), settings)
+            words = Words(pieces, pieces, torch.eye(pieces) if self.merge_subwords else None)
+            sampling = self._watched(words, settings)
             with self.lock, heard_by(survey), suppress(Enough):
                 sampling(**self._call(replace(settings, negative=None), "", None, dice))
             self._surveys[key] = tuple(survey.found.values()), sampling.picture, survey.unseen
@@ -304,7 +317,8 @@ class Opened:
             return decoded(self.pipeline, latents)
 
 
-def open_pipeline(pipeline: Any, words: bool = True, half: bool = True, **always: Any) -> Opened:
+def open_pipeline(pipeline: Any, merge_subwords: bool = True, half_precision: bool = True,
+                  **always: Any) -> OpenedPipeline:
     """Open a diffusers pipeline: Stable Diffusion 1.x, 2.x and XL, Stable Diffusion 3, Flux, PixArt.
 
         pipe = ex.open(DiffusionPipeline.from_pretrained("…"))
@@ -312,18 +326,18 @@ def open_pipeline(pipeline: Any, words: bool = True, half: bool = True, **always
         ex.TokenAttention(pipe, prompt="a red sports car")
 
     Its own loop, scheduler, tokenizers and attention processors run, and are listened to while a call lasts: nothing is
-    installed in it, and its pictures are its own. pipe.guidance says what w means to it, pipe.points what recordings
-    take; `pipe.close()`, or a `with`, ends it.
+    installed in it, and its pictures are its own. pipe.guidance_meaning says what w means to it, pipe.points what
+    recordings take; `pipe.close()`, or a `with`, ends it.
 
     Args:
         pipeline: of diffusers, loaded, on its device.
-        words: the pieces that a word was cut into are one token of the maps, and all padding is one; False: each
-            piece is a token.
-        half: weights that are only looked at are kept in half precision; False: as they were computed.
+        merge_subwords: the pieces that a word was cut into are one token of the maps, and all padding is one; False:
+            each piece is a token.
+        half_precision: weights that are only looked at are kept in half precision; False: as they were computed.
         always: arguments of the pipeline's own call that shall hold for each: height=512, width=768, …
 
     Raises:
         SettingError: a pipeline of no family known here, or a compiled, offloaded or quantised one, or a scheduler
             whose steps cannot be read; says what to do.
     """
-    return Opened(pipeline, words, half, **always)
+    return OpenedPipeline(pipeline, merge_subwords, half_precision, **always)

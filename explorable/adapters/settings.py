@@ -19,14 +19,14 @@ RESERVED = {*OURS, "prompt", "prompt_2", "prompt_3", "negative_prompt_2", "negat
 
 
 @dataclass(frozen=True)
-class Asked(Settings):
+class OpenedSettings(Settings):
     """Settings of an opened pipeline. sampler: its scheduler's name; more: other arguments of its own call."""
 
     more: tuple[tuple[str, Any], ...] = ()
 
 
 def asked(pipeline: Any, family: Family, prompt: str, negative: str | None = None, steps: int | None = None,
-          guidance: float | None = None, seed: int = 0, sampler: str | None = None, **more: Any) -> Asked:
+          guidance: float | None = None, seed: int = 0, sampler: str | None = None, **more: Any) -> OpenedSettings:
     """What is asked for, checked; None: what the pipeline takes where nothing is said.
 
     Raises:
@@ -44,7 +44,7 @@ def asked(pipeline: Any, family: Family, prompt: str, negative: str | None = Non
     if not family.compares(network) and negative is not None:
         raise SettingError(f"negative is {negative!r}: leave it out; guidance here is {family.guidance(network)}")
     own = tuple(sorted(own_arguments(pipeline, more).items()))
-    return Asked(s.prompt, s.negative, s.steps, s.guidance, s.seed, scheduler, more=own)
+    return OpenedSettings(s.prompt, s.negative, s.steps, s.guidance, s.seed, scheduler, more=own)
 
 
 def own_arguments(pipeline: Any, more: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -58,7 +58,7 @@ def own_arguments(pipeline: Any, more: Mapping[str, Any]) -> Mapping[str, Any]:
     return more
 
 
-def rearranged(pipeline: Any, family: Family, old: Asked, changes: Mapping[str, Any]) -> Asked:
+def rearranged(pipeline: Any, family: Family, old: OpenedSettings, changes: Mapping[str, Any]) -> OpenedSettings:
     """Settings with some changed, as a branch may.
 
     Raises:

@@ -16,7 +16,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz,."
 CUT = ("a", "red", "car", "on", "mountain|s", "road", "gol|den", "re|trie|ver", "at", "sun|set", "night", "in", "the")
 
 
-def write_practice(folder: str | Path, widths: Sequence[int] = (32, 64), side: int = 32, seed: int = 0) -> Path:
+def write_tiny_pipeline(folder: str | Path, widths: Sequence[int] = (32, 64), side: int = 32, seed: int = 0) -> Path:
     """Save a pipeline to a folder, in the form in which the library saves its own; returns the folder.
 
     widths: of the U-Net's levels, from the finest; side: of the latent, half the picture's. The same seed, the same

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from ..hooks import Plan, edit
 from ..hooks.dispatcher import Here, Turn, attached
+from ..pipeline import PipelineProtocol
 from ..run.run import Run
 from .unet_activations import Changes
 
@@ -51,7 +50,7 @@ class _Catch:
         """It always breaks off, having what it wanted."""
 
 
-def sight(pipe: Any, run: Run, step: int, point: str, row: int, column: int,
+def sight(pipe: PipelineProtocol, run: Run, step: int, point: str, row: int, column: int,
           edits: Changes | None = None, probes: int = PROBES) -> np.ndarray:
     """How strongly each place of the latent moves one place of a stage at a step of a run, (y, x) of the latent.
 
@@ -72,21 +71,11 @@ def sight(pipe: Any, run: Run, step: int, point: str, row: int, column: int,
     if not (0 <= row < size["y"] and 0 <= column < size["x"]):
         raise IndexError(f"place ({row}, {column}): {point} has rows 0 to {size['y'] - 1} and columns 0 to "
                          f"{size['x'] - 1}")
-    alone = 1.0 if run.settings.guidance else 0.0  # without guidance there is but the branch that reads nothing
-    prompts, settings = [run.settings.prompt] * probes, replace(run.settings, guidance=alone)
     with torch.inference_mode(False), torch.enable_grad():
         catch = _Catch(point)
         x = torch.from_numpy(np.repeat(run.latents.values[step][None], probes, 0)).double().requires_grad_()
-        if hasattr(pipe, "look_again"):  # somebody else's, whose own loop leads to the network
-            with attached(pipe, catch), edit(pipe, dict(edits or {})), suppress(_Enough):
-                pipe.look_again(run, step, x)
-        else:
-            twin = _twin(pipe)
-            with attached(twin, catch), edit(twin, dict(edits or {})), twin.heard(prompts, settings, first=step):
-                denoise = twin.denoiser_for(prompts, settings)
-                denoise.begin(step)
-                with suppress(_Enough):
-                    denoise(x, float(run.denoised.t[step]))
+        with attached(pipe, catch), edit(pipe, dict(edits or {})), suppress(_Enough):
+            pipe.evaluate_step(run, step, x)
         felt = _channels(catch, size["x"], row, column)
         dice = torch.Generator().manual_seed(0)
         signs = torch.randint(0, 2, felt.shape, generator=dice).to(felt) * 2 - 1
@@ -101,15 +90,6 @@ def _channels(catch: _Catch, wide: int, row: int, column: int) -> Tensor:
     if "place" in catch.axes:
         return catch.value[:, row * wide + column]
     return catch.value[:, :, row, column]
-
-
-def _twin(pipe: Any) -> Any:
-    """The same pipeline with copies of its networks: weights that were loaded without gradients in mind, in inference
-    mode, let none through."""
-    twin = copy.copy(pipe)
-    for name in ("text", "denoiser"):
-        setattr(twin, name, copy.deepcopy(getattr(pipe, name)).requires_grad_(False))
-    return twin
 
 
 def places_seen(felt: np.ndarray, most: float = MOST) -> int:

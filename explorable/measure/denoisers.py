@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ..pipeline.loading import meant_guidance
+from ..pipeline.loading import card_guidance
 from ..training.recipes import RECIPES
 from ..zoo import WeightError, card, names
 
 RECIPES_OF_DENOISERS = tuple(name for name, recipe in RECIPES.items() if recipe.role == "denoiser")
 
 
-def own_guidance(name: str) -> float:
+def default_guidance(name: str) -> float:
     """The guidance that a denoiser is meant for, by its card."""
-    return meant_guidance(card(name))
+    return card_guidance(card(name))
 
 
 def select_denoisers(model: str = "all") -> tuple[list[str], list[str]]:

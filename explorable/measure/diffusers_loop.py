@@ -18,7 +18,7 @@ from ..diffusion.samplers import start_noise
 from ..diffusion.settings import GUIDANCE, Settings, check
 from ..nn.text import Context
 from ..nn.unet import UNet
-from ..pipeline import LATENT, Pipeline, load
+from ..pipeline import LATENT_SHAPE, Pipeline, load
 from .table import Table, check_counts
 from .timing import Way, rows, turns
 
@@ -43,7 +43,7 @@ def their_unet(size: int, context_width: int) -> torch.nn.Module:
 
     def build(width: int) -> Any:
         return UNet2DConditionModel(
-            sample_size=LATENT[1], in_channels=LATENT[0], out_channels=LATENT[0], layers_per_block=1,
+            sample_size=LATENT_SHAPE[1], in_channels=LATENT_SHAPE[0], out_channels=LATENT_SHAPE[0], layers_per_block=1,
             block_out_channels=(width, 2 * width, 2 * width), cross_attention_dim=context_width,
             down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
             up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
@@ -63,7 +63,7 @@ def our_loop(pipe: Pipeline, settings: Settings) -> Way:
 
     @torch.inference_mode()
     def picture(seed: int) -> Tensor:
-        *_, last = pipe.walk(pipe.denoiser_for([settings.prompt], settings), settings, [seed])
+        *_, last = pipe.sample_steps(pipe.guided_denoiser([settings.prompt], settings), settings, [seed])
         return last.next_x
 
     return picture
@@ -79,7 +79,7 @@ def their_loop(pipe: Pipeline, settings: Settings, unet: Callable[..., Any]) -> 
     def picture(seed: int) -> Tensor:
         context = pipe.text.encode(["", settings.prompt])
         scheduler.set_timesteps(settings.steps)
-        latents = start_noise(seed, (1, *LATENT)).float() * scheduler.init_noise_sigma
+        latents = start_noise(seed, (1, *LATENT_SHAPE)).float() * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
             seen = scheduler.scale_model_input(torch.cat([latents] * 2), t)
             uncond, cond = unet(seen, t, context).chunk(2)

@@ -128,7 +128,7 @@ def painter(pipe: Pipeline, steps: int, guidance: float, **more: Any) -> Paint:
         SettingError: at once, not at the first picture.
     """
     settings = check(Settings("", steps=steps, guidance=guidance, **more))
-    return lambda prompts, seeds: pipe.images(prompts, seeds, settings)
+    return lambda prompts, seeds: pipe.sample_images(prompts, seeds, settings)
 
 
 def true_drawings(prompts: list[str], seeds: list[int]) -> np.ndarray:
@@ -149,7 +149,7 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float | None = Non
     check_counts(1, prompts=prompts)
     seeds, count = ((0,), 8) if quick else (SEEDS, prompts)
     pipe = load(model)
-    guidance = pipe.own_guidance if guidance is None else guidance
+    guidance = pipe.default_guidance if guidance is None else guidance
     paint = painter(pipe, steps, guidance)
     rows = []
     totals: dict[bool, list[np.ndarray]] = {False: [], True: []}
@@ -193,7 +193,7 @@ def _controls(name: str, asked: list[Question], seeds: tuple[int, ...]) -> dict[
 def lesson(model: str = "unet-flow", steps: int = 20, guidance: float | None = None) -> Table:
     """The lesson's five prompts: how many of four seeds bear out everything the prompt says."""
     pipe = load(model)
-    paint = painter(pipe, steps, pipe.own_guidance if guidance is None else guidance)
+    paint = painter(pipe, steps, pipe.default_guidance if guidance is None else guidance)
     asked = [Question("lesson", p, parse(p).scene, False) for p in LESSON_PROMPTS]
     passed = grade(asked, SEEDS, paint, "lesson")
     rows: list[dict] = [{"prompt": q.prompt, "right": f"{int(row.sum())} of {len(SEEDS)}"}

@@ -10,7 +10,7 @@ from ..diffusion.settings import Settings, check
 from ..nn.pixels import to_tensor
 from ..pipeline import Pipeline, load
 from ..training.text import captions
-from .denoisers import own_guidance, select_denoisers
+from .denoisers import default_guidance, select_denoisers
 from .exam import BATCH, painted, painter, true_drawings
 from .table import Table, check_counts
 
@@ -54,7 +54,7 @@ def frechet(model: str = "all", steps: int = 20, count: int = COUNT, quick: bool
     again = painted(prompts, others, true_drawings, "drawing")
     shown = {"true drawings again (noise floor)": features(again)}
     for name in models:
-        pipe, w = load(name), own_guidance(name)
+        pipe, w = load(name), default_guidance(name)
         if len(shown) == 1:  # all have the same autoencoder
             shown["these through the autoencoder"] = features(coded(pipe, again))
         shown[f"{name}, guidance {w:g}"] = features(painted(prompts, others, painter(pipe, steps, w), name))

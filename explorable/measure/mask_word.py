@@ -59,7 +59,7 @@ def mask_word(model: str = "unet-flow", count: int = CASES, quick: bool = False)
         for what in ("colour gone", "thing kept", "place kept", "all three"):
             row |= percent_cells(np.array([d[what] for d in fair]), f"{what} %", f"{what} 95%")
         rows.append(row)
-    return Table(f"The colour word silenced in {model}, guidance {pipe.own_guidance:g}", rows,
+    return Table(f"The colour word silenced in {model}, guidance {pipe.default_guidance:g}", rows,
                  [f"{len(fair)} of {len(drawn)} pictures were right before, and count"])
 
 

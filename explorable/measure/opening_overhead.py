@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..adapters import Opened, open_pipeline
-from ..adapters.tiny_pipelines import write_practice
+from ..adapters import OpenedPipeline, open_pipeline
+from ..adapters.tiny_pipelines import write_tiny_pipeline
 from ..diffusion.settings import Settings, check
 from .recording_overhead import costs
 from .table import Table, check_counts
@@ -38,12 +38,12 @@ def practice(widths: tuple[int, ...]) -> Iterator[Any]:
         raise ModuleNotFoundError("this measure opens a diffusers pipeline, and diffusers is not installed: "
                                   "pip install 'explorable[diffusers]'") from error
     with tempfile.TemporaryDirectory() as folder:
-        pipeline = DiffusionPipeline.from_pretrained(write_practice(folder, widths))
+        pipeline = DiffusionPipeline.from_pretrained(write_tiny_pipeline(folder, widths))
         pipeline.set_progress_bar_config(disable=True)
         yield pipeline
 
 
-def ways(pipeline: Any, pipe: Opened, settings: Settings) -> dict[str, Callable[[int], np.ndarray]]:
+def ways(pipeline: Any, pipe: OpenedPipeline, settings: Settings) -> dict[str, Callable[[int], np.ndarray]]:
     """The library's own call, and ours with nothing and with all cross-attention recorded, by the seed."""
 
     def untouched(seed: int) -> np.ndarray:

@@ -58,7 +58,7 @@ def looks(pipe: Pipeline, settings: Settings) -> int:
         def end(self, broke_off: bool) -> None: ...
 
     with torch.inference_mode(), points.heard_by(Counting()):
-        list(pipe.walk(pipe.denoiser_for([settings.prompt], settings), settings, [0]))
+        list(pipe.sample_steps(pipe.guided_denoiser([settings.prompt], settings), settings, [0]))
     return len(seen)
 
 

@@ -147,7 +147,7 @@ def regions(model: str = "unet-flow", count: int = PICTURES, quick: bool = False
         "by chance: the share of true words among those that speak of pixels, the mean over regions",
         f"best layer, and what each head weighs, were fixed on {max(2, count // 4)} other pictures",
         f"the heads that weigh most: {_heaviest(trust, layers, heads)}",
-        *taught(model)], {"trust": _kept(trust, layers, heads, found)})
+        *taught(model)], {"head_weights": _kept(trust, layers, heads, found)})
 
 
 def _kept(trust: np.ndarray, layers: Sequence[str], heads: int, found: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..diffusion.settings import Settings, check
 from ..pipeline import load
-from .denoisers import own_guidance, select_denoisers
+from .denoisers import default_guidance, select_denoisers
 from .exam import grade, painter, seen_questions
 from .statistics import paired_difference, percent_cells
 from .table import Table, check_counts
@@ -40,7 +40,7 @@ def steps(model: str = "all", sampler: str = "ddim", prompts: int = PROMPTS, qui
     for name in models:
         pipe = load(name)
         for count in STEPS:
-            paint = painter(pipe, count, own_guidance(name), sampler=sampler)
+            paint = painter(pipe, count, default_guidance(name), sampler=sampler)
             passed[name, count] = grade(asked, SEEDS, paint, f"{name}, {count} steps")
     notes = [f"{len(asked) * len(SEEDS)} pictures a row, the same prompts and seeds in each; "
              "intervals are 95% bootstrap over prompts", *verdicts(passed), *notes]
@@ -50,7 +50,7 @@ def steps(model: str = "all", sampler: str = "ddim", prompts: int = PROMPTS, qui
 def _rows(passed: dict[Cell, np.ndarray]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for (name, count), right in passed.items():
-        rows.append({"model": name, "guidance": own_guidance(name), "steps": count}
+        rows.append({"model": name, "guidance": default_guidance(name), "steps": count}
                     | percent_cells(right, "right %", "95%"))
     return rows
 

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from ..diffusion.paths import Path
 from ..diffusion.settings import Settings, check
 from ..pipeline import Pipeline, load
-from .denoisers import own_guidance, select_denoisers
+from .denoisers import default_guidance, select_denoisers
 from .exam import BATCH, seen_questions
 from .statistics import bootstrap
 from .table import Table, check_counts
@@ -55,7 +55,7 @@ def walked(pipe: Pipeline, prompts: list[str], steps: int, guidance: float) -> t
     for start in tqdm(range(0, len(prompts), BATCH), desc=pipe.name, leave=False):
         part = prompts[start : start + BATCH]
         seeds = list(range(start, start + len(part)))
-        records = list(pipe.walk(pipe.denoiser_for(part, settings), settings, seeds))
+        records = list(pipe.sample_steps(pipe.guided_denoiser(part, settings), settings, seeds))
         walks.append(torch.stack([*(r.x for r in records), records[-1].next_x]))
     return torch.cat(walks, dim=1), [*(r.t for r in records), records[-1].next_t]
 
@@ -77,7 +77,7 @@ def straightness(model: str = "all", steps: int = 50, prompts: int = PROMPTS, qu
     rows = []
     for name in models:
         pipe = load(name)
-        for w in sorted({1.0, own_guidance(name)}):
+        for w in sorted({1.0, default_guidance(name)}):
             x, times = walked(pipe, asked, steps, w)
             rows.append({"model": name, "path": pipe.path.name, "guidance": w} | _cells("", x, times)
                         | _cells(" rescaled", *on_straight_path(pipe.path, x, times)))

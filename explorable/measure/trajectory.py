@@ -119,7 +119,7 @@ def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, gui
     check_counts(1, pairs=pairs)
     check_counts(2, steps=steps)  # a single step has no middle to branch off in
     pipe = load(model)
-    guidance = pipe.own_guidance if guidance is None else guidance
+    guidance = pipe.default_guidance if guidance is None else guidance
     check(Settings("", steps=steps, guidance=guidance))
     asked = cases(2 * (2 if quick else pairs))
     leaving = sorted({round(share * steps) for share in SHARES})

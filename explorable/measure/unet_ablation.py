@@ -58,7 +58,7 @@ def pictures(pipe: Pipeline, asked: list[tuple[str, int]], what: Parts, settings
     for name, edits in tqdm(what.items(), desc="taking away", leave=False):
         with edit(pipe, dict(edits)) if edits else nullcontext():
             batches = [asked[k : k + BATCH] for k in range(0, len(asked), BATCH)]
-            made[name] = np.concatenate([pipe.images([p for p, _ in some], [s for _, s in some], settings)
+            made[name] = np.concatenate([pipe.sample_images([p for p, _ in some], [s for _, s in some], settings)
                                          for some in batches])
     return made
 
@@ -103,11 +103,11 @@ def unet_ablation(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int =
     check_counts(1, prompts=prompts, seeds=seeds)
     prompts, seeds = (4, 1) if quick else (prompts, seeds)
     pipe, wanted = load(model), cases(prompts)
-    what = parts(unet_stages(pipe.points(taught=False)))
+    what = parts(unet_stages(pipe.points(optional=False)))
     asked = [(prompt, seed) for prompt, _ in wanted for seed in range(seeds)]
-    made = pictures(pipe, asked, what, Settings("", guidance=pipe.own_guidance))
+    made = pictures(pipe, asked, what, Settings("", guidance=pipe.default_guidance))
     rows = costs(made, [scene for _, scene in wanted for _ in range(seeds)], seeds)
-    return Table(f"Parts of {model} at 0 in all steps, guidance {pipe.own_guidance:g}", rows,
+    return Table(f"Parts of {model} at 0 in all steps, guidance {pipe.default_guidance:g}", rows,
                  [f"{prompts} prompts of one coloured thing in a place, {seeds} seeds each",
                   "fine detail: contrast in waves shorter than 8 pixels; kept: as in the untouched picture"])
 
@@ -159,7 +159,7 @@ def faces(model: str = "unet-flow", count: int = FACES, quick: bool = False) -> 
     """
     check_counts(1, count=count)
     pipe, shown = load(model), portraits(QUICK_FACES if quick else count)
-    what = parts(unet_stages(pipe.points(taught=False)))
+    what = parts(unet_stages(pipe.points(optional=False)))
     through = pipe.decode(pipe.encode(np.stack([image for image, _, _ in shown])).numpy())
     found = {"the autoencoder alone": np.array([[likeness(seen, image, face) for _ in TIMES]
                                                 for seen, (image, face, _) in zip(through, shown, strict=True)])}

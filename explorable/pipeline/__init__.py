@@ -2,6 +2,7 @@
 
 from .device import choose_device
 from .loading import load
-from .pipeline import LATENT, Pipeline
+from .pipeline import LATENT_SHAPE, Pipeline
+from .protocol import PipelineProtocol
 
-__all__ = ["LATENT", "Pipeline", "choose_device", "load"]
+__all__ = ["LATENT_SHAPE", "Pipeline", "PipelineProtocol", "choose_device", "load"]

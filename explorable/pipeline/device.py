@@ -25,7 +25,7 @@ def choose_device(device: str | None = None) -> torch.device:
 
 
 @contextmanager
-def as_on_cpu(device: torch.device) -> Iterator[None]:
+def full_float32(device: torch.device) -> Iterator[None]:
     """Within this `with` convolutions keep all of float32 on an NVIDIA GPU too. cuDNN rounds to the ten bits of TF32
     unless it is told not to, and over many guided steps a picture drifts from the CPU's."""
     if device.type != "cuda":

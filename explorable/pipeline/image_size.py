@@ -1,31 +1,24 @@
-"""Drawings of the picture world at the size that a pipeline paints."""
+"""Drawings of the picture world, resized to the images of a pipeline."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..diffusion.settings import SettingError
-from ..hooks.points import SIDES
+from .protocol import PipelineProtocol
 
 
-def sides_of(pipe: Any) -> tuple[int, int]:
-    """High and wide: the pixels of a pipeline's pictures."""
-    return getattr(pipe, "sides", SIDES)
-
-
-def fitted(image: np.ndarray, pipe: Any) -> np.ndarray:
-    """A square picture (side, side, 3) uint8 as large as those of a pipeline.
+def resize_to_fit(image: np.ndarray, pipe: PipelineProtocol) -> np.ndarray:
+    """Resize a square image (side, side, 3) uint8 to the size of a pipeline's images.
 
     Raises:
-        SettingError: they are not square.
+        SettingError: the pipeline's images are not square.
     """
-    high, wide = sides_of(pipe)
-    if high != wide:
-        raise SettingError(f"this pipeline paints pictures of {high} × {wide} pixels, and drawings are square: open it "
-                           "with one height and width, or choose a picture that it has painted")
-    if image.shape[0] == high:
+    height, width = pipe.image_size
+    if height != width:
+        raise SettingError(f"this pipeline generates images of {height} × {width} pixels, but drawings are square: "
+                           "open the pipeline with equal height and width, or use an image that it has generated")
+    if image.shape[0] == height:
         return image
-    return np.asarray(Image.fromarray(image).resize((wide, high), Image.Resampling.LANCZOS))
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))

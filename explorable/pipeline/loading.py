@@ -25,11 +25,11 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
         raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
     pipe = Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
                     about.get("prediction", ""), chosen)
-    pipe.own_guidance = meant_guidance(about)
-    pipe.trust = (about.get("trust") or {}).get("heads", {})
+    pipe.default_guidance = card_guidance(about)
+    pipe.head_weights = (about.get("head_weights") or {}).get("heads", {})
     return pipe
 
 
-def meant_guidance(about: dict) -> float:
+def card_guidance(about: dict) -> float:
     """The guidance that a model is meant to be asked with, by its card."""
     return float(about.get("guidance", GUIDANCE))

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,10 +38,11 @@ from ..nn.vae import VAE
 from ..run import Run, collect
 from ..zoo import names
 from ..zoo.loading import load_classifier
-from .device import as_on_cpu
+from .device import full_float32
 
 DECODED_AT_ONCE = 16  # pictures: a long recording must not need a lot of memory
-LATENT = (4, 16, 16)
+LATENT_SHAPE = (4, 16, 16)
+IMAGE_SIZE = (128, 128)  # pixels, height and width
 GUIDED, TAUGHT, ENCODED = "sampler.difference", "classifier.", "vae.encoder."
 SPECIAL = {GUIDED: "only where guidance is neither 0 nor 1 are two estimates compared",
            TAUGHT: "only with a target is the classifier asked: pipe(prompt, target=…, pull=…)",  # not every run's
@@ -55,12 +57,15 @@ def patterns(record: str | Sequence[str]) -> tuple[str, ...]:
 class Pipeline:
     """Prompt to Run. The networks are public: `text`, `denoiser`, `vae`; so are the `path` and the `prediction`.
 
-    trust: by cross-attention layer, how much each of its heads counts where words are held against regions, as its card
-    has it (`measure regions`); empty where nobody knows.
+    head_weights: by cross-attention layer, the weight of each head where words are compared with regions, from the
+    model's card (`measure regions`); empty where the card has none.
     """
 
-    trust: Mapping[str, Sequence[float]] = {}
-    own_guidance = GUIDANCE  # what its model is meant for, where its card says so
+    head_weights: Mapping[str, Sequence[float]] = {}
+    default_guidance = GUIDANCE  # what its model is meant for, where its card says so
+    has_examiner = has_text_points = takes_exact_steps = supports_preview = True  # see PipelineProtocol
+    samplers: tuple[str, ...] = tuple(SAMPLERS)
+    image_size: tuple[int, int] = IMAGE_SIZE
 
     def __init__(self, name: str, text: TextEncoder, denoiser: UNet | DiT, vae: VAE, path: Path, prediction: str,
                  device: torch.device):
@@ -72,6 +77,16 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({self.name!r}, device={str(self.device)!r})"
+
+    @property
+    def has_classifier(self) -> bool:
+        """Whether the classifier is among the shipped weights, so that `target` can be set."""
+        return "classifier" in names()
+
+    @property
+    def text_width(self) -> int:
+        """Channels of the text encoder's output."""
+        return self.text.config.width
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -87,7 +102,7 @@ class Pipeline:
             prompt: what to draw; "" draws without a wish (unconditional).
             negative: what to compare with, in place of the empty prompt.
             guidance: w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt.
-                None: what the model is meant for, `own_guidance`.
+                None: what the model is meant for, `default_guidance`.
             record: names or patterns of points to keep: run["up.*.skip"]. `points` lists them all.
             progress: called with (steps done, steps in all) after each step; what it raises stops the run.
             more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, pull.
@@ -96,7 +111,7 @@ class Pipeline:
             SettingError, UnknownWordError, PromptTooLongError, UnknownTargetError, UnknownPointError,
             MemoryRefusedError: before anything is computed.
         """
-        w = self.own_guidance if guidance is None else guidance
+        w = self.default_guidance if guidance is None else guidance
         settings = check(Settings(prompt, negative, steps, w, seed, sampler, **more))
         return self._sample(settings, record, progress)
 
@@ -107,7 +122,7 @@ class Pipeline:
         x = run.walked[step].x
         if settings.seed != run.settings.seed:  # the same belief, drowned in other static
             t = run.walked[step].t
-            fresh = start_noise(settings.seed, LATENT)[None]
+            fresh = start_noise(settings.seed, LATENT_SHAPE)[None]
             x = self.path.alpha(t) * run.walked[step].denoised.double() + self.path.sigma(t) * fresh
         return self._sample(settings, record, progress, (run, step, x))
 
@@ -118,14 +133,14 @@ class Pipeline:
         before = [] if start is None else list(start[0].walked[: start[1]])
         own = Tape(patterns(record)) if record else None
         seconds: dict[str, float] = {}
-        with torch.inference_mode(), self.heard([settings.prompt], settings, len(before), own):
+        with torch.inference_mode(), self.dispatch_hooks([settings.prompt], settings, len(before), own):
             started = time.perf_counter()
-            denoise = self.denoiser_for([settings.prompt], settings)
+            denoise = self.guided_denoiser([settings.prompt], settings)
             self._finish()
             seconds["text encoder"] = time.perf_counter() - started
             started = time.perf_counter()
             records = before
-            for step in self.walk(denoise, settings, [settings.seed], start and start[2], before):
+            for step in self.sample_steps(denoise, settings, [settings.seed], start and start[2], before):
                 records.append(step)
                 if progress:
                     with heard_by(None):  # it may draw and decode things of its own
@@ -155,17 +170,37 @@ class Pipeline:
         settings = check(Settings(prompt, steps=1, guidance=1.0, seed=seed))
         self.read(settings)
         tape = Tape(patterns(record))
-        with torch.inference_mode(), self.heard([prompt], settings, own=tape, encodes=True):
+        with torch.inference_mode(), self.dispatch_hooks([prompt], settings, own=tape, encodes=True):
             latent = self.encode(image[None]).double()
-            denoise = self.denoiser_for([prompt], settings)
-            x = self.path.alpha(t) * latent + self.path.sigma(t) * start_noise(settings.seed, LATENT)[None]
+            denoise = self.guided_denoiser([prompt], settings)
+            x = self.path.alpha(t) * latent + self.path.sigma(t) * start_noise(settings.seed, LATENT_SHAPE)[None]
             denoise(x, t)
         return tape.last
 
-    def points(self, steps: int = 20, taught: bool = True) -> PointTable:
-        """Every point there is, with what a recording of `steps` guided steps would take. taught: with those of
+    def evaluate_step(self, run: Run, step: int, x: Tensor, **changes: Any) -> None:
+        """Evaluate the denoiser at a step of a run on other latents, under the attached recorders and edits.
+
+        Gradients flow from the recorded activations to `x`, through copies of the networks: the pipeline's own were
+        loaded in inference mode, which lets none through. Only the branch with the prompt is evaluated.
+
+        Args:
+            x: latents (batch, 4, 16, 16), created outside of inference mode where they require a gradient.
+            changes: settings that differ from the run's.
+        """
+        alone = {"guidance": 1.0 if run.settings.guidance else 0.0}  # at 0 the run has no branch with the prompt
+        settings, prompts = replace(run.settings, **alone | changes), [run.settings.prompt] * len(x)
+        with torch.inference_mode(False), torch.enable_grad(), self.dispatch_hooks(prompts, settings, first=step):
+            copied = copy.copy(self)
+            for name in ("text", "denoiser"):
+                setattr(copied, name, copy.deepcopy(getattr(self, name)).requires_grad_(False))
+            denoise = copied.guided_denoiser(prompts, settings)
+            denoise.begin(step)
+            denoise(x, float(run.denoised.t[run.check_step(step)]))
+
+    def points(self, steps: int = 20, optional: bool = True) -> PointTable:
+        """Every point there is, with what a recording of `steps` guided steps would take. optional: with those of
         the classifier, which only runs with a target come by, and of the encoder, which only `inspect` does."""
-        return self._points(steps, *SPECIAL if taught else (GUIDED,))
+        return self._points(steps, *SPECIAL if optional else (GUIDED,))
 
     def _points(self, steps: int, *special: str) -> PointTable:
         """The points of a run that comes by these parts of SPECIAL, beside what all come by."""
@@ -178,16 +213,16 @@ class Pipeline:
     def _surveyed(self) -> tuple:
         """The points, found by taking one step with somebody listening to everything."""
         survey = Survey()
-        target = self.classifier.words[0] if "classifier" in names() else None
+        target = self.classifier.words[0] if self.has_classifier else None
         settings = Settings(self.vocabulary[0], steps=2, guidance=2.0, target=target, pull=1.0 if target else 0.0)
         with torch.inference_mode(), heard_by(survey):
             self.encode(np.zeros((1, 128, 128, 3), np.uint8))
-            step = next(self.walk(self.denoiser_for([settings.prompt], settings), settings, [0]))
+            step = next(self.sample_steps(self.guided_denoiser([settings.prompt], settings), settings, [0]))
             self._move_out()
             self.decode(step.next_x.numpy())
         return tuple(survey.found.values())
 
-    def heard(self, prompts: list[str], settings: Settings, first: int = 0, own: Tape | None = None,
+    def dispatch_hooks(self, prompts: list[str], settings: Settings, first: int = 0, own: Tape | None = None,
               encodes: bool = False) -> AbstractContextManager[None]:
         """What is attached to this pipeline, and a tape of the run's own, listening; nobody where there is nothing.
 
@@ -226,7 +261,7 @@ class Pipeline:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def walk(self, denoise: Denoiser, settings: Settings, seeds: list[int], start: Tensor | None = None,
+    def sample_steps(self, denoise: Denoiser, settings: Settings, seeds: list[int], start: Tensor | None = None,
              before: Sequence[Step] = ()) -> Iterator[Step]:
         """The steps of a batch of samplings, one for each seed. Latents (batch, 4, 16, 16) float64, on the CPU.
 
@@ -234,8 +269,8 @@ class Pipeline:
         """
         first = len(before)
         times = spaced(settings.spacing, settings.steps, self.path, settings.shift)[first:]
-        x = torch.stack([start_noise(seed, LATENT) for seed in seeds]) if start is None else start
-        draw = dice(seeds, LATENT)
+        x = torch.stack([start_noise(seed, LATENT_SHAPE) for seed in seeds]) if start is None else start
+        draw = dice(seeds, LATENT_SHAPE)
         for _ in before:
             draw()
         more: dict[str, Any] = {"eta": settings.eta} if settings.sampler == "ddim" else {}
@@ -265,15 +300,15 @@ class Pipeline:
         seen = x.to(self.device, torch.float32)
         return self.classifier.gradient(seen, self.path.alpha(t), self.path.sigma(t), target).cpu().double()
 
-    def images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
+    def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """A batch of finished pictures, (batch, 128, 128, 3) uint8, for measurements: one prompt and seed each."""
         if not prompts or len(prompts) != len(seeds):
             raise SettingError(f"{len(prompts)} prompts and {len(seeds)} seeds: give one seed to each of at least one")
         for prompt, seed in zip(prompts, seeds, strict=True):
-            s = check(replace(settings or Settings("", guidance=self.own_guidance), prompt=prompt, seed=seed))
+            s = check(replace(settings or Settings("", guidance=self.default_guidance), prompt=prompt, seed=seed))
             self.read(s)
-        with torch.inference_mode(), self.heard(prompts, s):
-            *_, last = self.walk(self.denoiser_for(prompts, s), s, seeds)
+        with torch.inference_mode(), self.dispatch_hooks(prompts, s):
+            *_, last = self.sample_steps(self.guided_denoiser(prompts, s), s, seeds)
             self._move_out()
             return self.decode(last.next_x.numpy())
 
@@ -283,7 +318,7 @@ class Pipeline:
             return "uncond", "cond"
         return ("uncond",) if settings.guidance == 0 else ("cond",)
 
-    def denoiser_for(self, prompts: list[str], settings: Settings) -> Denoiser:
+    def guided_denoiser(self, prompts: list[str], settings: Settings) -> Denoiser:
         """denoise(x, t) for a batch of prompts (not the one in settings): what is read of them is computed once.
 
         With guidance on, both branches go through the network in one batch, [uncond, cond].
@@ -300,7 +335,7 @@ class Pipeline:
     def estimate(self, x: Tensor, t: float, memory: list[Memory] | Prompt) -> Tensor:
         """The network's estimate of x0, float64 on the CPU: its prediction, converted at the edge."""
         noisy = x.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
-        with as_on_cpu(self.device):
+        with full_float32(self.device):
             prediction = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), memory)
         return to_denoised(self.prediction, self.path, x.double(), prediction.cpu().double(), t)
 

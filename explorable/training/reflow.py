@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ..diffusion.samplers import start_noise
 from ..diffusion.settings import Settings
-from ..pipeline import LATENT, Pipeline, load
+from ..pipeline import LATENT_SHAPE, Pipeline, load
 from ..zoo import fingerprint
 from ..zoo.loading import load_text
 from .data import cache, edition, write_beside
@@ -32,12 +32,12 @@ def pairs(pipe: Pipeline, count: int = PAIRS) -> Tensor:
     """Latents (count, 4, 16, 16), half precision: row i is where noise i goes for caption i. Kept in the cache."""
     path = cache() / f"pairs-{edition()}-{fingerprint(pipe.name)}.pt"
     with FileLock(f"{path}.lock"):  # of several processes one makes them, and the others wait
-        done = torch.load(path, weights_only=True) if path.exists() else torch.zeros(0, *LATENT, dtype=torch.half)
+        done = torch.load(path, weights_only=True) if path.exists() else torch.zeros(0, *LATENT_SHAPE, dtype=torch.half)
         for start in tqdm(range(len(done), count, CHUNK), desc="pairs"):
             rows = list(range(start, start + CHUNK))
             settings = Settings("")
             with torch.inference_mode():
-                *_, last = pipe.walk(pipe.denoiser_for(captions(rows, 0), settings), settings, rows)
+                *_, last = pipe.sample_steps(pipe.guided_denoiser(captions(rows, 0), settings), settings, rows)
             done = torch.cat([done, last.next_x.half()])
             write_beside(path, lambda part, rows=done: torch.save(rows, part))  # type: ignore[misc]
     return done[:count]
@@ -52,7 +52,7 @@ def train(steps: int, of: str = "") -> Training:
         rows = np.random.default_rng([7, step]).integers(len(ends), size=BATCH).tolist()
         tokens = words.text.tokenizer(captions(rows, 0))
         return {"x0": ends[rows].float(), "ids": tokens.ids, "keep": tokens.keep,
-                "noise": torch.stack([start_noise(i, LATENT) for i in rows]).float(),
+                "noise": torch.stack([start_noise(i, LATENT_SHAPE) for i in rows]).float(),
                 "ratio": torch.exp(LEVEL + 1.5 * torch.randn(BATCH)),  # wider: its first step matters as much as any
                 "weight": torch.ones(BATCH, 1, 16, 16)}
 

@@ -143,14 +143,14 @@ def test_a_picture_may_be_where_it_starts(family, kind):
 
 def test_guidance_is_said_for_what_it_is(pipe, family):
     if family == "flux":
-        assert "no comparison is made" in pipe.guidance and not pipe.compares
+        assert "no comparison is made" in pipe.guidance_meaning and not pipe.uses_cfg
         assert pipe(tp.PROMPT, steps=2).branches == 1
         with pytest.raises(ex.SettingError, match="leave it out"):
             pipe(tp.PROMPT, negative="a cat")
         one, other = (pipe(tp.PROMPT, steps=2, guidance=w).image for w in (1, 90))
         assert not np.array_equal(one, other)  # but it is told to the network
         return
-    assert "uncond + w (cond - uncond)" in pipe.guidance
+    assert "uncond + w (cond - uncond)" in pipe.guidance_meaning
     assert pipe(tp.PROMPT, steps=2, guidance=1).branches == 1 and pipe(tp.PROMPT, steps=2).branches == 2
     with pytest.raises(ex.SettingError, match="from 1 to 100"):
         pipe(tp.PROMPT, guidance=0.5)
@@ -171,7 +171,7 @@ def test_the_difference_is_what_guidance_multiplies(pipe, family):
 def test_a_model_without_guidance_says_so():
     pipeline = tp.fresh("flux")
     pipeline.transformer.register_to_config(guidance_embeds=False)  # as in Flux schnell
-    assert ex.open(pipeline).guidance.startswith("none")
+    assert ex.open(pipeline).guidance_meaning.startswith("none")
 
 
 def test_an_existing_picture_is_looked_at_once(pipe, pipeline, family):
@@ -216,7 +216,7 @@ def test_a_step_can_be_looked_at_again(pipe):
     run = pipe(tp.PROMPT, steps=3, record="prediction")
     x = torch.from_numpy(run.latents.values[1][None]).double()
     with ex.record(pipe, "prediction") as tape:
-        pipe.look_again(run, 1, x)
+        pipe.evaluate_step(run, 1, x)
     assert tape["prediction"].step.values.tolist() == [1]
     seen, said = (array.isel(branch=-1).sel(step=1).values for array in (tape["prediction"], run["prediction"]))
     np.testing.assert_allclose(seen, said, atol=1e-4 * np.abs(said).max())

@@ -46,8 +46,8 @@ def test_louder_is_as_much_louder_as_said(pipe):
 
 
 def test_a_gathered_word_is_made_louder_piece_by_piece_in_proportion(pipeline, family):
-    with ex.open(pipeline, half=False, **tp.ALWAYS[family]) as words, ex.open(
-            pipeline, words=False, half=False, **tp.ALWAYS[family]) as pieces:
+    with ex.open(pipeline, half_precision=False, **tp.ALWAYS[family]) as words, ex.open(
+            pipeline, merge_subwords=False, half_precision=False, **tp.ALWAYS[family]) as pieces:
         edit = {"*.cross.weights": ex.Louder("golden", 3.0)}
         with ex.edit(words, edit):
             one = words(tp.PROMPT, steps=2)

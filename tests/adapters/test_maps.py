@@ -68,7 +68,7 @@ def oracle(family: str, **more: object) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("words", [True, False])
 def test_recorded_weights_are_the_oracles(family, pipeline, words):
     truth = oracle(family)
-    with ex.open(pipeline, words=words, half=False, **tp.ALWAYS[family]) as pipe:
+    with ex.open(pipeline, merge_subwords=words, half_precision=False, **tp.ALWAYS[family]) as pipe:
         run = pipe(tp.PROMPT, steps=STEPS, record="*.weights")
     assert set(run.recorded) == set(truth)
     for name, array in run.recorded.items():
@@ -85,7 +85,7 @@ def test_recorded_weights_are_the_oracles(family, pipeline, words):
 def test_a_part_recorded_alone_is_the_part_of_the_whole(family, pipeline):
     """Of a joint attention only the words' part is formed, head by head, where nothing else is asked for."""
     truth = oracle(family)
-    with ex.open(pipeline, half=False, **tp.ALWAYS[family]) as pipe:
+    with ex.open(pipeline, half_precision=False, **tp.ALWAYS[family]) as pipe:
         run = pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights")
         for name, array in run.recorded.items():
             true = gathered(family, truth[name])
@@ -93,7 +93,8 @@ def test_a_part_recorded_alone_is_the_part_of_the_whole(family, pipeline):
 
 
 def test_half_precision_is_the_same_rounded(family, pipeline):
-    with ex.open(pipeline, half=False, **tp.ALWAYS[family]) as fine, ex.open(pipeline, **tp.ALWAYS[family]) as pipe:
+    with ex.open(pipeline, half_precision=False, **tp.ALWAYS[family]) as fine, ex.open(
+            pipeline, **tp.ALWAYS[family]) as pipe:
         exact, run = (p(tp.PROMPT, steps=STEPS, record="*.cross.weights") for p in (fine, pipe))
     for name, array in run.recorded.items():
         assert array.dtype == np.float16
@@ -103,7 +104,7 @@ def test_half_precision_is_the_same_rounded(family, pipeline):
 def test_pictures_that_are_not_square_have_maps_of_their_shape(family, pipeline):
     shape = {"height": 16, "width": 24}
     truth = oracle(family, **shape)
-    with ex.open(pipeline, half=False, **{**tp.ALWAYS[family], **shape}) as pipe:
+    with ex.open(pipeline, half_precision=False, **{**tp.ALWAYS[family], **shape}) as pipe:
         run = pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights")
     assert run.image.shape == (16, 24, 3) and run.latents.shape[-2:] == (8, 12)
     assert np.array_equal(run.image, tp.untouched(pipeline, family, num_inference_steps=STEPS, **shape))
@@ -121,10 +122,10 @@ def test_a_batch_is_the_librarys_own(family, pipeline):
         dice = [torch.Generator().manual_seed(seed) for seed in seeds]
         painted = pipeline(prompts, generator=dice, num_inference_steps=STEPS, **always).images
     truth = expected(family, found)
-    with ex.open(pipeline, words=False, half=False, **always) as pipe:
+    with ex.open(pipeline, merge_subwords=False, half_precision=False, **always) as pipe:
         settings = pipe("", steps=STEPS).settings
         with ex.record(pipe, "*.cross.weights") as tape:
-            pictures = pipe.images(prompts, seeds, settings)
+            pictures = pipe.sample_images(prompts, seeds, settings)
     assert np.array_equal(pictures, np.stack([np.asarray(p) for p in painted]))
     assert not np.array_equal(pictures[0], pictures[1])
     for name in tape.last:
@@ -135,4 +136,4 @@ def test_a_batch_is_the_librarys_own(family, pipeline):
 def test_words_of_a_batch_cannot_be_edited_by_name(pipe):
     with pytest.raises(ex.EditError, match="edit words in one picture at a time"), \
             ex.edit(pipe, {"*.cross.weights": ex.Louder("red")}):
-        pipe.images([tp.PROMPT, tp.OTHER], [0, 1])
+        pipe.sample_images([tp.PROMPT, tp.OTHER], [0, 1])

@@ -22,8 +22,8 @@ def refused(pipeline, *words: str) -> None:
 def test_the_family_is_told_by_the_class(pipe, family):
     assert pipe.family == {"sd": "Stable Diffusion", "sdxl": "Stable Diffusion XL", "sd3": "Stable Diffusion 3",
                            "flux": "Flux", "pixart": "PixArt"}[family]
-    assert pipe.sides == (16, 16) and pipe.samplers == (type(pipe.pipeline.scheduler).__name__,)
-    assert repr(pipe).startswith("Opened(") and pipe.family in repr(pipe)
+    assert pipe.image_size == (16, 16) and pipe.samplers == (type(pipe.pipeline.scheduler).__name__,)
+    assert repr(pipe).startswith("OpenedPipeline(") and pipe.family in repr(pipe)
 
 
 def test_a_subclass_is_of_its_family():

@@ -64,7 +64,7 @@ def test_lora_layers_are_recorded_as_they_are_and_stay():
     attention.to_q, attention.to_v = seeded(lambda: (LowRank(attention.to_q), LowRank(attention.to_v)))
     with noted(pipeline.unet) as found:
         tuned = tp.untouched(pipeline, "sd", num_inference_steps=2)
-    with ex.open(pipeline, words=False, half=False) as pipe:
+    with ex.open(pipeline, merge_subwords=False, half_precision=False) as pipe:
         run = pipe(tp.PROMPT, steps=2, record="*.weights")
     assert np.array_equal(run.image, tuned) and not np.array_equal(tuned, plain)
     true = true_cross(pipeline, found)
@@ -95,7 +95,7 @@ def test_an_ip_adapter_keeps_its_second_attention():
     with noted(pipeline.unet) as found:
         adapted = tp.untouched(pipeline, "sd", num_inference_steps=2)
     assert not np.array_equal(adapted, plain)
-    with ex.open(pipeline, words=False, half=False) as pipe:
+    with ex.open(pipeline, merge_subwords=False, half_precision=False) as pipe:
         run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
         assert np.array_equal(run.image, adapted)
         true = true_cross(pipeline, found)
@@ -116,7 +116,7 @@ def test_a_processor_of_the_users_own_is_listened_to(family):
     pipeline.unet.set_attn_processor(own)
     with noted(pipeline.unet) as found:
         picture = tp.untouched(pipeline, family, num_inference_steps=2)
-    with ex.open(pipeline, words=False, half=False) as pipe:
+    with ex.open(pipeline, merge_subwords=False, half_precision=False) as pipe:
         run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
     assert np.array_equal(run.image, picture)
     true = torch.stack(found[1::len(found) // run.steps]).numpy()  # with its bias and its scale

@@ -29,7 +29,7 @@ def test_pieces_are_gathered_to_words(pipe, family):
 
 
 def test_pieces_can_be_seen_by_themselves(pipeline, family):
-    with ex.open(pipeline, words=False, **tp.ALWAYS[family]) as pipe:
+    with ex.open(pipeline, merge_subwords=False, **tp.ALWAYS[family]) as pipe:
         clip = (START, "a", "gol", "·den", "dog", "on", "a", "road", ",", "at", "ni", "·ght", END)
         t5 = clip[1:]
         padded = {"clip": clip + (PAD,) * (tp.ROOM - len(clip)), "t5": t5 + (PAD,) * (tp.ROOM - len(t5))}
@@ -38,8 +38,8 @@ def test_pieces_can_be_seen_by_themselves(pipeline, family):
 
 
 def test_gathering_sums_what_the_pieces_got(pipeline, family):
-    with ex.open(pipeline, half=False, **tp.ALWAYS[family]) as words, ex.open(
-            pipeline, words=False, half=False, **tp.ALWAYS[family]) as pieces:
+    with ex.open(pipeline, half_precision=False, **tp.ALWAYS[family]) as words, ex.open(
+            pipeline, merge_subwords=False, half_precision=False, **tp.ALWAYS[family]) as pieces:
         one, other = (p(tp.PROMPT, steps=2, record="*.cross.weights") for p in (words, pieces))
     for name, array in one.recorded.items():
         apart = other[name].isel(branch=-1)
@@ -53,7 +53,7 @@ def test_both_of_sdxls_tokenizers_are_read():
     assert tokens_of(ex.open(pipeline))[-2:] == (END, PAD)  # the second pads with a word's token, and still says pad
     other = pipeline.tokenizer_2
     convert, other.decode = other.decode, lambda ids: convert(ids).replace("dog", "hound")
-    assert "dog|hound" in tokens_of(ex.open(pipeline, words=False))
+    assert "dog|hound" in tokens_of(ex.open(pipeline, merge_subwords=False))
 
 
 def test_a_prompt_that_only_one_reader_has_room_for_is_read_as_far_as_each_can():

@@ -26,7 +26,7 @@ def pipe():
 
 @pytest.fixture(scope="module")
 def stages(pipe):
-    return unet_stages(pipe.points(taught=False))
+    return unet_stages(pipe.points(optional=False))
 
 
 def test_the_stages_are_the_networks_own(pipe, stages):
@@ -44,7 +44,7 @@ def test_the_stages_are_the_networks_own(pipe, stages):
 
 def test_a_network_without_skips_is_refused():
     with pytest.raises(ValueError, match="take a U-Net"):
-        unet_stages(tiny("dit").points(taught=False))
+        unet_stages(tiny("dit").points(optional=False))
 
 
 def known(rng: np.random.Generator) -> np.ndarray:

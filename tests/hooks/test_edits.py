@@ -41,7 +41,7 @@ def test_every_point_of_the_denoiser_moves_the_picture(pipe):
 
     plain = drawn(pipe)
     deaf = ("blocks.1.words.out", "blocks.1.words.attend.added", "blocks.1.words.think.added")  # nobody reads them more
-    for point in (p for p in pipe.points(taught=False) if p.name not in deaf):
+    for point in (p for p in pipe.points(optional=False) if p.name not in deaf):
         edited = drawn(pipe, {point.name: ripple})
         where = "image" if point.name.startswith("vae.") else "latents"
         assert not np.array_equal(getattr(plain, where), getattr(edited, where)), point.name
@@ -107,7 +107,7 @@ def test_patching_in_all_that_another_run_believed_makes_its_picture(pipe):
 
 
 def test_a_block_without_what_it_adds_is_not_there(pipe):
-    names = [p.name.removesuffix("added") for p in pipe.points(taught=False) if p.name.endswith(".added")]
+    names = [p.name.removesuffix("added") for p in pipe.points(optional=False) if p.name.endswith(".added")]
     assert len(names) > 8
     run = drawn(pipe, {"*.added": ex.Ablate()}, record=["*.out"])
     if pipe.name == "tiny-dit":
@@ -267,7 +267,7 @@ def test_a_branch_is_not_asked_for_where_there_is_but_one(unet):
 
 def test_words_are_not_edited_in_prompts_that_differ(unet):
     with pytest.raises(ex.EditError, match="one picture at a time"), ex.edit(unet, {WORDS: ex.Silence("red")}):
-        unet.images([PROMPT, PROMPT + " at night"], [1, 2])
+        unet.sample_images([PROMPT, PROMPT + " at night"], [1, 2])
 
 
 class Oops(Exception):

@@ -30,7 +30,7 @@ def test_a_recorded_picture_is_the_unrecorded_one_to_the_last_bit(pipe, sampler,
 
 def test_so_it_is_with_each_point_by_itself(pipe):
     plain = pipe(PROMPT, steps=2, guidance=3)
-    for point in pipe.points(taught=False):
+    for point in pipe.points(optional=False):
         run = pipe(PROMPT, steps=2, guidance=3, record=[point.name])
         assert same(plain, run), point.name
         assert list(run.recorded) == [point.name]
@@ -41,7 +41,7 @@ def test_so_it_is_with_each_point_by_itself(pipe):
 
 def test_the_table_tells_what_a_recording_will_be(pipe):
     run = pipe(PROMPT, steps=4, guidance=3, record=["*"])
-    table = pipe.points(4, taught=False)
+    table = pipe.points(4, optional=False)
     assert [p.name for p in table] == list(run.recorded)
     for point in table:
         array = run[point.name]
@@ -363,7 +363,7 @@ def test_threads_do_not_see_each_other(unet):
 
 def test_a_batch_is_recorded_picture_by_picture(unet):
     with ex.record(unet, "sampler.denoised", "up.0.skip") as tape:
-        unet.images([PROMPT, PROMPT], [1, 2], ex.Settings("", steps=3, guidance=3))
+        unet.sample_images([PROMPT, PROMPT], [1, 2], ex.Settings("", steps=3, guidance=3))
     assert tape["up.0.skip"].dims == ("step", "branch", "picture", "channel", "y", "x")
     one = unet(PROMPT, steps=3, guidance=3, seed=2, record=["up.0.skip"])
     assert np.allclose(tape["up.0.skip"].isel(picture=1), one["up.0.skip"], atol=1e-4)
@@ -372,7 +372,7 @@ def test_a_batch_is_recorded_picture_by_picture(unet):
 
 def test_a_batch_of_different_prompts_has_no_words_for_its_tokens(unet):
     with ex.record(unet, "up.0.0.cross.weights", "text.context") as tape:
-        unet.images([PROMPT, OTHER], [1, 2], ex.Settings("", steps=2, guidance=3))
+        unet.sample_images([PROMPT, OTHER], [1, 2], ex.Settings("", steps=2, guidance=3))
     weights = tape["up.0.0.cross.weights"]
     assert weights.token.values.tolist() == list(range(24)) and weights.sizes["picture"] == 2
     other = unet(OTHER, steps=2, guidance=3, seed=2, record="up.0.0.cross.weights")["up.0.0.cross.weights"]
@@ -382,7 +382,7 @@ def test_a_batch_of_different_prompts_has_no_words_for_its_tokens(unet):
 @pytest.mark.parametrize("count", [16, 20])
 def test_pictures_decoded_some_at_a_time_are_all_kept(unet, count):
     with ex.record(unet, "vae.decoder.0") as tape:
-        unet.images([PROMPT] * count, list(range(count)), ex.Settings("", steps=1))
+        unet.sample_images([PROMPT] * count, list(range(count)), ex.Settings("", steps=1))
     assert tape["vae.decoder.0"].sizes["picture"] == count
 
 

@@ -19,7 +19,7 @@ from explorable.measure.diffusers_loop import (
 from explorable.measure.registry import measure
 from explorable.measure.samplers import Listed
 from explorable.nn.unet import UNet
-from explorable.pipeline import LATENT, Pipeline
+from explorable.pipeline import LATENT_SHAPE, Pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # theirs
 
@@ -39,8 +39,8 @@ def test_their_loop_walks_where_ours_does(pipe):
     settings = Settings(PROMPT, steps=5, guidance=3.0, sampler="ddim")
 
     end = their_loop(pipe, settings, forgetful(pipe.denoiser))(4)
-    *_, last = ours.walk(ours.denoiser_for([PROMPT], settings), settings, [4])
-    assert end.shape == (1, *LATENT)
+    *_, last = ours.sample_steps(ours.guided_denoiser([PROMPT], settings), settings, [4])
+    assert end.shape == (1, *LATENT_SHAPE)
     torch.testing.assert_close(end.double(), last.next_x, rtol=1e-3, atol=1e-3)
 
 

@@ -19,7 +19,7 @@ def verdict(place: str, **colours: str) -> Verdict:
 
 
 def test_every_skip_and_backbone_is_taken_away(pipe):
-    what = module.parts(unet_stages(pipe.points(taught=False)))
+    what = module.parts(unet_stages(pipe.points(optional=False)))
     assert list(what) == ["nothing", "skip 16 × 16", "skip 8 × 8", "all skips", "backbone 16 × 16", "backbone 8 × 8"]
     assert what["all skips"] == {"up.0.skip": Scale(0.0), "up.1.skip": Scale(0.0)}
     assert what["backbone 8 × 8"] == {"up.1.backbone": Scale(0.0)}
@@ -30,7 +30,7 @@ def test_the_pictures_are_those_without_the_part(pipe):
     what = {"nothing": {}, "skip": {"up.0.skip": Scale(0.0)}}
     made = module.pictures(pipe, asked, what, settings)
     with edit(pipe, what["skip"]):
-        without = pipe.images(["a red car", "a black cat"], [0, 3], settings)
+        without = pipe.sample_images(["a red car", "a black cat"], [0, 3], settings)
     assert np.array_equal(made["skip"], without) and not np.array_equal(made["skip"], made["nothing"])
 
 

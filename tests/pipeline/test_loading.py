@@ -14,7 +14,7 @@ from explorable import zoo
 from explorable.diffusion.settings import GUIDANCE, SettingError
 from explorable.pipeline import choose_device
 from explorable.pipeline import loading as module
-from explorable.pipeline.device import as_on_cpu
+from explorable.pipeline.device import full_float32
 from explorable.world import VOCABULARY
 from explorable.zoo import WeightError
 from explorable.zoo import loading as networks_module
@@ -41,7 +41,7 @@ def test_a_pipeline_from_files_draws_the_same(shelf, run):
 
 
 def test_a_card_says_with_what_guidance_a_model_is_meant_to_be_asked(shelf):
-    assert ex.load(device="cpu").own_guidance == GUIDANCE
+    assert ex.load(device="cpu").default_guidance == GUIDANCE
     zoo.annotate("unet-flow", shelf, guidance=1)
     assert ex.load(device="cpu")(PROMPT, steps=1).settings.guidance == 1
 
@@ -120,11 +120,11 @@ def test_half_precision_costs_next_to_nothing(shelf, networks):
 
 def test_only_within_a_computation_are_convolutions_held_to_all_of_float32():
     before = torch.backends.cudnn.allow_tf32
-    with as_on_cpu(torch.device("cuda")):
+    with full_float32(torch.device("cuda")):
         assert not torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.allow_tf32 == before
-    with pytest.raises(KeyboardInterrupt), as_on_cpu(torch.device("cuda")):
+    with pytest.raises(KeyboardInterrupt), full_float32(torch.device("cuda")):
         raise KeyboardInterrupt
     assert torch.backends.cudnn.allow_tf32 == before
-    with as_on_cpu(torch.device("cpu")):
+    with full_float32(torch.device("cpu")):
         assert torch.backends.cudnn.allow_tf32 == before

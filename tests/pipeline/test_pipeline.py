@@ -87,7 +87,7 @@ def test_guidance_is_uncond_plus_w_times_the_difference(pipe, w, t, seed):
     """One pass for both branches, against the branches by themselves."""
     x = start_noise(seed, (1, 4, 16, 16))
     with torch.inference_mode():
-        uncond, cond, guided = (pipe.denoiser_for([PROMPT], Settings("", guidance=g))(x, t) for g in (0, 1, w))
+        uncond, cond, guided = (pipe.guided_denoiser([PROMPT], Settings("", guidance=g))(x, t) for g in (0, 1, w))
     torch.testing.assert_close(guided, uncond + w * (cond - uncond), rtol=1e-4, atol=1e-4)
 
 
@@ -112,7 +112,8 @@ def test_both_branches_go_through_in_one_batch(pipe, monkeypatch):
 
 def test_the_walk_is_in_float64_on_the_cpu(pipe):
     with torch.inference_mode():
-        records = pipe.walk(pipe.denoiser_for([PROMPT], Settings("", guidance=3)), Settings(PROMPT, steps=3), [1])
+        denoise = pipe.guided_denoiser([PROMPT], Settings("", guidance=3))
+        records = pipe.sample_steps(denoise, Settings(PROMPT, steps=3), [1])
         for record in records:
             for latent in (record.x, record.denoised, record.next_x):
                 assert latent.dtype == torch.float64 and latent.device.type == "cpu"
@@ -141,7 +142,7 @@ def test_a_batch_is_its_pictures_one_by_one(pipe, seeds, guidance, sampler, nega
     """To one level in 255: a batch sums in another order."""
     prompts = [(PROMPT, OTHER, "", "a cat")[k % 4] for k in range(len(seeds))]
     wanted = Settings("", negative, steps=3, guidance=guidance, sampler=sampler)
-    pictures = pipe.images(prompts, seeds, wanted)
+    pictures = pipe.sample_images(prompts, seeds, wanted)
     assert pictures.shape == (len(seeds), 128, 128, 3) and pictures.dtype == np.uint8
     for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
         alone = pipe(prompt, negative, 3, guidance, seed, sampler).image
@@ -153,7 +154,7 @@ def test_a_batch_is_its_pictures_one_by_one(pipe, seeds, guidance, sampler, nega
 )
 def test_a_batch_that_does_not_fit_is_refused(pipe, prompts, seeds):
     with pytest.raises(SettingError):
-        pipe.images(prompts, seeds)
+        pipe.sample_images(prompts, seeds)
 
 
 # ---------------------------------------------------------------------------- Run
@@ -225,7 +226,7 @@ def test_decoding_fills_the_range_of_a_byte(pipe, monkeypatch):
 
 def test_a_model_is_asked_with_the_guidance_it_is_meant_for(pipe, monkeypatch):
     assert pipe(PROMPT, steps=2).settings.guidance == GUIDANCE
-    monkeypatch.setattr(pipe, "own_guidance", 1.0)
+    monkeypatch.setattr(pipe, "default_guidance", 1.0)
     assert pipe(PROMPT, steps=2).settings.guidance == 1.0
     assert pipe(PROMPT, steps=2, guidance=3).settings.guidance == 3.0
     run = pipe(PROMPT, steps=2)
@@ -406,8 +407,8 @@ def test_outside_of_its_interval_guidance_is_off(pipe):
     """w counts from t = 0.5 to t = 1 only: the other steps are those of w = 1."""
     with torch.inference_mode():
         x = torch.randn(1, 4, 16, 16, dtype=torch.float64)
-        half = pipe.denoiser_for([PROMPT], Settings("", guidance=5, interval=(0.5, 1.0)))
-        full, plain = (pipe.denoiser_for([PROMPT], Settings("", guidance=g)) for g in (5, 1))
+        half = pipe.guided_denoiser([PROMPT], Settings("", guidance=5, interval=(0.5, 1.0)))
+        full, plain = (pipe.guided_denoiser([PROMPT], Settings("", guidance=g)) for g in (5, 1))
         for t in (1.0, 0.5):
             assert torch.equal(half(x, t), full(x, t))
         torch.testing.assert_close(half(x, 0.4), plain(x, 0.4), rtol=1e-5, atol=1e-5)
@@ -419,7 +420,7 @@ def test_rescaled_guidance_has_the_contrast_of_none(pipe):
         x = torch.randn(2, 4, 16, 16, dtype=torch.float64)
         spread = {}
         for w, share in ((1, 0), (9, 0), (9, 0.5), (9, 1)):
-            estimate = pipe.denoiser_for([PROMPT, OTHER], Settings("", guidance=w, rescale=share))(x, 0.9)
+            estimate = pipe.guided_denoiser([PROMPT, OTHER], Settings("", guidance=w, rescale=share))(x, 0.9)
             spread[w, share] = estimate.std((1, 2, 3))
         torch.testing.assert_close(spread[9, 1], spread[1, 0], rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(spread[9, 0.5], (spread[9, 0] + spread[9, 1]) / 2)

@@ -44,7 +44,7 @@ def test_a_row_is_where_its_noise_goes_for_its_caption(pipe):
 
 
 def test_pairs_once_made_are_kept_and_a_kill_loses_a_chunk_at_most(pipe, monkeypatch):
-    first, walk = reflow.pairs(pipe, 2), pipe.walk
+    first, walk = reflow.pairs(pipe, 2), pipe.sample_steps
     asked: list[list[int]] = []
 
     def killed(denoise, settings: Settings, seeds):
@@ -53,7 +53,7 @@ def test_pairs_once_made_are_kept_and_a_kill_loses_a_chunk_at_most(pipe, monkeyp
             raise KeyboardInterrupt
         return walk(denoise, settings, seeds)
 
-    monkeypatch.setattr(pipe, "walk", killed)
+    monkeypatch.setattr(pipe, "sample_steps", killed)
     with pytest.raises(KeyboardInterrupt):
         reflow.pairs(pipe, 6)
     rows = reflow.pairs(pipe, 6)

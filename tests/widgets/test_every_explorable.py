@@ -55,7 +55,7 @@ def made(name: str, pipe: CountingPipeline) -> Iterator[Explorable]:
 
 
 def test_it_begins_with_the_guidance_its_model_is_meant_for_unless_it_is_told_another(name, pipe):
-    pipe.own_guidance, settings = 1.0, EXPLORABLES[name][0]
+    pipe.default_guidance, settings = 1.0, EXPLORABLES[name][0]
     own, told = getattr(ex, name)(pipe, **settings), getattr(ex, name)(pipe, **settings, guidance=2.0)
     try:
         assert own.guidance in (1.0, None) and told.guidance == 2.0  # None: of each model its own

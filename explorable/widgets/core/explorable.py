@@ -81,7 +81,7 @@ class Explorable(ipw.VBox):
         if "sampler" in self.asks and self.traits()["sampler"].default() not in self.samplers:
             values = {"sampler": self.samplers[0], **values}
         if isinstance(pipe, Pipeline) and "guidance" in self.asks and self.traits()["guidance"].default() is not None:
-            values = {"guidance": pipe.own_guidance, **values}
+            values = {"guidance": pipe.default_guidance, **values}
         super().__init__(**values)
         self._status = ipw.HTML(layout=ipw.Layout(margin="0"))
         self._bar = ipw.FloatProgress(min=0, max=1, layout=ipw.Layout(width="100%", height="4px", margin="0"))

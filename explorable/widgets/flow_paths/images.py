@@ -70,10 +70,10 @@ class Wall:
 def painters(pipe: Pipeline | None) -> dict[str, Painter]:
     """Every denoiser in the zoo, whichever there are; or the one pipeline that an explorable was given."""
     if pipe is not None:
-        return {pipe.name: Painter(lambda: pipe, pipe.own_guidance if isinstance(pipe, Pipeline) else GUIDANCE)}
-    from ...measure.denoisers import own_guidance, select_denoisers  # loads the training code: only when needed
+        return {pipe.name: Painter(lambda: pipe, pipe.default_guidance if isinstance(pipe, Pipeline) else GUIDANCE)}
+    from ...measure.denoisers import default_guidance, select_denoisers  # loads the training code: only when needed
 
-    return {name: Painter(lambda name=name: shipped(name), own_guidance(name)) for name in select_denoisers()[0]}  # type: ignore[misc]
+    return {name: Painter(lambda name=name: shipped(name), default_guidance(name)) for name in select_denoisers()[0]}  # type: ignore[misc]
 
 
 def draw(painting: Mapping[str, Painter], wish: Wish, progress: Progress,

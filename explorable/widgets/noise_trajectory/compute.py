@@ -27,7 +27,7 @@ from ...measure.trajectory import (
     signal_to_noise,
 )
 from ...pipeline import Pipeline
-from ...pipeline.image_size import fitted, sides_of
+from ...pipeline.image_size import resize_to_fit
 from ...run import Run
 from ...world import GrammarError, draw, parse
 from ..core.explorable import Progress
@@ -135,7 +135,7 @@ class Work:
     def decode(self, pipe: Pipeline, latents: np.ndarray) -> np.ndarray:
         """Latents to pictures, a few at a time."""
         if not len(latents):
-            return np.zeros((0, *sides_of(pipe), 3), np.uint8)
+            return np.zeros((0, *pipe.image_size, 3), np.uint8)
         pictures = []
         for start in range(0, len(latents), CHUNK):
             pictures.append(pipe.decode(latents[start : start + CHUNK]))
@@ -218,12 +218,12 @@ def _strand(pipe: Pipeline, run: Run, shown: np.ndarray, work: Work) -> Strand:
 def _drawing(settings: Settings, pipe: Pipeline) -> np.ndarray | None:
     """A drawing of the prompt, as large as what the pipeline paints; None where the picture world has none, as of the
     empty prompt, or the pictures are not square."""
-    high, wide = sides_of(pipe)
+    high, wide = pipe.image_size
     try:
         scene = parse(settings.prompt).scene
     except GrammarError:
         return None
-    return fitted(draw(replace(scene, seed=settings.seed), masks=False).image, pipe) if high == wide else None
+    return resize_to_fit(draw(replace(scene, seed=settings.seed), masks=False).image, pipe) if high == wide else None
 
 
 # ---- what is said of it ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ...analysis.token_reading import Volume, looked_at, painted
 from ...hooks import Louder, Silence
 from ...pipeline import Pipeline
-from ...pipeline.image_size import fitted
+from ...pipeline.image_size import resize_to_fit
 from ...world import GrammarError, draw, parse
 from ..core.explorable import Progress
 from .view import Known
@@ -48,7 +48,7 @@ def read(pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
         raise ValueError(f"the picture world cannot draw this prompt: {error}. Choose a picture painted by the "
                          "model, or say it like \"a red car on a mountain road at sunset\"") from error
     drawing = draw(scene)
-    reading = looked_at(pipe, fitted(drawing.image, pipe), asked.prompt, asked.seed, progress)
+    reading = looked_at(pipe, resize_to_fit(drawing.image, pipe), asked.prompt, asked.seed, progress)
     return Known(asked, asked.prompt, asked.volume, reading, drawing)
 
 
@@ -65,14 +65,14 @@ def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, s
         wish = f"pipe(prompt, steps={asked.steps!r}, guidance={asked.guidance!r}, seed={asked.seed!r}"
         read, again, tokens = f"{wish}, record=[{points}])", f"{wish}).image", ", recording.tokens"
     else:
-        wish = f"pipe.inspect(fitted(picture.image, pipe), prompt, t={t!r}, seed={asked.seed!r}"
+        wish = f"pipe.inspect(resize_to_fit(picture.image, pipe), prompt, t={t!r}, seed={asked.seed!r}"
         read, tokens = f"{wish})", ""
         again = f'{wish}, record=["sampler.denoised"])["sampler.denoised"]'
-        lines += ["from dataclasses import replace", "from explorable.pipeline.image_size import fitted",
+        lines += ["from dataclasses import replace", "from explorable.pipeline.image_size import resize_to_fit",
                   "from explorable.world import draw, parse",
                   f"picture = draw(replace(parse(prompt).scene, seed={asked.seed!r}))"]
     step, branch, layer, head, use_head_weights = table
-    trust = ", maps.trust_in(heads, pipe.trust)" if use_head_weights else ""
+    trust = ", maps.trust_in(heads, pipe.head_weights)" if use_head_weights else ""
     what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in asked.volume.edits(word).items())
     return "\n".join([
         *lines, f"recording = {read}", f"weights = recording[{points}]",

@@ -114,7 +114,7 @@ class View:
         """How much each head counts in the table, (layers, heads); None: all alike."""
         if not self.use_head_weights or self.shown != (mapping.ALL, mapping.MEAN):
             return None
-        return mapping.trust_in(self.known.reading.of(self.branch), getattr(self.known.reading.pipe, "trust", None))
+        return mapping.trust_in(self.known.reading.of(self.branch), self.known.reading.pipe.head_weights)
 
     @property
     def rule(self) -> str:

@@ -110,7 +110,7 @@ class UNetXRay(Explorable):
                     Unit(stage, at_row, column, min(max(self.step, 0), self.steps - 1)))
 
     def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> XRay:
-        stages = self._stages or unet_stages(pipe.points(taught=False) if self.ours else pipe.points())
+        stages = self._stages or unet_stages(pipe.points(optional=False))
         self._stages = stages
         check_unit(asked.unit, stages)
         pipe.points().match([*asked.faders, *asked.swapped_skips])

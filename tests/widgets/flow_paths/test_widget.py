@@ -27,7 +27,7 @@ from explorable.flow2d import (
     walk,
     world_points,
 )
-from explorable.measure.denoisers import own_guidance, select_denoisers
+from explorable.measure.denoisers import default_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.widgets.core import explorable as base
@@ -410,12 +410,12 @@ def test_few_steps_come_first_model_by_model(made: Make, few: tuple[int, ...], m
 def test_every_denoiser_of_the_zoo_is_there():
     found = pictures.painters(None)
     assert list(found) == select_denoisers()[0]
-    assert {name: painter.guidance for name, painter in found.items()} == {n: own_guidance(n) for n in found}
+    assert {name: painter.guidance for name, painter in found.items()} == {n: default_guidance(n) for n in found}
 
 
 def test_a_pipeline_is_asked_with_the_guidance_it_is_meant_for():
     pipe = tiny()
-    pipe.own_guidance = 1.0
+    pipe.default_guidance = 1.0
     assert [painter.guidance for painter in pictures.painters(pipe).values()] == [1.0]
 
 

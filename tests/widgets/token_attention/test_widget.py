@@ -366,7 +366,7 @@ def test_trusted_heads_count_in_the_table_and_its_code_counts_them_too(mode):
     assert "all heads on show count alike" in w._tables.value, "nobody knows whom to trust"
     layers = [p for p in w.pipe.points() if p.name.endswith("cross.weights")]
     chosen = layers[1].name.removesuffix(".cross.weights")
-    w.pipe.trust = {chosen: [0.0] * (layers[1].shape[0] - 1) + [1.0]}
+    w.pipe.head_weights = {chosen: [0.0] * (layers[1].shape[0] - 1) + [1.0]}
     w.use_head_weights = False
     w.use_head_weights = True
     assert "heads count as they are trusted" in w._tables.value

@@ -62,7 +62,7 @@ def test_untouched_it_shows_what_the_pipeline_draws(xray, pipe):
 
 
 def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
-    stages = unet_stages(pipe.points(taught=False))
+    stages = unet_stages(pipe.points(optional=False))
     panels = {p["name"]: p for p in xray.stage.panels}
     assert set(panels) == {*stages, "picture untouched", "picture edited", "sight"}
     for name, stage in stages.items():
@@ -77,7 +77,7 @@ def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
 
 
 def test_no_two_panels_lie_on_each_other(pipe):
-    places, columns = layout(unet_stages(pipe.points(taught=False)))
+    places, columns = layout(unet_stages(pipe.points(optional=False)))
     cells = [(c, r) for left, top, wide, high in places.values() for c in range(left, left + wide)
              for r in range(top, top + high)]
     assert len(cells) == len(set(cells)) and max(c for c, _ in cells) <= columns and min(c for c, _ in cells) == 1
