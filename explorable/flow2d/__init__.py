@@ -1,12 +1,13 @@
-"""Point worlds: targets in the plane whose every field, score and path is known in closed form."""
+"""2-D distributions with closed-form fields: velocity, score, denoiser and exact flow of any noise path."""
 
-from .couplings import COUPLINGS, Pairs, marginal, pairs
-from .distributions import WORLDS, drawn, word, world_points
-from .field import Mixture, ideal, tubes
-from .flow import Path, conditional, conditional_paths, conditional_velocity, exact_flow
-from .scores import Errors, detour, endpoint_errors, straightness
-from .trajectories import SOLVERS, Walk, laboratory, uniform, walk
+from .couplings import COUPLINGS, Pairs, marginal_field, sample_pairs
+from .distributions import DISTRIBUTIONS, normalize_drawing, sample_distribution, word_points
+from .field import MixtureField, ideal_field, paired_field
+from .flow import conditional_paths, conditional_position, conditional_velocity, exact_endpoints
+from .scores import EndpointErrors, endpoint_errors, path_length_ratio, straightness
+from .trajectories import SOLVERS, Trajectories, integrate, sample_trajectories
 
-__all__ = ["COUPLINGS", "SOLVERS", "WORLDS", "Errors", "Mixture", "Pairs", "Path", "Walk", "conditional",
-           "conditional_paths", "conditional_velocity", "detour", "drawn", "endpoint_errors", "exact_flow", "ideal",
-           "laboratory", "marginal", "pairs", "straightness", "tubes", "uniform", "walk", "word", "world_points"]
+__all__ = ["COUPLINGS", "DISTRIBUTIONS", "SOLVERS", "EndpointErrors", "MixtureField", "Pairs", "Trajectories",
+           "conditional_paths", "conditional_position", "conditional_velocity", "endpoint_errors", "exact_endpoints",
+           "ideal_field", "integrate", "marginal_field", "normalize_drawing", "paired_field", "path_length_ratio",
+           "sample_distribution", "sample_pairs", "sample_trajectories", "straightness", "word_points"]

@@ -1,4 +1,4 @@
-"""What is refused here, and in which words."""
+"""Argument checks that this package and its explorable share."""
 
 from __future__ import annotations
 
@@ -10,46 +10,47 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-MOST = 2048  # points; an assignment takes the cube of their number, and a drag must be answered at once
-FAR = 1e6
+MAX_POINTS = 2048  # an optimal assignment takes cubic time, and a drag must be answered at once
+MAX_COORDINATE = 1e6
 
 
-def known(what: str, name: object, choices: Mapping[str, Any]) -> Any:
-    """The entry of a table by its name.
+def check_choice(name: str, value: object, choices: Mapping[str, Any]) -> Any:
+    """Return the entry of `choices` under the key `value`.
 
     Raises:
-        ValueError: no such name; the choices are given.
+        ValueError: there is no such key; the message lists the choices.
     """
-    if not isinstance(name, str) or name not in choices:
-        raise ValueError(f"{what} is {name!r}: choose one of {', '.join(choices)}")
-    return choices[name]
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
+    return choices[value]
 
 
-def whole(what: str, number: object, allowed: Container[int], said: str) -> int:
-    """A whole number in its range.
+def check_integer(name: str, value: object, allowed: Container[int], range_text: str) -> int:
+    """Return `value` as an int.
 
     Raises:
-        ValueError: it is not; `said` gives the range in words.
+        ValueError: not an integer in `allowed`; the message gives the range as `range_text`.
     """
-    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number not in allowed:
-        raise ValueError(f"{what} is {number!r}: choose a whole number {said}")
-    return int(number)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value not in allowed:
+        raise ValueError(f"{name} is {value!r}: choose a whole number {range_text}")
+    return int(value)
 
 
-def plane(what: str, points: Iterable[object] | Array) -> Array:
-    """Points of the plane as (n, 2) float64.
+def check_points(name: str, points: Iterable[object] | Array) -> Array:
+    """Return 2-D points as an (n, 2) float64 array.
 
     Raises:
-        ValueError: none, of another shape, or with a coordinate that is no ordinary number.
+        ValueError: no points, another shape, or a coordinate that is not finite or too large.
     """
     try:
         array = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{what} must be pairs of numbers, x and y") from None
+        raise ValueError(f"{name} must be pairs of numbers, x and y") from None
     if array.size == 0:
-        raise ValueError(f"{what}: there is no point at all, give at least one")
+        raise ValueError(f"{name} is empty: give at least one point")
     if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(f"{what} must be pairs of numbers, x and y, of shape (n, 2), not {array.shape}")
-    if not (np.abs(array) < FAR).all():  # false for NaN too
-        raise ValueError(f"{what}: every coordinate must be a number between -{FAR:.0f} and {FAR:.0f}")
+        raise ValueError(f"{name} must be pairs of numbers, x and y, of shape (n, 2), not {array.shape}")
+    if not (np.abs(array) < MAX_COORDINATE).all():  # false for NaN too
+        raise ValueError(
+            f"{name}: every coordinate must be a number between -{MAX_COORDINATE:.0f} and {MAX_COORDINATE:.0f}")
     return array

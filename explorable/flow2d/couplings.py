@@ -1,4 +1,4 @@
-"""Couplings: which noise goes with which point. It decides where conditional paths cross, and so how flows bend."""
+"""Couplings: which noise is paired with which data point. They decide where conditional paths cross."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import Array, known, plane, whole
-from .field import Mixture, ideal, tubes
-from .flow import exact_flow
+from .checks import Array, check_choice, check_integer, check_points
+from .field import MixtureField, ideal_field, paired_field
+from .flow import exact_endpoints
 
-WIDTH = 0.1  # of the Gaussian around each point or line, where the world's spread is 1
-PAIRS = 256  # at least, where a coupling is known by its pairs alone
+DEFAULT_WIDTH = 0.1  # standard deviation around each point or pair; distributions have standard deviation 1
+MIN_PAIRS = 256
 
 
 class Pairs(NamedTuple):
-    """Row k of one goes with row k of the other: points (n, 2), noises (n, 2)."""
+    """Data points (n, 2) and noises (n, 2); row k of one is paired with row k of the other."""
 
     points: Array
     noises: Array
 
     @property
     def cost(self) -> float:
-        """What optimal transport keeps low: the mean squared distance of a noise and its point."""
+        """The mean squared distance between a noise and its point: the optimal transport cost."""
         return float(np.square(self.points - self.noises).sum(axis=1).mean())
 
 
-def independent(points: Array, noises: Array, width: float = WIDTH) -> Pairs:
-    """Any noise with any point: what diffusion and plain flow matching are trained on."""
+def independent(points: Array, noises: Array, width: float = DEFAULT_WIDTH) -> Pairs:
+    """Pair noises with points at random, as in the training of diffusion and plain flow matching."""
     return Pairs(points, noises)
 
 
-def optimal(points: Array, noises: Array, width: float = WIDTH) -> Pairs:
-    """The permutation that makes the summed squared distance least (Pooladian et al. 2023; Tong et al. 2024).
+def optimal(points: Array, noises: Array, width: float = DEFAULT_WIDTH) -> Pairs:
+    """Pair noises with points by exact optimal transport (Pooladian et al. 2023; Tong et al. 2024).
 
-    Theirs is over a minibatch; here it is over all points at once. It is exact, and no point is taken twice.
+    The papers solve the assignment within a minibatch. Here it is solved over all points, and each is used once.
     """
     from scipy.optimize import linear_sum_assignment  # slow to load
 
@@ -44,37 +44,38 @@ def optimal(points: Array, noises: Array, width: float = WIDTH) -> Pairs:
     return Pairs(points[linear_sum_assignment(cost)[1]], noises)
 
 
-def reflowed(points: Array, noises: Array, width: float = WIDTH) -> Pairs:
-    """Each noise with where the exact flow of the independent coupling sends it (Liu et al. 2022, section 2.2).
+def reflowed(points: Array, noises: Array, width: float = DEFAULT_WIDTH) -> Pairs:
+    """Pair each noise with the endpoint of its exact flow (one round of reflow; Liu et al. 2022, section 2.2).
 
-    A flow's paths do not cross, so two of these noises that would meet halfway do not: the lines between the pairs
-    cross less, though one round does not promise that they never do. The ends are of the world with its width, not
-    its very points.
+    Trajectories of a flow cannot cross, so the lines between these pairs cross less than before, though one round
+    does not remove every crossing. The endpoints follow the distribution with its width, not the bare points.
     """
-    return Pairs(exact_flow(ideal(points, width), noises), noises)
+    return Pairs(exact_endpoints(ideal_field(points, width), noises), noises)
 
 
 COUPLINGS: dict[str, Callable[..., Pairs]] = {"independent": independent, "optimal": optimal, "reflowed": reflowed}
 
 
-def pairs(points: Array, coupling: str = "independent", width: float = WIDTH, seed: int = 0) -> Pairs:
-    """At least 256 pairs of a coupling: the points, all of them repeated as often as that takes, and as many noises.
+def sample_pairs(points: Array, coupling: str = "independent", width: float = DEFAULT_WIDTH, seed: int = 0) -> Pairs:
+    """Return at least 256 pairs of a coupling. All points are repeated equally often to reach that number.
 
     Raises:
-        ValueError: no such coupling, or points that cannot be used.
+        ValueError: an unknown coupling, or invalid points or seed.
     """
-    couple, points = known("coupling", coupling, COUPLINGS), plane("points", points)
-    points = np.tile(points, (math.ceil(PAIRS / len(points)), 1))
-    rng = np.random.default_rng([whole("seed", seed, range(2**63), "from 0 up"), 1])  # not the dice of the world
+    couple, points = check_choice("coupling", coupling, COUPLINGS), check_points("points", points)
+    points = np.tile(points, (math.ceil(MIN_PAIRS / len(points)), 1))
+    # The second number keeps these noises independent of the points, which are drawn from the same seed.
+    rng = np.random.default_rng([check_integer("seed", seed, range(2**63), "from 0 up"), 1])
     return couple(points, rng.standard_normal(points.shape), width)
 
 
-def marginal(points: Array, coupling: str = "independent", width: float = WIDTH, seed: int = 0) -> Mixture:
-    """The field that a network trained on this coupling tends to.
+def marginal_field(points: Array, coupling: str = "independent", width: float = DEFAULT_WIDTH,
+                   seed: int = 0) -> MixtureField:
+    """Return the marginal field of a coupling: the limit of a network trained on it.
 
-    Independent: the closed form for all the noise there is (`ideal`). The others are known by finite pairs alone, so
-    theirs is the exact field of these pairs with a tube around each line (`tubes`), and blurred by its width.
+    For the independent coupling this is the closed form over all noises (`ideal_field`). The other couplings are
+    known through finitely many pairs, so theirs is the field of these pairs smoothed by `width` (`paired_field`).
     """
     if coupling == "independent":
-        return ideal(points, width)
-    return tubes(*pairs(points, coupling, width, seed), width)
+        return ideal_field(points, width)
+    return paired_field(*sample_pairs(points, coupling, width, seed), width)

@@ -1,7 +1,7 @@
-"""Point worlds: targets in the plane that a flow has to hit, each from a number of points and a seed.
+"""2-D data distributions, each sampled as (count, 2) points from a seed.
 
-All are centred and of unit spread, as noise is and as latents are scaled to be: the mean over both axes of the
-variance is 1. Moons, heaps, spiral and board are those on which flows are customarily shown.
+All are standardized as noise and scaled latents are: mean 0, and a variance of 1 averaged over both axes. Two moons,
+eight Gaussians, the spiral and the checkerboard are the customary examples of flow papers.
 """
 
 from __future__ import annotations
@@ -11,98 +11,100 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .checks import MOST, Array, known, plane, whole
+from .checks import MAX_POINTS, Array, check_choice, check_integer, check_points
 
-LONGEST = 12  # letters of a word: more cannot be told apart in a few hundred points
+MAX_LETTERS = 12  # more letters are illegible in a few hundred points
 
 
 def two_moons(count: int, seed: int) -> Array:
-    """Two half circles, each with one end in the other."""
-    rng, second = _dice(count, seed), np.arange(count) % 2
+    """Two interleaved half circles."""
+    rng, moon = _make_rng(count, seed), np.arange(count) % 2
     angle = np.pi * rng.random(count)
-    x = np.where(second, 1 - np.cos(angle), np.cos(angle))
-    y = np.where(second, 0.5 - np.sin(angle), np.sin(angle))
-    return unit(np.stack([x, y], axis=1) + 0.05 * rng.standard_normal((count, 2)))
+    x = np.where(moon, 1 - np.cos(angle), np.cos(angle))
+    y = np.where(moon, 0.5 - np.sin(angle), np.sin(angle))
+    return standardize(np.stack([x, y], axis=1) + 0.05 * rng.standard_normal((count, 2)))
 
 
 def eight_gaussians(count: int, seed: int) -> Array:
-    """Eight round heaps on a circle."""
-    rng, angle = _dice(count, seed), np.pi / 4 * np.arange(count)
-    return unit(np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.1 * rng.standard_normal((count, 2)))
+    """Eight Gaussians on a circle."""
+    rng, angle = _make_rng(count, seed), np.pi / 4 * np.arange(count)
+    return standardize(np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.1 * rng.standard_normal((count, 2)))
 
 
 def spiral(count: int, seed: int) -> Array:
-    """One arm, one and a half turns, with points evenly along its length."""
-    rng = _dice(count, seed)
+    """A spiral arm of one and a half turns, with points evenly distributed along its length."""
+    rng = _make_rng(count, seed)
     angle = 3 * np.pi * np.sqrt(rng.uniform(0.02, 1, count))
     arm = angle[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return unit(arm + 0.2 * rng.standard_normal((count, 2)))
+    return standardize(arm + 0.2 * rng.standard_normal((count, 2)))
 
 
 def checkerboard(count: int, seed: int) -> Array:
-    """The eight dark squares of a board of four by four."""
-    rng, square = _dice(count, seed), np.arange(count) % 8
+    """The eight dark squares of a 4 x 4 board."""
+    rng, square = _make_rng(count, seed), np.arange(count) % 8
     row = square // 2
     corner = np.stack([2 * (square % 2) + row % 2, row], axis=1)
-    return unit(corner + rng.random((count, 2)))
+    return standardize(corner + rng.random((count, 2)))
 
 
-def word(count: int, seed: int, text: str = "flow") -> Array:
-    """A short text, as Pillow's own font writes it.
+def word_points(count: int, seed: int, text: str = "flow") -> Array:
+    """A short text in Pillow's default font.
 
     Raises:
-        ValueError: nothing to see, more than 12 letters, or a letter that this font lacks.
+        ValueError: the text is blank, has more than 12 letters, or a letter that the font lacks.
     """
-    rng, text, font = _dice(count, seed), " ".join(text.split()), ImageFont.load_default(size=64)
-    if len(text) > LONGEST:
-        raise ValueError(f"{text!r} has {len(text)} letters: write at most {LONGEST}")
-    lacking = bytes(font.getmask("\uffff"))  # the box that stands for every letter it does not have
+    rng, text, font = _make_rng(count, seed), " ".join(text.split()), ImageFont.load_default(size=64)
+    if len(text) > MAX_LETTERS:
+        raise ValueError(f"{text!r} has {len(text)} letters: write at most {MAX_LETTERS}")
+    missing = bytes(font.getmask("\uffff"))  # the box drawn for every letter that the font lacks
     for letter in text:
-        if bytes(font.getmask(letter)) == lacking:
-            raise ValueError(f"{letter!r} cannot be drawn: Pillow's own font has the plain Latin letters only")
-    page = Image.new("L", (64 * LONGEST, 128))
+        if bytes(font.getmask(letter)) == missing:
+            raise ValueError(f"{letter!r} cannot be drawn: Pillow's default font has basic Latin letters only")
+    page = Image.new("L", (64 * MAX_LETTERS, 128))
     ImageDraw.Draw(page).text((16, 16), text, fill=255, font=font)
     ink = np.argwhere(np.asarray(page) > 127)
     if len(ink) == 0:
-        raise ValueError(f"{text!r} leaves no ink on the page: write a word")
+        raise ValueError(f"{text!r} has no visible letters: write a word")
     chosen = ink[rng.choice(len(ink), count, replace=len(ink) < count)] + rng.random((count, 2))
-    return unit(chosen[:, ::-1] * [1, -1])  # rows run down the page, y runs up
+    return standardize(chosen[:, ::-1] * [1, -1])  # rows run down the page, y runs up
 
 
-WORLDS: dict[str, Callable[[int, int], Array]] = {
+DISTRIBUTIONS: dict[str, Callable[[int, int], Array]] = {
     "two moons": two_moons, "eight gaussians": eight_gaussians, "spiral": spiral, "checkerboard": checkerboard,
-    "word": word}
+    "word": word_points}
 
 
-def drawn(points: Iterable[object] | Array) -> Array:
-    """Points set by hand, any (n, 2) of them, centred and brought to unit spread; their shape stays as it is.
+def normalize_drawing(points: Iterable[object] | Array) -> Array:
+    """Return hand-drawn points (n, 2), standardized. Their shape is kept.
 
     Raises:
-        ValueError: none, too many, no pairs of numbers, or all in one place, where there is no shape to bring out.
+        ValueError: no points, too many, not pairs of numbers, or all points coincide.
     """
-    points = plane("the drawing", points)
-    if len(points) > MOST:
-        raise ValueError(f"the drawing has {len(points)} points: draw at most {MOST}")
+    points = check_points("drawing", points)
+    if len(points) > MAX_POINTS:
+        raise ValueError(f"drawing has {len(points)} points: draw at most {MAX_POINTS}")
     if np.ptp(points, axis=0).max() <= 1e-9 * np.abs(points).max():
-        raise ValueError("the drawing is all in one place: draw at least two points apart from each other")
-    return unit(points)
+        raise ValueError("all points of the drawing coincide: draw at least two points apart from each other")
+    return standardize(points)
 
 
-def world_points(world: str | Array, count: int = 256, seed: int = 0) -> Array:
-    """The points of a world by its name, or of a drawing, which keeps its own number of points.
+def sample_distribution(distribution: str | Array, count: int = 256, seed: int = 0) -> Array:
+    """Return points (count, 2) of a named distribution, or a drawing's own points, standardized.
 
     Raises:
-        ValueError: no such world, or a drawing that cannot be used.
+        ValueError: an unknown name, or an invalid drawing, count or seed.
     """
-    return known("world", world, WORLDS)(count, seed) if isinstance(world, str) else drawn(world)
+    if isinstance(distribution, str):
+        return check_choice("distribution", distribution, DISTRIBUTIONS)(count, seed)
+    return normalize_drawing(distribution)
 
 
-def unit(points: Array) -> Array:
-    """Centred, with a mean variance of 1; not stretched, so one axis may have more of it than the other."""
+def standardize(points: Array) -> Array:
+    """Centre points and scale both axes alike, to a variance of 1 averaged over the axes."""
     points = points - points.mean(axis=0)
     return points / np.sqrt(points.var(axis=0).mean())
 
 
-def _dice(count: int, seed: int) -> np.random.Generator:
-    whole("count", count, range(2, MOST + 1), f"from 2 to {MOST}")
-    return np.random.default_rng(whole("seed", seed, range(2**63), "from 0 up"))
+def _make_rng(count: int, seed: int) -> np.random.Generator:
+    check_integer("count", count, range(2, MAX_POINTS + 1), f"from 2 to {MAX_POINTS}")
+    return np.random.default_rng(check_integer("seed", seed, range(2**63), "from 0 up"))

@@ -1,69 +1,53 @@
-"""Paths as they are needed here, the conditional ones, and the exact marginal flow to its end."""
+"""Conditional paths of noise-point pairs, and the exact endpoints of a marginal flow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
-from .checks import Array, plane
-from .field import Mixture
+from ..diffusion.paths import Path
+from .checks import Array, check_points
+from .field import MixtureField
 
-LAST = 1e-6  # of the straight path: from here on one step of Euler's method changes nothing that can be seen
-
-
-class Path(Protocol):
-    """What a path has to say: x_t = alpha(t) x0 + sigma(t) noise. Those of explorable.diffusion do."""
-
-    def alpha(self, t: float) -> float:
-        """How much of the point is left."""
-
-    def sigma(self, t: float) -> float:
-        """How much noise has come in."""
-
-    def alpha_rate(self, t: float) -> float:
-        """d alpha / dt."""
-
-    def sigma_rate(self, t: float) -> float:
-        """d sigma / dt. Needs sigma(t) > 0 on curved paths."""
+MIN_SIGMA = 1e-6  # where the numerical solution stops; the rest is a single denoising step
 
 
-def conditional(points: Array, noises: Array, alpha: float, sigma: float) -> Array:
-    """Where the path of one noise and one point is: alpha x0 + sigma noise, for any number of pairs.
+def conditional_position(points: Array, noises: Array, alpha: float, sigma: float) -> Array:
+    """Return alpha x0 + sigma noise for each pair.
 
-    These are what a network is trained on. A sampler follows none of them, but the marginal path: at each place the
-    mean of the velocities of all that come by.
+    A network is trained on these conditional paths. A sampler follows none of them: it follows the marginal
+    velocity, the mean over all conditional paths through its position.
     """
     return alpha * points + sigma * noises
 
 
 def conditional_velocity(points: Array, noises: Array, alpha_rate: float, sigma_rate: float) -> Array:
-    """dx/dt on the path of one noise and one point: alpha' x0 + sigma' noise. Straight path: noise - x0, always."""
+    """Return dx/dt of each pair's path, alpha' x0 + sigma' noise. On the straight path it is always noise - x0."""
     return alpha_rate * points + sigma_rate * noises
 
 
 def conditional_paths(path: Path, points: Array, noises: Array, times: Sequence[float]) -> Array:
-    """Every pair's path through these times: (times, n, 2)."""
-    return np.stack([conditional(points, noises, path.alpha(t), path.sigma(t)) for t in times])
+    """Return every pair's path at these times: (times, n, 2)."""
+    return np.stack([conditional_position(points, noises, path.alpha(t), path.sigma(t)) for t in times])
 
 
-def exact_flow(field: Mixture, x: Array, alpha: float = 0.0, sigma: float = 1.0) -> Array:
-    """Where the marginal flow takes x (m, 2), there at alpha and sigma, when all noise is gone.
+def exact_endpoints(field: MixtureField, x: Array, alpha: float = 0.0, sigma: float = 1.0) -> Array:
+    """Return where the marginal flow takes x (m, 2), which is at noise level (alpha, sigma), at sigma = 0.
 
-    Every path is the straight one in other coordinates: x / (alpha + sigma) = (1 - s) x0 + s noise with s = sigma /
-    (alpha + sigma), so one solve, on the straight path, where the field stays bounded to the end, serves them all.
-    It is done with Dormand and Prince's method of order 8 in float64, relative error 1e-10 a step.
+    Every path is a reparametrized straight one: x / (alpha + sigma) = (1 - s) x0 + s noise with s = sigma /
+    (alpha + sigma). The straight path's field stays bounded to the end, so one solver on it serves all paths.
+    It uses Dormand and Prince's method of order 8 in float64 with a relative error of 1e-10 a step.
     """
-    from scipy.integrate import solve_ivp  # slow to load, and not every explorable of points asks for it
+    from scipy.integrate import solve_ivp  # slow to load, and not always needed
 
-    field, x = replace(field, dtype=np.float64), plane("start", x)
+    field, x = replace(field, dtype=np.float64), check_points("start", x)
     s, z = sigma / (alpha + sigma), x / (alpha + sigma)
-    if s > LAST:
-        solved = solve_ivp(lambda s, z: field.velocity(z.reshape(-1, 2), 1 - s, s, -1.0, 1.0).ravel(), (s, LAST),
-                           z.ravel(), method="DOP853", t_eval=[LAST], rtol=1e-10, atol=1e-11)
-        if not solved.success:
-            raise RuntimeError(f"the exact flow could not be followed to its end: {solved.message}")
-        s, z = LAST, solved.y[:, -1].reshape(-1, 2)
+    if s > MIN_SIGMA:
+        solution = solve_ivp(lambda s, z: field.velocity(z.reshape(-1, 2), 1 - s, s, -1.0, 1.0).ravel(),
+                             (s, MIN_SIGMA), z.ravel(), method="DOP853", t_eval=[MIN_SIGMA], rtol=1e-10, atol=1e-11)
+        if not solution.success:
+            raise RuntimeError(f"the ODE solver did not reach the end of the flow: {solution.message}")
+        s, z = MIN_SIGMA, solution.y[:, -1].reshape(-1, 2)
     return field.denoised(z, 1 - s, s)

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from explorable.diffusion.paths import PATHS, Straight
+from explorable.diffusion.timesteps import uniform_times
 from explorable.flow2d import (
     COUPLINGS,
     Pairs,
-    exact_flow,
-    ideal,
-    marginal,
-    pairs,
+    exact_endpoints,
+    ideal_field,
+    integrate,
+    marginal_field,
+    paired_field,
+    sample_distribution,
+    sample_pairs,
     straightness,
-    tubes,
-    uniform,
-    walk,
-    world_points,
 )
 from explorable.flow2d.couplings import optimal
 
@@ -30,10 +30,10 @@ def in_order(points: np.ndarray) -> np.ndarray:
     return points[np.lexsort(points.T)]
 
 
-@pytest.mark.parametrize("world", ["two moons", "checkerboard"])
-def test_optimal_transport_is_a_permutation_and_cheapest(world):
-    points = world_points(world, 100, 2)
-    apart, near = pairs(points, "independent", seed=4), pairs(points, "optimal", seed=4)
+@pytest.mark.parametrize("distribution", ["two moons", "checkerboard"])
+def test_optimal_transport_is_a_permutation_and_cheapest(distribution):
+    points = sample_distribution(distribution, 100, 2)
+    apart, near = sample_pairs(points, "independent", seed=4), sample_pairs(points, "optimal", seed=4)
     np.testing.assert_array_equal(near.noises, apart.noises)
     np.testing.assert_array_equal(in_order(near.points), in_order(apart.points))
     assert near.cost <= apart.cost
@@ -46,29 +46,30 @@ def test_no_other_order_is_cheaper():
 
 
 def test_every_point_has_as_many_noises():
-    found = pairs(world_points("spiral", 100), "optimal")
+    found = sample_pairs(sample_distribution("spiral", 100), "optimal")
     assert len(found.points) == len(found.noises) == 300
     assert set(np.unique(found.points, axis=0, return_counts=True)[1]) == {3}
 
 
 def test_reflow_sends_each_noise_where_the_flow_does():
-    points = world_points("two moons", 256)
-    found = pairs(points, "reflowed", 0.1, seed=1)
-    np.testing.assert_allclose(found.points[:20], exact_flow(ideal(points, 0.1), found.noises[:20]), atol=1e-6)
-    assert found.cost <= pairs(points, "independent", seed=1).cost, "reflow makes no pair dearer on the whole"
+    points = sample_distribution("two moons", 256)
+    found = sample_pairs(points, "reflowed", 0.1, seed=1)
+    ends = exact_endpoints(ideal_field(points, 0.1), found.noises[:20])
+    np.testing.assert_allclose(found.points[:20], ends, atol=1e-6)
+    assert found.cost <= sample_pairs(points, "independent", seed=1).cost, "reflow makes no pair dearer on the whole"
 
 
-@pytest.mark.parametrize("world", ["two moons", "eight gaussians"])
-def test_paths_are_straighter_after_reflow_and_after_optimal_transport(world):
+@pytest.mark.parametrize("distribution", ["two moons", "eight gaussians"])
+def test_paths_are_straighter_after_reflow_and_after_optimal_transport(distribution):
     """Against the closed form of the independent coupling, and against finite independent pairs in equal tubes."""
-    points = world_points(world, 128, 1)
+    points = sample_distribution(distribution, 128, 1)
 
     def bend(field):
-        return straightness(walk(field, Straight(), START, uniform(50))).mean()
+        return straightness(integrate(field, Straight(), START, uniform_times(50))).mean()
 
-    apart = min(bend(marginal(points)), bend(tubes(*pairs(points, "independent"), 0.1)))
+    apart = min(bend(marginal_field(points)), bend(paired_field(*sample_pairs(points, "independent"), 0.1)))
     for coupling in ("optimal", "reflowed"):
-        assert bend(marginal(points, coupling)) < 0.1 * apart
+        assert bend(marginal_field(points, coupling)) < 0.1 * apart
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
@@ -76,20 +77,20 @@ def test_a_single_pair_is_followed_exactly(path):
     """Wherever one starts, the flow is the pair's own line, moved sideways; on a curve it is stretched with it."""
     point, noise = np.array([[0.5, -1.0]]), np.array([[-1.0, 2.0]])
     shift = (START - path.alpha(1.0) * point - path.sigma(1.0) * noise) / (path.alpha(1.0) + path.sigma(1.0))
-    np.testing.assert_allclose(exact_flow(tubes(point, noise, 0.2), START, path.alpha(1.0), path.sigma(1.0)),
-                               point + shift, atol=1e-9)
+    ends = exact_endpoints(paired_field(point, noise, 0.2), START, path.alpha(1.0), path.sigma(1.0))
+    np.testing.assert_allclose(ends, point + shift, atol=1e-9)
     if path.name == "straight":
-        walked = walk(tubes(point, noise, 0.2), path, START, uniform(3))
+        walked = integrate(paired_field(point, noise, 0.2), path, START, uniform_times(3))
         np.testing.assert_allclose(straightness(walked), 0, atol=1e-24)
 
 
 def test_a_coupling_is_drawn_from_its_seed():
-    points = world_points("spiral", 64)
-    assert np.array_equal(pairs(points, seed=3).noises, pairs(points, seed=3).noises)
-    assert not np.array_equal(pairs(points, seed=3).noises, pairs(points, seed=4).noises)
+    points = sample_distribution("spiral", 64)
+    assert np.array_equal(sample_pairs(points, seed=3).noises, sample_pairs(points, seed=3).noises)
+    assert not np.array_equal(sample_pairs(points, seed=3).noises, sample_pairs(points, seed=4).noises)
 
 
 def test_an_unknown_coupling_is_refused_with_the_choices():
-    for make in (pairs, marginal):
+    for make in (sample_pairs, marginal_field):
         with pytest.raises(ValueError, match=f"coupling is 'lucky': choose one of {', '.join(COUPLINGS)}"):
-            make(world_points("spiral", 10), "lucky")
+            make(sample_distribution("spiral", 10), "lucky")

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from explorable.flow2d import WORLDS, drawn, word, world_points
+from explorable.flow2d import DISTRIBUTIONS, normalize_drawing, sample_distribution, word_points
 
-worlds = pytest.mark.parametrize("name", WORLDS)
+worlds = pytest.mark.parametrize("name", DISTRIBUTIONS)
 
 
 @worlds
 @pytest.mark.parametrize("count", [2, 37, 400])
 def test_a_world_is_centred_and_of_unit_spread(name, count):
-    points = WORLDS[name](count, 3)
+    points = DISTRIBUTIONS[name](count, 3)
     assert points.shape == (count, 2) and points.dtype == np.float64
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-12)
     assert points.var(axis=0).mean() == pytest.approx(1)
@@ -24,14 +24,14 @@ def test_a_world_is_centred_and_of_unit_spread(name, count):
 
 @worlds
 def test_a_seed_is_a_world_and_no_other(name):
-    one = world_points(name, 50, 1)
-    assert np.array_equal(one, world_points(name, 50, 1))
-    assert not np.array_equal(one, world_points(name, 50, 2))
+    one = sample_distribution(name, 50, 1)
+    assert np.array_equal(one, sample_distribution(name, 50, 1))
+    assert not np.array_equal(one, sample_distribution(name, 50, 2))
 
 
 def test_a_board_has_eight_dark_squares_and_a_ring_eight_heaps():
     for name in ("checkerboard", "eight gaussians"):
-        points = world_points(name, 400)
+        points = sample_distribution(name, 400)
         heaps = np.stack([points[k::8].mean(axis=0) for k in range(8)])
         inside = np.linalg.norm(points - heaps[np.arange(400) % 8], axis=1).max()
         apart = np.linalg.norm(heaps[:, None] - heaps, axis=-1)[~np.eye(8, dtype=bool)].min()
@@ -39,10 +39,10 @@ def test_a_board_has_eight_dark_squares_and_a_ring_eight_heaps():
 
 
 def test_a_word_stands_upright():
-    tall, wide = word(300, 0, "l"), word(300, 0, "minimum")
+    tall, wide = word_points(300, 0, "l"), word_points(300, 0, "minimum")
     assert np.ptp(tall[:, 1]) > 2 * np.ptp(tall[:, 0])
     assert np.ptp(wide[:, 0]) > 2 * np.ptp(wide[:, 1])
-    upper = word(300, 0, "T")[:, 1] > 0.5
+    upper = word_points(300, 0, "T")[:, 1] > 0.5
     assert upper.mean() > 0.4, "a T has its bar above"
 
 
@@ -51,17 +51,17 @@ def test_a_word_stands_upright():
 def test_a_drawing_keeps_its_shape_wherever_and_however_large_it_is(points, scale, shift):
     if np.ptp(points, axis=0).max() < 1e-3:
         return
-    once = drawn(points)
-    np.testing.assert_allclose(drawn(once), once, atol=1e-9)
-    np.testing.assert_allclose(drawn(scale * points + shift), once, atol=1e-6)
+    once = normalize_drawing(points)
+    np.testing.assert_allclose(normalize_drawing(once), once, atol=1e-9)
+    np.testing.assert_allclose(normalize_drawing(scale * points + shift), once, atol=1e-6)
     assert once.var(axis=0).mean() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
     ("drawing", "said"),
     [
-        ([], "no point at all"),
-        (np.zeros((0, 2)), "no point at all"),
+        ([], "is empty: give at least one point"),
+        (np.zeros((0, 2)), "is empty: give at least one point"),
         ([[0, np.nan], [1, 1]], "must be a number between"),
         ([[0, np.inf], [1, 1]], "must be a number between"),
         ([[0, 1, 2], [1, 1, 1]], r"shape \(n, 2\)"),
@@ -76,17 +76,18 @@ def test_a_drawing_keeps_its_shape_wherever_and_however_large_it_is(points, scal
 )
 def test_what_is_no_world_is_refused_in_words(drawing, said):
     with pytest.raises(ValueError, match=said):
-        world_points(drawing)
+        sample_distribution(drawing)
 
 
 @pytest.mark.parametrize(("count", "seed"), [(0, 0), (1, 0), (5000, 0), (2.5, 0), (True, 0), (9, -1)])
 def test_a_number_out_of_range_is_refused_by_name(count, seed):
     with pytest.raises(ValueError, match=r"(count|seed) is .*: choose a whole number from"):
-        world_points("spiral", count, seed)
+        sample_distribution("spiral", count, seed)
 
 
-@pytest.mark.parametrize(("text", "said"), [("", "no ink"), (" \n ", "no ink"), ("incomprehensible", "16 letters"),
+@pytest.mark.parametrize(("text", "said"), [("", "no visible letters"),
+                                            (" \n ", "no visible letters"), ("incomprehensible", "16 letters"),
                                             ("caf\u00e9", "'\u00e9' cannot be drawn")])
 def test_a_word_that_cannot_be_drawn_is_refused(text, said):
     with pytest.raises(ValueError, match=said):
-        word(50, 0, text)
+        word_points(50, 0, text)

@@ -11,11 +11,19 @@ import torch
 from torch import Tensor
 
 from explorable.diffusion.paths import PATHS
-from explorable.flow2d import Mixture, conditional, conditional_paths, conditional_velocity, ideal, tubes
+from explorable.flow2d import (
+    MixtureField,
+    conditional_paths,
+    conditional_position,
+    conditional_velocity,
+    ideal_field,
+    paired_field,
+)
 
 RNG = np.random.default_rng(0)
 POINTS, NOISES, X = RNG.standard_normal((60, 2)), RNG.standard_normal((60, 2)), 1.5 * RNG.standard_normal((40, 2))
-FIELDS = {"bare points": ideal(POINTS), "wide points": ideal(POINTS, 0.2), "tubes": tubes(POINTS, NOISES, 0.15)}
+FIELDS = {"bare points": ideal_field(POINTS), "wide points": ideal_field(POINTS, 0.2),
+          "pairs": paired_field(POINTS, NOISES, 0.15)}
 TIMES = (0.05, 0.3, 0.7, 0.97, 1.0)
 
 each_field = pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
@@ -28,7 +36,7 @@ def close(actual, expected, tolerance: float = 1e-9) -> None:
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1.0, np.abs(expected).max()))
 
 
-def log_density(field: Mixture, x: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def log_density(field: MixtureField, x: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
     """The definition, in torch, by the distances themselves: a mixture of equal Gaussians, (m, 2) to (m,)."""
     centres = alpha * torch.tensor(field.points) + sigma * torch.tensor(field.noises)
     variance = alpha**2 * field.point_variance + sigma**2 * field.noise_variance + 2 * alpha * sigma * field.covariance
@@ -36,7 +44,8 @@ def log_density(field: Mixture, x: Tensor, alpha: Tensor, sigma: Tensor) -> Tens
     return torch.logsumexp(each, dim=1) - math.log(len(centres))
 
 
-def differentiated(field: Mixture, x: np.ndarray, alpha: float, sigma: float) -> tuple[Tensor, Tensor, list[Tensor]]:
+def differentiated(field: MixtureField, x: np.ndarray, alpha: float, sigma: float,
+                   ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """The log density (m,), its gradient in x (m, 2), and its derivatives in alpha and sigma (m,), by autograd."""
     at = torch.tensor(x, requires_grad=True)
     a, s = (torch.full((len(x), 1, 1), value, dtype=torch.float64, requires_grad=True) for value in (alpha, sigma))
@@ -60,7 +69,7 @@ def test_density_and_score_are_what_autograd_says(field, path, t):
 @pytest.mark.parametrize("t", TIMES[:-1])
 def test_the_velocity_is_the_probability_flow_of_the_score(width, path, t):
     """Song et al. 2021, equation 13, with the score by autograd: drift minus half the squared diffusion of it."""
-    field, a, s = ideal(POINTS, width), path.alpha(t), path.sigma(t)
+    field, a, s = ideal_field(POINTS, width), path.alpha(t), path.sigma(t)
     shrink = path.alpha_rate(t) / a
     flow = shrink * X - s * (path.sigma_rate(t) - s * shrink) * differentiated(field, X, a, s)[1].numpy()
     close(field.velocity(X, a, s, path.alpha_rate(t), path.sigma_rate(t)), flow)
@@ -116,7 +125,7 @@ def test_far_from_everything_the_nearest_point_is_the_answer():
     """Every weight underflows there: neither 0 / 0 nor a warning may come of it."""
     far = 1e3 * X
     for dtype in (np.float64, np.float32):
-        field = replace(ideal(POINTS), dtype=dtype)
+        field = replace(ideal_field(POINTS), dtype=dtype)
         gaps = np.linalg.norm(far[:, None] - 0.9 * POINTS, axis=-1)
         sure = np.sort(gaps, axis=1)[:, 1] - gaps.min(axis=1) > 1e-1
         nearest = POINTS[gaps.argmin(axis=1)]
@@ -135,7 +144,7 @@ def test_a_width_makes_the_field_smooth_at_the_end():
     field = FIELDS["wide points"]
     close(field.score(X, 1.0, 0.0), field.score(X, 1.0, 1e-8), 1e-6)
     close(field.denoised(X, 1.0, 0.0), X)
-    with pytest.raises(ValueError, match="give them a width"):
+    with pytest.raises(ValueError, match="give a width above 0"):
         FIELDS["bare points"].score(X, 1.0, 0.0)
 
 
@@ -143,27 +152,27 @@ def test_a_width_makes_the_field_smooth_at_the_end():
 def test_a_conditional_path_has_the_conditional_velocity(path):
     for t in TIMES[:-1]:
         h = 1e-6
-        before, after = (conditional(POINTS, NOISES, path.alpha(u), path.sigma(u)) for u in (t - h, t + h))
+        before, after = (conditional_position(POINTS, NOISES, path.alpha(u), path.sigma(u)) for u in (t - h, t + h))
         close(conditional_velocity(POINTS, NOISES, path.alpha_rate(t), path.sigma_rate(t)), (after - before) / (2 * h),
               1e-6)
     paths = conditional_paths(path, POINTS, NOISES, TIMES)
     assert paths.shape == (len(TIMES), 60, 2)
-    np.testing.assert_array_equal(paths[1], conditional(POINTS, NOISES, path.alpha(0.3), path.sigma(0.3)))
+    np.testing.assert_array_equal(paths[1], conditional_position(POINTS, NOISES, path.alpha(0.3), path.sigma(0.3)))
 
 
 def test_one_point_has_one_answer():
     """Then the marginal velocity is the conditional one: there is a single way to come by."""
-    field = ideal(POINTS[:1])
+    field = ideal_field(POINTS[:1])
     noise = (X - 0.3 * POINTS[:1]) / 0.7
     close(field.velocity(X, 0.3, 0.7, -1.0, 1.0), conditional_velocity(POINTS[:1], noise, -1.0, 1.0))
 
 
 @pytest.mark.parametrize(("make", "said"), [
-    (lambda: ideal(np.zeros((0, 2))), "no point at all"),
-    (lambda: ideal(POINTS, -1), "width is -1"),
-    (lambda: ideal(POINTS, math.nan), "width is nan"),
-    (lambda: tubes(POINTS, NOISES, 0.0), "width above 0"),
-    (lambda: tubes(POINTS, NOISES[:5], 0.1), "5 noises and 60 points"),
+    (lambda: ideal_field(np.zeros((0, 2))), "is empty: give at least one point"),
+    (lambda: ideal_field(POINTS, -1), "width is -1"),
+    (lambda: ideal_field(POINTS, math.nan), "width is nan"),
+    (lambda: paired_field(POINTS, NOISES, 0.0), "width above 0"),
+    (lambda: paired_field(POINTS, NOISES[:5], 0.1), "5 noises and 60 points"),
 ])
 def test_what_is_no_field_is_refused_in_words(make, said):
     with pytest.raises(ValueError, match=said):

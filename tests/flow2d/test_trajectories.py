@@ -8,25 +8,27 @@ import torch
 
 from explorable.diffusion.paths import PATHS, Straight
 from explorable.diffusion.samplers import SAMPLERS
+from explorable.diffusion.timesteps import uniform_times
 from explorable.flow2d import (
     SOLVERS,
-    Walk,
-    detour,
+    Trajectories,
     endpoint_errors,
-    exact_flow,
-    ideal,
-    laboratory,
-    marginal,
+    exact_endpoints,
+    ideal_field,
+    integrate,
+    marginal_field,
+    paired_field,
+    path_length_ratio,
+    sample_distribution,
+    sample_trajectories,
     straightness,
-    tubes,
-    uniform,
-    walk,
-    world_points,
 )
 
 START = np.random.default_rng(3).standard_normal((50, 2))
-POINTS = world_points("two moons", 80)
-FIELDS = {"bare points": ideal(POINTS), "wide points": ideal(POINTS, 0.1), "tubes": tubes(POINTS, POINTS[::-1], 0.2)}
+POINTS = sample_distribution("two moons", 80)
+FIELDS = {"bare points": ideal_field(POINTS), "wide points": ideal_field(POINTS, 0.1),
+          "pairs": paired_field(POINTS, POINTS[::-1], 0.2)}
+GAUSSIAN, MOONS = ideal_field([[0.7, -0.2]], 0.5), ideal_field(sample_distribution("two moons", 12), 0.6)
 ORDER = {"euler": 1, "heun": 2}
 
 each_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
@@ -41,8 +43,8 @@ def test_it_walks_as_the_samplers_do(path, solver, field):
         return torch.from_numpy(field.denoised(x.numpy(), path.alpha(t), path.sigma(t)))
 
     for steps in (1, 2, 20):
-        walked = walk(field, path, START, uniform(steps), solver)
-        records = list(SAMPLERS[solver](denoise, path, torch.from_numpy(START), uniform(steps)))
+        walked = integrate(field, path, START, uniform_times(steps), solver)
+        records = list(SAMPLERS[solver](denoise, path, torch.from_numpy(START), uniform_times(steps)))
         theirs = torch.stack([records[0].x, *(r.next_x for r in records)]).numpy()
         np.testing.assert_allclose(walked.x, theirs, rtol=0, atol=1e-10)
         assert walked.evaluations == (2 * steps - 1 if solver == "heun" else steps)
@@ -51,44 +53,43 @@ def test_it_walks_as_the_samplers_do(path, solver, field):
 @pytest.mark.parametrize("coupling", ["independent", "optimal"])
 @each_path
 def test_the_laboratory_is_a_walk_in_the_field_of_its_world(path, coupling):
-    found = laboratory("two moons", path, START, coupling, "heun", 12, count=80, exact=True)
-    asked = walk(marginal(POINTS, coupling), path, START, uniform(12), "heun")
+    found = sample_trajectories("two moons", path, START, coupling, "heun", 12, count=80, exact=True)
+    asked = integrate(marginal_field(POINTS, coupling), path, START, uniform_times(12), "heun")
     np.testing.assert_array_equal(found.x, asked.x)
-    quick = laboratory(POINTS, path, START, coupling, "heun", 12)
+    quick = sample_trajectories(POINTS, path, START, coupling, "heun", 12)
     assert quick.x.shape == (13, 50, 2) and quick.x.dtype == np.float64
     np.testing.assert_allclose(quick.x, asked.x, atol=1e-3)
-    assert found.times.tolist() == uniform(12) and found.evaluations == 23
+    assert found.times.tolist() == uniform_times(12) and found.evaluations == 23
 
 
 @pytest.mark.parametrize(("mean", "spread"), [((0.7, -0.2), 0.5), ((-1.5, 1.0), 2.0), ((0.3, 0.4), 0.0)])
 @each_path
 def test_a_gaussian_is_met_exactly(path, mean, spread):
     """The flow keeps (x - alpha m) / sqrt(alpha^2 s^2 + sigma^2) as it is: from pure noise, x -> m + s x."""
-    field, a, s = ideal([mean], spread), path.alpha(1.0), path.sigma(1.0)
+    field, a, s = ideal_field([mean], spread), path.alpha(1.0), path.sigma(1.0)
     end = mean + spread / np.hypot(a * spread, s) * (START - a * np.array(mean))
-    np.testing.assert_allclose(exact_flow(field, START, a, s), end, atol=1e-8)
+    np.testing.assert_allclose(exact_endpoints(field, START, a, s), end, atol=1e-8)
 
 
 @each_path
 def test_a_fine_walk_ends_where_the_exact_flow_does(path):
-    end = exact_flow(FIELDS["wide points"], START, path.alpha(1.0), path.sigma(1.0))
-    walked = walk(FIELDS["wide points"], path, START, uniform(800), "heun")
+    end = exact_endpoints(FIELDS["wide points"], START, path.alpha(1.0), path.sigma(1.0))
+    walked = integrate(FIELDS["wide points"], path, START, uniform_times(800), "heun")
     assert np.median(np.linalg.norm(walked.x[-1] - end, axis=1)) < 2e-4
 
 
 @each_path
 def test_the_exact_flow_may_start_anywhere_on_the_way(path):
     field, t = FIELDS["wide points"], 0.5
-    way = walk(field, path, START[:5], [1.0 - k / 4000 for k in range(2001)], "heun")
-    np.testing.assert_allclose(exact_flow(field, way.x[-1], path.alpha(t), path.sigma(t)),
-                               exact_flow(field, START[:5], path.alpha(1.0), path.sigma(1.0)), atol=1e-4)
-    np.testing.assert_allclose(exact_flow(field, START, 1.0, 0.0), START)
+    way = integrate(field, path, START[:5], [1.0 - k / 4000 for k in range(2001)], "heun")
+    np.testing.assert_allclose(exact_endpoints(field, way.x[-1], path.alpha(t), path.sigma(t)),
+                               exact_endpoints(field, START[:5], path.alpha(1.0), path.sigma(1.0)), atol=1e-4)
+    np.testing.assert_allclose(exact_endpoints(field, START, 1.0, 0.0), START)
 
 
 @each_path
 @each_solver
-@pytest.mark.parametrize("field", [ideal([[0.7, -0.2]], 0.5), ideal(world_points("two moons", 12), 0.6)],
-                         ids=["gaussian", "moons"])
+@pytest.mark.parametrize("field", [GAUSSIAN, MOONS], ids=["gaussian", "moons"])
 def test_the_error_falls_with_the_order_of_the_method(path, solver, field):
     steps = [64, 128, 256, 512]
     found = endpoint_errors(field, path, START, solver, steps)
@@ -100,51 +101,51 @@ def test_the_error_falls_with_the_order_of_the_method(path, solver, field):
 
 @each_solver
 def test_one_point_alone_is_reached_in_one_step(solver):
-    walked = walk(ideal([[0.4, 1.2]]), Straight(), START, uniform(1), solver)
+    walked = integrate(ideal_field([[0.4, 1.2]]), Straight(), START, uniform_times(1), solver)
     np.testing.assert_allclose(walked.x[-1], [[0.4, 1.2]] * 50)
 
 
 def test_straight_lines_score_as_such():
     times = np.array([1.0, 0.7, 0.1, 0.0])
     line = START + (1 - times)[:, None, None] * np.array([3.0, -1.0])
-    np.testing.assert_allclose(straightness(Walk(times, line, 3)), 0, atol=1e-24)
-    np.testing.assert_allclose(detour(Walk(times, line, 3)), 1)
+    np.testing.assert_allclose(straightness(Trajectories(times, line, 3)), 0, atol=1e-24)
+    np.testing.assert_allclose(path_length_ratio(Trajectories(times, line, 3)), 1)
 
 
 def test_a_half_circle_scores_as_the_formula_says():
     """Radius 1, even speed pi, ends 2 apart: the detour is pi / 2, the straightness pi^2 - 4."""
     times = np.linspace(1, 0, 2001)
     angle = np.pi * (1 - times)
-    arc = Walk(times, np.stack([np.cos(angle), np.sin(angle)], axis=-1)[:, None], 2000)
+    arc = Trajectories(times, np.stack([np.cos(angle), np.sin(angle)], axis=-1)[:, None], 2000)
     assert straightness(arc)[0] == pytest.approx(np.pi**2 - 4, rel=1e-5)
-    assert detour(arc)[0] == pytest.approx(np.pi / 2, rel=1e-5)
-    still = Walk(times, np.zeros((2001, 1, 2)), 0)
-    assert np.isnan(detour(still)[0]) and straightness(still)[0] == 0
+    assert path_length_ratio(arc)[0] == pytest.approx(np.pi / 2, rel=1e-5)
+    still = Trajectories(times, np.zeros((2001, 1, 2)), 0)
+    assert np.isnan(path_length_ratio(still)[0]) and straightness(still)[0] == 0
 
 
 def test_scores_agree_with_those_of_pictures():
     from explorable.measure import straightness as pictures
 
-    walked = walk(FIELDS["wide points"], Straight(), START, uniform(30))
+    walked = integrate(FIELDS["wide points"], Straight(), START, uniform_times(30))
     x = torch.from_numpy(walked.x)
-    np.testing.assert_allclose(detour(walked), pictures.detour(x).numpy())
+    np.testing.assert_allclose(path_length_ratio(walked), pictures.detour(x).numpy())
     np.testing.assert_allclose(straightness(walked) / 2, pictures.bend(x, walked.times.tolist()).numpy())
 
 
 @pytest.mark.parametrize(("changed", "said"), [
-    ({"world": "mars"}, "world is 'mars': choose one of two moons"),
-    ({"world": [[0.0, float("nan")]]}, "must be a number between"),
-    ({"world": []}, "no point at all"),
+    ({"distribution": "mars"}, "distribution is 'mars': choose one of two moons"),
+    ({"distribution": [[0.0, float("nan")]]}, "must be a number between"),
+    ({"distribution": []}, "is empty: give at least one point"),
     ({"coupling": "lucky"}, "coupling is 'lucky': choose one of independent, optimal, reflowed"),
     ({"coupling": ["optimal"]}, "choose one of independent"),
     ({"solver": "leap"}, "solver is 'leap': choose one of euler, heun"),
     ({"steps": 0}, "steps is 0: choose a whole number from 1"),
     ({"steps": 2.5}, "steps is 2.5"),
     ({"start": [[1.0, float("nan")]]}, "start: every coordinate"),
-    ({"start": []}, "start: there is no point"),
+    ({"start": []}, "start is empty"),
     ({"width": -0.1}, "width is -0.1"),
 ])
 def test_what_cannot_be_walked_is_refused_in_words(changed, said):
-    asked = {"world": "spiral", "path": Straight(), "start": START, "count": 20} | changed
+    asked = {"distribution": "spiral", "path": Straight(), "start": START, "count": 20} | changed
     with pytest.raises(ValueError, match=said):
-        laboratory(**asked)
+        sample_trajectories(**asked)

@@ -12,23 +12,23 @@ import numpy as np
 import xarray as xr
 
 from ...diffusion.paths import PATHS
+from ...diffusion.timesteps import uniform_times
 from ...flow2d import (
     SOLVERS,
-    Mixture,
+    MixtureField,
     Pairs,
     conditional_paths,
-    detour,
-    exact_flow,
-    ideal,
-    pairs,
+    exact_endpoints,
+    ideal_field,
+    integrate,
+    paired_field,
+    path_length_ratio,
+    sample_distribution,
+    sample_pairs,
     straightness,
-    tubes,
-    uniform,
-    walk,
-    word,
-    world_points,
+    word_points,
 )
-from ...flow2d.couplings import WIDTH
+from ...flow2d.couplings import DEFAULT_WIDTH
 
 DRAWN = "drawn"  # the world of the reader's own hand
 SIDE = 3.2  # the stage shows x and y from -SIDE to SIDE: of 1000 normal numbers, one lies beyond
@@ -46,7 +46,7 @@ Array = np.ndarray
 class Lab:
     """What the laboratory is asked for. start: where the path begins that the reader drags."""
 
-    world: str
+    distribution: str
     text: str
     drawing: tuple[tuple[float, float], ...] | None
     path: str
@@ -91,36 +91,39 @@ class Scores:
 
     errors: xr.Dataset
     bend: float
-    detour: float
+    path_length_ratio: float
 
 
 @functools.lru_cache(maxsize=16)
-def ground(world: str, text: str, drawing: tuple | None, count: int, seed: int) -> Array:
+def ground(distribution: str, text: str, drawing: tuple | None, count: int, seed: int) -> Array:
     """The points of a world (points, 2).
 
     Raises:
         ValueError: a drawing or a text that makes no world, in words.
     """
-    if world == DRAWN:
+    if distribution == DRAWN:
         if not drawing:
             raise ValueError("nothing is drawn yet: draw with the pointer in the right panel")
-        return world_points(np.array(drawing))
-    return word(count, seed, text) if world == "word" else world_points(world, count, seed)
+        return sample_distribution(np.array(drawing))
+    return word_points(count, seed, text) if distribution == "word" else sample_distribution(distribution, count, seed)
 
 
 @functools.lru_cache(maxsize=16)
-def joined(world: str, text: str, drawing: tuple | None, count: int, seed: int, coupling: str) -> tuple[Pairs, Mixture]:
+def joined(distribution: str, text: str, drawing: tuple | None, count: int, seed: int, coupling: str,
+           ) -> tuple[Pairs, MixtureField]:
     """Which noise goes with which point, and the field that this makes.
 
     The field is `marginal` of these points; here the pairs, which reflow takes long to find, are found once for both.
     """
-    points = ground(world, text, drawing, count, seed)
-    coupled = pairs(points, coupling, WIDTH, seed)
-    return coupled, ideal(points, WIDTH) if coupling == "independent" else tubes(*coupled, WIDTH)
+    points = ground(distribution, text, drawing, count, seed)
+    coupled = sample_pairs(points, coupling, DEFAULT_WIDTH, seed)
+    if coupling == "independent":
+        return coupled, ideal_field(points, DEFAULT_WIDTH)
+    return coupled, paired_field(*coupled, DEFAULT_WIDTH)
 
 
-def joined_for(lab: Lab) -> tuple[Pairs, Mixture]:
-    return joined(lab.world, lab.text, lab.drawing, lab.count, lab.seed, lab.coupling)
+def joined_for(lab: Lab) -> tuple[Pairs, MixtureField]:
+    return joined(lab.distribution, lab.text, lab.drawing, lab.count, lab.seed, lab.coupling)
 
 
 def parts_of(steps: int) -> int:
@@ -133,9 +136,9 @@ def scene(lab: Lab) -> Scene:
     """The stage's recording but for the reader's own path. Ask with `anywhere(lab)`, so that a drag finds it made."""
     path, (coupled, field) = PATHS[lab.path], joined_for(lab)
     field = replace(field, dtype=np.float32)
-    walked = walk(field, path, coupled.noises, uniform(lab.steps), lab.solver)
-    times = uniform(lab.steps * parts_of(lab.steps))
-    return Scene(np.array(times), ground(lab.world, lab.text, lab.drawing, lab.count, lab.seed),
+    walked = integrate(field, path, coupled.noises, uniform_times(lab.steps), lab.solver)
+    times = uniform_times(lab.steps * parts_of(lab.steps))
+    return Scene(np.array(times), ground(lab.distribution, lab.text, lab.drawing, lab.count, lab.seed),
                  between(walked.x, parts_of(lab.steps)), conditional_paths(path, *coupled, times),
                  np.stack([arrows(field, lab.path, t) for t in times]))
 
@@ -152,7 +155,7 @@ def between(x: Array, parts: int) -> Array:
     return np.concatenate([cut.reshape(-1, *x.shape[1:]), x[-1:]])
 
 
-def arrows(field: Mixture, path_name: str, t: float) -> Array:
+def arrows(field: MixtureField, path_name: str, t: float) -> Array:
     """Which way a particle goes at t, on a grid: (arrows, 4). As we go from noise to points, against dx/dt.
 
     An arrow grows with the speed v as v / (v + 1) of a cell, so that the slow and the fast can both be seen.
@@ -170,9 +173,9 @@ def strand(lab: Lab) -> Strand:
     """The path from the reader's start: all that a drag computes."""
     path, (_, field) = PATHS[lab.path], joined_for(lab)
     start, frames = np.array([lab.start]), lab.steps * parts_of(lab.steps)
-    walked = walk(field, path, start, uniform(lab.steps), lab.solver)
+    walked = integrate(field, path, start, uniform_times(lab.steps), lab.solver)
     finer = math.ceil(FINE / frames)
-    exact = walk(field, path, start, uniform(frames * finer), "heun")
+    exact = integrate(field, path, start, uniform_times(frames * finer), "heun")
     return Strand(between(walked.x, parts_of(lab.steps))[:, 0], exact.x[::finer, 0], walked.evaluations)
 
 
@@ -182,14 +185,15 @@ def fresh(seed: int) -> Array:
 
 
 @functools.lru_cache(maxsize=32)
-def exact_ends(world: str, text: str, drawing: tuple | None, count: int, seed: int, coupling: str, path: str) -> Array:
+def exact_ends(distribution: str, text: str, drawing: tuple | None, count: int, seed: int, coupling: str, path: str,
+               ) -> Array:
     """Where the exact flow takes the scored starts, (particles, 2)."""
-    field = joined(world, text, drawing, count, seed, coupling)[1]
-    return exact_flow(field, fresh(seed), PATHS[path].alpha(1.0), PATHS[path].sigma(1.0))
+    field = joined(distribution, text, drawing, count, seed, coupling)[1]
+    return exact_endpoints(field, fresh(seed), PATHS[path].alpha(1.0), PATHS[path].sigma(1.0))
 
 
 def exact_ends_for(lab: Lab) -> Array:
-    return exact_ends(lab.world, lab.text, lab.drawing, lab.count, lab.seed, lab.coupling, lab.path)
+    return exact_ends(lab.distribution, lab.text, lab.drawing, lab.count, lab.seed, lab.coupling, lab.path)
 
 
 _scored: dict[Lab, Scores] = {}  # the last few; not an lru_cache, for `progress` is no part of the question
@@ -220,21 +224,21 @@ def _score(lab: Lab, progress: Callable[[int, int], None]) -> Scores:
     distance, evaluations = [], []
     for solver in SOLVERS:
         for steps in STEPS:
-            walked = walk(field, path, start, uniform(steps), solver)
+            walked = integrate(field, path, start, uniform_times(steps), solver)
             distance.append(np.linalg.norm(walked.x[-1] - ends, axis=1))
             evaluations.append(walked.evaluations)
             progress(1 + len(distance), of)
-    fine = walk(field, path, start, uniform(100), "heun")
+    fine = integrate(field, path, start, uniform_times(100), "heun")
     errors = xr.Dataset(
         {"distance": (("solver", "steps", "particle"), np.reshape(distance, (len(SOLVERS), len(STEPS), -1))),
          "evaluations": (("solver", "steps"), np.reshape(evaluations, (len(SOLVERS), len(STEPS))))},
         coords={"solver": list(SOLVERS), "steps": list(STEPS)})
-    return Scores(errors, float(straightness(fine).mean()), float(np.nanmedian(detour(fine))))
+    return Scores(errors, float(straightness(fine).mean()), float(np.nanmedian(path_length_ratio(fine))))
 
 
 def chosen_error(lab: Lab) -> tuple[int, float]:
     """Evaluations and the median distance to the exact end, of the chosen solver at the chosen number of steps."""
-    walked = walk(joined_for(lab)[1], PATHS[lab.path], fresh(lab.seed), uniform(lab.steps), lab.solver)
+    walked = integrate(joined_for(lab)[1], PATHS[lab.path], fresh(lab.seed), uniform_times(lab.steps), lab.solver)
     return walked.evaluations, float(np.median(np.linalg.norm(walked.x[-1] - exact_ends_for(lab), axis=1)))
 
 
@@ -246,7 +250,7 @@ def dataset(lab: Lab, made: Scene, own: Strand, scored: Scores | None) -> xr.Dat
          "own_exact": (way[::2], own.exact), "points": (("point", "axis"), made.points),
          "arrows": (("frame", "arrow", "end"), made.arrows)},
         coords={"t": ("frame", made.times), "axis": ["x", "y"], "end": ["x0", "y0", "x", "y"]},
-        attrs={"world": lab.world, "path": lab.path, "coupling": lab.coupling, "solver": lab.solver,
+        attrs={"distribution": lab.distribution, "path": lab.path, "coupling": lab.coupling, "solver": lab.solver,
                "seed": lab.seed, "start": lab.start})
     return paths if scored is None else paths.merge(scored.errors)
 

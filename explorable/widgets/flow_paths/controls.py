@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as ipw
 
 from ...diffusion.settings import GUIDANCE
-from ...flow2d import SOLVERS, WORLDS
+from ...flow2d import DISTRIBUTIONS, SOLVERS
 from ..core.controls import guidance_slider, make_room, prompt_of, seed_of, steps_of
 from ..core.layout import NARROW, row
 from .compute import DRAWN
@@ -32,19 +32,19 @@ TIPS = {
 
 def control_rows(w: FlowPaths) -> tuple[ipw.Widget, ...]:
     """All controls, in rows: those that do nothing now are hidden."""
-    world, of_world = _world_row(w)
+    distribution, of_world = _world_row(w)
     path, pictures = _path_row(w), _picture_row(w)
 
     def show(change: object = None) -> None:
         points = w.mode == "points"
         shown = {path: points, pictures: not points,
-                 **{c: points and name in ("points", w.world) for name, of in of_world.items() for c in of}}
+                 **{c: points and name in ("points", w.distribution) for name, of in of_world.items() for c in of}}
         for control, on in shown.items():
             control.layout.display = None if on else "none"
 
-    w.observe(show, names=["mode", "world"])
+    w.observe(show, names=["mode", "distribution"])
     show()
-    return world, path, pictures
+    return distribution, path, pictures
 
 
 def _world_row(w: FlowPaths) -> tuple[ipw.Widget, dict[str, list[ipw.Widget]]]:
@@ -53,17 +53,17 @@ def _world_row(w: FlowPaths) -> tuple[ipw.Widget, dict[str, list[ipw.Widget]]]:
         options=[(words, name) for name, words in MODES.items()], description="paths of",
         style={**NARROW, "button_width": "auto"},
         tooltips=["Points: the truth is known in closed form", "The trained denoisers, in few steps and in many"])
-    world = ipw.Dropdown(
-        description="world", options=[*((name, name) for name in WORLDS), ("drawn by hand", DRAWN)], style=NARROW,
-        tooltip="Where the particles shall go", layout=ipw.Layout(width="200px"))
+    distribution = ipw.Dropdown(
+        description="distribution", options=[*((name, name) for name in DISTRIBUTIONS), ("drawn by hand", DRAWN)],
+        style=NARROW, tooltip="The distribution that the particles flow to", layout=ipw.Layout(width="220px"))
     text = ipw.Text(description="word", continuous_update=False, style=NARROW, layout=ipw.Layout(width="170px"),
                     tooltip="A short word to be made of points: Enter sets it")
     clear = ipw.Button(description="Clear", tooltip="Begin a new drawing", layout=ipw.Layout(width="70px"))
     clear.on_click(lambda _: w.clear_drawing())
-    for name, control in (("mode", mode), ("world", world), ("text", text)):
+    for name, control in (("mode", mode), ("distribution", distribution), ("text", text)):
         w.tie(name, control)
-    made = row(mode, world, text, clear, *seed_of(w, "Chooses the noise"))
-    return made, {"points": [world], "word": [text], DRAWN: [clear]}
+    made = row(mode, distribution, text, clear, *seed_of(w, "Chooses the noise"))
+    return made, {"points": [distribution], "word": [text], DRAWN: [clear]}
 
 
 def _path_row(w: FlowPaths) -> ipw.Widget:

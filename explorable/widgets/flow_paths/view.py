@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...flow2d import drawn
+from ...flow2d import normalize_drawing
 from ..stage.layers import Arrows, Layer, Panel, Points
 from .compute import DRAWN, SIDE, Lab, Scene, Strand, parts_of
 
@@ -41,7 +41,7 @@ def layers(made: Scene, own: Strand) -> list[Layer]:
 
 def panels(asked: Lab) -> list[Panel]:
     """Marginal paths beside conditional ones. On the left the start is dragged; on the right a world is drawn."""
-    drawing, both = asked.world == DRAWN, ("points", "noise")
+    drawing, both = asked.distribution == DRAWN, ("points", "noise")
     left = (f"From noise (brown) to points (blue), {asked.solver}, {asked.steps} step{'s' * (asked.steps > 1)}: "
             "drag your start")
     return [Panel("marginal", ("field", *both, "marginal paths", "marginal cloud", "exact path", "your path",
@@ -85,19 +85,23 @@ def sentence(asked: Lab) -> str:
 
 def code(asked: Lab) -> str:
     """The laboratory in a few lines."""
-    named = asked.world if asked.world not in (DRAWN, "word") else None
-    world = {DRAWN: f"world_points({[list(p) for p in asked.drawing or ()]!r})",
-             "word": f"word({asked.count}, {asked.seed}, {asked.text!r})"}.get(
-                 asked.world, f"world_points({named!r}, {asked.count}, {asked.seed})")
+    if asked.distribution == "word":
+        points = f"word_points({asked.count}, {asked.seed}, {asked.text!r})"
+    elif asked.distribution == DRAWN:
+        points = f"sample_distribution({[list(p) for p in asked.drawing or ()]!r})"
+    else:
+        points = f"sample_distribution({asked.distribution!r}, {asked.count}, {asked.seed})"
     return (f"import explorable as ex\nimport numpy as np\nfrom explorable.diffusion.paths import PATHS\n"
-            f"from explorable.flow2d import marginal, pairs, uniform, walk, word, world_points\n\n"
-            f"points = {world}\n"
-            f"noises = pairs(points, {asked.coupling!r}, seed={asked.seed}).noises\n"
-            f"field = marginal(points, {asked.coupling!r}, seed={asked.seed})\n"
-            f"path, times = PATHS[{asked.path!r}], uniform({asked.steps})\n"
-            f"own = walk(field, path, np.array([{list(asked.start)!r}]), times, {asked.solver!r})\n"
-            f"walked = walk(field, path, noises, times, {asked.solver!r})\n"
-            f"walked.x[-1]")
+            f"from explorable.diffusion.timesteps import uniform_times\n"
+            f"from explorable.flow2d import (integrate, marginal_field, sample_distribution, sample_pairs,\n"
+            f"                               word_points)\n\n"
+            f"points = {points}\n"
+            f"noises = sample_pairs(points, {asked.coupling!r}, seed={asked.seed}).noises\n"
+            f"field = marginal_field(points, {asked.coupling!r}, seed={asked.seed})\n"
+            f"path, times = PATHS[{asked.path!r}], uniform_times({asked.steps})\n"
+            f"own = integrate(field, path, np.array([{list(asked.start)!r}]), times, {asked.solver!r})\n"
+            f"trajectories = integrate(field, path, noises, times, {asked.solver!r})\n"
+            f"trajectories.x[-1]")
 
 
 def with_stroke(drawing: Sequence[tuple[float, float]], stroke: Sequence[tuple[float, float]]) -> np.ndarray:
@@ -106,5 +110,5 @@ def with_stroke(drawing: Sequence[tuple[float, float]], stroke: Sequence[tuple[f
     if len(together) > MOST_DRAWN:  # a long drawing keeps its shape, with fewer points
         together = together[np.linspace(0, len(together) - 1, MOST_DRAWN).round().astype(int)]
     with contextlib.suppress(ValueError):  # a first point alone is no world yet: who computes it says so
-        together = drawn(together).round(4)
+        together = normalize_drawing(together).round(4)
     return together

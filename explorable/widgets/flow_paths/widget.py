@@ -13,8 +13,8 @@ import xarray as xr
 
 from ...diffusion.paths import PATHS
 from ...diffusion.settings import Settings, check
-from ...flow2d import COUPLINGS, SOLVERS, WORLDS
-from ...flow2d.checks import known, whole
+from ...flow2d import COUPLINGS, DISTRIBUTIONS, SOLVERS
+from ...flow2d.checks import check_choice, check_integer
 from ...pipeline import Pipeline
 from ..core.chart import Chart
 from ..core.explorable import Explorable, Progress
@@ -49,7 +49,7 @@ class Flow:
 class FlowPaths(Explorable):
     """Why are straight paths cheap?
 
-        flow = FlowPaths(world="spiral", path="straight", coupling="reflowed", steps=4)
+        flow = FlowPaths(distribution="spiral", path="straight", coupling="reflowed", steps=4)
         flow.start = (1.5, -2.0)     # drags the start point
         flow.wait()
         flow.table()                 # errors of both solvers against their evaluations
@@ -63,11 +63,11 @@ class FlowPaths(Explorable):
 
     question = "Why are straight paths cheap?"
     doing = "Measuring …"
-    asks = ("world", "path", "coupling", "solver", "steps", "text", "drawing", "count", "seed", "start", "mode",
+    asks = ("distribution", "path", "coupling", "solver", "steps", "text", "drawing", "count", "seed", "start", "mode",
             "prompt", "guidance")
 
     mode = tr.Unicode("points")
-    world = tr.Unicode("two moons")
+    distribution = tr.Unicode("two moons")
     text = tr.Unicode("flow")
     drawing = tr.Any(None)
     path = tr.Unicode("straight")
@@ -97,16 +97,16 @@ class FlowPaths(Explorable):
         """The pipeline given, or the shipped one. In the laboratory none is needed, and none is opened."""
         return super().pipe if self.mode == "pictures" or self._pipe else None  # type: ignore[return-value]
 
-    @tr.validate("mode", "world", "path", "coupling", "solver", "steps", "count", "seed", "guidance")
+    @tr.validate("mode", "distribution", "path", "coupling", "solver", "steps", "count", "seed", "guidance")
     def _refuse(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         choices: dict[str, dict[str, Any]] = {
-            "mode": MODES, "world": {**WORLDS, DRAWN: None}, "path": PATHS, "coupling": COUPLINGS,
+            "mode": MODES, "distribution": {**DISTRIBUTIONS, DRAWN: None}, "path": PATHS, "coupling": COUPLINGS,
             "solver": SOLVERS}
         if name in choices:
-            known(name, value, choices[name])
+            check_choice(name, value, choices[name])
         elif name in RANGES:
-            whole(name, value, RANGES[name], f"from {RANGES[name][0]} to {RANGES[name][-1]}")
+            check_integer(name, value, RANGES[name], f"from {RANGES[name][0]} to {RANGES[name][-1]}")
         elif value is not None:
             check(Settings("", guidance=value))
         return value
@@ -132,7 +132,8 @@ class FlowPaths(Explorable):
         if self.mode == "pictures":
             return Wish(self.prompt, self.guidance, self.seed)
         drawing = RING if self.drawing is None else self.drawing
-        return Lab(self.world, self.text if self.world == "word" else "", drawing if self.world == DRAWN else None,
+        return Lab(self.distribution, self.text if self.distribution == "word" else "",
+                   drawing if self.distribution == DRAWN else None,
                    self.path, self.coupling, self.solver, self.steps, self.count, self.seed, self.start)
 
     def compute(self, pipe: Pipeline | None, asked: Lab | Wish, progress: Progress) -> Flow | Wall:
@@ -172,8 +173,8 @@ class FlowPaths(Explorable):
             self._staged = flow
             looks, error = flow.chosen
             self.score("Straightness:", f"{flow.scores.bend:.2g}",
-                       f"(0: one step would do; a detour of {flow.scores.detour:.2f} times the distance). Median "
-                       f"distance to the exact end, {lab.SCORED} fresh noises: {error:.2g} after {looks} "
+                       f"(0: one step is enough; paths are {flow.scores.path_length_ratio:.2f} times as long as the "
+                       f"distance of their ends). Median distance to the exact endpoint, {lab.SCORED} fresh noises: {error:.2g} after {looks} "
                        f"evaluation{'s' * (looks > 1)}.")
         x, y = asked.start
         return (f"Your start ({x:.2f}, {y:.2f}) ends {flow.strand.gap:.2g} from where the exact flow takes it. "
@@ -181,7 +182,7 @@ class FlowPaths(Explorable):
 
     def _to_stage(self, flow: Flow, shown: Flow | None) -> None:
         """Send a recording. One that takes the place of another of the same world stays at its noise time."""
-        asked, new = flow.asked, shown is None or shown.asked.world != flow.asked.world
+        asked, new = flow.asked, shown is None or shown.asked.distribution != flow.asked.distribution
         times = flow.scene.times
         with self.stage.hold_sync():
             if shown is not None and not new:
@@ -215,7 +216,7 @@ class FlowPaths(Explorable):
     def _touched(self, pointer: dict[str, Any]) -> None:
         if pointer.get("panel") == "marginal" and pointer.get("kind") == "drag":
             self.start = on_stage.place(pointer["x"], pointer["y"])
-        elif (pointer.get("panel"), pointer.get("kind"), self.world) == ("conditional", "draw", DRAWN):
+        elif (pointer.get("panel"), pointer.get("kind"), self.distribution) == ("conditional", "draw", DRAWN):
             self._drew(pointer["points"])
 
     def _drew(self, points: Sequence[Sequence[float]]) -> None:

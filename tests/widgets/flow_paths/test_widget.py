@@ -13,19 +13,19 @@ from tiny_pipes import tiny
 
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.settings import GUIDANCE
+from explorable.diffusion.timesteps import uniform_times
 from explorable.flow2d import (
     COUPLINGS,
     SOLVERS,
-    detour,
     endpoint_errors,
-    exact_flow,
-    laboratory,
-    marginal,
-    pairs,
+    exact_endpoints,
+    integrate,
+    marginal_field,
+    path_length_ratio,
+    sample_distribution,
+    sample_pairs,
+    sample_trajectories,
     straightness,
-    uniform,
-    walk,
-    world_points,
 )
 from explorable.measure.denoisers import default_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
@@ -70,8 +70,8 @@ Make = Callable[..., FlowPaths]
 @pytest.mark.parametrize("coupling", ["independent", "optimal"])
 def test_its_particles_are_those_of_the_worlds_laboratory(path: str, solver: str, coupling: str):
     seen = lab.scene(wished(path=path, solver=solver, coupling=coupling))
-    joined = pairs(seen.points, coupling)
-    theirs = laboratory("two moons", PATHS[path], joined.noises, coupling, solver, 8, count=COUNT)
+    joined = sample_pairs(seen.points, coupling)
+    theirs = sample_trajectories("two moons", PATHS[path], joined.noises, coupling, solver, 8, count=COUNT)
     np.testing.assert_allclose(seen.marginal[:: lab.parts_of(8)], theirs.x, atol=1e-3)
     a, s = PATHS[path].alpha(0.5), PATHS[path].sigma(0.5)
     middle = len(seen.times) // 2
@@ -82,11 +82,11 @@ def test_its_particles_are_those_of_the_worlds_laboratory(path: str, solver: str
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_its_field_is_the_marginal_one(coupling: str):
-    points = world_points("two moons", COUNT)
+    points = sample_distribution("two moons", COUNT)
     coupled, field = lab.joined_for(wished(coupling=coupling))
-    theirs, x = marginal(points, coupling), np.array([[0.3, -0.4], [2.0, 1.0]])
+    theirs, x = marginal_field(points, coupling), np.array([[0.3, -0.4], [2.0, 1.0]])
     np.testing.assert_allclose(field.velocity(x, 0.4, 0.6, -1, 1), theirs.velocity(x, 0.4, 0.6, -1, 1), atol=1e-9)
-    np.testing.assert_allclose(coupled.noises, pairs(points, coupling).noises)
+    np.testing.assert_allclose(coupled.noises, sample_pairs(points, coupling).noises)
 
 
 def test_between_two_steps_a_solver_goes_straight_ahead():
@@ -101,16 +101,16 @@ def test_between_two_steps_a_solver_goes_straight_ahead():
 @pytest.mark.parametrize("path", PATHS)
 def test_the_exact_path_is_exact(path: str):
     own = lab.strand(wished(path=path))
-    p, field = PATHS[path], marginal(world_points("two moons", COUNT))
+    p, field = PATHS[path], marginal_field(sample_distribution("two moons", COUNT))
     np.testing.assert_allclose(own.walked[0], WISH.start)
-    end = exact_flow(field, np.array([WISH.start]), p.alpha(1.0), p.sigma(1.0))[0]
+    end = exact_endpoints(field, np.array([WISH.start]), p.alpha(1.0), p.sigma(1.0))[0]
     np.testing.assert_allclose(own.exact[-1], end, atol=5e-3)
     assert own.evaluations == 8 and own.gap == pytest.approx(np.linalg.norm(own.walked[-1] - end), abs=5e-3)
     assert len(own.exact) == len(own.walked) == len(lab.scene(wished(path=path)).times)
 
 
 def test_arrows_go_with_the_particles_and_stay_in_their_cells():
-    field, path = marginal(world_points("two moons", COUNT)), PATHS["straight"]
+    field, path = marginal_field(sample_distribution("two moons", COUNT)), PATHS["straight"]
     found = lab.arrows(field, "straight", 0.7)
     middle, way = (found[:, :2] + found[:, 2:]) / 2, found[:, 2:] - found[:, :2]
     v = -field.velocity(middle, path.alpha(0.7), path.sigma(0.7), -1, 1)
@@ -123,15 +123,16 @@ def test_arrows_go_with_the_particles_and_stay_in_their_cells():
 
 @pytest.mark.parametrize("path", ["straight", "linear"])
 def test_its_scores_are_those_of_the_world(path: str):
-    scored, field, start = lab.scores(wished(path=path)), marginal(world_points("two moons", COUNT)), lab.fresh(0)
+    scored, start = lab.scores(wished(path=path)), lab.fresh(0)
+    field = marginal_field(sample_distribution("two moons", COUNT))
     for solver in SOLVERS:
         theirs = endpoint_errors(field, PATHS[path], start, solver, lab.STEPS)
         one = scored.errors.sel(solver=solver)
         assert one.evaluations.values.tolist() == theirs.evaluations
         np.testing.assert_allclose(one.distance, theirs.distances, atol=1e-8)
-    fine = walk(field, PATHS[path], start, uniform(100), "heun")
+    fine = integrate(field, PATHS[path], start, uniform_times(100), "heun")
     assert scored.bend == pytest.approx(straightness(fine).mean())
-    assert scored.detour == pytest.approx(np.nanmedian(detour(fine)))
+    assert scored.path_length_ratio == pytest.approx(np.nanmedian(path_length_ratio(fine)))
     looks, error = lab.chosen_error(wished(path=path, solver="heun", steps=4))
     assert (looks, error) == (7, pytest.approx(float(scored.errors.distance.sel(solver="heun", steps=4).median())))
 
@@ -147,7 +148,7 @@ def test_what_was_scored_is_not_scored_again(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(("steps", "frames"), [(1, 41), (7, 43), (20, 41), (50, 51)])
 def test_every_step_ends_on_a_frame(steps: int, frames: int):
     times = lab.scene(wished(steps=steps)).times
-    assert len(times) == frames and set(np.round(uniform(steps), 12)) <= set(np.round(times, 12))
+    assert len(times) == frames and set(np.round(uniform_times(steps), 12)) <= set(np.round(times, 12))
     said = on_stage.captions(times.tolist(), steps)
     assert said[0] == f"t = 1.00, after 0 of {steps}" and said[-1] == f"t = 0.00, after {steps} of {steps}"
     assert len(said) == frames
@@ -216,13 +217,13 @@ def test_the_noise_time_stays_when_the_frames_are_others(made: Make):
     flow.steps = 50
     flow.wait(300)
     assert (len(flow.stage.captions), flow.stage.frame) == (51, 25)
-    flow.world = "spiral"  # another world plays from its start
+    flow.distribution = "spiral"  # another world plays from its start
     flow.wait(300)
     assert flow.stage.plays and flow.stage.frame == 50
 
 
 def test_a_world_is_drawn_stroke_by_stroke(made: Make):
-    flow = made(world="drawn")
+    flow = made(distribution="drawn")
     assert flow.shown.asked.drawing == RING and flow.stage.panels[1]["reports"] == "draw"
 
     def stroke(*points: list[float]) -> None:
@@ -245,7 +246,7 @@ def test_a_world_is_drawn_stroke_by_stroke(made: Make):
 
 
 def test_a_word_makes_a_world_or_says_why_not(made: Make):
-    flow = made(world="word", text="hi")
+    flow = made(distribution="word", text="hi")
     before = flow.shown.scene
     flow.text = "much too long a word"
     flow.wait(300)
@@ -256,7 +257,7 @@ def test_a_word_makes_a_world_or_says_why_not(made: Make):
 
 
 @pytest.mark.parametrize(("name", "value", "said"), [
-    ("world", "mars", "choose one of two moons"), ("path", "bent", "choose one of straight"),
+    ("distribution", "mars", "choose one of two moons"), ("path", "bent", "choose one of straight"),
     ("coupling", "lucky", "independent, optimal, reflowed"), ("solver", "leap", "euler, heun"),
     ("steps", 0, "from 1 to"),
     ("count", 5000, "from 8 to"), ("seed", -1, "from 0"), ("start", (9.0, 0.0), "must lie from"),
@@ -270,13 +271,13 @@ def test_what_cannot_be_is_refused(made: Make, name: str, value: object, said: s
     assert getattr(flow, name) == before
 
 
-@pytest.mark.parametrize("values", [{}, {"world": "word", "text": "hi", "coupling": "optimal", "solver": "heun"},
-                                    {"world": "drawn", "drawing": [(0, 0), (1, 2), (3, 1)], "path": "cosine"},
+@pytest.mark.parametrize("values", [{}, {"distribution": "word", "text": "hi", "coupling": "optimal", "solver": "heun"},
+                                    {"distribution": "drawn", "drawing": [(0, 0), (1, 2), (3, 1)], "path": "cosine"},
                                     {"start": (0.5, -1.25)}])
 def test_its_code_walks_the_same_paths(made: Make, values: dict):
     flow, names = made(**values), {}
     exec(flow.code(), names)
-    np.testing.assert_allclose(names["walked"].x[-1], flow.shown.scene.marginal[-1], atol=2e-3)
+    np.testing.assert_allclose(names["trajectories"].x[-1], flow.shown.scene.marginal[-1], atol=2e-3)
     np.testing.assert_allclose(names["own"].x[-1, 0], flow.data.own[-1], atol=2e-3)
 
 
@@ -297,9 +298,9 @@ def test_only_the_controls_that_do_something_are_there(made: Make):
         return {c.description for r in flow.children if hasattr(r, "children") and r.layout.display != "none"
                 for c in r.children if c.layout.display != "none"}
 
-    assert shown() == {"paths of", "world", "seed", "new", "path", "coupling", "solver", "steps"}
-    flow.world = "word"
-    assert shown() == {"paths of", "world", "word", "seed", "new", "path", "coupling", "solver", "steps"}
+    assert shown() == {"paths of", "distribution", "seed", "new", "path", "coupling", "solver", "steps"}
+    flow.distribution = "word"
+    assert shown() == {"paths of", "distribution", "word", "seed", "new", "path", "coupling", "solver", "steps"}
     for row in flow.children:
         for control in getattr(row, "children", ()):
             assert control.description and (control.tooltip or control.tooltips), control
@@ -313,7 +314,7 @@ def test_it_follows_a_dark_page(made: Make):
 
 
 def test_its_repr_is_one_short_line(made: Make):
-    flow = made(world="drawn", drawing=np.random.default_rng(0).random((50, 2)).round(3))
+    flow = made(distribution="drawn", drawing=np.random.default_rng(0).random((50, 2)).round(3))
     assert len(repr(flow)) < 110 and "\n" not in repr(flow) and repr(flow).startswith("FlowPaths('drawn'")
 
 

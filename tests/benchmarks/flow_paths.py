@@ -1,6 +1,6 @@
 """How fast is the laboratory of FlowPaths, and are its closed forms what automatic differentiation says?
 
-    python tests/benchmarks/laboratory.py [--repeats 30] [--json]
+    python tests/benchmarks/flow_paths.py [--repeats 30] [--json]
 
 512 particles, 50 steps. A drag computes the reader's own path alone; the particles are walked anew when the path, the
 solver or the steps change. The fields are compared in float64, at 512 places, with the gradient of the log density:
@@ -21,7 +21,15 @@ import torch
 from bench import options, report, row
 
 from explorable.diffusion.paths import PATHS
-from explorable.flow2d import COUPLINGS, SOLVERS, WORLDS, Mixture, laboratory, marginal, world_points
+from explorable.flow2d import (
+    COUPLINGS,
+    DISTRIBUTIONS,
+    SOLVERS,
+    MixtureField,
+    marginal_field,
+    sample_distribution,
+    sample_trajectories,
+)
 from explorable.widgets.flow_paths import compute as lab
 
 PARTICLES, STEPS = 512, 50
@@ -44,7 +52,7 @@ def speed(repeats: int) -> Iterator[dict[str, Any]]:
     for coupling, solver in itertools.product(COUPLINGS, SOLVERS):
         what = f"{coupling}, {solver}"
         starts = noise.standard_normal((repeats + 1, PARTICLES, 2))
-        yield row(f"{what}: all particles", timed(lambda k, c=coupling, s=solver, starts=starts: laboratory(
+        yield row(f"{what}: all particles", timed(lambda k, c=coupling, s=solver, starts=starts: sample_trajectories(
             "two moons", PATHS["straight"], starts[k], c, s, STEPS), repeats), "ms", DRAG_MS)
         wishes = [lab.Lab("two moons", "", None, "straight", coupling, solver, STEPS, PARTICLES, 0, (x, 1.0))
                   for x in np.linspace(-2, 2, repeats + 1).tolist()]
@@ -54,7 +62,7 @@ def speed(repeats: int) -> Iterator[dict[str, Any]]:
                   timed(lambda k, wishes=wishes: lab.scene.__wrapped__(wishes[k]), repeats), "ms")
 
 
-def differentiated(field: Mixture, x: np.ndarray, alpha: float, sigma: float) -> np.ndarray:
+def differentiated(field: MixtureField, x: np.ndarray, alpha: float, sigma: float) -> np.ndarray:
     """The gradient of the log density (m, 2): a mixture of equal Gaussians by its definition, then autograd."""
     at = torch.tensor(x, requires_grad=True)
     centres = alpha * torch.tensor(field.points) + sigma * torch.tensor(field.noises)
@@ -64,9 +72,9 @@ def differentiated(field: Mixture, x: np.ndarray, alpha: float, sigma: float) ->
     return torch.autograd.grad(density.sum(), at)[0].numpy()
 
 
-def gaps(world: str, coupling: str, path: Any, t: float) -> dict[str, float]:
+def gaps(distribution: str, coupling: str, path: Any, t: float) -> dict[str, float]:
     """The largest difference of each closed form from what differentiation gives."""
-    field, a, s = marginal(world_points(world), coupling), path.alpha(t), path.sigma(t)
+    field, a, s = marginal_field(sample_distribution(distribution), coupling), path.alpha(t), path.sigma(t)
     x = np.random.default_rng(1).standard_normal((PARTICLES, 2))
     score = differentiated(field, x, a, s)
     pairs = {"score": (field.score(x, a, s), score)}
@@ -80,7 +88,8 @@ def gaps(world: str, coupling: str, path: Any, t: float) -> dict[str, float]:
 
 def exactness() -> Iterator[dict[str, Any]]:
     for coupling in COUPLINGS:
-        found = [gaps(world, coupling, path, t) for world in WORLDS for path in PATHS.values() for t in TIMES]
+        found = [gaps(distribution, coupling, path, t)
+                 for distribution in DISTRIBUTIONS for path in PATHS.values() for t in TIMES]
         for name in found[0]:
             yield row(f"{coupling}: {name} against autograd", [gap[name] for gap in found], "", CLOSE)
 
