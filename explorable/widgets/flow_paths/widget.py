@@ -174,7 +174,8 @@ class FlowPaths(Explorable):
             looks, error = flow.chosen
             self.score("Straightness:", f"{flow.scores.bend:.2g}",
                        f"(0: one step is enough; paths are {flow.scores.path_length_ratio:.2f} times as long as the "
-                       f"distance of their ends). Median distance to the exact endpoint, {lab.SCORED} fresh noises: {error:.2g} after {looks} "
+                       f"distance of their ends). Median distance to the exact endpoint, "
+                       f"over {lab.SCORED} fresh noises: {error:.2g} after {looks} "
                        f"evaluation{'s' * (looks > 1)}.")
         x, y = asked.start
         return (f"Your start ({x:.2f}, {y:.2f}) ends {flow.strand.gap:.2g} from where the exact flow takes it. "
