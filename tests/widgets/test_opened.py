@@ -125,22 +125,23 @@ def test_pictures_that_are_not_square_are_read(family):
 def test_the_x_ray_opens_the_u_of_a_foreign_u_net(family):
     with ex.open(tp.shared(family)) as pipe:
         made = shown(ex.UNetXRay, pipe, step=1)
-        skips = [s.point for s in made.shown.stages.values() if s.kind == "skip"]
+        skips = [s.point for s in made.shown.parts.values() if s.kind == "skip"]
         assert skips == ["up.1.0.skip", "up.1.1.skip", "up.0.0.skip", "up.0.1.skip"]
-        assert made.shown.felt.shape == (8, 8) and made.shown.felt.max() > 0 and not made.shown.verdicts
+        assert made.shown.receptive_field.shape == (8, 8) and made.shown.receptive_field.max() > 0
+        assert not made.shown.verdicts
         places = [panel["at"] for panel in made.stage.panels]
         assert len({tuple(at) for at in places}) == len(places)  # nothing lies on anything else
         before = made.shown.edited.image
         made.faders = {"up.0.0.skip": 0.0}
         made.wait()
-        assert made.error is None and "skip 8 × 8, unit 0 is at 0" in made._seen.value
+        assert made.error is None and "skip 8 × 8, unit 0 scaled by 0" in made._seen.value
         with ex.edit(pipe, {"up.0.0.skip": ex.Scale(0.0)}):
             edited = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
         assert np.array_equal(made.shown.edited.image, edited.image) and not np.array_equal(before, edited.image)
         assert np.array_equal(code_runs(made, pipe)["run"].image, edited.image)
         made.swapped_skips = ("up.0.1.skip",)
         made.wait()
-        assert made.error is None and len(made.table()) == made.shown.untouched.inside.run.steps
+        assert made.error is None and len(made.table()) == made.shown.original.inside.run.steps
         assert made.data["share"].sizes["skip"] == 4
         made.close()
 

@@ -1,106 +1,213 @@
-"""How an answer of UNetXRay comes about: two runs seen from inside, where a unit looks, and what the examiner says.
+"""What UNetXRay computes: the original and the edited run from inside, a receptive field, and the examiner's verdicts.
 
-Parts of the last answer are used again where the wish for them is the same. The picture that was asked for comes first.
+Parts of the last result are used again where what they depend on has not changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...analysis.receptive_field import sight
-from ...analysis.unet_activations import Changes, Looks, Stage, fades, listened, seen_inside
-from ...pipeline import Pipeline
+from ...analysis.spectrum import fine_share
+from ...analysis.unet_activations import Changes, Inside, Looks, Stage, fades, listened, seen_inside
+from ...analysis.verdict import Verdict, examine
+from ...diffusion.settings import Settings
+from ...pipeline import PipelineProtocol
 from ...run import Run
 from ..core.explorable import Progress
 from ..core.preview import FEW, quiet, scaled
-from .result import Wish, XRay, called
-from .verdicts import verdicts_on
-from .view import Seen
 
-CHUNK = 4  # pictures decoded at a time: between two chunks a newer wish can come in
+CHUNK = 4  # images decoded at a time: between two chunks a newer request can come in
+RUN_SETTINGS = ("prompt", "steps", "guidance", "seed")
+EXAMINED_SHAPE = (128, 128, 3)  # of the images that the examiner was trained on
 
-Drawn = tuple[Run, np.ndarray]  # a run with all stages recorded, and what it believed at each step, the picture last
+RunAndPreviews = tuple[Run, np.ndarray]  # a run with all parts recorded, and its decoded denoised estimates
 
 
-class Work:
-    """What was computed last, by its parts: each for which wish, and what."""
+@dataclass(frozen=True)
+class Position:
+    """One position in the feature map of a U-Net part, at one step."""
+
+    part: str
+    row: int
+    column: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to sample, what to edit in it, and which position's receptive field to compute."""
+
+    settings: Settings
+    faders: dict[str, float]
+    step_ranges: dict[str, tuple[int, int]]
+    donor_prompt: str
+    swapped_skips: tuple[str, ...]
+    position: Position
+
+    @property
+    def edit_key(self) -> tuple:
+        """Everything that the edited image depends on."""
+        return (self.settings, {n: v for n, v in self.faders.items() if v != 1}, self.step_ranges,
+                (self.donor_prompt, self.swapped_skips) if self.swapped_skips else ())
+
+
+@dataclass(frozen=True, eq=False)
+class InspectedRun:
+    """A run's activations, and its denoised estimate at each step, decoded: (step, 128, 128, 3) uint8. The last is the
+    finished image."""
+
+    inside: Inside
+    previews: np.ndarray
+
+    @property
+    def image(self) -> np.ndarray:
+        """The finished image."""
+        return self.inside.run.image
+
+    @property
+    def high_frequency_share(self) -> float:
+        """The share of the image's contrast in high frequencies."""
+        return float(fine_share(self.image))
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The parts of the U-Net, the original run and the edited one, the receptive field (y, x) of the request's
+    position, and the examiner's verdicts on both images, or none."""
+
+    parts: dict[str, Stage]
+    original: InspectedRun
+    edited: InspectedRun
+    receptive_field: np.ndarray
+    request: Request
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def runs(self) -> dict[str, InspectedRun]:
+        """Both runs by name."""
+        return {"original": self.original, "edited": self.edited}
+
+    @property
+    def image_difference(self) -> float:
+        """How far the edits changed the image: root mean square, where 1 is black to white."""
+        gap = self.edited.image.astype(np.float64) - self.original.image
+        return float(np.sqrt(np.square(gap / 255).mean()))
+
+
+def run_arguments(settings: Settings) -> dict[str, Any]:
+    """The arguments with which a pipeline is called for these settings."""
+    return {name: getattr(settings, name) for name in RUN_SETTINGS}
+
+
+def check_position(position: Position, parts: dict[str, Stage]) -> None:
+    """Raise ValueError for a position that this network does not have."""
+    part = parts.get(position.part)
+    if part is None:
+        raise ValueError(f"this U-Net has no part {position.part!r}: choose one of {', '.join(parts)}")
+    if not (0 <= position.row < part.side and 0 <= position.column < part.side):
+        raise ValueError(f"position ({position.row}, {position.column}) is outside {position.part}: its rows and "
+                         f"columns are 0 to {part.side - 1}")
+
+
+def examine_images(*images: np.ndarray) -> tuple[Verdict, ...]:
+    """The examiner's verdicts on images; none for images of another size, on which it was not trained."""
+    if any(image.shape != EXAMINED_SHAPE for image in images):
+        return ()
+    return tuple(examine(np.stack(images)))
+
+
+class CachedComputation:
+    """Computes results, and keeps the parts of the last one, each with what it depends on."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, tuple[Any, Any]] = {}
+        self._cache: dict[str, tuple[Any, Any]] = {}
 
-    def keep(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
-        """A part, computed only for another wish than the last."""
-        if not self.has(name, key):
-            self.kept[name] = (key, make())
-        return self.kept[name][1]
+    def _cached(self, name: str, key: Any, compute: Callable[[], Any]) -> Any:
+        """Return a part, computed only if its key has changed."""
+        if not self._is_cached(name, key):
+            self._cache[name] = (key, compute())
+        return self._cache[name][1]
 
-    def has(self, name: str, key: Any) -> bool:
-        return name in self.kept and self.kept[name][0] == key
+    def _is_cached(self, name: str, key: Any) -> bool:
+        return name in self._cache and self._cache[name][0] == key
 
-    def runs(self, pipe: Pipeline, stages: dict[str, Stage], asked: Wish, progress: Progress,
-             picture: Callable[[np.ndarray], None] = lambda previews: None) -> tuple[Seen, Seen, Changes]:
-        """The untouched run, the edited one, and the edits. picture: hears what the edited run believed at each step
-        while the untouched one is still to be drawn.
+    def _runs(self, pipe: PipelineProtocol, parts: dict[str, Stage], request: Request, progress: Progress,
+              on_edited_previews: Callable[[np.ndarray], None] = lambda previews: None,
+              ) -> tuple[InspectedRun, InspectedRun, Changes]:
+        """Return the original run, the edited one and the edits.
+
+        The edited run comes first where neither is cached: on_edited_previews receives its decoded estimates before
+        the original run starts.
         """
-        s, steps = asked.settings, asked.settings.steps
-        of = 3 * steps + 4
+        settings, steps = request.settings, request.settings.steps
+        total = 3 * steps + 4
 
-        def draw(edits: Changes, done: int) -> Drawn:
-            run = listened(pipe, stages, edits, progress=lambda k, _: progress(done + k, of), **called(s))
-            parts = [run.image[None]]
+        def sample(edits: Changes, done: int) -> RunAndPreviews:
+            run = listened(pipe, parts, edits, progress=lambda k, _: progress(done + k, total),
+                           **run_arguments(settings))
+            previews = [run.image[None]]
             for start in reversed(range(0, len(run.denoised) - 1, CHUNK)):
-                parts.insert(0, pipe.decode(run.denoised.values[start : min(start + CHUNK, len(run.denoised) - 1)]))
-                progress(done + steps, of)
-            return run, np.concatenate(parts)
+                end = min(start + CHUNK, len(run.denoised) - 1)
+                previews.insert(0, pipe.decode(run.denoised.values[start:end]))
+                progress(done + steps, total)
+            return run, np.concatenate(previews)
 
-        def seen(looks: Looks, drawn: Drawn) -> Seen:
-            return Seen(seen_inside(drawn[0], stages, looks), drawn[1])
+        def inspect(looks: Looks, sampled: RunAndPreviews) -> InspectedRun:
+            return InspectedRun(seen_inside(sampled[0], parts, looks), sampled[1])
 
-        donor = self.keep("donor_prompt", (s, asked.donor_prompt, asked.swapped_skips), lambda: _given(
-            pipe, asked, lambda k, _: progress(k, of))) if asked.swapped_skips else None
-        edits = fades(asked.faders, asked.step_ranges, asked.swapped_skips, donor)
-        first = None
-        if edits and not self.has("untouched", s):
-            first = draw(edits, 2 * steps)
-            picture(first[1])
-        # The looks belong to the untouched run: both runs are seen through them, and their colours can be compared.
-        looks, untouched = self.keep("untouched", s, lambda: (made := Looks(), seen(made, draw({}, steps))))
-        edited = self.keep("edited", asked.changes, lambda: seen(looks, first or draw(edits, 2 * steps))
-                           ) if edits else untouched
-        return untouched, edited, edits
+        def inspect_original() -> tuple[Looks, InspectedRun]:
+            looks = Looks()
+            return looks, inspect(looks, sample({}, steps))
 
-    def answer(self, pipe: Pipeline, stages: dict[str, Stage], asked: Wish, progress: Progress,
-               picture: Callable[[np.ndarray], None], pictures: Callable[[Seen, Seen], None]) -> XRay:
-        """The whole. pictures: hears of both runs while it is still to be seen where the unit looks."""
-        untouched, edited, edits = self.runs(pipe, stages, asked, progress, picture)
-        unit = replace(asked.unit, step=min(asked.unit.step, edited.inside.run.steps - 1))  # there may be fewer
-        asked = replace(asked, unit=unit)
-        if not self.has("felt", (asked.changes, unit)):
-            pictures(untouched, edited)
-        felt = self.keep("felt", (asked.changes, unit), lambda: sight(
-            pipe, edited.inside.run, unit.step, stages[unit.stage].point, unit.row, unit.column, edits))
-        verdicts = self.keep("verdicts", asked.changes, lambda: verdicts_on(untouched.image, edited.image)
-                             if isinstance(pipe, Pipeline) else ())  # of other pictures the examiner knows nothing
+        donor = self._cached(
+            "donor", (settings, request.donor_prompt, request.swapped_skips),
+            lambda: _record_donor(pipe, request, lambda k, _: progress(k, total))) if request.swapped_skips else None
+        edits = fades(request.faders, request.step_ranges, request.swapped_skips, donor)
+        sampled = None
+        if edits and not self._is_cached("original", settings):
+            sampled = sample(edits, 2 * steps)
+            on_edited_previews(sampled[1])
+        # The colours are fitted to the original run and used for both, so that they can be compared.
+        looks, original = self._cached("original", settings, inspect_original)
+        edited = self._cached("edited", request.edit_key, lambda: inspect(looks, sampled or sample(edits, 2 * steps))
+                              ) if edits else original
+        return original, edited, edits
+
+    def compute(self, pipe: PipelineProtocol, parts: dict[str, Stage], request: Request, progress: Progress,
+                on_edited_previews: Callable[[np.ndarray], None],
+                on_runs: Callable[[InspectedRun, InspectedRun], None]) -> Result:
+        """Return the result. on_runs receives both runs before the receptive field is computed."""
+        original, edited, edits = self._runs(pipe, parts, request, progress, on_edited_previews)
+        last_step = edited.inside.run.steps - 1  # an opened pipeline may take fewer steps than requested
+        at = replace(request.position, step=min(request.position.step, last_step))
+        request = replace(request, position=at)
+        if not self._is_cached("receptive field", (request.edit_key, at)):
+            on_runs(original, edited)
+        receptive_field = self._cached("receptive field", (request.edit_key, at), lambda: sight(
+            pipe, edited.inside.run, at.step, parts[at.part].point, at.row, at.column, edits))
+        verdicts = self._cached("verdicts", request.edit_key, lambda: examine_images(original.image, edited.image)
+                                if pipe.has_examiner else ())
         progress(1, 1)
-        return XRay(stages, untouched, edited, felt, asked, verdicts)
+        return Result(parts, original, edited, receptive_field, request, verdicts)
 
-    def first_look(self, pipe: Pipeline, stages: dict[str, Stage], asked: Wish, progress: Progress) -> XRay:
-        """Both runs in few steps. Where the unit looks is not seen yet."""
-        steps = asked.settings.steps
-        step_ranges = {n: (round(a * FEW / steps), round(b * FEW / steps)) for n, (a, b) in asked.step_ranges.items()}
-        few = replace(asked, settings=replace(asked.settings, steps=FEW), step_ranges=step_ranges,
-                      unit=replace(asked.unit, step=scaled(asked.unit.step, steps)))
-        untouched, edited, _ = self.runs(pipe, stages, few, quiet(progress))
-        return XRay(stages, untouched, edited, np.zeros(untouched.inside.run.latents.shape[-2:]), asked)
+    def preview(self, pipe: PipelineProtocol, parts: dict[str, Stage], request: Request, progress: Progress) -> Result:
+        """Return both runs in few steps, with an empty receptive field."""
+        steps = request.settings.steps
+        step_ranges = {n: (round(a * FEW / steps), round(b * FEW / steps)) for n, (a, b) in request.step_ranges.items()}
+        few = replace(request, settings=replace(request.settings, steps=FEW), step_ranges=step_ranges,
+                      position=replace(request.position, step=scaled(request.position.step, steps)))
+        original, edited, _ = self._runs(pipe, parts, few, quiet(progress))
+        return Result(parts, original, edited, np.zeros(original.inside.run.latents.shape[-2:]), request)
 
 
-def _given(pipe: Pipeline, asked: Wish, progress: Progress) -> Any:
-    """What the other prompt's run has at the skips that are swapped."""
-    if not asked.donor_prompt.strip():
-        raise ValueError("there is no prompt to take skips from: write one, or swap no skip")
-    return pipe(**{**called(asked.settings), "prompt": asked.donor_prompt}, record=list(asked.swapped_skips),
-                progress=progress).recorded
+def _record_donor(pipe: PipelineProtocol, request: Request, progress: Progress) -> Any:
+    """Record the swapped skips in a run of the donor prompt."""
+    if not request.donor_prompt.strip():
+        raise ValueError("the donor prompt is empty: write a prompt to take the skips from, or swap no skip")
+    return pipe(**{**run_arguments(request.settings), "prompt": request.donor_prompt},
+                record=list(request.swapped_skips), progress=progress).recorded

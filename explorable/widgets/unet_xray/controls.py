@@ -1,91 +1,91 @@
-"""The controls of UNetXRay: a wish, faders for all skips and backbones with their steps, and whose skips are used."""
+"""The controls of UNetXRay: run settings, faders for skips and backbones with their steps, and patching of skips."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as ipw
 
 from ...analysis.unet_activations import Stage
 from ..core.controls import guidance_of, make_room, prompt_of, seed_of, steps_of, text_box
+from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 
-if TYPE_CHECKING:
-    from .widget import UNetXRay
 
-
-def wish_row(owner: UNetXRay) -> ipw.Widget:
+def settings_row(w: Explorable) -> ipw.Widget:
     """Prompt, seed, steps and guidance."""
-    return row(prompt_of(owner), *seed_of(owner), steps_of(owner), guidance_of(owner))
+    return row(prompt_of(w), *seed_of(w), steps_of(w), guidance_of(w))
 
 
-def example_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
-    """Buttons that set all faders at once: no skips, skips alone, and back."""
-    kinds = {kind: [s for s in stages.values() if s.kind == kind] for kind in ("skip", "backbone")}
-    finest = [s for s in kinds["backbone"] if s.level == 0]
-    said: dict[str, list[Stage]] = {}
-    for s in kinds["skip"]:  # all of a level
-        said.setdefault(f"no skip {s.side} × {s.side}", []).append(s)
-    said |= {"no skips": kinds["skip"], "the finest skip alone": finest, "all back to 1": []}
+def edit_rows(w: Explorable, parts: dict[str, Stage]) -> list[ipw.Widget]:
+    """Presets; for each level the faders of its skips and backbones, each with its steps; the patching of skips."""
+    levels: dict[int, list[ipw.Widget]] = {}
+    for part in sorted(parts.values(), key=lambda p: p.kind, reverse=True):
+        if part.kind in ("skip", "backbone"):
+            levels.setdefault(part.level, []).extend(_fader_with_steps(w, part))
+    return [_preset_row(w, parts), *(row(*levels[level]) for level in sorted(levels)), _patch_row(w, parts)]
 
-    def button(text: str, off: list[Stage]) -> ipw.Button:
-        tip = f"{', '.join(s.point for s in off)} at 0, all else at 1" if off else "Edit nothing"
-        made = ipw.Button(description=text, tooltip=tip)
-        made.on_click(lambda _: owner.set_all({s.point: 0.0 for s in off}))
+
+def _preset_row(w: Explorable, parts: dict[str, Stage]) -> ipw.Widget:
+    """Buttons that set all faders at once: no skips, only the finest skips, reset."""
+    skips = [p for p in parts.values() if p.kind == "skip"]
+    presets: dict[str, list[Stage]] = {}  # label -> parts set to 0
+    for part in skips:  # all skips of a level
+        presets.setdefault(f"no skip {part.side} × {part.side}", []).append(part)
+    presets |= {"no skips": skips, "only the finest skip": [
+        p for p in parts.values() if p.kind == "backbone" and p.level == 0], "reset faders": []}
+
+    def button(label: str, zeroed: list[Stage]) -> ipw.Button:
+        tip = f"Set {', '.join(p.point for p in zeroed)} to 0 and all others to 1" if zeroed else "Edit nothing"
+        made = ipw.Button(description=label, tooltip=tip)
+        made.on_click(lambda _: w.set_all({p.point: 0.0 for p in zeroed}))
         return made
 
-    made = row(*(button(text, off) for text, off in said.items()))
-    made.add_class("ex-examples")
-    return made
+    buttons = row(*(button(label, zeroed) for label, zeroed in presets.items()))
+    buttons.add_class("ex-examples")
+    return buttons
 
 
-def fader_rows(owner: UNetXRay, stages: dict[str, Stage]) -> list[ipw.Widget]:
-    """A row a level: the skip's fader and the backbone's, each with its steps; then whose skips are used."""
-    pairs: dict[int, list[ipw.Widget]] = {}
-    for stage in sorted(stages.values(), key=lambda s: s.kind, reverse=True):
-        if stage.kind in ("skip", "backbone"):
-            pairs.setdefault(stage.level, []).extend(_fader(owner, stage))
-    return [example_row(owner, stages), *(row(*pairs[level]) for level in sorted(pairs)), _swap_row(owner, stages)]
-
-
-def _fader(owner: UNetXRay, stage: Stage) -> tuple[ipw.Widget, ipw.Widget]:
-    name, said = stage.point, stage.label
+def _fader_with_steps(w: Explorable, part: Stage) -> tuple[ipw.Widget, ipw.Widget]:
+    name, label = part.point, part.label
     fader = ipw.FloatSlider(
-        description=said, min=0, max=2, step=0.05, readout_format=".2f", style=NARROW, continuous_update=False,
-        tooltip=f"{name} is multiplied by this: 0 takes it away, 1 leaves it, 2 doubles it",
+        description=label, min=0, max=2, step=0.05, readout_format=".2f", style=NARROW, continuous_update=False,
+        tooltip=f"Multiplies {name}: 0 removes it, 1 leaves it as it is, 2 doubles it",
         layout=ipw.Layout(flex="2 1 230px"))
-    span = ipw.IntRangeSlider(
-        description="acts on steps", min=0, max=owner.steps, style=NARROW, continuous_update=False,
-        tooltip=f"From which step on, and before which, the fader of {said} acts", layout=ipw.Layout(flex="1 1 150px"))
+    steps = ipw.IntRangeSlider(
+        description="on steps", min=0, max=w.steps, style=NARROW, continuous_update=False,
+        tooltip=f"The fader of {label} acts from the first of these steps until before the second",
+        layout=ipw.Layout(flex="1 1 150px"))
 
-    def now(step_ranges: dict[str, tuple[int, int]]) -> tuple[int, int]:
-        first, end = step_ranges.get(name, (0, owner.steps))
-        return min(first, owner.steps), min(end, owner.steps)
+    def range_of(step_ranges: dict[str, tuple[int, int]]) -> tuple[int, int]:
+        first, end = step_ranges.get(name, (0, w.steps))
+        return min(first, w.steps), min(end, w.steps)
 
-    def changed(value: tuple[int, int]) -> dict[str, tuple[int, int]]:
-        others = {n: s for n, s in owner.step_ranges.items() if n != name}
-        return others if tuple(value) == (0, owner.steps) else {**others, name: (value[0], value[1])}
+    def with_range(value: tuple[int, int]) -> dict[str, tuple[int, int]]:
+        others = {n: r for n, r in w.step_ranges.items() if n != name}
+        return others if tuple(value) == (0, w.steps) else {**others, name: (value[0], value[1])}
 
     def follow_steps(change: Any) -> None:
-        span.max = owner.steps
-        span.value = now(owner.step_ranges)
+        steps.max = w.steps
+        steps.value = range_of(w.step_ranges)
 
-    owner.tie("faders", fader, lambda v: make_room(fader, float(v.get(name, 1.0))), lambda v: {**owner.faders, name: v})
-    owner.tie("step_ranges", span, now, changed)
-    owner.observe(follow_steps, names="steps")
-    return fader, span
+    w.tie("faders", fader, lambda v: make_room(fader, float(v.get(name, 1.0))), lambda v: {**w.faders, name: v})
+    w.tie("step_ranges", steps, range_of, with_range)
+    w.observe(follow_steps, names="steps")
+    return fader, steps
 
 
-def _swap_row(owner: UNetXRay, stages: dict[str, Stage]) -> ipw.Widget:
-    skips = [s for s in stages.values() if s.kind == "skip"]
-    options = [("none", ()), *((s.label.removeprefix("skip "), (s.point,)) for s in skips), ("all", tuple(
-        s.point for s in skips))]
+def _patch_row(w: Explorable, parts: dict[str, Stage]) -> ipw.Widget:
+    """Which skips are patched, and from which prompt's run."""
+    skips = [p for p in parts.values() if p.kind == "skip"]
+    options = [("none", ()), *((p.label.removeprefix("skip "), (p.point,)) for p in skips),
+               ("all", tuple(p.point for p in skips))]
+    choices = {value for _, value in options}
     which = ipw.Dropdown(description="swap skips", options=options, style=NARROW, layout=ipw.Layout(width="170px"),
-                         tooltip="These skips carry what they carry for the other prompt, from the same noise")
-    donor = text_box("with those of", "The prompt that the swapped skips are taken from. Enter draws it.",
-                     "write a prompt", "2 1 240px")
-    known = {value for _, value in options}
-    owner.tie("swapped_skips", which, lambda v: v if v in known else ())
-    owner.tie("donor_prompt", donor)
-    hint = ipw.HTML('<span class="ex-help">Click a place in a tile: where in the latent does it look?</span>')
+                         tooltip="Replace these skips with those of the other prompt's run from the same noise")
+    donor = text_box("with those of", "The prompt of the run that the swapped skips are taken from. Press Enter to "
+                     "apply.", "write a prompt", "2 1 240px")
+    w.tie("swapped_skips", which, lambda v: v if v in choices else ())
+    w.tie("donor_prompt", donor)
+    hint = ipw.HTML('<span class="ex-help">Click a position in a tile to see its receptive field in the latent.</span>')
     return row(which, donor, hint)

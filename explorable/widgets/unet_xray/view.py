@@ -1,151 +1,264 @@
-"""The U on the stage: where each stage of the network lies, and the layers that fill it."""
+"""What UNetXRay shows of a result: the U on the stage, sentences, and the same as labelled arrays and a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
-from ...analysis.spectrum import fine_share
-from ...analysis.unet_activations import STRONGEST, Inside, Stage
+from ...analysis.receptive_field import places_seen
+from ...analysis.spectrum import spectrum
+from ...analysis.unet_activations import STRONGEST, Stage
+from ...analysis.verdict import Verdict
+from ...world.words import COUNT_WORDS, PLACE_WORDS, THING_WORDS, TIME_WORDS
 from ..stage.stage import Axis, Layer, Map, Panel, Points
+from .compute import Position, Result
 
-Place = tuple[int, int, int, int]  # column, row, columns, rows, counted from 1
-WIDE = 4  # columns of a picture
-SIGHT = 3  # columns of where a unit looks
-FINEST = 16  # places a side of a tile on the page: coarser stages are repeated up to it
-MARK = 70.0  # thousandths of a tile's width: the unit that is asked about
-RUNS = ("edited", "untouched")
-AXES = (Axis("shown", "tiles show", ("principal colours", *(f"channel {k + 1}" for k in range(STRONGEST)))),
-        Axis("of", "tiles are", RUNS))
+Cell = tuple[int, int, int, int]  # in the grid of panels: column, row, columns, rows, counted from 1
+
+IMAGE_COLUMNS = 4  # columns that an image takes in the grid of panels
+FIELD_COLUMNS = 3  # columns that the receptive field takes
+TILE_SIDE = 16  # positions a side of a tile on the page: coarser feature maps are repeated up to it
+RING_SIZE = 70.0  # of the ring around the chosen position, in thousandths of a tile's width
+FIELD_RING_SIZE = 25.0  # of the ring over the receptive field
+RUNS = ("edited", "original")
+AXES = (Axis("colours", "colours", ("principal components", *(f"channel {k + 1}" for k in range(STRONGEST)))),
+        Axis("run", "run", RUNS))
 NOTES = {
-    "inlet": "the noisy latent, after the first convolution", "down": "on the way down: what this level makes of it",
-    "middle": "at the bottom, where every place has read every other", "backbone": "what comes up from below, grown",
-    "up": "on the way up: what comes from below, with the skip beside it", "prediction": "what the network says",
+    "inlet": "the noisy latent after the first convolution", "down": "output of this block on the down path",
+    "middle": "the bottleneck, where every position has attended to every other",
+    "backbone": "upsampled features from the level below",
+    "up": "output of this block on the up path, which combines features from below with the skip",
+    "prediction": "the network's output",
 }
 
 
-def title_of(stage: Stage) -> str:
-    """What a stage is called on the page."""
-    if stage.kind in ("skip", "backbone"):
-        return stage.label if stage.kind == "skip" or stage.unit is not None else stage.kind
-    return "out" if stage.kind == "prediction" else stage.name
+# ---- the stage ------------------------------------------------------------------------------------------------------
 
 
-def layout(stages: Mapping[str, Stage]) -> tuple[dict[str, Place], int]:
-    """Where the stages and three pictures lie in a grid, and how many columns it has.
+def title_of(part: Stage) -> str:
+    """Return what a part is called on the page."""
+    if part.kind in ("skip", "backbone"):
+        return part.label if part.kind == "skip" or part.unit is not None else part.kind
+    return "out" if part.kind == "prediction" else part.name
 
-    A row a level, the middle below them; down on the left, up on the right, each skip a bridge over all that is deeper.
-    "picture untouched" and "picture edited" stand below the two ends of the finest level, "sight" beside the middle.
+
+def layout(parts: Mapping[str, Stage]) -> tuple[dict[str, Cell], int]:
+    """Return the grid cells of the parts and of three larger panels, and the number of columns.
+
+    One row a level, the middle below them; the down path on the left, the up path on the right, and each skip a bridge
+    over all deeper levels. "image original" and "image edited" are below the two ends of the finest level,
+    "receptive field" beside the middle.
     """
     down: dict[int, list[str]] = {}
     up: dict[int, list[str]] = {}
-    for name, s in stages.items():
-        if s.kind not in ("skip", "middle"):
-            (down if s.kind in ("inlet", "down") else up).setdefault(s.level, []).append(name)
-    skips = {level: [n for n, s in stages.items() if s.kind == "skip" and s.level == level] for level in down}
+    for name, part in parts.items():
+        if part.kind not in ("skip", "middle"):
+            (down if part.kind in ("inlet", "down") else up).setdefault(part.level, []).append(name)
+    skips = {level: [n for n, p in parts.items() if p.kind == "skip" and p.level == level] for level in down}
     deeper = sorted(down)[1:]
-    inner = sum(len(down[k]) + len(up[k]) for k in deeper)
-    centre = max(2, SIGHT + 2 - inner, *map(len, skips.values()))
-    left, right = max(WIDE, len(down[0])), max(WIDE, len(up[0]))
+    inner = sum(len(down[level]) + len(up[level]) for level in deeper)
+    centre = max(2, FIELD_COLUMNS + 2 - inner, *map(len, skips.values()))
+    left, right = max(IMAGE_COLUMNS, len(down[0])), max(IMAGE_COLUMNS, len(up[0]))
     columns, bottom = left + inner + centre + right, len(down) + 1
-    places: dict[str, Place] = {}
-    start, end = 1, columns  # the first and last columns that a level may take
+    cells: dict[str, Cell] = {}
+    start, end = 1, columns  # the first and last columns of the level
     for level in sorted(down):
-        ways = down[level], up[level]
-        places |= {name: (start + k, level + 1, 1, 1) for k, name in enumerate(ways[0])}
-        first = end - len(ways[1]) + 1
-        places |= {name: (first + k, level + 1, 1, 1) for k, name in enumerate(ways[1])}
-        over = start + len(ways[0])
-        ends = np.linspace(over, first, len(skips[level]) + 1).round().astype(int).tolist()
-        for name, at, end_at in zip(skips[level], ends, ends[1:], strict=False):
-            places[name] = (at, level + 1, end_at - at, 1)
-        start, end = (left + 1, columns - right) if level == 0 else (over, first - 1)
-    places |= {name: (start, bottom, 1, 1) for name, s in stages.items() if s.kind == "middle"}
-    places["sight"] = (columns - right - SIGHT + 1, bottom, SIGHT, 2)
-    places["picture untouched"] = (1, 2, WIDE, bottom)
-    places["picture edited"] = (columns - WIDE + 1, 2, WIDE, bottom)
-    return places, columns
+        row = level + 1
+        cells |= {name: (start + k, row, 1, 1) for k, name in enumerate(down[level])}
+        up_start = end - len(up[level]) + 1
+        cells |= {name: (up_start + k, row, 1, 1) for k, name in enumerate(up[level])}
+        down_end = start + len(down[level])
+        edges = np.linspace(down_end, up_start, len(skips[level]) + 1).round().astype(int).tolist()
+        for name, first, last in zip(skips[level], edges, edges[1:], strict=False):
+            cells[name] = (first, row, last - first, 1)
+        start, end = (left + 1, columns - right) if level == 0 else (down_end, up_start - 1)
+    cells |= {name: (start, bottom, 1, 1) for name, part in parts.items() if part.kind == "middle"}
+    cells["receptive field"] = (columns - right - FIELD_COLUMNS + 1, bottom, FIELD_COLUMNS, 2)
+    cells["image original"] = (1, 2, IMAGE_COLUMNS, bottom)
+    cells["image edited"] = (columns - IMAGE_COLUMNS + 1, 2, IMAGE_COLUMNS, bottom)
+    return cells, columns
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A run from inside, and what it believed the picture to be at each step: (step, 128, 128, 3) uint8; the last is
-    the picture itself."""
-
-    inside: Inside
-    previews: np.ndarray
-
-    @property
-    def image(self) -> np.ndarray:
-        """The finished picture."""
-        return self.inside.run.image
-
-    @property
-    def fine(self) -> float:
-        """The part of the picture's contrast that is fine detail."""
-        return float(fine_share(self.image))
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One place of one stage at one step: who is asked where they look."""
-
-    stage: str
-    row: int
-    column: int
-    step: int
-
-
-def enlarged(tiles: np.ndarray) -> np.ndarray:
-    """(…, y, x, 3), each place repeated up to the size that tiles have on the page."""
-    times = max(1, FINEST // tiles.shape[-2])
+def enlarge(tiles: np.ndarray) -> np.ndarray:
+    """Repeat each position of tiles (…, y, x, 3) up to the size that tiles have on the page."""
+    times = max(1, TILE_SIDE // tiles.shape[-2])
     return tiles.repeat(times, -3).repeat(times, -2)
 
 
-def layers_of(stages: Mapping[str, Stage], untouched: Seen, edited: Seen, felt: np.ndarray, unit: Unit) -> list[Layer]:
-    """All that the stage is sent: two pictures, a tile or bridge for each stage, and where the unit looks."""
-    runs = {"edited": edited, "untouched": untouched}
-    made: list[Layer] = [Layer(f"picture {name}", f"{name.capitalize()}: what it believes", seen.previews,
-                               "the denoised estimate at this step") for name, seen in runs.items()]
-    for name, s in stages.items():
-        if s.kind == "skip":
-            share = np.stack([seen.inside.shares[name] for seen in runs.values()], 1)[:, :, None, None]
-            made.append(Map(name, title_of(s).capitalize(), share, "its share of what enters the way up",
-                            axes=("frame", "of"), low=0.0, high=1.0))
+def layers_of(result: Result) -> list[Layer]:
+    """Return the stage's layers: two images, a tile or bridge for each part, and the receptive field."""
+    at, field = result.request.position, result.receptive_field
+    runs = [result.runs[name] for name in RUNS]
+    layers: list[Layer] = [Layer(f"image {name}", f"Predicted image, {name} run", run.previews,
+                                 "the denoised estimate at this step, decoded")
+                           for name, run in zip(RUNS, runs, strict=True)]
+    for name, part in result.parts.items():
+        if part.kind == "skip":
+            share = np.stack([run.inside.shares[name] for run in runs], 1)[:, :, None, None]
+            layers.append(Map(name, title_of(part).capitalize(), share,
+                              "its share of the energy that enters the up path", axes=("frame", "run"), low=0.0,
+                              high=1.0))
             continue
-        frames = np.stack([enlarged(seen.inside.tiles[name]) for seen in runs.values()], 2)
-        made.append(Layer(name, title_of(s), frames, f"{NOTES[s.kind]}; {s.channels} channels at {s.side} × {s.side}",
-                          axes=("frame", "shown", "of")))
-        made.append(_mark(f"mark {name}", unit, s.side, name == unit.stage))
-    strongest = felt / max(float(felt.max()), 1e-30)
-    made.append(Map("sight", "Where the unit looks", strongest, "1 where it is moved most", axes=(), low=0.0, high=1.0))
-    made.append(_mark("mark sight", unit, stages[unit.stage].side, True, 25.0))
-    return made
+        frames = np.stack([enlarge(run.inside.tiles[name]) for run in runs], 2)
+        layers.append(Layer(name, title_of(part), frames, f"{NOTES[part.kind]}; {part.channels} channels at "
+                            f"{part.side} × {part.side}", axes=("frame", "colours", "run")))
+        layers.append(_ring(f"ring {name}", at, part.side, name == at.part))
+    relative = field / max(float(field.max()), 1e-30)
+    layers.append(Map("receptive field", "Receptive field", relative, "size of the gradient, 1 where it is largest",
+                      axes=(), low=0.0, high=1.0))
+    layers.append(_ring("ring receptive field", at, result.parts[at.part].side, True, FIELD_RING_SIZE))
+    return layers
 
 
-def _mark(name: str, unit: Unit, side: int, here: bool, size: float = MARK) -> Points:
-    """A ring around the unit, where it is here."""
-    at = np.array([[(unit.column + 0.5) / side, 1 - (unit.row + 0.5) / side]])
-    return Points(name, "The unit", at if here else at[:0], axes=(), extent=(0.0, 1.0, 0.0, 1.0), ideas=("guidance",),
-                  marks=(0,), size=size)
+def _ring(name: str, at: Position, side: int, is_here: bool, size: float = RING_SIZE) -> Points:
+    """Return a ring around the position; empty where the position is in another part."""
+    centre = np.array([[(at.column + 0.5) / side, 1 - (at.row + 0.5) / side]])
+    return Points(name, "The chosen position", centre if is_here else centre[:0], axes=(),
+                  extent=(0.0, 1.0, 0.0, 1.0), ideas=("guidance",), marks=(0,), size=size)
 
 
-def panels_of(stages: Mapping[str, Stage], untouched: Seen, edited: Seen, unit: Unit, notes: Mapping[str, str],
-              ) -> tuple[list[Panel], int]:
-    """The panels of the U, the edited picture first, and the columns of their grid. notes: said of a run's picture."""
-    places, columns = layout(stages)
-    made = [Panel(f"picture {name}", (f"picture {name}",), f"{name}: {notes[name]}" if name in notes else name,
-                  at=places[f"picture {name}"]) for name in RUNS]
-    for name, s in stages.items():
-        if s.kind == "skip":
-            share = 100 * float(edited.inside.shares[name].mean())
-            made.append(Panel(name, (name,), f"{title_of(s)}: {share:.0f}%", at=places[name],
-                              ratio=4.5 * places[name][2]))
+def panels_of(result: Result, notes: Mapping[str, str]) -> tuple[list[Panel], int]:
+    """Return the panels of the U, the edited image first, and the columns of their grid.
+
+    notes: added to the titles of the images, by run.
+    """
+    cells, columns = layout(result.parts)
+    at = result.request.position
+    panels = [Panel(f"image {name}", (f"image {name}",), f"{name} ({notes[name]})" if name in notes else name,
+                    at=cells[f"image {name}"]) for name in RUNS]
+    for name, part in result.parts.items():
+        if part.kind == "skip":
+            share = 100 * float(result.edited.inside.shares[name].mean())
+            panels.append(Panel(name, (name,), f"{title_of(part)}: {share:.0f}%", at=cells[name],
+                                ratio=4.5 * cells[name][2]))
         else:
-            made.append(Panel(name, (name, f"mark {name}"), title_of(s), at=places[name], reports="click",
-                              small=True))
-    asked = f"{title_of(stages[unit.stage])} looks here at step {unit.step}"
-    made.append(Panel("sight", ("picture edited", "sight", "mark sight"), asked, at=places["sight"]))
-    return made, columns
+            panels.append(Panel(name, (name, f"ring {name}"), title_of(part), at=cells[name], reports="click",
+                                small=True))
+    title = f"receptive field of {title_of(result.parts[at.part])} at step {at.step}"
+    panels.append(Panel("receptive field", ("image edited", "receptive field", "ring receptive field"), title,
+                        at=cells["receptive field"]))
+    return panels, columns
+
+
+# ---- sentences ------------------------------------------------------------------------------------------------------
+
+
+def describe_edits(result: Result) -> str:
+    """Say what is edited, and what the skips carry."""
+    request, parts = result.request, result.parts
+    edits = [f"{title_of(parts[name]) if name in parts else name} patched from {request.donor_prompt!r}"
+             for name in request.swapped_skips]
+    edits += [f"{parts[name].label if name in parts else name} scaled by {factor:g}"
+              f"{_on_steps(request.step_ranges.get(name))}" for name, factor in request.faders.items() if factor != 1]
+    by_side: dict[int, list[float]] = {}
+    for name, share in result.edited.inside.shares.items():
+        by_side.setdefault(parts[name].side, []).append(float(share.mean()))
+    carried = " and ".join(f"{100 * sum(some) / len(some):.0f}% at {side} × {side}" for side, some in by_side.items())
+    return (f"{'Edited: ' + '; '.join(edits) if edits else 'Nothing is edited'}. Of the energy that enters the up "
+            f"path, skips carry {carried}, averaged over the steps.")
+
+
+def _on_steps(step_range: tuple[int, int] | None) -> str:
+    if step_range is None:
+        return ""
+    first, end = step_range
+    return f" on steps {first} to {end - 1}" if first < end else " on no step"
+
+
+def describe_receptive_field(result: Result) -> str:
+    """Say how large the receptive field is."""
+    at, field = result.request.position, result.receptive_field
+    return (f"At step {at.step}, 90% of the influence on the ringed position of {title_of(result.parts[at.part])} "
+            f"comes from {places_seen(field)} of the latent's {field.size} positions.")
+
+
+def describe_verdict(verdict: Verdict) -> str:
+    """Put a verdict in words: two black cats in a meadow at night."""
+    things = [f"{COUNT_WORDS.get(t.count, 'a')} {t.colour} {_noun(kind, t.count)}"
+              for kind, t in verdict.things.items()]
+    mood = f", {verdict.mood}" if verdict.mood else ""
+    where, when = _place(verdict.place), TIME_WORDS[verdict.time][0]
+    return f"{' and '.join(things) or 'nothing'} {where} {when}{mood}"
+
+
+def losses(before: Verdict, after: Verdict) -> list[str]:
+    """Return what no longer holds: things that are gone or fewer, another colour, place or time, a mood."""
+    found = []
+    for kind, old in before.things.items():
+        new, name = after.things.get(kind), _noun(kind, old.count)
+        verb = "is" if old.count == 1 else "are"
+        if new is None:
+            found.append(f"the {name} {verb} gone")
+            continue
+        if new.count < old.count:
+            found.append(f"{new.count} {_noun(kind, new.count)} instead of {old.count}")
+        if new.colour != old.colour:
+            found.append(f"the {_noun(kind, new.count)} {'is' if new.count == 1 else 'are'} {new.colour} instead of "
+                         f"{old.colour}")
+    if after.place != before.place:
+        found.append(f"{_place(after.place)} instead of {_place(before.place)}")
+    if after.time != before.time:
+        found.append(f"{TIME_WORDS[after.time][0]} instead of {TIME_WORDS[before.time][0]}")
+    return found + ([f"no longer {before.mood}"] if before.mood and after.mood != before.mood else [])
+
+
+def describe_losses(verdicts: tuple[Verdict, ...]) -> str:
+    """Say what was lost from the first verdict to the second; nothing where there are no verdicts."""
+    if not verdicts:
+        return ""
+    lost = "; ".join(losses(*verdicts))
+    return f"Lost in the edit, as the examiner sees it: {lost}." if lost else "The examiner sees no loss in the edit."
+
+
+def _noun(kind: str, count: int) -> str:
+    singular, plural = THING_WORDS[kind][0]
+    return singular if count == 1 else plural
+
+
+def _place(place: str) -> str:
+    return " ".join(filter(None, PLACE_WORDS[place][0]))
+
+
+# ---- arrays and tables ----------------------------------------------------------------------------------------------
+
+
+def spectra_of(result: Result) -> xr.DataArray:
+    """Return the spectra of both images, (run, frequency)."""
+    frequency, power = spectrum(np.stack([run.image for run in result.runs.values()]))
+    return xr.DataArray(power, dims=("run", "frequency"), coords={"run": list(result.runs), "frequency": frequency})
+
+
+def to_dataset(result: Result) -> xr.Dataset:
+    """Return a whole result as labelled arrays: see UNetXRay.data."""
+    parts, runs = result.parts, list(result.runs.values())
+    insides = [run.inside for run in runs]
+    skips, pixels = list(insides[0].shares), ("row", "column", "rgb")
+    arrays: dict[str, Any] = {
+        "image": (("run", *pixels), np.stack([run.image for run in runs])),
+        "previews": (("run", "step", *pixels), np.stack([run.previews for run in runs])),
+        "share": (("run", "skip", "step"), np.stack([[i.shares[n] for n in skips] for i in insides])),
+        "energy": (("run", "part", "step"), np.stack([[i.energies[n] for n in parts] for i in insides])),
+        "high_frequency_share": ("run", [run.high_frequency_share for run in runs]), "power": spectra_of(result),
+        "receptive_field": (("y", "x"), result.receptive_field),
+    }
+    for name, part in parts.items():
+        axes = ("run", "step", "colours", f"y{part.side}", f"x{part.side}", "rgb")
+        arrays[f"tile {name}"] = (axes, np.stack([i.tiles[name] for i in insides]))
+    return xr.Dataset(arrays, coords={"run": list(result.runs), "skip": skips, "part": list(parts),
+                                      "step": range(insides[0].run.steps), "colours": list(AXES[0].labels),
+                                      "rgb": list("rgb")},
+                      attrs={f"examiner, {name}": describe_verdict(verdict)
+                             for name, verdict in zip(result.runs, result.verdicts, strict=False)})
+
+
+def step_table(result: Result) -> Any:
+    """Return a row a step: see UNetXRay.table."""
+    shares = {f"{title_of(result.parts[skip])}, {name}": ("step", run.inside.shares[skip])
+              for skip in result.original.inside.shares for name, run in result.runs.items()}
+    gap = (result.edited.previews / 255.0 - result.original.previews / 255.0) ** 2
+    run = result.original.inside.run
+    return xr.Dataset({**shares, "image difference": ("step", np.sqrt(gap.mean((1, 2, 3))))},
+                      coords={"step": range(run.steps), "t": ("step", run.denoised.t.values)}).to_dataframe()

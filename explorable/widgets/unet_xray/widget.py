@@ -1,4 +1,4 @@
-"""UNetXRay: the U drawn from the network itself, with a fader on every skip and on what comes up beside it."""
+"""UNetXRay: the U-Net drawn from the network itself, with a fader on every skip and every backbone."""
 
 from __future__ import annotations
 
@@ -15,26 +15,35 @@ import xarray as xr
 from ...analysis.spectrum import FINE
 from ...analysis.unet_activations import Stage, unet_stages
 from ...diffusion.settings import GUIDANCE, Settings
-from ...pipeline import Pipeline
+from ...pipeline import PipelineProtocol
 from ..core.chart import Chart
 from ..core.explorable import Explorable, Progress, refuse_setting
 from ..core.preview import FEW, SAID, nearest, stretched, worth
 from ..stage.stage import Stage as Screen
-from .compute import Work
-from .controls import fader_rows, wish_row
+from .compute import RUN_SETTINGS, CachedComputation, InspectedRun, Position, Request, Result, check_position
+from .controls import edit_rows, settings_row
 from .figure import spectra
-from .result import DRAWN, Wish, XRay, check_unit, dataset, looked, said, spectra_of, step_table
-from .verdicts import in_words, told
-from .view import AXES, Seen, Unit, layers_of, panels_of
+from .view import (
+    AXES,
+    describe_edits,
+    describe_losses,
+    describe_receptive_field,
+    describe_verdict,
+    layers_of,
+    panels_of,
+    spectra_of,
+    step_table,
+    to_dataset,
+)
 
-LOUDEST = 10.0
+MAX_FACTOR = 10.0  # of a fader
 
 
 class UNetXRay(Explorable):
     """What do the skips carry?
 
         xray = UNetXRay(prompt="a black cat in a meadow", seed=3)
-        xray.faders = {"up.0.skip": 0.0}             # moves the fader, and draws
+        xray.faders = {"up.0.skip": 0.0}             # moves the fader, and samples again
         xray.step_ranges = {"up.0.skip": (10, 20)}   # on steps 10 to 19 only
         xray.position = ("up.1.0", 4, 4)             # show its receptive field, as a click does
 
@@ -45,7 +54,7 @@ class UNetXRay(Explorable):
     """
 
     question = "What do the skips carry?"
-    doing = "Drawing, and looking inside …"
+    doing = "Sampling and recording …"
     asks = ("prompt", "seed", "steps", "guidance", "faders", "step_ranges", "donor_prompt", "swapped_skips",
             "position", "step")
 
@@ -60,19 +69,19 @@ class UNetXRay(Explorable):
     position = tr.Tuple(tr.Unicode(), tr.Int(), tr.Int(), default_value=("middle", 2, 2))
     step = tr.Int(10)
 
-    def __init__(self, pipe: Pipeline | None = None, **values: Any):
+    def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
         super().__init__(pipe, **values)
-        self._stages: dict[str, Stage] = {}
-        self._work, self._first = Work(), Work()  # what was computed last: of answers, and of first looks at them
-        self.stage = Screen(waiting="The network is being opened …")
+        self._parts: dict[str, Stage] = {}
+        self._computation, self._preview_computation = CachedComputation(), CachedComputation()
+        self.stage = Screen(waiting="Loading the network …")
         self.chart = Chart()
-        self._knobs = ipw.VBox()  # one fader for each skip and backbone, once the network is known
-        self._knobs.layout.overflow = "visible"
-        self.frame_with(wish_row(self), self._knobs, self.stage, self._seen, self._score,
+        self._edit_controls = ipw.VBox()  # filled once the network's parts are known
+        self._edit_controls.layout.overflow = "visible"
+        self.frame_with(settings_row(self), self._edit_controls, self.stage, self._seen, self._score,
                         self._status, self._bar, self.chart)
-        self.stage.observe(lambda change: self._clicked(change["new"]), names="pointer")
+        self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
-        self.say("Opening the model …", "busy")
+        self.say("Loading the model …", "busy")
         self.draw()
 
     @tr.validate("seed", "steps", "guidance")
@@ -80,89 +89,94 @@ class UNetXRay(Explorable):
         return refuse_setting(proposal)
 
     @tr.validate("faders")
-    def _refuse_fader(self, proposal: Any) -> Any:
-        for name, by in proposal["value"].items():
-            if not isinstance(by, Real) or not 0 <= float(by) <= LOUDEST:
-                raise ValueError(f"the fader of {name} is {by!r}: choose a number from 0 to {LOUDEST:g}")
+    def _validate_faders(self, proposal: Any) -> Any:
+        for name, factor in proposal["value"].items():
+            if not isinstance(factor, Real) or not 0 <= float(factor) <= MAX_FACTOR:
+                raise ValueError(f"the fader of {name} is {factor!r}: choose a number from 0 to {MAX_FACTOR:g}")
         return proposal["value"]
 
     @tr.validate("step_ranges")
-    def _refuse_span(self, proposal: Any) -> Any:
-        for name, span in proposal["value"].items():
-            pair = span if isinstance(span, (tuple, list)) and len(span) == 2 else (None,)
-            if not all(isinstance(k, int) for k in pair) or not 0 <= span[0] <= span[1]:
-                raise ValueError(f"the steps of {name} are {span!r}: give (first, after the last), counted from 0")
-        return {name: tuple(span) for name, span in proposal["value"].items()}
+    def _validate_step_ranges(self, proposal: Any) -> Any:
+        for name, steps in proposal["value"].items():
+            pair = steps if isinstance(steps, (tuple, list)) and len(steps) == 2 else (None,)
+            if not all(isinstance(k, int) for k in pair) or not 0 <= steps[0] <= steps[1]:
+                raise ValueError(f"the step range of {name} is {steps!r}: give (first, end) with 0 <= first <= end, as "
+                                 "in (10, 20) for steps 10 to 19")
+        return {name: tuple(steps) for name, steps in proposal["value"].items()}
 
     @tr.validate("swapped_skips")
-    def _refuse_swapped(self, proposal: Any) -> Any:
+    def _validate_swapped_skips(self, proposal: Any) -> Any:
         for name in proposal["value"]:
             if not isinstance(name, str):
-                raise ValueError(f"swapped_skips names {name!r}: give names or patterns of skips, as in ('up.0.skip',)")
+                raise ValueError(f"swapped_skips contains {name!r}: give names or patterns of skips, as in "
+                                 "('up.0.skip',)")
         return proposal["value"]
 
-    # ---- from a wish to what is on the screen ----------------------------------------------------------------------
+    # ---- from a request to the screen ------------------------------------------------------------------------------
 
-    def asked(self) -> Wish:
+    def asked(self) -> Request:
         settings = Settings(self.prompt, steps=self.steps, guidance=self.guidance, seed=self.seed)
-        stage, at_row, column = self.position
-        return Wish(settings, dict(self.faders), dict(self.step_ranges), self.donor_prompt, tuple(self.swapped_skips),
-                    Unit(stage, at_row, column, min(max(self.step, 0), self.steps - 1)))
+        part, row, column = self.position
+        at = Position(part, row, column, min(max(self.step, 0), self.steps - 1))
+        return Request(settings, dict(self.faders), dict(self.step_ranges), self.donor_prompt,
+                       tuple(self.swapped_skips), at)
 
-    def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> XRay:
-        stages = self._stages or unet_stages(pipe.points(optional=False))
-        self._stages = stages
-        check_unit(asked.unit, stages)
+    def compute(self, pipe: PipelineProtocol, asked: Request, progress: Progress) -> Result:
+        parts = self._parts or unet_stages(pipe.points(optional=False))
+        self._parts = parts
+        check_position(asked.position, parts)
         pipe.points().match([*asked.faders, *asked.swapped_skips])
-        few: XRay | None = None
-        new = self.shown is None or self.shown.wish.changes != asked.changes
-        if new and self.ours and worth(asked.settings.steps):
-            few = self._first.first_look(pipe, stages, asked, progress)
+        few: Result | None = None
+        is_new = self.shown is None or self.shown.request.edit_key != asked.edit_key
+        if is_new and pipe.supports_preview and worth(asked.settings.steps):
+            few = self._preview_computation.preview(pipe, parts, asked, progress)
             self.glance(functools.partial(self._put_on_stage, few))
 
-        def picture(previews: np.ndarray) -> None:
+        def on_edited_previews(previews: np.ndarray) -> None:
             if few is not None:
-                self.glance(lambda: self._put_on_stage(few, previews), f"the edited picture, and of all else {SAID}")
+                self.glance(lambda: self._put_on_stage(few, previews), f"the edited image, and for the rest {SAID}")
 
-        def pictures(untouched: Seen, edited: Seen) -> None:
-            felt = np.zeros(edited.inside.run.latents.shape[-2:])
+        def on_runs(original: InspectedRun, edited: InspectedRun) -> None:
             if few is not None:
-                self.glance(lambda: self._put_on_stage(XRay(stages, untouched, edited, felt, asked)),
-                            "all but where the unit looks, and what the examiner says")
+                no_field = np.zeros(edited.inside.run.latents.shape[-2:])
+                result = Result(parts, original, edited, no_field, asked)
+                self.glance(lambda: self._put_on_stage(result),
+                            "everything but the receptive field and the examiner's verdicts")
 
-        return self._work.answer(pipe, stages, asked, progress, picture, pictures)
+        return self._computation.compute(pipe, parts, asked, progress, on_edited_previews, on_runs)
 
-    def show(self, answer: XRay) -> str:
-        if not self._knobs.children:
-            self._knobs.children = fader_rows(self, answer.stages)
+    def show(self, answer: Result) -> str:
+        if not self._edit_controls.children:
+            self._edit_controls.children = edit_rows(self, answer.parts)
         self._put_on_stage(answer)
         self._draw_chart()
-        examined = told(answer.verdicts) if answer.edited is not answer.untouched else ""
-        self.see(" ".join(filter(None, (said(answer), examined, looked(answer)))))
-        before, after = (100 * seen.fine for seen in (answer.untouched, answer.edited))
-        self.score("Fine detail", f"{after:.2f}% of the contrast", f"untouched {before:.2f}%. Fine: waves shorter than "
-                   f"8 pixels, a place of the latent; right of the dotted line below. The picture moved by "
-                   f"{answer.moved:.3f} (root mean square, 1 is black to white).")
+        losses = describe_losses(answer.verdicts) if answer.edited is not answer.original else ""
+        self.see(" ".join(filter(None, (describe_edits(answer), losses, describe_receptive_field(answer)))))
+        original, edited = (100 * run.high_frequency_share for run in answer.runs.values())
+        self.score("High-frequency share", f"{edited:.2f}% of the contrast", f"original {original:.2f}%. High "
+                   f"frequencies have more than {FINE} cycles per image, which is finer than a latent position; right "
+                   f"of the dotted line below. The edit changed the image by {answer.image_difference:.3f} (root mean "
+                   "square, 1 is black to white).")
         return ""
 
-    def _put_on_stage(self, answer: XRay, previews: np.ndarray | None = None) -> None:
-        """Send an answer, or a first look at it. previews: what the edited run believed, where that is there before."""
-        unit, steps = answer.wish.unit, answer.wish.settings.steps
-        parts, times = (answer.stages, answer.untouched, answer.edited), answer.untouched.inside.run.denoised.t.values
-        notes = dict(zip(("untouched", "edited"), map(in_words, answer.verdicts), strict=False))
-        layers = layers_of(*parts, answer.felt, unit)
+    def _put_on_stage(self, result: Result, previews: np.ndarray | None = None) -> None:
+        """Send a result, or a preview of it. previews: the edited run's decoded estimates, if they are there first."""
+        steps, times = result.request.settings.steps, result.original.inside.run.denoised.t.values
+        notes = {name: f"the examiner sees: {describe_verdict(verdict)}"
+                 for name, verdict in zip(result.runs, result.verdicts, strict=False)}
+        layers = layers_of(result)
         captions = [f"step {k} of {len(times)}, t = {t:.2f}" for k, t in enumerate(times)]
-        if self.ours and len(times) != steps:
+        if self.pipe.takes_exact_steps and len(times) != steps:
             picks = nearest(range(steps), steps, FEW - 1)
             layers, captions = stretched(layers, picks), [f"{SAID}: {captions[k]}" for k in picks]
-            notes = dict.fromkeys(("untouched", "edited"), SAID)
+            notes = dict.fromkeys(result.runs, SAID)
         if previews is not None:
-            layers = [replace(layer, frames=previews, picks=None) if layer.name == "picture edited" else layer
+            layers = [replace(layer, frames=previews, picks=None) if layer.name == "image edited" else layer
                       for layer in layers]
-            captions = [f"step {k} of {steps}; all but the edited picture is {SAID}" for k in range(steps)]
+            captions = [f"step {k} of {steps}; everything but the edited image is {SAID}" for k in range(steps)]
             del notes["edited"]
-        panels, columns = panels_of(*parts, unit, notes)
-        self.stage.show(layers, captions, file_name="u-net-x-ray", axes=AXES, panels=panels, columns=columns,
+        panels, columns = panels_of(result, notes)
+        self.stage.show(layers, captions, file_name="unet-x-ray", axes=AXES, panels=panels, columns=columns,
                         plays=self.stage.arrival == 0)
 
     def _draw_chart(self) -> None:
@@ -170,50 +184,50 @@ class UNetXRay(Explorable):
         if self.shown is not None:
             self.chart.draw(spectra(spectra_of(self.shown), FINE, self.stage.dark))
 
-    def _clicked(self, pointer: dict) -> None:
-        """A click on a tile asks its place where it looks, at the step on the screen."""
-        stage = self._stages.get(pointer.get("panel", ""))
-        if stage is None or pointer.get("kind") != "click":
+    def _on_pointer(self, pointer: dict) -> None:
+        """A click on a tile chooses that position at the step on the screen."""
+        part = self._parts.get(pointer.get("panel", ""))
+        if part is None or pointer.get("kind") != "click":
             return
-        at = [min(max(int(pointer[axis] * stage.side), 0), stage.side - 1) for axis in ("y", "x")]
+        row, column = (min(max(int(pointer[axis] * part.side), 0), part.side - 1) for axis in ("y", "x"))
         with self.hold_trait_notifications():
-            self.position, self.step = (stage.name, *at), self.stage.frame
+            self.position, self.step = (part.name, row, column), self.stage.frame
 
-    # ---- what it can be asked --------------------------------------------------------------------------------------
+    # ---- results for code ------------------------------------------------------------------------------------------
 
     @property
     def data(self) -> xr.Dataset:
-        """What is on the screen: pictures, the tiles of each stage, shares and energies of skips and backbones over
-        the steps, the spectra, and what the unit feels of the latent. Along `run`: untouched, edited."""
-        return dataset(self.answer())
+        """What is on the screen: images, the tiles of each part, shares and energies of skips and backbones over the
+        steps, the spectra, and the receptive field in the latent. Axis `run`: original, edited."""
+        return to_dataset(self.answer())
 
     def table(self) -> Any:
-        """One row a step, as a pandas table: each skip's share of what enters the way up, and how far the edited
-        picture is from the untouched one (root mean square, 1 is black to white)."""
+        """A pandas table with a row a step: each skip's share of the energy that enters the up path, and the
+        difference of the edited image from the original (root mean square, 1 is black to white)."""
         return step_table(self.answer())
 
     def code(self) -> str:
-        """The lines that draw the edited picture without the explorable."""
-        wish = "".join(f", {name}={getattr(self, name)!r}" for name in DRAWN[1:])
+        """Lines that sample the edited image without the explorable."""
+        settings = "".join(f", {name}={getattr(self, name)!r}" for name in RUN_SETTINGS[1:])
         lines = ["import explorable as ex", "", self.opened]
         if self.swapped_skips:
             lines += [f"with ex.record(pipe, {', '.join(map(repr, self.swapped_skips))}) as other:",
-                      f"    pipe({self.donor_prompt!r}{wish})"]
+                      f"    pipe({self.donor_prompt!r}{settings})"]
         edits = {}
-        for name in dict.fromkeys([*self.swapped_skips, *(n for n, by in self.faders.items() if by != 1)]):
+        for name in dict.fromkeys([*self.swapped_skips, *(n for n, factor in self.faders.items() if factor != 1)]):
             steps = f", steps={self.step_ranges[name]!r}" if name in self.step_ranges else ""
-            made = [f"ex.Swap(other{steps})"] if name in self.swapped_skips else []
-            made += [f"ex.Scale({self.faders[name]!r}{steps})"] if self.faders.get(name, 1) != 1 else []
-            edits[name] = f"[{', '.join(made)}]"
-        draw = f"run = pipe({self.prompt!r}{wish})"
+            in_order = [f"ex.Swap(other{steps})"] if name in self.swapped_skips else []
+            in_order += [f"ex.Scale({self.faders[name]!r}{steps})"] if self.faders.get(name, 1) != 1 else []
+            edits[name] = f"[{', '.join(in_order)}]"
+        sample = f"run = pipe({self.prompt!r}{settings})"
         if edits:
-            inside = "".join(f"    {name!r}: {made},\n" for name, made in edits.items())
-            lines += [f"with ex.edit(pipe, {{\n{inside}}}):", f"    {draw}"]
+            entries = "".join(f"    {name!r}: {edit},\n" for name, edit in edits.items())
+            lines += [f"with ex.edit(pipe, {{\n{entries}}}):", f"    {sample}"]
         else:
-            lines.append(draw)
+            lines.append(sample)
         return "\n".join([*lines, "run.image"])
 
     def set_all(self, faders: dict[str, float]) -> None:
-        """These faders, over all steps, and nothing else edited."""
+        """Set these faders on all steps, and edit nothing else."""
         with self.hold_trait_notifications():
             self.faders, self.step_ranges, self.swapped_skips = dict(faders), {}, ()

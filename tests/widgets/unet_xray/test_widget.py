@@ -1,4 +1,4 @@
-"""UNetXRay on a tiny untrained model: what is on its stage, what its faders do, and what it says."""
+"""UNetXRay on a tiny untrained model: its stage, its faders, its receptive fields and its sentences."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from explorable.analysis.verdict import Verdict
 from explorable.hooks import Scale, Swap, edit, record
 from explorable.widgets.core.explorable import _below
 from explorable.widgets.core.preview import FEW, SAID
-from explorable.widgets.unet_xray import verdicts as xray_verdict
-from explorable.widgets.unet_xray.verdicts import in_words
-from explorable.widgets.unet_xray.view import layout
+from explorable.widgets.unet_xray import compute
+from explorable.widgets.unet_xray.view import describe_losses, describe_verdict, layout, losses
 from explorable.widgets.unet_xray.widget import UNetXRay
 
 
@@ -35,11 +34,11 @@ def xray(pipe):
 
 
 def controls(xray: UNetXRay) -> dict:
-    """By description; each fader's own range of steps comes after it."""
+    """The controls by description; the range of steps after a fader as "FADER: steps"."""
     found, last = {}, ""
     for w in _below(xray):
         if getattr(w, "description", ""):
-            found[f"{last}: steps" if w.description == "acts on steps" else w.description] = w
+            found[f"{last}: steps" if w.description == "on steps" else w.description] = w
             last = w.description
     return found
 
@@ -49,14 +48,14 @@ def on_stage(xray: UNetXRay, name: str) -> np.ndarray:
     return np.frombuffer(xray.stage.buffers[k], np.uint8).reshape(xray.stage.layers[k]["shape"])
 
 
-def test_untouched_it_shows_what_the_pipeline_draws(xray, pipe):
+def test_without_edits_it_shows_what_the_pipeline_samples(xray, pipe):
     run = pipe(PROMPT, steps=3)
     data = xray.data
-    for name in ("untouched", "edited"):
+    for name in ("original", "edited"):
         assert np.array_equal(data.image.sel(run=name), run.image)
-        assert np.array_equal(on_stage(xray, f"picture {name}")[-1], run.image)
-        assert np.array_equal(on_stage(xray, f"picture {name}")[:-1], run.previews[:-1])
-    assert xray.shown.moved == 0 and "Nothing is edited" in xray._seen.value
+        assert np.array_equal(on_stage(xray, f"image {name}")[-1], run.image)
+        assert np.array_equal(on_stage(xray, f"image {name}")[:-1], run.previews[:-1])
+    assert xray.shown.image_difference == 0 and "Nothing is edited" in xray._seen.value
     assert xray.stage.captions[0] == "step 0 of 3, t = 1.00" and len(xray.stage.captions) == 3
     assert f"{100 * float(fine_share(run.image)):.2f}%" in xray._score.value
 
@@ -64,7 +63,7 @@ def test_untouched_it_shows_what_the_pipeline_draws(xray, pipe):
 def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
     stages = unet_stages(pipe.points(optional=False))
     panels = {p["name"]: p for p in xray.stage.panels}
-    assert set(panels) == {*stages, "picture untouched", "picture edited", "sight"}
+    assert set(panels) == {*stages, "image original", "image edited", "receptive field"}
     for name, stage in stages.items():
         assert panels[name]["reports"] == ("" if stage.kind == "skip" else "click")
         assert panels[name]["small"] == (stage.kind != "skip")  # four tiles in a line of a narrow page
@@ -73,7 +72,7 @@ def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
     assert np.array_equal(tile[:, :, 0, ::2, ::2], xray.data["tile up.1.0"].sel(run="edited"))
     bridge = on_stage(xray, "up.0.skip")[:, 0, 0, 0] / 255
     np.testing.assert_allclose(bridge, xray.data.share.sel(run="edited", skip="up.0.skip"), atol=0.003)
-    assert [a["name"] for a in xray.stage.axes] == ["shown", "of"]
+    assert [a["name"] for a in xray.stage.axes] == ["colours", "run"]
 
 
 def test_no_two_panels_lie_on_each_other(pipe):
@@ -84,7 +83,7 @@ def test_no_two_panels_lie_on_each_other(pipe):
     assert places["down.0.0"][0] < places["down.1.0"][0] < places["middle"][0] < places["up.1.0"][0]
     assert places["up.1.0"][0] < places["up.0.0"][0] < places["prediction"][0]
     skip, backbone = places["up.0.skip"], places["up.0.backbone"]
-    assert skip[0] + skip[2] == backbone[0], "the bridge ends where it is read"
+    assert skip[0] + skip[2] == backbone[0], "the bridge ends at the backbone"
 
 
 def test_a_fader_edits_its_point_on_its_steps(xray, pipe):
@@ -96,13 +95,13 @@ def test_a_fader_edits_its_point_on_its_steps(xray, pipe):
     with edit(pipe, {"up.0.skip": Scale(0.5, steps=(1, 3))}):
         run = pipe(PROMPT, steps=3)
     assert np.array_equal(xray.data.image.sel(run="edited"), run.image)
-    assert np.array_equal(xray.data.image.sel(run="untouched"), pipe(PROMPT, steps=3).image)
-    assert "skip 16 × 16 is at 0.5 on steps 1 to 2" in xray._seen.value
+    assert np.array_equal(xray.data.image.sel(run="original"), pipe(PROMPT, steps=3).image)
+    assert "skip 16 × 16 scaled by 0.5 on steps 1 to 2" in xray._seen.value
     controls(xray)["skip 16 × 16: steps"].value = (0, 3)
-    assert xray.step_ranges == {}, "all steps is nothing to remember"
-    controls(xray)["all back to 1"].click()
+    assert xray.step_ranges == {}, "all steps is the default and not stored"
+    controls(xray)["reset faders"].click()
     xray.wait()
-    assert xray.faders == {} and controls(xray)["skip 16 × 16"].value == 1 and xray.shown.moved == 0
+    assert xray.faders == {} and controls(xray)["skip 16 × 16"].value == 1 and xray.shown.image_difference == 0
 
 
 def test_setting_a_trait_moves_the_fader(xray):
@@ -117,10 +116,11 @@ def test_setting_a_trait_moves_the_fader(xray):
     assert xray.error is None and len(xray.stage.captions) == 4
 
 
-def test_any_point_can_be_faded_from_code_and_a_wrong_one_is_named(xray):
+def test_any_point_can_be_scaled_from_code_and_an_unknown_one_is_named(xray):
     xray.faders = {"middle.cross.added": 0}
     xray.wait()
-    assert xray.error is None and xray.shown.moved > 0 and "middle.cross.added is at 0" in xray._seen.value
+    assert xray.error is None and xray.shown.image_difference > 0
+    assert "middle.cross.added scaled by 0" in xray._seen.value
     before = xray.shown
     xray.faders = {"up.0.skpi": 0}
     xray.wait()
@@ -129,63 +129,63 @@ def test_any_point_can_be_faded_from_code_and_a_wrong_one_is_named(xray):
 
 @pytest.mark.parametrize(("name", "value", "said"), [
     ("faders", {"up.0.skip": -1}, "0 to 10"), ("faders", {"up.0.skip": float("nan")}, "0 to 10"),
-    ("step_ranges", {"up.0.skip": (3, 1)}, "first, after the last"),
-    ("step_ranges", {"up.0.skip": 5}, "first, after the last"),
+    ("step_ranges", {"up.0.skip": (3, 1)}, r"give \(first, end\)"),
+    ("step_ranges", {"up.0.skip": 5}, r"give \(first, end\)"),
     ("swapped_skips", (3,), "names or patterns"), ("steps", 0, "steps"), ("seed", -1, "seed")])
-def test_what_makes_no_sense_is_refused(xray, name, value, said):
+def test_an_invalid_value_is_refused(xray, name, value, said):
     before = getattr(xray, name)
     with pytest.raises(ValueError, match=said):
         setattr(xray, name, value)
     assert getattr(xray, name) == before
 
 
-def test_swapped_skips_are_those_of_the_other_prompt(xray, pipe):
+def test_swapped_skips_are_patched_from_the_other_prompts_run(xray, pipe):
     xray.donor_prompt = OTHER
     controls(xray)["swap skips"].value = ("up.1.skip",)
     xray.wait()
-    assert xray.swapped_skips == ("up.1.skip",) and xray.error is None and xray.shown.moved > 0
+    assert xray.swapped_skips == ("up.1.skip",) and xray.error is None and xray.shown.image_difference > 0
     with record(pipe, "up.1.skip") as other:
         pipe(OTHER, steps=3)
     with edit(pipe, {"up.1.skip": Swap(other)}):
         run = pipe(PROMPT, steps=3)
     assert np.array_equal(xray.data.image.sel(run="edited"), run.image)
-    assert f"comes from {OTHER!r}".replace("'", "&#x27;") in xray._seen.value
+    assert f"patched from {OTHER!r}".replace("'", "&#x27;") in xray._seen.value
     xray.donor_prompt = " "
     xray.wait()
-    assert "no prompt to take skips from" in xray._status.value
+    assert "donor prompt is empty" in xray._status.value
 
 
-def test_a_click_asks_where_a_place_looks(xray, pipe):
+def test_a_click_shows_the_receptive_field_of_a_position(xray, pipe):
     xray.stage.frame = 2
     xray.stage.pointer = {"panel": "up.1.0", "kind": "click", "x": 0.99, "y": 0.3, "count": 1}
     xray.wait()
     assert xray.position == ("up.1.0", 2, 7) and xray.step == 2
-    felt = sight(pipe, pipe(PROMPT, steps=3), 2, "up.1.0.think.out", 2, 7)
-    np.testing.assert_allclose(xray.data.felt, felt, rtol=1e-4)
-    assert "up.1.0 looks here at step 2" in [p["title"] for p in xray.stage.panels]
-    rings = {spec["name"]: spec["shape"][0] for spec in xray.stage.layers if spec["name"].startswith("mark ")}
-    assert rings["mark up.1.0"] == 1 and rings["mark middle"] == 0
-    xray.stage.pointer = {"panel": "picture edited", "kind": "click", "x": 0.5, "y": 0.5, "count": 2}
+    field = sight(pipe, pipe(PROMPT, steps=3), 2, "up.1.0.think.out", 2, 7)
+    np.testing.assert_allclose(xray.data.receptive_field, field, rtol=1e-4)
+    assert "receptive field of up.1.0 at step 2" in [p["title"] for p in xray.stage.panels]
+    rings = {spec["name"]: spec["shape"][0] for spec in xray.stage.layers if spec["name"].startswith("ring ")}
+    assert rings["ring up.1.0"] == 1 and rings["ring middle"] == 0
+    xray.stage.pointer = {"panel": "image edited", "kind": "click", "x": 0.5, "y": 0.5, "count": 2}
     assert xray.position == ("up.1.0", 2, 7)
 
 
-@pytest.mark.parametrize("unit", [("nowhere", 0, 0), ("middle", 4, 0), ("middle", 0, -1)])
-def test_a_unit_that_is_not_there_is_said(xray, unit):
-    xray.position = unit
+@pytest.mark.parametrize("position", [("nowhere", 0, 0), ("middle", 4, 0), ("middle", 0, -1)])
+def test_a_position_outside_the_network_is_an_error(xray, position):
+    xray.position = position
     xray.wait()
-    assert isinstance(xray.error, ValueError) and unit[0] in xray._status.value
+    assert isinstance(xray.error, ValueError) and position[0] in xray._status.value
 
 
-def test_asking_where_a_unit_looks_draws_nothing_anew(xray):
+def test_another_position_samples_nothing_again(xray):
     before = xray.shown
     xray.position = ("inlet", 3, 3)
     xray.wait()
-    assert xray.shown.untouched is before.untouched and xray.shown.edited is before.edited
-    assert (xray.data.felt > 0).sum() == 9
+    assert xray.shown.original is before.original and xray.shown.edited is before.edited
+    assert (xray.data.receptive_field > 0).sum() == 9
 
 
 def arrivals(xray: UNetXRay) -> list[dict]:
-    """What comes to the stage from now on."""
+    """What arrives on the stage from now on."""
     found: list[dict] = []
     stage = xray.stage
     stage.observe(lambda change: found.append({
@@ -196,7 +196,7 @@ def arrivals(xray: UNetXRay) -> list[dict]:
     return found
 
 
-def test_a_first_look_comes_before_the_whole_and_the_edited_picture_before_the_untouched(pipe):
+def test_a_preview_comes_first_and_the_edited_image_before_the_original(pipe):
     steps = 3 * FEW
     xray = UNetXRay(pipe, prompt=PROMPT, steps=steps, faders={"up.0.skip": 0.5})
     xray.wait()
@@ -204,29 +204,29 @@ def test_a_first_look_comes_before_the_whole_and_the_edited_picture_before_the_u
     xray.stage.frame = 7
     xray.seed = 1
     xray.wait()
-    first, picture, both, last = came
+    first, image, both, last = came
     assert [len(c["captions"]) for c in came] == [steps] * 4 and [c["frame"] for c in came] == [7] * 4
-    assert all(c["shown"] is before for c in came[:3]), "a first look is no answer"
-    assert first["titles"]["picture edited"] == f"edited: {SAID}" and first["captions"][0].startswith(SAID)
-    assert picture["titles"]["picture edited"] == "edited" and SAID in picture["captions"][0]
-    assert last["titles"]["picture edited"] == f"edited: {in_words(xray.shown.verdicts[1])}"
+    assert all(c["shown"] is before for c in came[:3]), "a preview is not the result"
+    assert first["titles"]["image edited"] == f"edited ({SAID})" and first["captions"][0].startswith(SAID)
+    assert image["titles"]["image edited"] == "edited" and SAID in image["captions"][0]
+    assert last["titles"]["image edited"] == f"edited (the examiner sees: {describe_verdict(xray.shown.verdicts[1])})"
     with edit(pipe, {"up.0.skip": Scale(0.5)}):
         few, whole = (pipe(PROMPT, steps=n, seed=1) for n in (FEW, steps))
-    assert np.array_equal(first["layers"]["picture edited"][-1], few.image)
-    for c in (picture, both, last):
-        assert np.array_equal(c["layers"]["picture edited"][-1], whole.image)
-        assert np.array_equal(c["layers"]["picture edited"][:-1], whole.previews[:-1])
-    assert not both["layers"]["sight"].any() and last["layers"]["sight"].any()
+    assert np.array_equal(first["layers"]["image edited"][-1], few.image)
+    for c in (image, both, last):
+        assert np.array_equal(c["layers"]["image edited"][-1], whole.image)
+        assert np.array_equal(c["layers"]["image edited"][:-1], whole.previews[:-1])
+    assert not both["layers"]["receptive field"].any() and last["layers"]["receptive field"].any()
     assert np.array_equal(both["layers"]["up.0.0"], last["layers"]["up.0.0"])
     assert SAID not in "".join(both["captions"] + last["captions"]) and not any(c["plays"] for c in came)
     came.clear()
     xray.faders = {"up.0.skip": 0.25}
     xray.wait()
-    assert len(came) == 3 and SAID in came[0]["captions"][0], "the untouched run was there"
+    assert len(came) == 3 and SAID in came[0]["captions"][0], "the original run is cached"
     xray.close()
 
 
-def test_a_first_look_of_swapped_skips(pipe):
+def test_swapped_skips_have_a_preview_too(pipe):
     xray = UNetXRay(pipe, prompt=PROMPT, steps=3 * FEW, donor_prompt=OTHER)
     xray.wait()
     came = arrivals(xray)
@@ -235,49 +235,49 @@ def test_a_first_look_of_swapped_skips(pipe):
     with record(pipe, "up.0.skip") as other:
         pipe(OTHER, steps=FEW)
     with edit(pipe, {"up.0.skip": Swap(other)}):
-        assert np.array_equal(came[0]["layers"]["picture edited"][-1], pipe(PROMPT, steps=FEW).image)
+        assert np.array_equal(came[0]["layers"]["image edited"][-1], pipe(PROMPT, steps=FEW).image)
     assert xray.error is None and SAID not in xray._seen.value
     xray.close()
 
 
-def test_the_examiner_says_what_it_sees_in_both_pictures_and_what_was_lost(xray, pipe, monkeypatch):
+def test_it_says_what_the_examiner_sees_in_both_images_and_what_was_lost(xray, pipe, monkeypatch):
     cat = Verdict({"cat": Examined(2, "black", "centre", "alone")}, "meadow", "night", "cozy")
-    cats = {"untouched": cat, "edited": Verdict({"cat": Examined(1, "red", "left", "alone")}, "beach", "night", None)}
-    asked = []
+    cats = {"original": cat, "edited": Verdict({"cat": Examined(1, "red", "left", "alone")}, "beach", "night", None)}
+    examined = []
 
     def examine(images):
-        asked.append(images)
+        examined.append(images)
         return list(cats.values())
 
-    monkeypatch.setattr(xray_verdict, "examine", examine)
+    monkeypatch.setattr(compute, "examine", examine)
     xray.faders = {"up.0.skip": 0}
     xray.wait()
-    assert np.array_equal(asked[0], [xray.shown.untouched.image, xray.shown.edited.image])
+    assert np.array_equal(examined[0], [xray.shown.original.image, xray.shown.edited.image])
     titles = {p["name"]: p["title"] for p in xray.stage.panels}
-    assert titles["picture untouched"] == "untouched: two black cats in a meadow at night, cozy"
-    assert titles["picture edited"] == "edited: a red cat on a beach at night"
-    gone = "1 of 2 cats; that the cats are black (now red); in a meadow (now on a beach); that it is cozy"
-    assert f"no longer sees: {gone}." in xray._seen.value
-    assert xray.data.attrs["examiner, edited"] == in_words(cats["edited"])
+    assert titles["image original"] == "original (the examiner sees: two black cats in a meadow at night, cozy)"
+    assert titles["image edited"] == "edited (the examiner sees: a red cat on a beach at night)"
+    lost = "1 cat instead of 2; the cat is red instead of black; on a beach instead of in a meadow; no longer cozy"
+    assert f"Lost in the edit, as the examiner sees it: {lost}." in xray._seen.value
+    assert xray.data.attrs["examiner, edited"] == describe_verdict(cats["edited"])
     xray.position = ("inlet", 3, 3)
     xray.wait()
-    assert len(asked) == 1, "the pictures are the same"
-    assert xray_verdict.told((cat, cat)) == "The examiner still sees all it saw."
-    assert xray_verdict.lost(cat, Verdict({}, "meadow", "day", "cozy")) == ["the cats", "at night (now by day)"]
-    assert xray_verdict.verdicts_on(np.zeros((64, 64, 3), np.uint8)) == (), "of other pictures it knows nothing"
+    assert len(examined) == 1, "the images are the same"
+    assert describe_losses((cat, cat)) == "The examiner sees no loss in the edit."
+    assert losses(cat, Verdict({}, "meadow", "day", "cozy")) == ["the cats are gone", "by day instead of at night"]
+    assert compute.examine_images(np.zeros((64, 64, 3), np.uint8)) == (), "it was trained on images of one size"
 
 
-def test_the_chart_has_both_spectra_and_follows_the_page(xray):
+def test_the_chart_has_both_spectra_and_follows_the_theme(xray):
     xray.faders = {"up.0.skip": 0}
     xray.wait()
-    assert [t.name for t in xray.chart.data] == ["untouched", "edited"]
+    assert [t.name for t in xray.chart.data] == ["original", "edited"]
     np.testing.assert_allclose(xray.chart.data[1].y, xray.data.power.sel(run="edited"))
     light = xray.chart.data[1].line.color
     xray.stage.dark = True
     assert xray.chart.data[1].line.color != light
 
 
-def test_the_code_draws_the_same(xray, pipe):
+def test_the_code_samples_the_same_image(xray, pipe):
     import explorable as ex
 
     xray.faders, xray.step_ranges = {"up.0.skip": 0.5, "inlet": 1}, {"up.0.skip": (0, 2)}
@@ -288,25 +288,25 @@ def test_the_code_draws_the_same(xray, pipe):
     assert np.array_equal(names["run"].image, xray.data.image.sel(run="edited"))
 
 
-def test_the_table_has_a_row_a_step(xray):
+def test_the_table_has_a_row_for_each_step(xray):
     table = xray.table()
-    assert list(table.index) == [0, 1, 2] and (table["pictures apart"] == 0).all()
+    assert list(table.index) == [0, 1, 2] and (table["image difference"] == 0).all()
     assert ((table["skip 16 × 16, edited"] > 0) & (table["skip 16 × 16, edited"] < 1)).all()
 
 
-def test_a_transformer_is_refused_in_plain_words():
+def test_a_transformer_is_refused_in_pladescribe_verdict():
     xray = UNetXRay(tiny("dit"), prompt=PROMPT, steps=2)
     xray.wait()
     assert "take a U-Net" in xray._status.value
     xray.close()
 
 
-def test_guidance_of_one_and_none_can_be_seen_too(xray):
+def test_guidance_of_one_and_zero_works(xray):
     for guidance in (1.0, 0.0):
         xray.guidance = guidance
         xray.faders = {"up.0.skip": guidance / 2}
         xray.wait()
-        assert xray.error is None and np.isfinite(xray.data.felt).all()
+        assert xray.error is None and np.isfinite(xray.data.receptive_field).all()
 
 
 def test_closing_leaves_no_widget_model(pipe):
