@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from .hooks import (
         Ablate,
         EditError,
-        Louder,
+        MaskToken,
         MemoryRefusedError,
+        PatchFrom,
         PointTable,
         PromptToPrompt,
+        Recorder,
         Replace,
+        Reweight,
         Scale,
-        Silence,
-        Swap,
-        Tape,
         UnknownPointError,
         edit,
         record,
@@ -55,8 +55,8 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _HOME = {
     **dict.fromkeys(("Pipeline", "load"), "pipeline"),
     **dict.fromkeys(("SettingError", "Settings"), "diffusion.settings"),
-    **dict.fromkeys(("Ablate", "EditError", "Louder", "MemoryRefusedError", "PointTable", "PromptToPrompt", "Replace",
-                     "Scale", "Silence", "Swap", "Tape", "UnknownPointError", "edit", "record"), "hooks"),
+    **dict.fromkeys(("Ablate", "EditError", "Reweight", "MemoryRefusedError", "PointTable", "PromptToPrompt", "Replace",
+                     "Scale", "MaskToken", "PatchFrom", "Recorder", "UnknownPointError", "edit", "record"), "hooks"),
     **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
     "Run": "run", "UnknownTargetError": "nn.classifier", "WeightError": "zoo", "open": "adapters",
     "attribute": "analysis.attribution",
@@ -66,10 +66,38 @@ _HOME = {
 }
 EXPLORABLES = ("Studio", "NoiseTrajectory", "UNetXRay", "TokenAttention", "FlowPaths")  # in the order of the lesson
 # Without open, which `from explorable import *` would put before Python's own.
-__all__ = ["Ablate", "EditError", "FlowPaths", "Louder", "MemoryRefusedError", "NoiseTrajectory", "Pipeline",
-           "PointTable", "PromptToPrompt", "PromptTooLongError", "Replace", "Run", "Scale", "SettingError",
-           "Settings", "Silence", "Studio", "Swap", "Tape", "TokenAttention", "UNetXRay", "UnknownPointError",
-           "UnknownTargetError", "UnknownWordError", "WeightError", "attribute", "edit", "load", "points", "record"]
+__all__ = [
+    "Ablate",
+    "EditError",
+    "FlowPaths",
+    "MaskToken",
+    "MemoryRefusedError",
+    "NoiseTrajectory",
+    "PatchFrom",
+    "Pipeline",
+    "PointTable",
+    "PromptToPrompt",
+    "PromptTooLongError",
+    "Recorder",
+    "Replace",
+    "Reweight",
+    "Run",
+    "Scale",
+    "SettingError",
+    "Settings",
+    "Studio",
+    "TokenAttention",
+    "UNetXRay",
+    "UnknownPointError",
+    "UnknownTargetError",
+    "UnknownWordError",
+    "WeightError",
+    "attribute",
+    "edit",
+    "load",
+    "points",
+    "record",
+]
 
 
 def points(pipe: Pipeline, steps: int = 20) -> PointTable:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..hooks import EditError, Point, PointTable, Survey
+from ..hooks import EditError, Point, PointFinder, PointTable
 from ..nn.hook_points import HERE, changed, point, wanted
 
 ALIKE = {"AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor"}  # other ways to compute the same
@@ -43,7 +43,7 @@ class Caught(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class Surveying(Survey):
+class MetaPointFinder(PointFinder):
     """A survey that also takes down the points which cannot be seen, and whose processor hides them."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Look:
             out = original(*args, **kwargs)
         if not caught.caught:
             kind = type(module.processor).__name__
-            if isinstance(HERE.listener, Surveying):
+            if isinstance(HERE.listener, MetaPointFinder):
                 HERE.listener.unseen |= dict.fromkeys(self.names, kind)
             else:
                 raise unseen(self.names[-1], kind)
@@ -149,7 +149,7 @@ class Look:
 
     def seen(self, ask: Ask) -> None:
         """Show the weights to those who only look. Of a joint attention no more than is asked for is formed."""
-        if isinstance(HERE.listener, Survey):
+        if isinstance(HERE.listener, PointFinder):
             self.surveyed(ask)
         elif self.kind == "joint" and not wanted(self.names[0]):
             places = ask.places(self.words.pieces, self.text_first)
@@ -194,7 +194,7 @@ class Look:
     def hear(self, kind: str, weights: Tensor) -> Tensor:
         """What comes back of weights that are shown at their point; what is only looked at may be halved."""
         name = f"{self.way}{'attend' if kind == 'self' else kind}.weights"
-        axes = "head place token" if kind == "cross" else "head query key"
+        axes = "head position token" if kind == "cross" else "head query key"
         if changed(name):
             return point(name, weights, axes)
         if wanted(name):

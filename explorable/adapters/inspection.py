@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion.settings import SettingError
-from ..hooks import Take, Tape
+from ..hooks import Recorder, Recording
 from ..pipeline.pipeline import patterns
 from ..run import Run
 from .attention import Words
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def inspected(pipe: OpenedPipeline, image: np.ndarray, prompt: str, t: float, seed: int, record: str | Sequence[str],
-              more: Mapping[str, Any]) -> Take:
+              more: Mapping[str, Any]) -> Recording:
     """See `OpenedPipeline.inspect`."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise SettingError("image is no array of (high, wide, 3) uint8")
@@ -38,10 +38,10 @@ def inspected(pipe: OpenedPipeline, image: np.ndarray, prompt: str, t: float, se
     level, timestep = Noise(pipe.pipeline.scheduler).nearest(t)
     x = pipe.encode(image[None]).double()
     fresh = torch.randn(x.shape, generator=torch.Generator().manual_seed(settings.seed), dtype=torch.float64)
-    tape = Tape(patterns(record))
-    with pipe._ready([prompt], settings, own=tape) as words:
+    recorder = Recorder(patterns(record))
+    with pipe._ready([prompt], settings, own=recorder) as words:
         _look(pipe, words, settings, Fixed(level, timestep, level.at_alpha * x + level.at_sigma * fresh))
-    return tape.last
+    return recorder.last
 
 
 def looked_again(pipe: OpenedPipeline, run: Run, step: int, x: Tensor, changes: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..hooks import Point
 from ..nn.hook_points import heard_by
-from .attention import Surveying, Words
+from .attention import MetaPointFinder, Words
 from .networks import shadowed, taps
 from .settings import with_tokens
 
@@ -51,8 +51,8 @@ class Need:
     points: tuple[Point, ...]
 
     def maps(self, without: Iterable[str] = ()) -> int:
-        """Bytes of the maps of all words, layers, heads and steps, with the axes `without` reduced away."""
-        return sum(point.bytes(self.model.steps, without) for point in self.points)
+        """Bytes of the maps of all words, layers, heads and steps, with the axes `without` averaged."""
+        return sum(point.nbytes(self.model.steps, without) for point in self.points)
 
 
 def size(module: nn.Module) -> int:
@@ -65,15 +65,15 @@ def needed(model: Published, tokens: int = 12) -> Need:
     with torch.device("meta"), torch.no_grad():
         network = model.network().eval()
         others = sum(size(build()) for build in model.others)
-        survey = Surveying()
-        survey.picture = (model.side, model.side)
-        survey.move(0, 0.5)
-        survey.among(("uncond", "cond")[-model.rows:])
+        survey = MetaPointFinder()
+        survey.image_size = (model.side, model.side)
+        survey.set_step(0, 0.5)
+        survey.set_branches(("uncond", "cond")[-model.rows:])
         with ExitStack() as stack:
             for module, around in taps(network, Words(model.pieces, model.pieces), model.text_first, True):
                 stack.enter_context(shadowed(module, "forward", around, lambda: True))
             stack.enter_context(heard_by(survey))
             network(**model.inputs(model.rows, model.side // 8))
     own = size(network)
-    maps = [point for point in survey.found.values() if point.name.endswith("cross.weights")]
+    maps = [point for point in survey.points.values() if point.name.endswith("cross.weights")]
     return Need(model, own, own * HALF, (own + others) * HALF, with_tokens(maps, tokens))

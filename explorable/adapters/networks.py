@@ -23,7 +23,7 @@ from .attention import Look, Words
 
 Around = Callable[..., Any]  # around(original, *args, **kwargs): a module's forward, and what happens about it
 Tap = tuple[nn.Module, Around]
-MAP, ROW = "channel y x", "place channel"
+MAP, ROW = "channel y x", "position channel"
 
 
 @contextmanager

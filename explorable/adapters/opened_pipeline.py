@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from ..diffusion.paths import Path
 from ..diffusion.settings import SettingError, Settings, check
-from ..hooks import Listening, Plan, Point, PointTable, Take, Tape, attached_to
+from ..hooks import Point, PointTable, Recorder, Recording, RunPlan, attached_to, dispatcher_for
 from ..nn.hook_points import heard_by
 from ..pipeline.pipeline import patterns
 from ..run import Run, collect
-from .attention import Seen, Surveying, Words
+from .attention import MetaPointFinder, Seen, Words
 from .families import check_openable, default_of, family_of
 from .image_processing import decoded, encoded
 from .inspection import inspected, looked_again
@@ -145,7 +145,7 @@ class OpenedPipeline:
 
     def _sample(self, settings: OpenedSettings, record: str | Sequence[str],
                 progress: Callable[[int, int], None] | None, parent: tuple[Run, int] | None = None) -> Run:
-        own = Tape(patterns(record)) if record else None
+        own = Recorder(patterns(record)) if record else None
         start = None
         dice = torch.Generator().manual_seed(settings.seed)
         if parent is not None and parent[1] > 0:
@@ -157,9 +157,9 @@ class OpenedPipeline:
                                             torch.Generator().manual_seed(settings.seed)))[0]
         begun, look, last, done = sampling.marks
         seconds = {"text encoder": look - begun, "denoiser": last - look, "decoder": done - last}
-        walked: list[Any] = sampling.steps()
-        return collect(self, settings, words.names, walked, np.asarray(picture), seconds,
-                       (len(walked), len(self._branches(settings))), own.last if own else None, parent)
+        steps_taken: list[Any] = sampling.steps()
+        return collect(self, settings, words.names, steps_taken, np.asarray(picture), seconds,
+                       (len(steps_taken), len(self._branches(settings))), own.last if own else None, parent)
 
     def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """A batch of finished pictures, (batch, high, wide, 3) uint8: one prompt and seed each, in one call."""
@@ -174,7 +174,7 @@ class OpenedPipeline:
             return np.stack([np.asarray(p) for p in self._watched(words, s)(**self._call(s, prompts, negative, dice))])
 
     def inspect(self, image: np.ndarray, prompt: str, t: float = 0.5, seed: int = 0,
-                record: str | Sequence[str] = ("*.cross.weights",), **more: Any) -> Take:
+                record: str | Sequence[str] = ("*.cross.weights",), **more: Any) -> Recording:
         """What the denoiser sees in a picture that is there already: it is noised to t, and looked at once.
 
         Args:
@@ -201,10 +201,10 @@ class OpenedPipeline:
         Raises:
             SettingError: it was opened from a file.
         """
-        if not isinstance(run.settings, OpenedSettings) or not all(isinstance(step, Watched) for step in run.walked):
+        if not isinstance(run.settings, OpenedSettings) or not all(isinstance(s, Watched) for s in run.steps_taken):
             raise SettingError("this run was opened from a file, which does not hold its scheduler's state: draw it "
                                "anew with the same settings, and go on from that")
-        return run.walked  # type: ignore[return-value]
+        return run.steps_taken  # type: ignore[return-value]
 
     def _watched(self, words: Words, settings: OpenedSettings, **more: Any) -> Sampling:
         return Sampling(self.pipeline, self._family, Noise(self.pipeline.scheduler), words, self._branches(settings),
@@ -243,8 +243,8 @@ class OpenedPipeline:
 
     @contextmanager
     def _ready(self, prompts: list[str], settings: OpenedSettings, first: int = 0,
-               own: Tape | None = None) -> Iterator[Words]:
-        """Within this the pipeline is ours alone, and what is attached to it, and a tape of the run's own, listen.
+               own: Recorder | None = None) -> Iterator[Words]:
+        """Within this the pipeline is ours alone, and what is attached to it, and a recorder of the run's own, listen.
 
         Raises:
             SettingError: closed, or too long a prompt. MemoryRefusedError, UnknownPointError: as they are.
@@ -267,9 +267,9 @@ class OpenedPipeline:
             names = {b: self._padded(said_[0].names, tokens) if len({s.names for s in said_}) == 1 else ()
                      for b, said_ in spoken.items()}
             points, sides, hidden = self._surveyed(settings)
-            plan = Plan(Seen(with_tokens(points, tokens), settings.steps, hidden),
+            plan = RunPlan(Seen(with_tokens(points, tokens), settings.steps, hidden),
                         Noise(self.pipeline.scheduler).count(settings.steps), len(prompts), names, first, sides)
-            with heard_by(Listening(attachments, plan)):
+            with heard_by(dispatcher_for(attachments, plan)):
                 yield words
 
     @staticmethod
@@ -296,12 +296,12 @@ class OpenedPipeline:
         key = (branches, type(self.pipeline.scheduler), frozenset(hands), sizes)
         if key not in self._surveys:
             pieces = self._said("", settings).pieces
-            survey, dice = Surveying(), torch.Generator().manual_seed(0)
+            survey, dice = MetaPointFinder(), torch.Generator().manual_seed(0)
             words = Words(pieces, pieces, torch.eye(pieces) if self.merge_subwords else None)
             sampling = self._watched(words, settings)
             with self.lock, heard_by(survey), suppress(Enough):
                 sampling(**self._call(replace(settings, negative=None), "", None, dice))
-            self._surveys[key] = tuple(survey.found.values()), sampling.picture, survey.unseen
+            self._surveys[key] = tuple(survey.points.values()), sampling.picture, survey.unseen
         return self._surveys[key]
 
     # ---- pictures and latents ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..diffusion.samplers import Step
 from ..diffusion.settings import SettingError
-from ..hooks import Survey
+from ..hooks import PointFinder
 from ..nn.hook_points import HERE, heard_by, point, wanted
 from .attention import Words
 from .families import Family
@@ -47,7 +47,7 @@ class Start:
     """Where a branch begins: the steps of the run that it leaves, and the first of its own. dice: where it is seeded
     anew, what throws the noise in which the belief of that step is drowned."""
 
-    walked: Sequence[Watched]
+    steps_taken: Sequence[Watched]
     step: int
     dice: torch.Generator | None = None
 
@@ -78,7 +78,7 @@ class Sampling:
                  fixed: Fixed | None = None):
         self.pipeline, self.family, self.noise, self.words, self.branches = pipeline, family, noise, words, branches
         self.half, self.progress, self.start, self.fixed = half, progress, start, fixed
-        self.walked: list[Watched] = []
+        self.steps_taken: list[Watched] = []
         self.grid: tuple[int, int] | None = None  # of packed patches
         self.channels, self.sides = 0, (0, 0)  # of the latent
         self.last: Tensor | None = None
@@ -129,7 +129,7 @@ class Sampling:
         self.sides = (sides[0], sides[1])
         if len(self.marks) == 1:
             self.marks += [time.perf_counter()] * 2
-        if len(self.walked) < self.first:
+        if len(self.steps_taken) < self.first:
             return (self.blank(asked[name], getattr(self.pipeline, self.family.network)),)
         if HERE.listener is None and not self.fixed:
             return original(*bound.args, **bound.kwargs)
@@ -143,13 +143,13 @@ class Sampling:
         asked, name = bound.arguments, self.family.sample
         if listener is None:
             return original(*bound.args, **bound.kwargs)
-        if isinstance(listener, Survey):
-            listener.picture = self.picture
+        if isinstance(listener, PointFinder):
+            listener.image_size = self.picture
         level = self.level(number(asked["timestep"]) * self.family.clock)
-        listener.move(self.fixed.step if self.fixed else len(self.walked), level.t)
-        listener.among(("",))
+        listener.set_step(self.fixed.step if self.fixed else len(self.steps_taken), level.t)
+        listener.set_branches(("",))
         asked[name] = self.hear_latent(asked[name])
-        listener.among(self.branches)
+        listener.set_branches(self.branches)
         context = asked["encoder_hidden_states"]
         if context.shape[1] != self.words.pieces:
             raise SettingError(f"the network reads {context.shape[1]} pieces, and the prompt was cut into "
@@ -157,7 +157,7 @@ class Sampling:
         asked["encoder_hidden_states"] = point("text.context", context, f"{self.words.axis} channel")
         out = original(*bound.args, **bound.kwargs)
         prediction = self.hear_prediction(out[0], level)
-        listener.among(("",))
+        listener.set_branches(("",))
         return (prediction, *out[1:])
 
     @property
@@ -166,7 +166,7 @@ class Sampling:
         return self.sides[0] * self.pipeline.vae_scale_factor, self.sides[1] * self.pipeline.vae_scale_factor
 
     def level(self, timestep: float) -> Level:
-        return self.fixed.level if self.fixed else self.noise.level(len(self.walked), timestep)
+        return self.fixed.level if self.fixed else self.noise.level(len(self.steps_taken), timestep)
 
     def as_map(self, x: Tensor) -> Tensor:
         """(batch, channel, y, x), whether packed or not."""
@@ -205,7 +205,7 @@ class Sampling:
             slope = self.noise.slope(level)
             uncond, cond = new.chunk(2)
             gap = (cond - uncond)[:, :self.channels] * slope  # what comes after them is a network's uncertainty
-            HERE.listener.among(("",))  # type: ignore[union-attr]
+            HERE.listener.set_branches(("",))  # type: ignore[union-attr]
             heard = point("sampler.difference", gap, MAP)
             if heard is not gap:
                 said = uncond[:, :self.channels] + heard / slope
@@ -217,7 +217,7 @@ class Sampling:
     def step(self, original: Callable[..., Any], prediction: Tensor, timestep: Any, sample: Tensor, *args: Any,
              **kwargs: Any) -> Any:
         """The scheduler's step, written down."""
-        if len(self.walked) < self.first:
+        if len(self.steps_taken) < self.first:
             return self.again(sample)
         level = self.level(number(timestep))
         x = self.noise.shown(self.as_map(sample).cpu(), level)
@@ -226,11 +226,11 @@ class Sampling:
         if heard is not denoised:
             denoised = heard
             prediction = self.as_given(self.noise.predicted(x, denoised, level)).to(prediction)
-        if self.fixed or isinstance(HERE.listener, Survey):
+        if self.fixed or isinstance(HERE.listener, PointFinder):
             raise Enough
         state, dice = state_of(self.pipeline.scheduler), tuple(g.get_state() for g in self.dice)
         out = original(prediction, timestep, sample, *args, **kwargs)
-        self.walked.append(Watched(len(self.walked), level.t, 0.0, x, denoised, x, level, number(timestep),
+        self.steps_taken.append(Watched(len(self.steps_taken), level.t, 0.0, x, denoised, x, level, number(timestep),
                                    sample.cpu(), state, dice))
         self.last = self.as_map(out[0]).cpu().double()
         self.marks[2] = time.perf_counter()
@@ -245,18 +245,18 @@ class Sampling:
         try:
             with heard_by(None), kept(self.pipeline), kept(self.pipeline.scheduler):
                 steps = getattr(self.pipeline, "num_timesteps", len(self.pipeline.scheduler.timesteps))
-                self.progress(len(self.walked), steps)
+                self.progress(len(self.steps_taken), steps)
         finally:
             CURRENT.reset(token)
 
     def again(self, sample: Tensor) -> tuple[Tensor, Tensor]:
         """A step that another run took already: its latent, with the scheduler and the dice as they were then."""
         assert self.start is not None
-        self.walked.append(self.start.walked[len(self.walked)])
-        there = self.start.walked[len(self.walked)]
+        self.steps_taken.append(self.start.steps_taken[len(self.steps_taken)])
+        there = self.start.steps_taken[len(self.steps_taken)]
         put_back(self.pipeline.scheduler, there.state)
         raw, dice = there.raw, there.dice
-        if len(self.walked) == self.first and self.start.dice is not None:  # the same belief, drowned in other static
+        if len(self.steps_taken) == self.first and self.start.dice is not None:  # same estimate, other noise
             fresh = torch.randn(there.x.shape, generator=self.start.dice, dtype=torch.float64)
             x = there.level.at_alpha * there.denoised + there.level.at_sigma * fresh
             raw, dice = self.as_given(self.noise.kept(x, there.level)), (self.start.dice.get_state(),)
@@ -267,8 +267,8 @@ class Sampling:
     def steps(self) -> list[Watched]:
         """The steps, each leading to where the next begins, and the last to the finished latent."""
         assert self.last is not None
-        ends = [(s.t, s.x) for s in self.walked[1:]] + [(0.0, self.last)]
-        return [replace(step, next_t=t, next_x=x) for step, (t, x) in zip(self.walked, ends, strict=True)]
+        ends = [(s.t, s.x) for s in self.steps_taken[1:]] + [(0.0, self.last)]
+        return [replace(step, next_t=t, next_x=x) for step, (t, x) in zip(self.steps_taken, ends, strict=True)]
 
 
 def number(timestep: Any) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from ..hooks.recording import joined
+from ..hooks.recording import stack_layers
 
 WEIGHTS = "*.cross.weights"
 SIDE = 16  # places a side at which maps and masks are compared
@@ -45,7 +45,7 @@ def gathered(recorded: Any) -> xr.DataArray:
     found = [_half(kept[name]) for name in kept if fnmatchcase(name, WEIGHTS)]
     if not found:
         return recorded[WEIGHTS]  # which says so
-    weights = joined(found)
+    weights = stack_layers(found)
     return weights.assign_coords(layer=[name.removesuffix(".cross.weights") for name in weights.layer.values])
 
 

@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from ..hooks import Ablate, PointTable, Silence, edit, record
+from ..hooks import Ablate, MaskToken, PointTable, edit, record
 from ..hooks.edits import Edit
 from ..nn.examiner import Examiner
 from ..nn.pixels import to_tensor
@@ -50,7 +50,7 @@ class Part:
 
 def word(text: str) -> Part:
     """A word, silenced in every cross-attention."""
-    return Part("word", {WEIGHTS: Silence(text)}, word=text)
+    return Part("word", {WEIGHTS: MaskToken(text)}, word=text)
 
 
 def head(layer: str, number: int) -> Part:
@@ -113,10 +113,10 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
     """
     points = pipe.points()
     own = [p.name for p in points if p.axes == ("head", "query", "key") and not p.name.startswith(ELSEWHERE)]
-    with record(pipe, *own, reduce="mean:query,step") as tape:
+    with record(pipe, *own, reduce="mean:query,step") as recorder:
         run = pipe(prompt, record=[WEIGHTS], **settings)
     what = parts(points, run.tokens, kinds) if what is None else what
-    maps = _Maps(run, tape.last)
+    maps = _Maps(run, recorder.last)
     without = []
     for part in tqdm(what.values(), desc="taking away", leave=False):
         with edit(pipe, dict(part.edits)):
@@ -158,11 +158,11 @@ def table(found: xr.Dataset) -> pd.DataFrame:
 class _Maps:
     """Where parts attend in a run, each (row, column)."""
 
-    def __init__(self, run: Any, take: Mapping[str, xr.DataArray]):
+    def __init__(self, run: Any, recording: Mapping[str, xr.DataArray]):
         weights = gathered(run)
         maps = of_branch(weights, str(weights.branch.values[-1]), run.tokens).mean("step")
         self.cross, self.side = maps, maps.sizes["y"]  # (token, layer, head, y, x)
-        self.own = {name.removesuffix(".weights"): own for name, own in take.items()}  # each (branch, head, key)
+        self.own = {name.removesuffix(".weights"): own for name, own in recording.items()}  # each (branch, head, key)
         self.words = [k for k, label in enumerate(maps.token.values) if "<" not in label]
 
     def of(self, part: Part) -> np.ndarray:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..hooks import Plan, edit
-from ..hooks.dispatcher import Here, Turn, attached
+from ..hooks import Hook, HookContext, RunPlan, edit
+from ..hooks.attachments import attached
 from ..pipeline import PipelineProtocol
 from ..run.run import Run
 from .unet_activations import Changes
@@ -19,35 +18,27 @@ PROBES = 6  # random mixtures of a unit's channels: more of them, a smoother map
 MOST = 0.9  # of what a unit feels: how many places give so much
 
 
-class _Enough(Exception):
-    """The stage is reached: nothing after it need be computed."""
+class _ValueReached(Exception):
+    """The point is reached: nothing after it need be computed."""
 
 
-class _Catch:
-    """Catches the value at one point, gradient and all, and stops the network there."""
-
-    turn = Turn.AFTER
+class _ValueCatcher(Hook):
+    """Keep the value at one point, with its gradient, and stop the network there."""
 
     def __init__(self, name: str):
         self.name = name
         self.value: Tensor | None = None
-        self.axes = ""
+        self.axes: tuple[str, ...] = ()
 
-    def begin(self, plan: Plan) -> _Catch:
+    def hook_for(self, plan: RunPlan) -> Hook:
         return self
 
-    def begun(self, visitor: Any) -> None:
-        """Nothing is kept."""
-
-    def wants(self, name: str) -> bool:
+    def matches(self, name: str) -> bool:
         return name == self.name
 
-    def visit(self, name: str, value: Tensor, axes: str, here: Here) -> Tensor:
-        self.value, self.axes = value, axes
-        raise _Enough
-
-    def end(self, broke_off: bool, here: Here) -> None:
-        """It always breaks off, having what it wanted."""
+    def __call__(self, value: Tensor, context: HookContext) -> Tensor:
+        self.value, self.axes = value, context.axes
+        raise _ValueReached
 
 
 def sight(pipe: PipelineProtocol, run: Run, step: int, point: str, row: int, column: int,
@@ -72,9 +63,9 @@ def sight(pipe: PipelineProtocol, run: Run, step: int, point: str, row: int, col
         raise IndexError(f"place ({row}, {column}): {point} has rows 0 to {size['y'] - 1} and columns 0 to "
                          f"{size['x'] - 1}")
     with torch.inference_mode(False), torch.enable_grad():
-        catch = _Catch(point)
+        catch = _ValueCatcher(point)
         x = torch.from_numpy(np.repeat(run.latents.values[step][None], probes, 0)).double().requires_grad_()
-        with attached(pipe, catch), edit(pipe, dict(edits or {})), suppress(_Enough):
+        with attached(pipe, catch), edit(pipe, dict(edits or {})), suppress(_ValueReached):
             pipe.evaluate_step(run, step, x)
         felt = _channels(catch, size["x"], row, column)
         dice = torch.Generator().manual_seed(0)
@@ -83,11 +74,11 @@ def sight(pipe: PipelineProtocol, run: Run, step: int, point: str, row: int, col
     return pull.square().sum(1).mean(0).sqrt().numpy()
 
 
-def _channels(catch: _Catch, wide: int, row: int, column: int) -> Tensor:
+def _channels(catch: _ValueCatcher, wide: int, row: int, column: int) -> Tensor:
     """All channels of one place, (probes, channel)."""
     if catch.value is None:
         raise RuntimeError(f"the denoiser did not come by {catch.name}")
-    if "place" in catch.axes:
+    if "position" in catch.axes:
         return catch.value[:, row * wide + column]
     return catch.value[:, :, row, column]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..hooks import Louder, Silence, edit
+from ..hooks import MaskToken, Reweight, edit
 from ..run.run import Run
 from .attention_maps import PAD, WEIGHTS, difference, gathered, of_branch, token_labels, with_means
 
@@ -42,13 +42,13 @@ class Volume:
     loudness: float = 0.0
     unheard: bool = False
 
-    def edits(self, word: str) -> dict[str, Silence | Louder]:
+    def edits(self, word: str) -> dict[str, MaskToken | Reweight]:
         """The edits that do so, by the points that they go to; none where nothing changes."""
         if self.loudness == 1 or word == PAD:  # padding is not read: there is nothing to make louder
             return {}
         if self.loudness:
-            return {WEIGHTS: Louder(word, self.loudness)}
-        return dict.fromkeys((WEIGHTS, HEARD) if self.unheard else (WEIGHTS,), Silence(word))
+            return {WEIGHTS: Reweight(word, self.loudness)}
+        return dict.fromkeys((WEIGHTS, HEARD) if self.unheard else (WEIGHTS,), MaskToken(word))
 
 
 @dataclass(eq=False)
@@ -169,11 +169,11 @@ def looked_at(pipe: Any, image: np.ndarray, prompt: str, seed: int = 0, progress
             follow(k + 1, len(times))
         return found
 
-    def believed(takes: list[Any]) -> Pictures:
-        return pipe.decode(np.concatenate([take[ESTIMATE].values for take in takes]))
+    def believed(recordings: list[Any]) -> Pictures:
+        return pipe.decode(np.concatenate([recording[ESTIMATE].values for recording in recordings]))
 
-    takes = looks(WEIGHTS, follow=progress)
-    weights = xr.concat([gathered(take).assign_coords(step=[k]) for k, take in enumerate(takes)], "step")
+    recordings = looks(WEIGHTS, follow=progress)
+    weights = xr.concat([gathered(recording).assign_coords(step=[k]) for k, recording in enumerate(recordings)], "step")
     captions = tuple(f"noised to t = {t:.2f}, read in one pass" for t in times)
     return Reading(tuple(str(name) for name in weights.token.values), weights, np.arange(len(times)), captions,
-                   believed(takes), image, lambda follow: believed(looks(follow=follow)), pipe)
+                   believed(recordings), image, lambda follow: believed(looks(follow=follow)), pipe)

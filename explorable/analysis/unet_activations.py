@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..hooks import Scale, Swap, edit
+from ..hooks import PatchFrom, Scale, edit
 from ..hooks.edits import Edit
 from ..hooks.points import Point
 from ..run.run import Run
@@ -227,7 +227,7 @@ def fades(faders: Mapping[str, float], spans: Mapping[str, tuple[int, int]] | No
     with these recorded.
     """
     spans = spans or {}
-    found: dict[str, list[Edit]] = {name: [Swap(donor, steps=spans.get(name))] for name in swapped}
+    found: dict[str, list[Edit]] = {name: [PatchFrom(donor, steps=spans.get(name))] for name in swapped}
     for name, by in faders.items():
         if by != 1:
             found.setdefault(name, []).append(Scale(by, steps=spans.get(name)))

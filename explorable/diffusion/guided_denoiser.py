@@ -35,7 +35,7 @@ class Denoiser:
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
         if HERE.listener is not None:
-            HERE.listener.move(self.step, t, self.evaluation)
+            HERE.listener.set_step(self.step, t, self.evaluation)
         _among("")
         x = point("sampler.latent", x, AXES)
         denoised = self.painted(x, t)
@@ -64,7 +64,7 @@ class Denoiser:
 def _among(*branches: str) -> None:
     """Tell whoever listens what lies in the batch."""
     if HERE.listener is not None:
-        HERE.listener.among(branches)
+        HERE.listener.set_branches(branches)
 
 
 def _with_difference_heard(uncond: Tensor, cond: Tensor) -> Tensor:

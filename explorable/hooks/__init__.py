@@ -1,12 +1,13 @@
-"""Look at any named point of any network while it samples, and change it. Knows names, not networks."""
+"""Record and edit the value at any named point of any network while it samples. Knows names, not networks."""
 
-from .attention_edits import Louder, PromptToPrompt, Silence
-from .dispatcher import At, Listening, Plan, attached_to
-from .edits import Ablate, EditError, Replace, Scale, Swap, edit
-from .points import Point, PointTable, Survey, UnknownPointError
-from .recorder import MemoryRefusedError, Tape, record
-from .recording import Take
+from .attachments import RunPlan, attached_to, dispatcher_for
+from .attention_edits import MaskToken, PromptToPrompt, Reweight
+from .dispatcher import Hook, HookContext, HookDispatcher
+from .edits import Ablate, EditError, PatchFrom, Replace, Scale, edit
+from .points import Point, PointFinder, PointTable, UnknownPointError
+from .recorder import MemoryRefusedError, Recorder, record
+from .recording import Recording
 
-__all__ = ["Ablate", "At", "EditError", "Listening", "Louder", "MemoryRefusedError", "Plan", "Point", "PointTable",
-           "PromptToPrompt", "Replace", "Scale", "Silence", "Survey", "Swap", "Take", "Tape", "UnknownPointError",
-           "attached_to", "edit", "record"]
+__all__ = ["Ablate", "EditError", "Hook", "HookContext", "HookDispatcher", "MaskToken", "MemoryRefusedError",
+           "PatchFrom", "Point", "PointFinder", "PointTable", "PromptToPrompt", "Recorder", "Recording", "Replace",
+           "Reweight", "RunPlan", "Scale", "UnknownPointError", "attached_to", "dispatcher_for", "edit", "record"]

@@ -1,8 +1,8 @@
-"""Edits of cross-attention: make a word louder or silent, or keep another prompt's layout.
+"""Edits of cross-attention: re-weight or mask a word, or keep the layout of another prompt.
 
-They go to the points "*.cross.weights", whose axes are (head, place, token):
+They are for the points "*.cross.weights", whose axes are (head, position, token):
 
-    with ex.edit(pipe, {"*.cross.weights": ex.Louder("red", 3.0)}):
+    with ex.edit(pipe, {"*.cross.weights": ex.Reweight("red", 3.0)}):
         pipe("a red car at night")
 """
 
@@ -17,117 +17,114 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .dispatcher import At
-from .edits import EditError, When, had, patch
-from .points import grid
+from .dispatcher import HookContext
+from .edits import EditError, StepEdit, fit_to, recorded_value
+from .points import grid_shape
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttentionEdit(When):
-    """An edit of cross-attention, in a region alone if one is given: a boolean or soft mask (high, wide) of the
-    picture, at any size."""
+class AttentionEdit(StepEdit):
+    """Base of edits of cross-attention weights. region: a boolean or soft mask (height, width) of the image, of any
+    size, to which the edit is confined; None: the whole image."""
 
     region: Any = None
 
-    def __call__(self, x: Tensor, at: At) -> Tensor:
-        if at.axes != ("head", "place", "token"):
-            raise EditError(f"{type(self).__name__} changes how places read words, and {at.name} has the axes "
-                            f"{', '.join(at.axes)}: give it to \"*.cross.weights\"")
-        if not self.now(at):
+    def __call__(self, x: Tensor, context: HookContext) -> Tensor:
+        if context.axes != ("head", "position", "token"):
+            raise EditError(f"{type(self).__name__} edits cross-attention weights, and {context.name} has the axes "
+                            f"{', '.join(context.axes)}: use it on \"*.cross.weights\"")
+        if not self.is_active(context):
             return x
-        new = self.change(x, at)
+        new = self.apply(x, context)
         if self.region is None:
             return new
-        share = shrunk(self.region, x.shape[2]).to(x)  # (places,)
+        share = region_shares(self.region, x.shape[2]).to(x)  # (positions,)
         return torch.lerp(x, new, share[:, None])
 
 
 @dataclass(frozen=True)
-class Louder(AttentionEdit):
-    """Read a word `by` times as much (Hertz et al. 2022, re-weighting; section 3.2). 0 silences it, 1 does nothing.
+class Reweight(AttentionEdit):
+    """Multiply the attention to a word by `scale` (Hertz et al. 2022, attention re-weighting, section 3.2).
 
-    The other words are read as before: what goes to `word` is not taken from them.
+    0 removes the word, 1 changes nothing. The weights of the other words stay as they are.
     """
 
     word: str
-    by: float = 2.0
+    scale: float = 2.0
 
-    def change(self, x: Tensor, at: At) -> Tensor:
-        return x * self.loudness(at).to(x)
+    def apply(self, x: Tensor, context: HookContext) -> Tensor:
+        return x * self.token_scales(context).to(x)
 
-    def loudness(self, at: At) -> Tensor:
-        """How much each token is to be read, (tokens,): 1 but for the word, which the branch that the prompt is
-        compared with need not say."""
-        here = [i for i, name in enumerate(at.tokens) if name == self.word]
-        if not at.tokens:
-            raise EditError("the prompts of this batch say different things: edit words in one picture at a time")
-        if not here and at.branch != "uncond":
-            raise EditError(f"the prompt does not say {self.word!r}; it says {', '.join(said(at.tokens))}")
-        return torch.ones(len(at.tokens)).index_fill(0, torch.tensor(here, dtype=torch.long), self.by)
+    def token_scales(self, context: HookContext) -> Tensor:
+        """Return the factor for each token, (tokens,): `scale` for the word, which the unconditional branch need not
+        contain, and 1 for the others."""
+        if not context.tokens:
+            raise EditError("the prompts of this batch have different words: edit words in one image at a time")
+        found = [i for i, name in enumerate(context.tokens) if name == self.word]
+        if not found and context.branch != "uncond":
+            words = ", ".join(name for name in context.tokens if not name.startswith("<"))
+            raise EditError(f"the prompt does not contain {self.word!r}; its words are {words}")
+        return torch.ones(len(context.tokens)).index_fill(0, torch.tensor(found, dtype=torch.long), self.scale)
 
 
 @dataclass(frozen=True)
-class Silence(Louder):
-    """Read a word no more; what it got is shared among the others, in proportion.
+class MaskToken(Reweight):
+    """Set the attention to a word to 0, and share out its weight among the other tokens in proportion.
 
-    Given to "text.words" too, whose axes are (token, channel), the text encoder does not hear it either: else it mixes
-    the word into the vectors of those around it, and the picture reads it there.
+    On "text.words", whose axes are (token, channel), it also removes the word from the input of the text encoder, which
+    would otherwise mix it into the vectors of the words around it.
     """
 
-    by: float = 0.0
+    scale: float = 0.0
 
-    def __call__(self, x: Tensor, at: At) -> Tensor:
-        if at.axes != ("token", "channel"):
-            return super().__call__(x, at)
+    def __call__(self, x: Tensor, context: HookContext) -> Tensor:
+        if context.axes != ("token", "channel"):
+            return super().__call__(x, context)
         if self.region is not None:
-            raise EditError(f"{at.name} lies before the picture and has no region: silence words there without one")
-        return x * self.loudness(at).to(x)[:, None] if self.now(at) else x
+            raise EditError(f"{context.name} comes before the image and has no regions: leave out region=")
+        return x * self.token_scales(context).to(x)[:, None] if self.is_active(context) else x
 
-    def change(self, x: Tensor, at: At) -> Tensor:
-        quiet = super().change(x, at)
-        return quiet * (x.sum(-1, keepdim=True) / quiet.sum(-1, keepdim=True).clamp(min=1e-6))
+    def apply(self, x: Tensor, context: HookContext) -> Tensor:
+        masked = super().apply(x, context)
+        return masked * (x.sum(-1, keepdim=True) / masked.sum(-1, keepdim=True).clamp(min=1e-6))
 
 
 @dataclass(frozen=True)
 class PromptToPrompt(AttentionEdit):
-    """Keep the layout of another prompt's picture while the words change (Hertz et al. 2022, section 3.2).
+    """Keep the layout of another prompt's image while the words change (Hertz et al. 2022, section 3.2).
 
-    take: that other run, or a tape of it, with "*.cross.weights" recorded over all steps, unreduced; it must have as
-    many steps and the same guidance. Tokens that both prompts share, and words replaced one by one, are read where the
-    other run read them; new words are read where this run will ("replace" and "refine" in the paper). Usually for the
-    first steps.
+    recording: that other run, or a recorder of it, with "*.cross.weights" recorded over all steps without reduce=; it
+    must have as many steps and the same guidance. Tokens that both prompts share, and words replaced one by one, get
+    the other run's weights; new words get this run's ("replace" and "refine" in the paper). Usually for the first
+    steps.
     """
 
-    take: Any
+    recording: Any
 
-    def change(self, x: Tensor, at: At) -> Tensor:
-        recorded = had(self.take, at)
-        label = f"token_{at.branch}" if f"token_{at.branch}" in recorded.coords else "token"
-        theirs, other = patch(recorded, x, at), tuple(recorded[label].values.tolist())
+    def apply(self, x: Tensor, context: HookContext) -> Tensor:
+        recorded = recorded_value(self.recording, context)
+        label = f"token_{context.branch}" if f"token_{context.branch}" in recorded.coords else "token"
+        theirs, their_tokens = fit_to(recorded, x, context), tuple(recorded[label].values.tolist())
         new = x.clone()
-        for mine, yours in aligned(at.tokens, other).items():
+        for mine, yours in align_tokens(context.tokens, their_tokens).items():
             new[..., mine] = theirs[..., yours]
         return new
 
 
-def aligned(tokens: tuple[str, ...], others: tuple[str, ...]) -> dict[int, int]:
-    """Which token of the other prompt stands where ours does: the same ones, and those replaced one by one."""
+def align_tokens(tokens: tuple[str, ...], others: tuple[str, ...]) -> dict[int, int]:
+    """Return which token of the other prompt corresponds to ours, by index: equal ones, and those replaced one by
+    one."""
     pairs: dict[int, int] = {}
-    for what, a, end, b, other_end in SequenceMatcher(None, tokens, others, autojunk=False).get_opcodes():
-        if what == "equal" or (what == "replace" and end - a == other_end - b):
+    for kind, a, end, b, other_end in SequenceMatcher(None, tokens, others, autojunk=False).get_opcodes():
+        if kind == "equal" or (kind == "replace" and end - a == other_end - b):
             pairs |= {a + k: b + k for k in range(end - a)}
     return pairs
 
 
-def said(tokens: tuple[str, ...]) -> list[str]:
-    """The words among tokens."""
-    return [t for t in tokens if not t.startswith("<")]
-
-
-def shrunk(region: Any, places: int) -> Tensor:
-    """A mask (high, wide) as the share that it covers of each of so many places, in a grid of its shape, (places,)."""
+def region_shares(region: Any, positions: int) -> Tensor:
+    """Return the share of each position that a mask (height, width) covers, (positions,), in a grid of its shape."""
     mask = torch.as_tensor(np.asarray(region), dtype=torch.float32)
     if mask.dim() != 2:
-        raise EditError(f"a region of shape {tuple(mask.shape)}: give a mask (high, wide) of the picture")
-    high, wide = mask.shape
-    return F.adaptive_avg_pool2d(mask[None, None], grid(places, (high, wide))).flatten()
+        raise EditError(f"region has the shape {tuple(mask.shape)}: give a mask (height, width) of the image")
+    height, width = mask.shape
+    return F.adaptive_avg_pool2d(mask[None, None], grid_shape(positions, (height, width))).flatten()

@@ -1,16 +1,16 @@
-"""Edits: functions that take the place of a value at a point.
+"""Edits: functions that replace the value at a point.
 
-An edit is called as edit(x, at): x holds the rows of one branch, (rows, ...) with the axes after them that `at.axes`
-names (where a table of points has y and x, some networks have one row of places), and `at` says where the run is. It
-returns x or something of the same shape, dtype and device.
+An edit is called as edit(x, context). x contains the rows of one branch, (rows, ...), and `context.axes` names the
+axes after the first (some networks have one axis `position` where a table of points has y and x). It returns a tensor
+of x's shape, dtype and device.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,195 +19,199 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from .dispatcher import At, Here, Plan, Turn, Visitor, attached, attached_to
-from .step_range import Span, check_span, within
+from .attachments import RunPlan, attached, attached_to
+from .dispatcher import Hook, HookContext, Phase
+from .step_range import StepRange, check_step_range, in_step_range
 
-Edit = Callable[[Tensor, At], Any]
+Edit = Callable[[Tensor, HookContext], Any]
 
 
 class EditError(ValueError):
-    """An edit that gave back what cannot take a value's place: names the point, the step and what came."""
+    """An edit that cannot be made, or returned what cannot replace the value: names the point, the step and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class When:
-    """When an edit acts: on which steps (slice or (first, after the last); None: all) and which branch (None: both)."""
+class StepEdit:
+    """Base of edits that act on some steps or one branch.
 
-    steps: Span = None
+    steps: a slice or (first, after the last); None: all. branch: "cond" or "uncond"; None: both.
+    """
+
+    steps: StepRange = None
     branch: str | None = None
 
     def __post_init__(self) -> None:
-        check_span(self.steps)
+        check_step_range(self.steps)
         if self.branch not in (None, "cond", "uncond"):
             raise ValueError(f"branch is {self.branch!r}: choose 'cond', 'uncond', or None for both")
 
-    def now(self, at: At) -> bool:
-        if self.branch and not at.branch:
-            raise EditError(f"{at.name} has no branches, and this edit is for {self.branch!r} alone: leave branch out")
-        return within(self.steps, at.step) and self.branch in (None, at.branch)
+    def is_active(self, context: HookContext) -> bool:
+        """Whether the edit acts on this step and branch."""
+        if self.branch and not context.branch:
+            raise EditError(f"{context.name} has no branches, and this edit is for {self.branch!r} only: "
+                            "leave out branch=")
+        return in_step_range(self.steps, context.step) and self.branch in (None, context.branch)
 
-    def __call__(self, x: Tensor, at: At) -> Tensor:
-        return self.change(x, at) if self.now(at) else x
+    def __call__(self, x: Tensor, context: HookContext) -> Tensor:
+        return self.apply(x, context) if self.is_active(context) else x
 
-    def change(self, x: Tensor, at: At) -> Tensor:
-        """What takes the place of x, where the edit acts."""
+    def apply(self, x: Tensor, context: HookContext) -> Tensor:
+        """Return what replaces x where the edit is active."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Scale(When):
-    """Multiply by `by`: 0 silences a skip or a stage of the backbone, 2 doubles it."""
+class Scale(StepEdit):
+    """Multiply by `factor`: 0 removes a skip or a part of the backbone, 2 doubles it."""
 
-    by: float
+    factor: float
 
-    def change(self, x: Tensor, at: At) -> Tensor:
-        return x * self.by
+    def apply(self, x: Tensor, context: HookContext) -> Tensor:
+        return x * self.factor
 
 
 @dataclass(frozen=True)
-class Ablate(When):
-    """Put zeros in place of the value; or, with `heads`, in place of these heads of attention weights."""
+class Ablate(StepEdit):
+    """Replace the value by zeros; with `heads`, only these heads of attention weights."""
 
     heads: tuple[int, ...] | None = None
 
-    def change(self, x: Tensor, at: At) -> Tensor:
+    def apply(self, x: Tensor, context: HookContext) -> Tensor:
         if self.heads is None:
             return torch.zeros_like(x)
-        if "head" not in at.axes:
-            raise EditError(f"{at.name} has no heads to take away: its axes are {', '.join(at.axes)}")
-        count = x.shape[1 + at.axes.index("head")]
+        if "head" not in context.axes:
+            raise EditError(f"{context.name} has no heads to ablate: its axes are {', '.join(context.axes)}")
+        axis = 1 + context.axes.index("head")
+        count = x.shape[axis]
         if not all(-count <= h < count for h in self.heads):
-            raise EditError(f"heads {self.heads} of {at.name}: it has heads 0 to {count - 1}")
-        return x.index_fill(1 + at.axes.index("head"), torch.tensor(self.heads, device=x.device), 0.0)
+            raise EditError(f"heads {self.heads} of {context.name}: it has heads 0 to {count - 1}")
+        return x.index_fill(axis, torch.tensor(self.heads, device=x.device), 0.0)
 
 
 @dataclass(frozen=True)
-class Replace(When):
-    """Put another value in its place: a tensor or an array that broadcasts to it, as one patched in from a take."""
+class Replace(StepEdit):
+    """Replace the value by another: a tensor or an array that broadcasts to it, such as a recorded one."""
 
     value: Any
 
-    def change(self, x: Tensor, at: At) -> Tensor:
-        return patch(self.value, x, at)
+    def apply(self, x: Tensor, context: HookContext) -> Tensor:
+        return fit_to(self.value, x, context)
 
 
 @dataclass(frozen=True)
-class Swap(When):
-    """Put in what another run had at this point, step and branch: an activation patched from one run to another.
+class PatchFrom(StepEdit):
+    """Replace the value by what another run had at this point, step and branch (activation patching).
 
-    take: that other run, or a tape of it, with this point recorded over all steps, and as many of them.
+    recording: that other run, or a recorder of it, with this point recorded over all steps, and as many of them.
     """
 
-    take: Any
+    recording: Any
 
-    def change(self, x: Tensor, at: At) -> Tensor:
-        return patch(had(self.take, at), x, at)
+    def apply(self, x: Tensor, context: HookContext) -> Tensor:
+        return fit_to(recorded_value(self.recording, context), x, context)
 
 
-def had(take: Any, at: At) -> xr.DataArray:
-    """What a recorded run had at the same point, step and branch.
+def recorded_value(recording: Any, context: HookContext) -> xr.DataArray:
+    """Return what a recorded run had at the same point, step and branch.
 
     Raises:
-        LookupError: it was not kept, or is of another noise time.
+        LookupError: it was not recorded, or at another noise time.
     """
-    where = f"{at.name} at step {at.step}, branch {at.branch!r},"
-    whole = "record this point whole, over all steps, in a run with as many steps and the same guidance"
-    if at.evaluation:
-        raise LookupError(f"{where} is asked for in Heun's second look, and only the first is kept: take euler")
+    where = f"{context.name} at step {context.step}, branch {context.branch!r},"
+    advice = "record this point without reduce=, over all steps, in a run with as many steps and the same guidance"
+    if context.evaluation:
+        raise LookupError(f"{where} is needed in the second evaluation of a step by Heun's method, and recordings "
+                          "keep the first only: use the sampler 'euler'")
     try:
-        array = take[at.name]
-        array = array if at.step is None else array.sel(step=at.step)
-        array = array if not at.branch else array.sel(branch=at.branch)
+        array = recording[context.name]
+        array = array if context.step is None else array.sel(step=context.step)
+        array = array if not context.branch else array.sel(branch=context.branch)
     except (KeyError, ValueError) as error:
-        raise LookupError(f"{where} is not in the recording: {whole}") from error
-    if at.t is not None and not math.isclose(float(array.t), at.t, abs_tol=1e-9):
-        raise LookupError(f"{where} was recorded at t = {float(array.t):.3g}, and this is t = {at.t:.3g}: {whole}")
+        raise LookupError(f"{where} is not in the recording: {advice}") from error
+    if context.t is not None and not math.isclose(float(array.t), context.t, abs_tol=1e-9):
+        raise LookupError(f"{where} was recorded at t = {float(array.t):.3g}, and this is t = {context.t:.3g}: "
+                          f"{advice}")
     return array
 
 
-def patch(value: Any, x: Tensor, at: At) -> Tensor:
-    """`value` as a tensor of x's shape, dtype and device. A square of y and x may stand for a row of places."""
+def fit_to(value: Any, x: Tensor, context: HookContext) -> Tensor:
+    """Return `value` as a tensor of x's shape, dtype, device and memory layout. Axes y and x may stand for an axis of
+    positions."""
     new = torch.as_tensor(value if isinstance(value, Tensor) else np.asarray(value), dtype=x.dtype, device=x.device)
-    k = len(at.axes) - at.axes.index("place") if "place" in at.axes else 0  # places lie k axes from the end
+    k = len(context.axes) - context.axes.index("position") if "position" in context.axes else 0  # from the end
     if k and new.dim() > k and new.shape[-k - 1] * new.shape[-k] == x.shape[-k]:
         new = new.flatten(-k - 1, -k)
     try:
-        return torch.empty_like(x).copy_(new.expand_as(x))  # in x's own order of memory, which decides on rounding
+        return torch.empty_like(x).copy_(new.expand_as(x))  # in x's memory layout, which decides on rounding
     except RuntimeError as error:
-        raise EditError(f"a value of shape {tuple(new.shape)} does not fit into {at.name}, which is "
-                        f"{tuple(x.shape)}") from error
+        raise EditError(f"a value of shape {tuple(new.shape)} does not broadcast to {context.name}, which has the "
+                        f"shape {tuple(x.shape)}") from error
 
 
-class Edits:
+class Edits(Hook):
     """What a `with ex.edit(...)` attaches: an edit, or several in a row, for each name or pattern."""
 
-    def __init__(self, what: dict[str, Edit | Iterable[Edit]]):
-        self.what = {pattern: tuple(e) if isinstance(e, Iterable) else (e,) for pattern, e in what.items()}
+    phase = Phase.EDIT
 
-    def begin(self, plan: Plan) -> Editing:
-        return Editing(self.what, plan.tokens)
+    def __init__(self, edits: Mapping[str, Edit | Iterable[Edit]], tokens: Mapping[str, tuple[str, ...]] | None = None):
+        self.edits = {pattern: tuple(e) if isinstance(e, Iterable) else (e,) for pattern, e in edits.items()}
+        self.tokens = tokens or {}
 
-    def begun(self, visitor: Visitor) -> None:
-        """Nothing is kept of a run."""
+    def hook_for(self, plan: RunPlan) -> Edits:
+        return Edits(self.edits, plan.tokens)
 
+    def matches(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.edits)
 
-class Editing:
-    """Edits in one run."""
-
-    turn = Turn.EDIT
-
-    def __init__(self, what: dict[str, tuple[Edit, ...]], tokens: dict[str, tuple[str, ...]]):
-        self.what, self.tokens = what, tokens
-
-    def wants(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self.what)
-
-    def visit(self, name: str, value: Tensor, axes: str, here: Here) -> Tensor:
-        """Each branch by itself, and as a copy: an edit that writes into its x spoils nothing else."""
+    def __call__(self, value: Tensor, context: HookContext) -> Tensor:
+        """Edit a copy of each branch, so that an edit may write into its x."""
         parts = []
-        for branch, part in zip(here.branches, value.chunk(len(here.branches)), strict=True):
-            tokens = self.tokens.get(branch) or list(self.tokens.values())[-1]
-            at = At(name, here.step, here.t, branch, tokens, tuple(axes.split()), here.evaluation)
+        edits = [e for pattern, group in self.edits.items() if fnmatchcase(context.name, pattern) for e in group]
+        for branch, part in zip(context.branches, value.chunk(len(context.branches)), strict=True):
+            own = replace(context, branch=branch, tokens=self.tokens.get(branch) or list(self.tokens.values())[-1])
             x = part.clone()
-            for pattern, edits in self.what.items():
-                if fnmatchcase(name, pattern):
-                    for one in edits:
-                        x = checked(one(x, at), part, at)
+            for edit in edits:
+                x = check_edited(edit(x, own), part, own)
             parts.append(x)
         return torch.cat(parts)
 
-    def end(self, broke_off: bool, here: Here) -> None: ...
 
+def check_edited(new: Any, old: Tensor, context: HookContext) -> Tensor:
+    """Return what an edit returned, if it can replace the value.
 
-def checked(new: Any, old: Tensor, at: At) -> Tensor:
-    """What an edit gave back, if it can take the value's place."""
-    where = f"the edit of {at.name}" + ("" if at.step is None else f" at step {at.step}")
+    Raises:
+        EditError: it is no tensor, of another shape, dtype or device, or not finite.
+    """
+    where = f"the edit of {context.name}" + ("" if context.step is None else f" at step {context.step}")
     if not isinstance(new, Tensor):
-        raise EditError(f"{where} gave back {type(new).__name__}: return the tensor, changed or not")
-    for what in ("shape", "dtype", "device"):
-        if getattr(new, what) != getattr(old, what):
-            said, wanted = (str(tuple(v) if what == "shape" else v) for v in (getattr(new, what), getattr(old, what)))
-            raise EditError(f"{where} gave back the {what} {said}; it must be {wanted}, as it came")
+        raise EditError(f"{where} returned {type(new).__name__}: return the tensor, changed or not")
+    for attribute in ("shape", "dtype", "device"):
+        got, expected = (getattr(x, attribute) for x in (new, old))
+        if got != expected:
+            got, expected = (tuple(v) if attribute == "shape" else v for v in (got, expected))
+            raise EditError(f"{where} returned the {attribute} {got}; it must be {expected}, as that of its input")
     if not torch.isfinite(new).all():
-        raise EditError(f"{where} gave back {int((~torch.isfinite(new)).sum())} values that are no numbers "
-                        "(NaN or infinite)")
+        raise EditError(f"{where} returned {int((~torch.isfinite(new)).sum())} values that are NaN or infinite")
     return new
 
 
-def edited(pipe: Any) -> tuple[str, ...]:
-    """The names and patterns of points that are edited here and now, in the order in which they came."""
-    return tuple(dict.fromkeys(p for a in attached_to(pipe) if isinstance(a, Edits) for p in a.what))
+def edited_points(pipe: Any) -> tuple[str, ...]:
+    """Return the names and patterns of the points that are edited now, in the order of attachment."""
+    return tuple(dict.fromkeys(p for a in attached_to(pipe) if isinstance(a, Edits) for p in a.edits))
 
 
 @contextmanager
-def edit(pipe: Any, what: dict[str, Edit | Iterable[Edit]]) -> Iterator[Edits]:
-    """Within this `with`, pictures of `pipe` are made with these edits. Edits act before recordings.
+def edit(pipe: Any, edits: Mapping[str, Edit | Iterable[Edit]]) -> Iterator[Edits]:
+    """Within this `with` block, `pipe` samples with these edits. Recordings are taken after edits.
+
+    Args:
+        edits: by the name of a point or a pattern, one edit or several in a row.
 
     Raises:
         UnknownPointError: a name or pattern that matches nothing.
-        EditError: while sampling, when an edit gives back what does not fit.
+        EditError: while sampling, when an edit returns what cannot replace the value.
     """
-    pipe.points().match(what)
-    edits = Edits(what)
-    with attached(pipe, edits):
-        yield edits
+    pipe.points().match(edits)
+    attachment = Edits(edits)
+    with attached(pipe, attachment):
+        yield attachment

@@ -1,11 +1,11 @@
-"""The list of a pipeline's points, and the patterns that pick from it."""
+"""The points of a pipeline, and the patterns that select from them."""
 
 from __future__ import annotations
 
 import difflib
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import groupby, takewhile
@@ -13,91 +13,81 @@ from math import prod, sqrt
 
 from torch import Tensor
 
-from .dispatcher import Here
+from .dispatcher import HookDispatcher
+
+IMAGE_SIZE = (128, 128)  # height and width in pixels, unless a pipeline says otherwise
 
 
 class UnknownPointError(ValueError):
-    """A name or pattern that matches no point: named, with the nearest that there are."""
+    """A name or pattern that matches no point; the message names the nearest points."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One place in a network.
+    """One named place in a network.
 
-    axes: names of the axes of a value there, after step and branch; shape: their lengths; branches: 2 where guidance
-    compares two estimates; each_step: False for what runs once a picture, as text encoder and decoder do.
+    axes: names of the axes of its value, after step and branch; shape: their lengths; itemsize: bytes of one element;
+    branches: 2 where guidance combines two estimates; each_step: False for what runs once an image, such as the text
+    encoder and the decoder.
     """
 
     name: str
     axes: tuple[str, ...]
     shape: tuple[int, ...]
-    number: int  # bytes of one
+    itemsize: int
     branches: int
     each_step: bool
 
-    def bytes(self, steps: int, without: Iterable[str] = ()) -> int:
-        """What a guided run of so many steps would keep of it, with the axes `without` reduced away."""
-        kept = prod(n for axis, n in zip(self.axes, self.shape, strict=True) if axis not in without)
-        return kept * self.number * self.branches * (steps if self.each_step and "step" not in without else 1)
-
-
-SIDES = (128, 128)  # pixels, high and wide, of a picture where nothing else is said
+    def nbytes(self, steps: int, reduced: Iterable[str] = ()) -> int:
+        """Return the bytes that a guided run of `steps` steps records of it, with the axes `reduced` averaged."""
+        elements = prod(n for axis, n in zip(self.axes, self.shape, strict=True) if axis not in reduced)
+        repeats = steps if self.each_step and "step" not in reduced else 1
+        return elements * self.itemsize * self.branches * repeats
 
 
 @cache
-def grid(places: int, picture: tuple[int, int] = SIDES) -> tuple[int, int]:
-    """A row of places as rows and columns that stand to each other as the picture's sides do, or nearly so."""
-    rows = max(1, round(sqrt(places * picture[0] / picture[1])))
-    rows = min((r for r in range(1, places + 1) if places % r == 0), key=lambda r: abs(r - rows))
-    return rows, places // rows
+def grid_shape(positions: int, image_size: tuple[int, int] = IMAGE_SIZE) -> tuple[int, int]:
+    """Return the rows and columns of an axis of positions, in the proportions of the image as nearly as they go."""
+    rows = max(1, round(sqrt(positions * image_size[0] / image_size[1])))
+    rows = min((r for r in range(1, positions + 1) if positions % r == 0), key=lambda r: abs(r - rows))
+    return rows, positions // rows
 
 
-def named(axes: str, shape: tuple[int, ...],
-          picture: tuple[int, int] = SIDES) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Axes and lengths as they are shown: a row of places is a grid of y and x, of the picture's shape."""
+def as_grid(axes: Sequence[str], shape: Sequence[int],
+            image_size: tuple[int, int] = IMAGE_SIZE) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return axes and lengths with an axis of positions split into y and x."""
     pairs: list[tuple[str, int]] = []
-    for axis, n in zip(axes.split(), shape, strict=True):
-        pairs += zip("yx", grid(n, picture), strict=True) if axis == "place" else [(axis, n)]
+    for axis, n in zip(axes, shape, strict=True):
+        pairs += zip("yx", grid_shape(n, image_size), strict=True) if axis == "position" else [(axis, n)]
     return tuple(a for a, _ in pairs), tuple(n for _, n in pairs)
 
 
-class Survey:
-    """A listener that takes down every point that a run comes by, in order. picture: its sides, high and wide."""
+class PointFinder(HookDispatcher):
+    """A dispatcher that collects every point that a run passes, in order. image_size: height and width in pixels."""
 
-    def __init__(self, picture: tuple[int, int] = SIDES) -> None:
-        self.picture = picture
-        self.here = Here()
-        self.found: dict[str, Point] = {}
+    def __init__(self, image_size: tuple[int, int] = IMAGE_SIZE) -> None:
+        super().__init__()
+        self.image_size = image_size
+        self.points: dict[str, Point] = {}
 
-    def move(self, step: int | None, t: float | None, evaluation: int = 0) -> None:
-        self.here = Here(step, t, self.here.branches, evaluation)
-
-    def among(self, branches: tuple[str, ...]) -> None:
-        self.here = replace(self.here, branches=branches)
-
-    def wants(self, name: str) -> bool:
+    def is_hooked(self, name: str) -> bool:
         return True
 
-    def changes(self, name: str) -> bool:
-        return False
-
-    def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
-        shown, shape = named(axes, tuple(value.shape[1:]), self.picture)
-        here = self.here
-        self.found[name] = Point(name, shown, shape, value.element_size(), len(here.branches), here.step is not None)
+    def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
+        names, shape = as_grid(axes.split(), value.shape[1:], self.image_size)
+        self.points[name] = Point(name, names, shape, value.element_size(), len(self.context.branches),
+                                  self.context.step is not None)
         return value
-
-    def end(self, broke_off: bool) -> None: ...
 
 
 class PointTable:
-    """All points of a pipeline, in the order in which they are reached. Iterable; a tree in notebooks.
+    """All points that a run passes, in order. Iterable; a tree in notebooks.
 
-    steps: of the run that the sizes are given for. elsewhere: points that it does not come by, and which runs do.
+    steps: of the run whose sizes are shown. others: points that this run does not pass, and which runs do.
     """
 
-    def __init__(self, points: Iterable[Point], steps: int = 20, elsewhere: Mapping[str, str] | None = None):
-        self.points, self.steps, self.elsewhere = tuple(points), steps, elsewhere or {}
+    def __init__(self, points: Iterable[Point], steps: int = 20, others: Mapping[str, str] | None = None):
+        self.points, self.steps, self.others = tuple(points), steps, others or {}
 
     def __iter__(self) -> Iterator[Point]:
         return iter(self.points)
@@ -109,52 +99,55 @@ class PointTable:
         return {p.name: p for p in self.points}[self.match([name])[0]]
 
     def match(self, patterns: Iterable[str]) -> list[str]:
-        """The names that any of the patterns picks ("*" any run of letters, "?" one), in order.
+        """Return the names that match any of the patterns ("*" any characters, "?" one), in order.
 
         Raises:
-            UnknownPointError: a pattern that picks nothing.
+            UnknownPointError: a pattern that matches nothing.
         """
-        picked: set[str] = set()
+        matching: set[str] = set()
         for pattern in patterns:
-            found = {p.name for p in self.points if fnmatchcase(p.name, pattern)}
-            if not found:
-                for name, where in self.elsewhere.items():
-                    if fnmatchcase(name, pattern):
-                        raise UnknownPointError(f"this run does not come by {name!r}, which {pattern!r} asks for: "
-                                                f"{where}")
-                names = [p.name for p in self.points]
-                near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
-                raise UnknownPointError(f"no point is called {pattern!r}; the nearest: {', '.join(near)}; "
-                                        "ex.points(pipe) lists them all")
-            picked |= found
-        return [p.name for p in self.points if p.name in picked]
+            names = {p.name for p in self.points if fnmatchcase(p.name, pattern)}
+            if not names:
+                raise self._unknown(pattern)
+            matching |= names
+        return [p.name for p in self.points if p.name in matching]
+
+    def _unknown(self, pattern: str) -> UnknownPointError:
+        for name, reason in self.others.items():
+            if fnmatchcase(name, pattern):
+                return UnknownPointError(f"this run does not pass {name!r}, which {pattern!r} matches: {reason}")
+        names = [p.name for p in self.points]
+        near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
+        return UnknownPointError(f"no point matches {pattern!r}; the nearest are {', '.join(near)}; "
+                                 "ex.points(pipe) lists all")
 
     def __repr__(self) -> str:
-        lines = [f"{'point':32} {'axes':22} {'shape':18} {'MB a run':>9}"]
-        lines += [f"{p.name:32} {' '.join(p.axes):22} {'x'.join(map(str, p.shape)):18} {p.bytes(self.steps) / 1e6:9.2f}"
-                  for p in self.points]
-        return "\n".join(lines)
+        rows = [(p.name, " ".join(p.axes), "x".join(map(str, p.shape)), f"{p.nbytes(self.steps) / 1e6:.2f}")
+                for p in self.points]
+        return "\n".join(f"{name:32} {axes:22} {shape:18} {size:>9}"
+                         for name, axes, shape, size in [("point", "axes", "shape", "MB a run"), *rows])
 
     def _repr_html_(self) -> str:
-        """A tree that folds along the parts of the names."""
+        """A collapsible tree along the parts of the names."""
         return (f"<div><p>{len(self)} points; sizes for a guided run of {self.steps} steps</p>"
                 f"{_tree(self.points, self.steps)}</div>")
 
 
 def _tree(points: Sequence[Point], steps: int, depth: int = 0) -> str:
-    """Points whose names agree in their first `depth` parts: those that share the next as a branch, others as rows."""
+    """HTML of points whose names agree in their first `depth` parts: a branch for those that also share the next part,
+    a row for each of the others."""
     groups: dict[str, list[Point]] = {}
     for p in points:
         groups.setdefault(".".join(p.name.split(".")[depth : depth + 1]), []).append(p)
     out = []
-    for single, some in groupby(groups.values(), key=lambda group: len(group) == 1):
-        if single:
-            out.append(_rows([p for group in some for p in group], steps))
+    for is_single, members in groupby(groups.values(), key=lambda group: len(group) == 1):
+        if is_single:
+            out.append(_rows([p for group in members for p in group], steps))
             continue
-        for group in some:
-            places = zip(*(p.name.split(".") for p in group), strict=False)  # as many as the shortest name has
-            shared = [part[0] for part in takewhile(lambda part: len(set(part)) == 1, places)]
-            size = sum(p.bytes(steps) for p in group) / 1e6
+        for group in members:
+            parts = zip(*(p.name.split(".") for p in group), strict=False)  # as many as the shortest name has
+            shared = [part[0] for part in takewhile(lambda part: len(set(part)) == 1, parts)]
+            size = sum(p.nbytes(steps) for p in group) / 1e6
             out.append(f"<details><summary><b>{html.escape('.'.join(shared))}</b>: {len(group)} points, {size:.1f} MB"
                        f'</summary><div style="margin-left: 1.5em">{_tree(group, steps, len(shared))}</div></details>')
     return "".join(out)
@@ -163,6 +156,6 @@ def _tree(points: Sequence[Point], steps: int, depth: int = 0) -> str:
 def _rows(points: Sequence[Point], steps: int) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in ("point", "axes", "shape", "a run"))
     rows = "".join(f"<tr><td><code>{html.escape(p.name)}</code></td><td>{html.escape(' '.join(p.axes))}</td>"
-                   f"<td>{' × '.join(map(str, p.shape))}</td><td>{p.bytes(steps) / 1e6:.2f} MB</td></tr>"
+                   f"<td>{' × '.join(map(str, p.shape))}</td><td>{p.nbytes(steps) / 1e6:.2f} MB</td></tr>"
                    for p in points)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

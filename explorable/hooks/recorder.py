@@ -1,11 +1,11 @@
-"""Tapes: what a run had at the points asked for, kept step by step.
+"""Record what a run has at chosen points, step by step.
 
-    with ex.record(pipe, "*.cross.weights", steps=slice(5, 15), reduce="mean:head") as tape:
+    with ex.record(pipe, "*.cross.weights", steps=slice(5, 15), reduce="mean:head") as recorder:
         pipe("a red car at night")
-    tape["*.cross.weights"]     # xarray: (layer, step, branch, y, x, token)
+    recorder["*.cross.weights"]     # xarray: (layer, step, branch, y, x, token)
 
-A tape keeps one take for each run within the `with`; asked by a name, it answers from the last. A run that an error
-or an interrupt ended leaves what it had until then as `tape.takes[-1]`; by a name it is not answered for.
+A recorder keeps one recording for each run within the `with` block; indexing it reads the last. A run that an exception
+ended leaves what it had until then in `recorder.recordings[-1]`, and cannot be indexed by name.
 """
 
 from __future__ import annotations
@@ -19,104 +19,103 @@ from weakref import WeakValueDictionary
 import psutil
 import xarray as xr
 
-from .dispatcher import Plan, Turn, Visitor, attached
+from .attachments import RunPlan, attached
+from .dispatcher import Phase
 from .points import Point
-from .recording import Take
-from .step_range import Span, check_span, within
+from .recording import Recording
+from .step_range import StepRange, check_step_range, in_step_range
 
-SHARE = 0.5  # of the memory that is free: the most that all recordings under way may fill together
-_BEGUN: WeakValueDictionary[int, Take] = WeakValueDictionary()  # in all threads: what they owe is free only for now
-_ASKING = threading.Lock()
+MEMORY_SHARE = 0.5  # of the free memory: what all recordings under way may fill together
+_RECORDINGS: WeakValueDictionary[int, Recording] = WeakValueDictionary()  # of all threads: some still have to grow
+_LOCK = threading.Lock()
 
 
 class MemoryRefusedError(ValueError):
-    """A recording that would not fit: says how large it would be, and what would make it fit."""
+    """A recording that would not fit: the message says how large it would be, and what would fit."""
 
 
-class Tape:
-    """Takes of all runs within a `with ex.record(...)`, the last one last."""
+class Recorder:
+    """The recordings of all runs within a `with ex.record(...)` block, in order."""
 
-    def __init__(self, patterns: tuple[str, ...], steps: Span = None, reduce: str = "", before: bool = False):
-        self.patterns, self.steps, self.without = patterns, check_span(steps), axes_of(reduce)
-        self.turn = Turn.BEFORE if before else Turn.AFTER
-        self.takes: list[Take] = []
+    def __init__(self, patterns: tuple[str, ...], steps: StepRange = None, reduce: str = "",
+                 before_edits: bool = False):
+        self.patterns, self.steps, self.reduced = patterns, check_step_range(steps), parse_reduce(reduce)
+        self.phase = Phase.BEFORE_EDITS if before_edits else Phase.AFTER_EDITS
+        self.recordings: list[Recording] = []
 
-    def begin(self, plan: Plan) -> Take:
-        """A run begins: see that what is asked for is there, and fits into memory."""
+    def hook_for(self, plan: RunPlan) -> Recording:
+        """Return the recording of one run, if its points are there and it fits into memory."""
         names = plan.points.match(self.patterns)
-        for axis in self.without:
-            if axis != "step" and not any(axis in plan.points[n].axes for n in names):
-                known = sorted({a for n in names for a in plan.points[n].axes} | {"step"})
-                raise ValueError(f"reduce names {axis!r}, which these points do not have; they have {', '.join(known)}")
-        steps = [k for k in range(plan.first, plan.steps) if within(self.steps, k)]
-        points = [plan.points[n] for n in names]
-        with _ASKING:
-            size = refuse_too_much(plan, points, steps, self.without)
-            take = Take(frozenset(names), self.steps, self.without, plan.tokens, self.turn, plan.picture, size)
-            _BEGUN[id(take)] = take
-        return take
-
-    def begun(self, visitor: Visitor) -> None:
-        """The run is on: keep its take."""
-        assert isinstance(visitor, Take)
-        self.takes.append(visitor)
+        points = [plan.points[name] for name in names]
+        axes = {axis for point in points for axis in point.axes} | {"step"}
+        for axis in self.reduced:
+            if axis not in axes:
+                raise ValueError(f"reduce names {axis!r}, which these points do not have; they have "
+                                 f"{', '.join(sorted(axes))}")
+        steps = [k for k in range(plan.first_step, plan.steps) if in_step_range(self.steps, k)]
+        with _LOCK:
+            size = check_memory(plan, points, steps, self.reduced)
+            recording = Recording(frozenset(names), self.steps, self.reduced, plan.tokens, self.phase,
+                                  plan.image_size, size, self.recordings.append)
+            _RECORDINGS[id(recording)] = recording
+        return recording
 
     @property
-    def last(self) -> Take:
-        """The take of the last run.
+    def last(self) -> Recording:
+        """The recording of the last run.
 
         Raises:
-            LookupError: nothing has run yet, or the last run broke off.
+            LookupError: no run was recorded yet, or the last one was interrupted.
         """
-        if not self.takes:
-            raise LookupError("nothing is recorded yet: let the pipeline draw within the `with`")
-        if self.takes[-1].broke_off:
-            raise LookupError(f"the last run broke off {self.takes[-1].broke_off}, so there is no whole recording of "
-                              "it: what there was until then is tape.takes[-1]")
-        return self.takes[-1]
+        if not self.recordings:
+            raise LookupError("nothing is recorded yet: call the pipeline within the `with` block")
+        if self.recordings[-1].interrupted_at:
+            raise LookupError(f"the last run was interrupted {self.recordings[-1].interrupted_at}, so its recording "
+                              "is incomplete: recorder.recordings[-1] has what there was until then")
+        return self.recordings[-1]
 
     def __getitem__(self, pattern: str) -> xr.DataArray:
         return self.last[pattern]
 
     def __repr__(self) -> str:
-        return f"Tape({', '.join(map(repr, self.patterns))}, takes={len(self.takes)})"
+        return f"Recorder({', '.join(map(repr, self.patterns))}, recordings={len(self.recordings)})"
 
 
-def refuse_too_much(plan: Plan, points: list[Point], steps: list[int], without: tuple[str, ...]) -> int:
-    """The bytes that a take of these points will keep.
+def check_memory(plan: RunPlan, points: list[Point], steps: list[int], reduced: tuple[str, ...]) -> int:
+    """Return the bytes that a recording of these points will take.
 
     Raises:
-        MemoryRefusedError: with what the other takes under way will still keep, it would be more than there is room
-            for. Says how much, and what would fit.
+        MemoryRefusedError: together with what the other recordings under way will still take, it would not fit. Says
+            how large it would be, and what would fit.
     """
 
     def size(steps: int, *more: str) -> int:
-        return plan.prompts * sum(p.bytes(steps, (*without, *more)) for p in points)
+        return plan.batch_size * sum(p.nbytes(steps, (*reduced, *more)) for p in points)
 
-    owed = sum(take.owed for take in _BEGUN.values())
-    room = SHARE * psutil.virtual_memory().available - owed
-    if size(len(steps)) <= room:
+    pending = sum(recording.pending_bytes for recording in _RECORDINGS.values())
+    free = MEMORY_SHARE * psutil.virtual_memory().available - pending
+    if size(len(steps)) <= free:
         return size(len(steps))
     each = size(1) - size(0)
-    fitting = int((room - size(0)) / each) if each else 0
-    ways = [f"steps={_slice(steps[:fitting])}"] if fitting > 0 else []
-    ways += [f'reduce="mean:step" ({size(1, "step") / 1e6:,.0f} MB)'] if size(1, "step") <= room else []
-    ways += ["fewer points"] if len(points) > 1 else []
-    ways += ["fewer recordings at once"] if owed else []
-    beside = f"beside {owed / 1e6:,.0f} MB of other recordings, " if owed else ""
-    raise MemoryRefusedError(f"this recording would keep {size(len(steps)) / 1e6:,.0f} MB, and {beside}"
-                             f"{max(0.0, room) / 1e6:,.0f} MB may be taken here; "
-                             f"what would fit: {', or '.join(ways) or 'nothing of it'}")
+    fitting = int((free - size(0)) / each) if each else 0
+    options = [f"steps={_slice_text(steps[:fitting])}"] if fitting > 0 else []
+    options += [f'reduce="mean:step" ({size(1, "step") / 1e6:,.0f} MB)'] if size(1, "step") <= free else []
+    options += ["fewer points"] if len(points) > 1 else []
+    options += ["fewer recordings at once"] if pending else []
+    beside = f"beside {pending / 1e6:,.0f} MB of other recordings, " if pending else ""
+    raise MemoryRefusedError(f"this recording would take {size(len(steps)) / 1e6:,.0f} MB, and {beside}"
+                             f"{max(0.0, free) / 1e6:,.0f} MB are free for it; "
+                             f"what would fit: {', or '.join(options) or 'no part of it'}")
 
 
-def _slice(steps: list[int]) -> str:
-    """Steps that lie evenly, as one would write them."""
+def _slice_text(steps: list[int]) -> str:
+    """Evenly spaced steps as code."""
     stride = steps[1] - steps[0] if len(steps) > 1 else 1
     return f"slice({steps[0]}, {steps[-1] + 1}{f', {stride}' if stride > 1 else ''})"
 
 
-def axes_of(reduce: str) -> tuple[str, ...]:
-    """"mean:head,step" as ("head", "step"); "" as none.
+def parse_reduce(reduce: str) -> tuple[str, ...]:
+    """Return the axes of "mean:head,step", ("head", "step"); of "" none.
 
     Raises:
         ValueError: it is not of that form.
@@ -127,20 +126,21 @@ def axes_of(reduce: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def record(pipe: Any, *patterns: str, steps: Span = None, reduce: str = "", before: bool = False) -> Iterator[Tape]:
-    """Within this `with`, keep what `pipe` has at the points that the patterns pick.
+def record(pipe: Any, *patterns: str, steps: StepRange = None, reduce: str = "",
+           before_edits: bool = False) -> Iterator[Recorder]:
+    """Within this `with` block, record what `pipe` has at the points that match the patterns.
 
     Args:
         steps: which steps, slice(first, after the last); None: all.
-        reduce: "mean:head" or "mean:head,step": axes of which only the mean is kept. Of steps it is gathered as the
-            run goes, so memory does not grow with them.
-        before: keep what there was before edits, and not after.
+        reduce: "mean:head" or "mean:head,step": axes of which only the mean is kept. The mean over steps is
+            accumulated during the run, so that memory does not grow with the steps.
+        before_edits: record values before edits, not after.
 
     Raises:
         UnknownPointError: a name or pattern that matches nothing.
         MemoryRefusedError: when a run begins whose recording would not fit.
     """
     pipe.points().match(patterns)
-    tape = Tape(patterns, steps, reduce, before)
-    with attached(pipe, tape):
-        yield tape
+    recorder = Recorder(patterns, steps, reduce, before_edits)
+    with attached(pipe, recorder):
+        yield recorder

@@ -1,8 +1,8 @@
-"""A take: what one run had at the points asked for, as labelled arrays."""
+"""A recording: what one run had at chosen points, as labelled arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,16 +12,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from .dispatcher import Here, Turn
-from .points import SIDES, UnknownPointError, named
-from .step_range import Span, within
-
-PICTURE = SIDES[0]  # pixels a side: y and x of every map are given in pixels of the picture
+from .dispatcher import Hook, HookContext, Phase
+from .points import IMAGE_SIZE, UnknownPointError, as_grid
+from .step_range import StepRange, in_step_range
 
 
 @dataclass
-class Kept:
-    """What is kept of one point: a value for each step, or their sum where only the mean is asked for."""
+class PointBuffer:
+    """What is recorded of one point: a value for each step, or their sum where only the mean is wanted."""
 
     axes: tuple[str, ...]
     branches: tuple[str, ...]
@@ -29,165 +27,175 @@ class Kept:
     values: list[Tensor] = field(default_factory=list)
 
 
-class Take(Mapping[str, xr.DataArray]):
-    """One run's recording. take["up.0.skip"] is an array; so is take["up.*.skip"], with an axis `layer`.
+class Recording(Hook, Mapping[str, xr.DataArray]):
+    """One run's recording. recording["up.0.skip"] is an array; so is recording["up.*.skip"], with an axis `layer`.
 
-    Of a run that an error or an interrupt ended, it has what there was until then, of its last step as far as that
-    went: each point has the steps that it came by. `broke_off` says where that was; None: it did not.
-    promised: bytes that a whole run will keep. held: those that there are.
+    Of a run that an exception ended, it has what there was until then: each point has the steps that passed it.
+    interrupted_at says where that was; None: the run was completed. planned_bytes: size of the complete recording;
+    nbytes: its size now. reduced: axes of which the mean is kept. on_begin: called with the recording when the run
+    begins.
     """
 
-    def __init__(self, names: frozenset[str], steps: Span, without: tuple[str, ...],
-                 tokens: dict[str, tuple[str, ...]], turn: Turn = Turn.AFTER, picture: tuple[int, int] = SIDES,
-                 promised: int = 0):
-        self.asked, self.steps, self.without, self.tokens, self.turn = names, steps, without, tokens, turn
-        self.picture = picture
-        self.kept: dict[str, Kept] = {}
-        self.promised, self.held, self.over = promised, 0, False
-        self.broke_off: str | None = None
+    def __init__(self, names: frozenset[str], steps: StepRange, reduced: tuple[str, ...],
+                 tokens: dict[str, tuple[str, ...]], phase: Phase = Phase.AFTER_EDITS,
+                 image_size: tuple[int, int] = IMAGE_SIZE, planned_bytes: int = 0,
+                 on_begin: Callable[[Recording], None] | None = None):
+        self.names, self.steps, self.reduced, self.tokens, self.phase = names, steps, reduced, tokens, phase
+        self.image_size, self.planned_bytes, self.on_begin = image_size, planned_bytes, on_begin
+        self.buffers: dict[str, PointBuffer] = {}
+        self.nbytes, self.is_finished = 0, False
+        self.interrupted_at: str | None = None
 
     @property
-    def owed(self) -> int:
-        """Bytes that the run, while it is on, will keep beside those that it holds."""
-        return 0 if self.over else max(0, self.promised - self.held)
+    def pending_bytes(self) -> int:
+        """Bytes that the run, while it is under way, will still add."""
+        return 0 if self.is_finished else max(0, self.planned_bytes - self.nbytes)
 
-    def wants(self, name: str) -> bool:
-        return name in self.asked
+    def begin(self) -> None:
+        on_begin, self.on_begin = self.on_begin, None  # kept, it would tie the recording to its recorder in a cycle
+        if on_begin:
+            on_begin(self)
 
-    def visit(self, name: str, value: Tensor, axes: str, here: Here) -> Tensor:
-        """Keep a copy. Of Heun's two looks in a step, the first is kept."""
-        if here.evaluation == 0 and within(self.steps, here.step):
-            names, shape = named(axes, tuple(value.shape[1:]), self.picture)
-            kept = self.kept.setdefault(name, Kept(names, here.branches))
-            seen = value.detach().reshape(len(value), *shape)
-            gone = [1 + i for i, axis in enumerate(names) if axis in self.without]
-            self._keep(kept, (seen.mean(gone) if gone else seen.clone()).cpu(), here)
+    def matches(self, name: str) -> bool:
+        return name in self.names
+
+    def __call__(self, value: Tensor, context: HookContext) -> Tensor:
+        """Record a copy of the value. Of the two evaluations of a step by Heun's method, the first is recorded."""
+        if context.evaluation == 0 and in_step_range(self.steps, context.step):
+            axes, shape = as_grid(context.axes, value.shape[1:], self.image_size)
+            buffer = self.buffers.setdefault(context.name, PointBuffer(axes, context.branches))
+            grid = value.detach().reshape(len(value), *shape)
+            reduced = [1 + i for i, axis in enumerate(axes) if axis in self.reduced]
+            self._append(buffer, (grid.mean(reduced) if reduced else grid.clone()).cpu(), context)
         return value
 
-    def end(self, broke_off: bool, here: Here) -> None:
-        """The run is over."""
-        self.over = True
-        if broke_off:
-            self.broke_off = "before or after its steps" if here.step is None else f"in step {here.step}"
+    def end(self, interrupted: bool, context: HookContext) -> None:
+        self.is_finished = True
+        if interrupted:
+            self.interrupted_at = "before or after its steps" if context.step is None else f"in step {context.step}"
 
-    def _keep(self, kept: Kept, copy: Tensor, here: Here) -> None:
-        if here.step is None or here.t is None:  # once a picture; of many, some at a time
-            kept.values = [torch.cat([*kept.values, copy])]
-            kept.steps = [None]
-            self.held += copy.nbytes
+    def _append(self, buffer: PointBuffer, copy: Tensor, context: HookContext) -> None:
+        if context.step is None or context.t is None:  # once an image; a large batch comes in parts
+            buffer.values = [torch.cat([*buffer.values, copy])]
+            buffer.steps = [None]
+            self.nbytes += copy.nbytes
             return
-        kept.steps.append((here.step, here.t))
-        if "step" in self.without:
-            wide = copy.to(torch.promote_types(copy.dtype, torch.float32))  # halves would lose a long sum's end
-            self.held += 0 if kept.values else wide.nbytes
-            kept.values = [kept.values[0].add_(wide) if kept.values else wide.clone()]
+        buffer.steps.append((context.step, context.t))
+        if "step" in self.reduced:
+            wide = copy.to(torch.promote_types(copy.dtype, torch.float32))  # a long sum in half precision loses its end
+            self.nbytes += 0 if buffer.values else wide.nbytes
+            buffer.values = [buffer.values[0].add_(wide) if buffer.values else wide.clone()]
         else:
-            kept.values.append(copy)
-            self.held += copy.nbytes
+            buffer.values.append(copy)
+            self.nbytes += copy.nbytes
 
     def __getitem__(self, pattern: str) -> xr.DataArray:
-        """One point's values, or on an axis `layer` those of all that a pattern picks (see `joined`).
+        """Return one point's values; or, on an axis `layer`, those of all points that a pattern matches.
 
         Raises:
-            UnknownPointError: the recording has nothing of that name.
+            UnknownPointError: nothing of that name was recorded.
         """
-        return self.array(pattern) if pattern in self.kept else picked(self, pattern)
+        return self.array(pattern) if pattern in self.buffers else select_layers(self, pattern)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.kept)
+        return iter(self.buffers)
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return len(self.buffers)
 
     def array(self, name: str) -> xr.DataArray:
-        """(step, branch, picture, ...the point's axes): what has length one of these three for want of more is left
-        out. Places are y and x, in pixels of the picture; tokens are labelled by their words."""
-        kept = self.kept[name]
-        stack = torch.stack(kept.values)
-        if "step" in self.without:
-            stack = stack / len(kept.steps)  # of what comes once a picture there is one
-        stack = stack.float() if stack.dtype is torch.bfloat16 else stack  # which numpy does not know
-        stack = stack.unflatten(1, (len(kept.branches), -1))  # (step, branch, picture, ...)
-        axes, coords = [a for a in kept.axes if a not in self.without], self._coords(kept)
+        """Return (step, branch, batch, ...the point's axes). Without the first three where the point has none or one:
+        no steps, one branch, a batch of one. y and x are in pixels of the image; tokens are labelled by their words."""
+        buffer = self.buffers[name]
+        stack = torch.stack(buffer.values)
+        if "step" in self.reduced:
+            stack = stack / len(buffer.steps)  # 1 for what comes once an image
+        stack = stack.float() if stack.dtype is torch.bfloat16 else stack  # which numpy does not have
+        stack = stack.unflatten(1, (len(buffer.branches), -1))  # (step, branch, batch, ...)
+        axes, coords = [a for a in buffer.axes if a not in self.reduced], self._run_coords(buffer)
         for axis, length in zip(axes, stack.shape[3:], strict=True):
-            coords |= self._labels(axis, length)
-        array = xr.DataArray(stack.numpy(), dims=["step", "branch", "picture", *axes], coords=coords, name=name)
-        single = [d for d, here in (("step", kept.steps[0] is not None and "step" not in self.without),
-                                    ("branch", kept.branches != ("",)), ("picture", array.sizes["picture"] > 1))
-                  if not here]
-        return array.isel({d: 0 for d in single}, drop=True).assign_coords(layer=name)
+            coords |= self._axis_coords(axis, length)
+        array = xr.DataArray(stack.numpy(), dims=["step", "branch", "batch", *axes], coords=coords, name=name)
+        has_axis = {"step": buffer.steps[0] is not None and "step" not in self.reduced,
+                    "branch": buffer.branches != ("",), "batch": array.sizes["batch"] > 1}
+        return array.isel({axis: 0 for axis, there in has_axis.items() if not there}, drop=True).assign_coords(
+            layer=name)
 
-    def _coords(self, kept: Kept) -> dict[str, Any]:
-        timed = [s for s in kept.steps if s is not None]
-        if not timed or "step" in self.without:
-            return {"branch": list(kept.branches)}
-        return {"step": [k for k, _ in timed], "t": ("step", [t for _, t in timed]), "branch": list(kept.branches)}
+    def _run_coords(self, buffer: PointBuffer) -> dict[str, Any]:
+        """Labels of the axes step and branch."""
+        steps = [s for s in buffer.steps if s is not None]
+        if not steps or "step" in self.reduced:
+            return {"branch": list(buffer.branches)}
+        return {"step": [k for k, _ in steps], "t": ("step", [t for _, t in steps]), "branch": list(buffer.branches)}
 
-    def _labels(self, axis: str, length: int) -> dict[str, Any]:
+    def _axis_coords(self, axis: str, length: int) -> dict[str, Any]:
+        """Labels of one of the point's own axes."""
         if axis in ("y", "x"):
-            return {axis: (np.arange(length) + 0.5) * self.picture[axis == "x"] / length}
-        if axis != "token" or not all(self.tokens.values()):  # the prompts of a batch say different things
+            return {axis: (np.arange(length) + 0.5) * self.image_size[axis == "x"] / length}
+        if axis != "token" or not all(self.tokens.values()):  # the prompts of a batch have different words
             return {axis: range(length)}
-        branches = list(self.tokens.items())  # the prompt's words label the axis; beside them, the other branch's
+        branches = list(self.tokens.items())  # the prompt's words label the axis; the other branch's stand beside them
         return {"token": list(branches[-1][1]), **{f"token_{b}": ("token", list(names)) for b, names in branches[:-1]}}
 
     def __repr__(self) -> str:
-        broken = f", broke off {self.broke_off}" if self.broke_off else ""
-        return f"Take({len(self.kept)} points, {self.held / 1e6:.1f} MB{broken})"
+        interrupted = f", interrupted {self.interrupted_at}" if self.interrupted_at else ""
+        return f"Recording({len(self)} points, {self.nbytes / 1e6:.1f} MB{interrupted})"
 
 
-def picked(recorded: Mapping[str, xr.DataArray], pattern: str) -> xr.DataArray:
-    """The array of that name; or all that a pattern picks, on an axis `layer`.
+def select_layers(recorded: Mapping[str, xr.DataArray], pattern: str) -> xr.DataArray:
+    """Return the array of that name; or those of all names that a pattern matches, on an axis `layer`.
 
     Raises:
-        UnknownPointError: the recording has nothing of that name.
+        UnknownPointError: nothing of that name was recorded.
     """
-    found = [name for name in recorded if fnmatchcase(name, pattern)]
-    if not found:
-        raise UnknownPointError(f"nothing is recorded of {pattern!r}; there is {', '.join(recorded) or 'no recording'}")
-    return recorded[pattern] if found == [pattern] else joined([recorded[name] for name in found])
+    names = [name for name in recorded if fnmatchcase(name, pattern)]
+    if not names:
+        raise UnknownPointError(f"nothing is recorded at {pattern!r}; "
+                                f"recorded points: {', '.join(recorded) or 'none'}")
+    return recorded[pattern] if names == [pattern] else stack_layers([recorded[name] for name in names])
 
 
-def joined(arrays: list[xr.DataArray]) -> xr.DataArray:
-    """Arrays of several points on one axis, `layer`. Coarse maps are repeated up to the finest; where a layer has
-    fewer heads or channels than another, NaN fills up, which xarray's means leave out."""
+def stack_layers(arrays: list[xr.DataArray]) -> xr.DataArray:
+    """Return the arrays of several points on one axis, `layer`. Coarse maps are repeated to the size of the finest.
+    Where a layer has fewer heads or channels than another, it is padded with NaN, which xarray's means leave out."""
     finest = {axis: max((a[axis] for a in arrays if axis in a.dims), key=len, default=None) for axis in ("y", "x")}
     if len({a.dims for a in arrays}) > 1:
-        raise ValueError("these points have different axes, and make no one array: " +
+        raise ValueError("points with different axes cannot be put into one array: " +
                          "; ".join(f"{a.layer.item()} ({', '.join(map(str, a.dims))})" for a in arrays))
-    most = max(arrays, key=lambda a: tuple(a.sizes[axis] for axis in a.dims if axis not in finest))
-    if all(_begins(a, most, [axis for axis in a.dims if axis not in finest]) for a in arrays):
-        return _laid_out(arrays, most, finest)
+    largest = max(arrays, key=lambda a: tuple(a.sizes[axis] for axis in a.dims if axis not in finest))
+    if all(_is_prefix(a, largest, [axis for axis in a.dims if axis not in finest]) for a in arrays):
+        return _stack_in_place(arrays, largest, finest)
     fine = []
     for a in arrays:
-        for axis, places in finest.items():
-            if axis in a.dims and places is not None and a.sizes[axis] < len(places):
-                a = a.isel({axis: np.arange(len(places)) * a.sizes[axis] // len(places)})
-                a = a.assign_coords({axis: places.values})
+        for axis, centres in finest.items():
+            if axis in a.dims and centres is not None and a.sizes[axis] < len(centres):
+                a = a.isel({axis: np.arange(len(centres)) * a.sizes[axis] // len(centres)})
+                a = a.assign_coords({axis: centres.values})
         fine.append(a)
     return xr.concat(fine, dim="layer", join="outer").rename(None)
 
 
-def _begins(one: xr.DataArray, other: xr.DataArray, axes: list[Hashable]) -> bool:
-    """Whether along these axes one array is labelled as another is from its beginning."""
+def _is_prefix(one: xr.DataArray, other: xr.DataArray, axes: list[Hashable]) -> bool:
+    """Whether an array's labels along these axes are the first ones of another's."""
     return set(one.coords) == set(other.coords) and one.dtype == other.dtype and one.dtype.kind == "f" and all(
         np.array_equal(one[axis], other[axis][: one.sizes[axis]]) for axis in axes)
 
 
-def _laid_out(arrays: list[xr.DataArray], most: xr.DataArray, finest: Mapping[str, Any]) -> xr.DataArray:
-    """The same as xarray's concat of them, in one piece of memory: nothing is copied twice."""
-    sizes = {axis: most.sizes[axis] if finest.get(str(axis)) is None else len(finest[str(axis)])
-             for axis in most.dims}
-    whole = all(a.sizes[axis] == n for a in arrays for axis, n in sizes.items() if axis not in finest)
-    found = np.empty((len(arrays), *sizes.values()), most.dtype)
-    if not whole:
-        found[:] = np.nan
-    for to, a in zip(found, arrays, strict=True):
+def _stack_in_place(arrays: list[xr.DataArray], largest: xr.DataArray, finest: Mapping[str, Any]) -> xr.DataArray:
+    """Return the same as xarray's concat, written into one block of memory: nothing is copied twice."""
+    sizes = {axis: largest.sizes[axis] if finest.get(str(axis)) is None else len(finest[str(axis)])
+             for axis in largest.dims}
+    is_full = all(a.sizes[axis] == n for a in arrays for axis, n in sizes.items() if axis not in finest)
+    stacked = np.empty((len(arrays), *sizes.values()), largest.dtype)
+    if not is_full:
+        stacked[:] = np.nan
+    for target, a in zip(stacked, arrays, strict=True):
         values = a.values
         for k, axis in enumerate(a.dims):
             if axis in finest and a.sizes[axis] < sizes[axis]:
                 values = values.take(np.arange(sizes[axis]) * a.sizes[axis] // sizes[axis], k)
-        to[tuple(slice(n) for n in values.shape)] = values
-    coords = {name: c for name, c in most.coords.items() if name not in finest and name != "layer"}
-    coords |= {axis: places.values for axis, places in finest.items() if places is not None}
-    return xr.DataArray(found, dims=("layer", *most.dims), coords={"layer": [a.layer.item() for a in arrays], **coords})
+        target[tuple(slice(n) for n in values.shape)] = values
+    coords = {name: c for name, c in largest.coords.items() if name not in finest and name != "layer"}
+    coords |= {axis: centres.values for axis, centres in finest.items() if centres is not None}
+    return xr.DataArray(stacked, dims=("layer", *largest.dims),
+                        coords={"layer": [a.layer.item() for a in arrays], **coords})

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from numbers import Integral
 
-Span = tuple[int, int | None] | slice | None
+StepRange = tuple[int, int | None] | slice | None
 
 
-def within(steps: Span, step: int | None) -> bool:
-    """Is a step among those asked for? None asks for all; what has no step (text, decoder) is always among them."""
+def in_step_range(steps: StepRange, step: int | None) -> bool:
+    """Whether a step is in the range. None is all steps; what has no step (text encoder, decoder) is in every range."""
     if steps is None or step is None:
         return True
     if not isinstance(steps, slice):
         steps = slice(*steps)
-    first, last, stride = steps.start or 0, steps.stop, steps.step or 1
-    return first <= step and (last is None or step < last) and (step - first) % stride == 0
+    first, stop, stride = steps.start or 0, steps.stop, steps.step or 1
+    return first <= step and (stop is None or step < stop) and (step - first) % stride == 0
 
 
-def check_span(steps: Span) -> Span:
-    """The same range, or a ValueError in words."""
+def check_step_range(steps: StepRange) -> StepRange:
+    """Return the range.
+
+    Raises:
+        ValueError: it is neither a slice nor a pair of numbers from 0 on.
+    """
     parts = (steps.start, steps.stop, steps.step) if isinstance(steps, slice) else steps
     if steps is None or (isinstance(parts, tuple) and len(parts) in (2, 3)
                          and all(n is None or (isinstance(n, Integral) and int(n) >= 0) for n in parts)):

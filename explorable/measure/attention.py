@@ -61,8 +61,9 @@ def words_of(pipe: Pipeline, drawn: Scene, rng: random.Random) -> list[Mapped]:
     """Every word of a fresh caption of the scene that speaks of pixels, with its maps at each of TIMES."""
     picture = draw(drawn)
     caption = write_caption(picture.scene, rng, everything=True)
-    takes = [pipe.inspect(picture.image, caption, t) for t in TIMES]
-    maps = np.stack([_flat(take["*.cross.weights"]) for take in takes])  # (time, layer and head, y, x, token)
+    recordings = [pipe.inspect(picture.image, caption, t) for t in TIMES]
+    maps = np.stack([_flat(recording["*.cross.weights"]) for recording in recordings])
+    # (time, layer and head, y, x, token)
     out = []
     for k, (word, (text, pixels)) in enumerate(zip(parse(caption).words, word_masks(picture, caption), strict=True)):
         mask = coarse(pixels)

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..analysis.verdict import examine
-from ..hooks import Silence, edit
+from ..hooks import MaskToken, edit
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, Group, Scene, held_out, parse, write_caption
 from .statistics import percent_cells
@@ -66,7 +66,7 @@ def mask_word(model: str = "unet-flow", count: int = CASES, quick: bool = False)
 def _drawn(pipe: Pipeline, prompt: str, said: Scene, seed: int, points: tuple[str, ...]) -> dict[str, bool]:
     group = said.groups[0]
     plain = pipe(prompt, seed=seed).image
-    with edit(pipe, dict.fromkeys(points, Silence(colour_word(prompt)))):
+    with edit(pipe, dict.fromkeys(points, MaskToken(colour_word(prompt)))):
         quiet = pipe(prompt, seed=seed).image
     before, after = examine(np.stack([plain, quiet]))
     there, still = before.things.get(group.kind), after.things.get(group.kind)

@@ -41,21 +41,21 @@ def looks(pipe: Pipeline, settings: Settings) -> int:
     seen: list[str] = []
 
     class Counting:
-        def move(self, *where: Any) -> None: ...
-        def among(self, branches: Any) -> None: ...
-        def wants(self, name: str) -> bool:
+        def set_step(self, *where: Any) -> None: ...
+        def set_branches(self, branches: Any) -> None: ...
+        def is_hooked(self, name: str) -> bool:
             seen.append(name)
             return False
 
-        def changes(self, name: str) -> bool:
+        def is_edited(self, name: str) -> bool:
             seen.append(name)
             return False
 
-        def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
+        def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
             seen.append(name)
             return value
 
-        def end(self, broke_off: bool) -> None: ...
+        def end(self, interrupted: bool) -> None: ...
 
     with torch.inference_mode(), points.heard_by(Counting()):
         list(pipe.sample_steps(pipe.guided_denoiser([settings.prompt], settings), settings, [0]))
@@ -67,7 +67,7 @@ def look_seconds(count: int = 200_000) -> float:
     value, way = torch.zeros(1), "up.0.0.cross."
     start = time.perf_counter()
     for _ in range(count):
-        points.point(way + "weights", value, "head place token")
+        points.point(way + "weights", value, "head position token")
     return (time.perf_counter() - start) / count
 
 
@@ -108,8 +108,8 @@ def by_recording(pipe: Pipeline, settings: Settings) -> Keeping:
     run = run_of(pipe, settings)
 
     def keep(seed: int) -> Kept:
-        take = run(seed, record=[PATTERN]).recorded
-        return {name.removesuffix(".weights"): kept.values for name, kept in take.kept.items()}
+        recording = run(seed, record=[PATTERN]).recorded
+        return {name.removesuffix(".weights"): kept.values for name, kept in recording.buffers.items()}
 
     return keep
 

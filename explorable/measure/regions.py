@@ -77,8 +77,8 @@ def region_rows(pipe: Pipeline, drawn: Scene, rng: random.Random, times: Sequenc
     picture = draw(drawn)
     caption = write_caption(picture.scene, rng, everything=True)
     truths = [mask for _, mask in word_masks(picture, caption)]
-    takes = [pipe.inspect(picture.image, caption, t) for t in times]
-    looks = [mapping.of_branch(mapping.gathered(take), "cond").isel(step=0) for take in takes]
+    recordings = [pipe.inspect(picture.image, caption, t) for t in times]
+    looks = [mapping.of_branch(mapping.gathered(recording), "cond").isel(step=0) for recording in recordings]
     words = slice(1, 1 + len(truths))  # token 0 is the start
     maps = np.mean([mapping.by_head(look.values)[words] for look in looks], axis=0)  # (word, layers x heads, y, x)
     regions = mapping.named_regions(picture.masks)

@@ -165,9 +165,10 @@ def faces(model: str = "unet-flow", count: int = FACES, quick: bool = False) -> 
                                                 for seen, (image, face, _) in zip(through, shown, strict=True)])}
     for name, edits in tqdm(what.items(), desc="looking", leave=False):
         with edit(pipe, dict(edits)) if edits else nullcontext():
-            takes = [[pipe.inspect(image, caption, t, seed=k, record="sampler.denoised") for t in TIMES]
+            recordings = [[pipe.inspect(image, caption, t, seed=k, record="sampler.denoised") for t in TIMES]
                      for k, (image, _, caption) in enumerate(shown)]
-        latents = np.stack([take["sampler.denoised"].values.reshape(4, 16, 16) for row in takes for take in row])
+        latents = np.stack([recording["sampler.denoised"].values.reshape(4, 16, 16)
+                            for row in recordings for recording in row])
         seen = pipe.decode(latents).reshape(len(shown), len(TIMES), 128, 128, 3)
         found[name] = np.array([[likeness(one, image, face) for one in row]
                                 for row, (image, face, _) in zip(seen, shown, strict=True)])

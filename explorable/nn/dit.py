@@ -133,7 +133,7 @@ class Block(Named):
         """Show weights (batch, heads, patches + words, patches + words) to whoever listens."""
         weights = point(self.way + "joint.weights", weights, "head query key")
         across = weights[:, :, :patches, patches:]
-        seen = point(self.way + "cross.weights", across, "head place token")
+        seen = point(self.way + "cross.weights", across, "head position token")
         if seen is not across:
             weights = weights.clone()
             weights[:, :, :patches, patches:] = seen
@@ -190,7 +190,7 @@ class DiT(nn.Module):
         p, side = self.config.patch, SIDE // self.config.patch
         condition = self.time(t) + memory.summary
         words = memory.words
-        x = point("inlet", self.inlet(x).flatten(2).transpose(1, 2) + self.places, "place channel")
+        x = point("inlet", self.inlet(x).flatten(2).transpose(1, 2) + self.places, "position channel")
         keep = torch.cat([memory.keep.new_ones(len(x), x.shape[1]), memory.keep], dim=1)
         for block in self.blocks:
             x, words = block(x, words, condition, keep)

@@ -18,23 +18,23 @@ from torch import Tensor, nn
 class Listener(Protocol):
     """Who hears of the points of one run."""
 
-    def move(self, step: int | None, t: float | None, evaluation: int = 0) -> None:
+    def set_step(self, step: int | None, t: float | None, evaluation: int = 0) -> None:
         """Where the run is now: None before and after the sampling. evaluation: 1 in Heun's second look."""
 
-    def among(self, branches: tuple[str, ...]) -> None:
+    def set_branches(self, branches: tuple[str, ...]) -> None:
         """What lies in the batch now, in equal parts: ("uncond", "cond"), or ("",) where there is but one."""
 
-    def wants(self, name: str) -> bool:
+    def is_hooked(self, name: str) -> bool:
         """Is there anything to do at this point? Asked where a value would not be formed otherwise."""
 
-    def changes(self, name: str) -> bool:
+    def is_edited(self, name: str) -> bool:
         """Will the value be replaced? Asked where a faster way gives the same result unless it is."""
 
-    def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
+    def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
         """Look at a value, whose axes after the first (the batch) are named; what comes back takes its place."""
 
-    def end(self, broke_off: bool) -> None:
-        """The run is over. broke_off: an error or an interrupt ended it."""
+    def end(self, interrupted: bool) -> None:
+        """The run is over. interrupted: an error or an interrupt ended it."""
 
 
 class _Here(threading.local):
@@ -50,30 +50,30 @@ HERE = _Here()
 def heard_by(listener: Listener | None) -> Iterator[None]:
     """Within this `with`, and in this thread, networks speak to `listener`; None: to nobody."""
     before, HERE.listener = HERE.listener, listener
-    broke_off = True
+    interrupted = True
     try:
         yield
-        broke_off = False
+        interrupted = False
     finally:
         HERE.listener = before
         if listener is not None:
-            listener.end(broke_off)
+            listener.end(interrupted)
 
 
 def point(name: str, value: Tensor, axes: str) -> Tensor:
     """`value`, or what the listener makes of it. axes: the names of all but the batch axis, parted by spaces."""
     listener = HERE.listener
-    return value if listener is None else listener.hear(name, value, axes)
+    return value if listener is None else listener.dispatch(name, value, axes)
 
 
 def wanted(name: str) -> bool:
     """Does anybody listen at this point?"""
-    return HERE.listener is not None and HERE.listener.wants(name)
+    return HERE.listener is not None and HERE.listener.is_hooked(name)
 
 
 def changed(name: str) -> bool:
     """Does anybody change this point?"""
-    return HERE.listener is not None and HERE.listener.changes(name)
+    return HERE.listener is not None and HERE.listener.is_edited(name)
 
 
 class Named(nn.Module):
@@ -81,14 +81,14 @@ class Named(nn.Module):
     of its values are: places of a picture, or tokens."""
 
     way = ""
-    rows = "place"
+    rows = "position"
 
     def sum(self, x: Tensor, added: Tensor, axes: str) -> Tensor:
         """A residual: x with what the module adds to it. Points: added, without which the module is not there; out."""
         return point(self.way + "out", x + point(self.way + "added", added, axes), axes)
 
 
-def name_ways(root: nn.Module, prefix: str = "", rows: str = "place") -> None:
+def name_ways(root: nn.Module, prefix: str = "", rows: str = "position") -> None:
     """Tell every Named module below `root` its way (its name among root's modules, after `prefix`) and its rows."""
     for name, module in root.named_modules():
         if isinstance(module, Named):

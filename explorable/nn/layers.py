@@ -156,8 +156,8 @@ class CrossAttention(Named):
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         weights = attention_weights(split_heads(self.query(self.norm(x)), self.heads), memory.key, memory.keep)
-        weights = point(self.way + "weights", weights, "head place token")
-        return self.sum(x, self.out(join_heads(weights @ memory.value)), "place channel")
+        weights = point(self.way + "weights", weights, "head position token")
+        return self.sum(x, self.out(join_heads(weights @ memory.value)), "position channel")
 
 
 class FeedForward(Named):

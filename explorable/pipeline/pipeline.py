@@ -26,7 +26,7 @@ from ..diffusion.predictions import check_prediction, to_denoised
 from ..diffusion.samplers import SAMPLERS, Step, dice, start_noise
 from ..diffusion.settings import GUIDANCE, SettingError, Settings, changed_settings, check
 from ..diffusion.timesteps import spaced
-from ..hooks import Listening, Plan, PointTable, Survey, Take, Tape, attached_to
+from ..hooks import PointFinder, PointTable, Recorder, Recording, RunPlan, attached_to, dispatcher_for
 from ..nn.classifier import Classifier
 from ..nn.dit import DiT, Prompt
 from ..nn.hook_points import HERE, heard_by
@@ -119,19 +119,19 @@ class Pipeline:
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
         """Draw the tail of a run anew from the start of `step` on, with other settings: see `Run.branch`."""
         settings, step = changed_settings(run.settings, changes), run.check_step(step)
-        x = run.walked[step].x
+        x = run.steps_taken[step].x
         if settings.seed != run.settings.seed:  # the same belief, drowned in other static
-            t = run.walked[step].t
+            t = run.steps_taken[step].t
             fresh = start_noise(settings.seed, LATENT_SHAPE)[None]
-            x = self.path.alpha(t) * run.walked[step].denoised.double() + self.path.sigma(t) * fresh
+            x = self.path.alpha(t) * run.steps_taken[step].denoised.double() + self.path.sigma(t) * fresh
         return self._sample(settings, record, progress, (run, step, x))
 
     def _sample(self, settings: Settings, record: str | Sequence[str], progress: Callable[[int, int], None] | None,
                 start: tuple[Run, int, Tensor] | None = None) -> Run:
         """One picture; from `start` on (a run, a step, and the latent there) where it is a branch."""
         tokens = self.read(settings)
-        before = [] if start is None else list(start[0].walked[: start[1]])
-        own = Tape(patterns(record)) if record else None
+        before = [] if start is None else list(start[0].steps_taken[: start[1]])
+        own = Recorder(patterns(record)) if record else None
         seconds: dict[str, float] = {}
         with torch.inference_mode(), self.dispatch_hooks([settings.prompt], settings, len(before), own):
             started = time.perf_counter()
@@ -154,7 +154,7 @@ class Pipeline:
                        own.last if own else None, start and (start[0], start[1]))
 
     def inspect(self, image: np.ndarray, prompt: str, t: float = 0.5, seed: int = 0,
-                record: str | Sequence[str] = ("*.cross.weights",)) -> Take:
+                record: str | Sequence[str] = ("*.cross.weights",)) -> Recording:
         """What the denoiser sees in a picture that is there already: it is noised to t, and looked at once.
 
         Args:
@@ -169,13 +169,13 @@ class Pipeline:
             raise SettingError(f"t is {t!r}: choose a noise time above 0, up to 1")
         settings = check(Settings(prompt, steps=1, guidance=1.0, seed=seed))
         self.read(settings)
-        tape = Tape(patterns(record))
-        with torch.inference_mode(), self.dispatch_hooks([prompt], settings, own=tape, encodes=True):
+        recorder = Recorder(patterns(record))
+        with torch.inference_mode(), self.dispatch_hooks([prompt], settings, own=recorder, encodes=True):
             latent = self.encode(image[None]).double()
             denoise = self.guided_denoiser([prompt], settings)
             x = self.path.alpha(t) * latent + self.path.sigma(t) * start_noise(settings.seed, LATENT_SHAPE)[None]
             denoise(x, t)
-        return tape.last
+        return recorder.last
 
     def evaluate_step(self, run: Run, step: int, x: Tensor, **changes: Any) -> None:
         """Evaluate the denoiser at a step of a run on other latents, under the attached recorders and edits.
@@ -212,7 +212,7 @@ class Pipeline:
     @functools.cached_property
     def _surveyed(self) -> tuple:
         """The points, found by taking one step with somebody listening to everything."""
-        survey = Survey()
+        survey = PointFinder()
         target = self.classifier.words[0] if self.has_classifier else None
         settings = Settings(self.vocabulary[0], steps=2, guidance=2.0, target=target, pull=1.0 if target else 0.0)
         with torch.inference_mode(), heard_by(survey):
@@ -220,11 +220,11 @@ class Pipeline:
             step = next(self.sample_steps(self.guided_denoiser([settings.prompt], settings), settings, [0]))
             self._move_out()
             self.decode(step.next_x.numpy())
-        return tuple(survey.found.values())
+        return tuple(survey.points.values())
 
-    def dispatch_hooks(self, prompts: list[str], settings: Settings, first: int = 0, own: Tape | None = None,
+    def dispatch_hooks(self, prompts: list[str], settings: Settings, first: int = 0, own: Recorder | None = None,
               encodes: bool = False) -> AbstractContextManager[None]:
-        """What is attached to this pipeline, and a tape of the run's own, listening; nobody where there is nothing.
+        """What is attached to this pipeline, and a recorder of the run's own, listening; nobody where there is nothing.
 
         Raises:
             MemoryRefusedError, UnknownPointError: a recording that cannot be.
@@ -237,13 +237,13 @@ class Pipeline:
         tokens = {b: tuple(self.text.tokenizer.labels(*texts[b])) if len(texts[b]) == 1 else () for b in branches}
         passes = {GUIDED: len(branches) > 1, TAUGHT: bool(settings.target), ENCODED: encodes}
         points = self._points(settings.steps, *(part for part, comes_by in passes.items() if comes_by))
-        return heard_by(Listening(attachments, Plan(points, settings.steps, len(prompts), tokens, first)))
+        return heard_by(dispatcher_for(attachments, RunPlan(points, settings.steps, len(prompts), tokens, first)))
 
     def _move_out(self) -> None:
         """The sampling is over: what comes is the decoder."""
         if HERE.listener is not None:
-            HERE.listener.move(None, None)
-            HERE.listener.among(("",))
+            HERE.listener.set_step(None, None)
+            HERE.listener.set_branches(("",))
 
     def read(self, settings: Settings) -> tuple[str, ...]:
         """The prompt's tokens. The negative prompt is read too, so that a word unknown in either is said at once.
@@ -326,7 +326,7 @@ class Pipeline:
         branches = self._branches(prompts, settings)
         texts = {"uncond": [settings.negative or ""] * len(prompts), "cond": prompts}
         if HERE.listener is not None:
-            HERE.listener.among(branches)
+            HERE.listener.set_branches(branches)
         context = self.text.encode([text for branch in branches for text in texts[branch]])
         memory = self.denoiser.remember(context.vectors, context.keep)
         return Denoiser(lambda x, t: self.estimate(x, t, memory), branches, settings, functools.partial(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..diffusion.paths import Path
 from ..diffusion.settings import Settings
-from ..hooks import PointTable, Take
+from ..hooks import PointTable, Recording
 from ..run import Run
 
 
@@ -84,7 +84,7 @@ class PipelineProtocol(Protocol):
         """Sample a batch of images, (batch, height, width, 3) uint8, from one prompt and one seed each."""
 
     def inspect(self, image: np.ndarray, prompt: str, t: float = 0.5, seed: int = 0,
-                record: str | Sequence[str] = ("*.cross.weights",)) -> Take:
+                record: str | Sequence[str] = ("*.cross.weights",)) -> Recording:
         """Add noise to an existing image up to noise time t, evaluate the denoiser once, and record it."""
 
     def evaluate_step(self, run: Run, step: int, x: Tensor, **changes: Any) -> None:

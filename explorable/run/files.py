@@ -29,15 +29,15 @@ def save(run: Run, path: Path) -> Path:
         ValueError: another ending.
     """
     walk = xr.Dataset(
-        {"x": (("step", "channel", "y", "x_"), _joined([s.x for s in run.walked])),
-         "denoised": (("step", "channel", "y", "x_"), _joined([s.denoised for s in run.walked])),
-         "end": (("channel", "y", "x_"), run.walked[-1].next_x[0].double().numpy()),
+        {"x": (("step", "channel", "y", "x_"), _joined([s.x for s in run.steps_taken])),
+         "denoised": (("step", "channel", "y", "x_"), _joined([s.denoised for s in run.steps_taken])),
+         "end": (("channel", "y", "x_"), run.steps_taken[-1].next_x[0].double().numpy()),
          "image": (("row", "column", "rgb"), run.image)},
-        coords={"t": ("step", [s.t for s in run.walked])})
+        coords={"t": ("step", [s.t for s in run.steps_taken])})
     settings = {f.name: getattr(run.settings, f.name) for f in fields(Settings)}  # an opened pipeline's has more
     about = {"settings": settings, "model": run.model, "tokens": list(run.tokens), "seconds": run.seconds,
-             "work": [run.evaluations, run.branches], "end": run.walked[-1].next_t, "points": list(run.recorded),
-             "edited": run.edited}
+             "work": [run.evaluations, run.branches], "end": run.steps_taken[-1].next_t, "points": list(run.recorded),
+             "edited": run.edited_points}
     groups = {"/walk": walk, **{f"/points/{i}": run.recorded[name].to_dataset(name="value")
                                 for i, name in enumerate(run.recorded)}}
     tree = xr.DataTree.from_dict(groups)
@@ -76,10 +76,10 @@ def open_run(path: Path, pipe: Any = None) -> Run:
         raise SettingError(f"this run is of {about['model']!r}, and the pipeline is {pipe.name!r}: give it its own")
     x, denoised = (torch.from_numpy(walk[n].values)[:, None] for n in ("x", "denoised"))
     nexts, times = [*x[1:], torch.from_numpy(walk.end.values)[None]], [*walk.t.values.tolist(), about["end"]]
-    walked = [Step(k, times[k], times[k + 1], x[k], denoised[k], nexts[k]) for k in range(len(x))]
+    steps_taken = [Step(k, times[k], times[k + 1], x[k], denoised[k], nexts[k]) for k in range(len(x))]
     settings = about["settings"] | {"interval": tuple(about["settings"]["interval"])}
     recorded = {name: tree[f"points/{i}/value"].rename(name) for i, name in enumerate(about["points"])}
-    return collect(pipe, Settings(**settings), tuple(about["tokens"]), walked, walk.image.values, about["seconds"],
+    return collect(pipe, Settings(**settings), tuple(about["tokens"]), steps_taken, walk.image.values, about["seconds"],
                    tuple(about["work"]), recorded, model=about["model"], edits=tuple(about.get("edited", ())))
 
 

@@ -16,8 +16,8 @@ import xarray as xr
 
 from ..diffusion.samplers import Step
 from ..diffusion.settings import SettingError, Settings
-from ..hooks.edits import edited
-from ..hooks.recording import picked
+from ..hooks.edits import edited_points
+from ..hooks.recording import select_layers
 from .tree import Family, family
 
 Decode = Callable[[np.ndarray], np.ndarray]
@@ -38,8 +38,8 @@ class Run:
     evaluations: how often the denoiser was called: once a step, twice for Heun.
     branches: pictures in each call: 2 where guidance compares two estimates, else 1.
     recorded: what was recorded, by the names of the points: see `__getitem__`.
-    walked:   the steps as the sampler took them, in float64.
-    edited:   the names and patterns of the points that were edited when it was drawn.
+    steps_taken: the steps as the sampler took them, in float64.
+    edited_points: the names and patterns of the points that were edited when it was drawn.
     parent, branched_at: the run that this one branched off from, and at which step; None for none.
     """
 
@@ -53,8 +53,8 @@ class Run:
     evaluations: int
     branches: int
     recorded: Mapping[str, xr.DataArray] = field(repr=False)
-    walked: tuple[Step, ...] = field(repr=False)
-    edited: tuple[str, ...] = ()
+    steps_taken: tuple[Step, ...] = field(repr=False)
+    edited_points: tuple[str, ...] = ()
     parent: Run | None = field(default=None, repr=False)
     branched_at: int | None = None
     _pipe: Any = field(default=None, repr=False)
@@ -63,7 +63,7 @@ class Run:
     def __repr__(self) -> str:
         s = self.settings
         said = f"{s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, sampler={s.sampler!r}"
-        return f"Run({said}, edited={self.edited})" if self.edited else f"Run({said})"
+        return f"Run({said}, edited_points={self.edited_points})" if self.edited_points else f"Run({said})"
 
     def __getitem__(self, pattern: str) -> xr.DataArray:
         """What was recorded at a point, or, on an axis `layer`, at all that a pattern picks.
@@ -71,7 +71,7 @@ class Run:
         Raises:
             UnknownPointError: it was not recorded.
         """
-        return picked(self.recorded, pattern)
+        return select_layers(self.recorded, pattern)
 
     @property
     def steps(self) -> int:
@@ -164,7 +164,7 @@ class Run:
         return open_run(Path(path), pipe)
 
 
-def collect(pipe: Any, settings: Settings, tokens: tuple[str, ...], walked: list[Step], image: np.ndarray,
+def collect(pipe: Any, settings: Settings, tokens: tuple[str, ...], steps_taken: list[Step], image: np.ndarray,
             seconds: dict[str, float], work: tuple[int, int], recorded: Mapping[str, xr.DataArray] | None = None,
             branch: tuple[Run, int] | None = None, model: str | None = None,
             edits: tuple[str, ...] | None = None) -> Run:
@@ -175,8 +175,9 @@ def collect(pipe: Any, settings: Settings, tokens: tuple[str, ...], walked: list
         return xr.DataArray(torch.cat(tensors).float().numpy(), dims=("step", "channel", "y", "x"),
                             coords={"step": range(len(t)), "t": ("step", t)})
 
-    latents = label([*(s.x for s in walked), walked[-1].next_x], [*(s.t for s in walked), walked[-1].next_t])
-    denoised = label([s.denoised for s in walked], [s.t for s in walked])
+    last = steps_taken[-1]
+    latents = label([*(s.x for s in steps_taken), last.next_x], [*(s.t for s in steps_taken), last.next_t])
+    denoised = label([s.denoised for s in steps_taken], [s.t for s in steps_taken])
     parent, at = branch or (None, None)
     return Run(settings, model or pipe.name, tokens, latents, denoised, image, seconds, *work, recorded or {},
-               tuple(walked), edited(pipe) if edits is None else edits, parent, at, pipe)
+               tuple(steps_taken), edited_points(pipe) if edits is None else edits, parent, at, pipe)

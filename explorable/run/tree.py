@@ -43,10 +43,10 @@ def _said(run: Run) -> str:
     if run.parent is None:
         return repr(run)
     changed = [f"{k}={v!r}" for k, v in changes(run.parent.settings, run.settings).items()]
-    if run.edited:
-        changed.append(f"edits of {', '.join(run.edited)}")
-    elif run.parent.edited:
-        changed.append(f"without the edits of {', '.join(run.parent.edited)}")
+    if run.edited_points:
+        changed.append(f"edits of {', '.join(run.edited_points)}")
+    elif run.parent.edited_points:
+        changed.append(f"without the edits of {', '.join(run.parent.edited_points)}")
     return f"from step {run.branched_at}: {', '.join(changed) or 'no change'}"
 
 

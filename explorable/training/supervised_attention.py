@@ -32,22 +32,22 @@ class Readings:
         self.names = names
         self.heard: list[Tensor] = []
 
-    def move(self, step: int | None, t: float | None, evaluation: int = 0) -> None: ...
+    def set_step(self, step: int | None, t: float | None, evaluation: int = 0) -> None: ...
 
-    def among(self, branches: tuple[str, ...]) -> None: ...
+    def set_branches(self, branches: tuple[str, ...]) -> None: ...
 
-    def wants(self, name: str) -> bool:
+    def is_hooked(self, name: str) -> bool:
         return name in self.names
 
-    def changes(self, name: str) -> bool:
+    def is_edited(self, name: str) -> bool:
         return False
 
-    def hear(self, name: str, value: Tensor, axes: str) -> Tensor:
+    def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
         if name in self.names:
             self.heard.append(value)
         return value
 
-    def end(self, broke_off: bool) -> None: ...
+    def end(self, interrupted: bool) -> None: ...
 
 
 @contextmanager

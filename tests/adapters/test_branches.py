@@ -69,9 +69,10 @@ def test_the_estimate_is_the_one_that_the_scheduler_itself_makes(name, predictio
 def test_the_latent_is_the_estimate_drowned_in_the_noise_that_its_path_says(name):
     """x = alpha x0 + sigma eps, where eps is what the network predicted: so alpha and sigma are the scheduler's own."""
     pipeline = with_scheduler("sd", name)
-    with ex.open(pipeline) as pipe, ex.record(pipe, "prediction") as tape:
+    with ex.open(pipeline) as pipe, ex.record(pipe, "prediction") as recorder:
         run = pipe(tp.PROMPT, steps=STEPS, guidance=1)
-        noise = tape["prediction"].isel(branch=-1) if "branch" in tape["prediction"].dims else tape["prediction"]
+        noise = recorder["prediction"]
+        noise = noise.isel(branch=-1) if "branch" in noise.dims else noise
         for k, t in enumerate(map(float, run.denoised.t)):
             made = pipe.path.alpha(t) * run.denoised.values[k] + pipe.path.sigma(t) * noise.values[k]
             np.testing.assert_allclose(made, run.latents.values[k], rtol=2e-3, atol=2e-3)
@@ -82,7 +83,7 @@ def test_another_seed_drowns_the_same_belief_in_other_static(pipe):
     run = pipe(tp.PROMPT, steps=STEPS)
     branch = run.branch(2, seed=9)
     assert branch.parent is run and branch.branched_at == 2 and not np.array_equal(branch.image, run.image)
-    step = run.walked[2]
+    step = run.steps_taken[2]
     dice = torch.Generator().manual_seed(9)
     fresh = torch.randn(step.x.shape, generator=dice, dtype=torch.float64)
     drowned = step.level.at_alpha * step.denoised + step.level.at_sigma * fresh
@@ -181,18 +182,19 @@ def test_an_existing_picture_is_looked_at_once(pipe, pipeline, family):
     pipe.points()
     pipe.inspect(picture, tp.PROMPT)  # surveys what one branch comes by
     looks.clear()
-    take = pipe.inspect(picture, tp.PROMPT, t=0.4, record=("*.cross.weights", "sampler.latent", "sampler.denoised"))
+    points = ("*.cross.weights", "sampler.latent", "sampler.denoised")
+    recording = pipe.inspect(picture, tp.PROMPT, t=0.4, record=points)
     handle.remove()
     assert looks == [1]
-    maps = [take[name] for name in take if "cross" in name]
+    maps = [recording[name] for name in recording if "cross" in name]
     assert maps and all("golden" in m.token and m.sizes["step"] == 1 for m in maps)
-    t = float(take["sampler.latent"].t[0])
+    t = float(recording["sampler.latent"].t[0])
     assert abs(t - 0.4) < 1e-3
     z = pipe.encode(picture[None]).numpy()
     fresh = torch.randn(z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
     drowned = pipe.path.alpha(t) * z + pipe.path.sigma(t) * fresh
-    np.testing.assert_allclose(take["sampler.latent"].values.reshape(z.shape), drowned, atol=1e-4)
-    assert pipe.decode(take["sampler.denoised"].values.reshape(z.shape))[0].shape == picture.shape
+    np.testing.assert_allclose(recording["sampler.latent"].values.reshape(z.shape), drowned, atol=1e-4)
+    assert pipe.decode(recording["sampler.denoised"].values.reshape(z.shape))[0].shape == picture.shape
     with pytest.raises(ex.SettingError, match="choose a noise time"):
         pipe.inspect(picture, tp.PROMPT, t=0)
     with pytest.raises(ex.SettingError, match="no array"):
@@ -215,8 +217,8 @@ def test_a_step_can_be_looked_at_again(pipe):
     """A step can be looked at once more, and says what it said."""
     run = pipe(tp.PROMPT, steps=3, record="prediction")
     x = torch.from_numpy(run.latents.values[1][None]).double()
-    with ex.record(pipe, "prediction") as tape:
+    with ex.record(pipe, "prediction") as recorder:
         pipe.evaluate_step(run, 1, x)
-    assert tape["prediction"].step.values.tolist() == [1]
-    seen, said = (array.isel(branch=-1).sel(step=1).values for array in (tape["prediction"], run["prediction"]))
+    assert recorder["prediction"].step.values.tolist() == [1]
+    seen, said = (array.isel(branch=-1).sel(step=1).values for array in (recorder["prediction"], run["prediction"]))
     np.testing.assert_allclose(seen, said, atol=1e-4 * np.abs(said).max())

@@ -13,15 +13,15 @@ import explorable as ex
 
 def test_silencing_a_word_acts_and_says_what_is_read(pipe):
     run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
-    with ex.edit(pipe, {"*.cross.weights": ex.Silence("golden")}):
+    with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("golden")}):
         silent = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
     assert not np.array_equal(silent.image, run.image)
     for name, array in silent.recorded.items():
         read, before = array.isel(branch=-1), run[name].isel(branch=-1, step=0)
         assert read.sel(token="golden").max() == 0 < before.sel(token="golden").max()
         np.testing.assert_allclose(read.isel(step=0).sum("token"), before.sum("token"), atol=5e-3)
-    with pytest.raises(ex.EditError, match="the prompt does not say 'purple'; it says a, golden, dog"), \
-            ex.edit(pipe, {"*.cross.weights": ex.Silence("purple")}):
+    with pytest.raises(ex.EditError, match="the prompt does not contain 'purple'; its words are a, golden, dog"), \
+            ex.edit(pipe, {"*.cross.weights": ex.MaskToken("purple")}):
         pipe(tp.PROMPT, steps=2)
 
 
@@ -36,7 +36,7 @@ def test_an_edit_that_changes_nothing_changes_nothing_that_can_be_seen(pipe):
 
 def test_louder_is_as_much_louder_as_said(pipe):
     before = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
-    with ex.edit(pipe, {"*.cross.weights": ex.Louder("dog", 2.0)}):
+    with ex.edit(pipe, {"*.cross.weights": ex.Reweight("dog", 2.0)}):
         after = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
     name = next(iter(before.recorded))  # the first layer: what comes after it sees another picture
     first = {"step": 0, "branch": -1}
@@ -48,10 +48,10 @@ def test_louder_is_as_much_louder_as_said(pipe):
 def test_a_gathered_word_is_made_louder_piece_by_piece_in_proportion(pipeline, family):
     with ex.open(pipeline, half_precision=False, **tp.ALWAYS[family]) as words, ex.open(
             pipeline, merge_subwords=False, half_precision=False, **tp.ALWAYS[family]) as pieces:
-        edit = {"*.cross.weights": ex.Louder("golden", 3.0)}
+        edit = {"*.cross.weights": ex.Reweight("golden", 3.0)}
         with ex.edit(words, edit):
             one = words(tp.PROMPT, steps=2)
-        both = [ex.Louder("gol", 3.0), ex.Louder("·den", 3.0)]
+        both = [ex.Reweight("gol", 3.0), ex.Reweight("·den", 3.0)]
         with ex.edit(pieces, {"*.cross.weights": both}):
             other = pieces(tp.PROMPT, steps=2)
     np.testing.assert_allclose(one.latents.values, other.latents.values, atol=1e-3 * np.abs(one.latents).max())

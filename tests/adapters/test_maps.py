@@ -124,16 +124,16 @@ def test_a_batch_is_the_librarys_own(family, pipeline):
     truth = expected(family, found)
     with ex.open(pipeline, merge_subwords=False, half_precision=False, **always) as pipe:
         settings = pipe("", steps=STEPS).settings
-        with ex.record(pipe, "*.cross.weights") as tape:
+        with ex.record(pipe, "*.cross.weights") as recorder:
             pictures = pipe.sample_images(prompts, seeds, settings)
     assert np.array_equal(pictures, np.stack([np.asarray(p) for p in painted]))
     assert not np.array_equal(pictures[0], pictures[1])
-    for name in tape.last:
-        seen = tape[name].transpose("step", "branch", "picture", ...).values
+    for name in recorder.last:
+        seen = recorder[name].transpose("step", "branch", "batch", ...).values
         np.testing.assert_allclose(seen.reshape(truth[name].shape), truth[name], atol=1e-5, rtol=0)
 
 
 def test_words_of_a_batch_cannot_be_edited_by_name(pipe):
-    with pytest.raises(ex.EditError, match="edit words in one picture at a time"), \
-            ex.edit(pipe, {"*.cross.weights": ex.Louder("red")}):
+    with pytest.raises(ex.EditError, match="edit words in one image at a time"), \
+            ex.edit(pipe, {"*.cross.weights": ex.Reweight("red")}):
         pipe.sample_images([tp.PROMPT, tp.OTHER], [0, 1])

@@ -50,7 +50,7 @@ def test_what_is_open_already_is_refused():
 def test_several_may_be_open_on_one_pipeline_and_close_apart(family, pipeline):
     one, two = (ex.open(pipeline, **tp.ALWAYS[family]) for _ in range(2))
     picture = one(tp.PROMPT, steps=2).image
-    with ex.edit(one, {"*.cross.weights": ex.Silence("dog")}):
+    with ex.edit(one, {"*.cross.weights": ex.MaskToken("dog")}):
         assert not np.array_equal(one(tp.PROMPT, steps=2).image, picture)
         assert np.array_equal(two(tp.PROMPT, steps=2).image, picture)
     run = one(tp.PROMPT, steps=2)

@@ -60,7 +60,7 @@ def test_half_precision_pipelines_are_recorded_and_edited_too(family):
     with ex.open(pipeline, **tp.ALWAYS[family]) as pipe:
         run = pipe(tp.PROMPT, steps=2, record="*")
         assert np.array_equal(run.image, picture) and np.array_equal(run.branch(1).image, picture)
-        with ex.edit(pipe, {"*.cross.weights": ex.Silence("dog"), "prediction": ex.Scale(0.9)}):
+        with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("dog"), "prediction": ex.Scale(0.9)}):
             assert not np.array_equal(pipe(tp.PROMPT, steps=2).image, picture)
         assert pipe.inspect(picture, tp.PROMPT)["*.cross.weights"].dtype == np.float16
 
@@ -87,14 +87,14 @@ def test_everything_is_put_back_where_a_run_breaks_off(thrown, pipe, pipeline, f
             raise thrown
 
     handles = [module.register_forward_pre_hook(broken) for module in weights]
-    tape = None
+    recorder = None
     try:
-        with pytest.raises(type(thrown)), ex.record(pipe, "*.weights") as tape:
+        with pytest.raises(type(thrown)), ex.record(pipe, "*.weights") as recorder:
             pipe(tp.PROMPT, steps=STEPS)
     finally:
         for handle in handles:
             handle.remove()
-    assert tape.takes[-1].broke_off == "in step 1"
+    assert recorder.recordings[-1].interrupted_at == "in step 1"
     assert state(pipeline) == before and HERE.listener is None
     assert np.array_equal(tp.untouched(pipeline, family, num_inference_steps=STEPS), picture)
     assert np.array_equal(pipe(tp.PROMPT, steps=STEPS).image, picture)
@@ -150,19 +150,19 @@ def test_progress_counts_every_look(pipe):
 def test_the_size_of_a_recording_is_said_before_it_is_taken(pipe):
     table = pipe.points(STEPS, tp.PROMPT)
     run = pipe(tp.PROMPT, steps=STEPS, record=["*"])
-    assert sum(point.bytes(table.steps) for point in table) == run.recorded.held == run.recorded.promised
+    assert sum(point.nbytes(table.steps) for point in table) == run.recorded.nbytes == run.recorded.planned_bytes
     for point in table:
         if point.name in run.recorded:
             array = run[point.name]
             sizes = dict(zip(point.axes, point.shape, strict=True))
-            assert {axis: array.sizes[axis] for axis in sizes} == sizes and array.nbytes == point.bytes(table.steps)
+            assert {axis: array.sizes[axis] for axis in sizes} == sizes and array.nbytes == point.nbytes(table.steps)
 
 
 def test_what_does_not_fit_is_refused_with_its_size(pipe, monkeypatch):
-    from explorable.hooks import recorder as tape
+    from explorable.hooks import recorder
 
-    monkeypatch.setattr(tape, "SHARE", 1e-9)
-    with pytest.raises(ex.MemoryRefusedError, match=r"would keep .* MB"):
+    monkeypatch.setattr(recorder, "SHARE", 1e-9)
+    with pytest.raises(ex.MemoryRefusedError, match=r"would take .* MB"):
         pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights")
 
 
@@ -173,4 +173,4 @@ def test_means_are_streamed_in_the_memory_of_one_step(pipe):
     for name, array in mean.last.items():
         np.testing.assert_allclose(array, whole.last[name].astype("float32").mean(["head", "step"]), atol=2e-3)
         assert "step" not in array.dims and "head" not in array.dims
-    assert mean.last.held < whole.last.held / 2
+    assert mean.last.nbytes < whole.last.nbytes / 2

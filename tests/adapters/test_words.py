@@ -97,7 +97,7 @@ def test_a_negative_prompt_has_names_of_its_own(pipe, family):
     theirs = array.token_uncond.values.tolist()
     said = (*STARTS[family], "a", "red", "car", END, PAD)
     assert theirs[:len(said)] == list(said) and set(theirs[len(said):]) <= {PAD}
-    with ex.edit(pipe, {"*.cross.weights": ex.Silence("car", branch="uncond")}):
+    with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("car", branch="uncond")}):
         silent = pipe(tp.PROMPT, negative=tp.OTHER, steps=2, record="*.cross.weights")
     mute = next(iter(silent.recorded.values())).sel(branch="uncond")
     assert float(mute.isel(token=theirs.index("car")).max()) == 0

@@ -8,7 +8,7 @@ import xarray as xr
 from tiny_pipes import PROMPT, tiny
 
 from explorable.analysis import attention_maps as maps
-from explorable.hooks import recording as take
+from explorable.hooks import recording
 from explorable.hooks.points import UnknownPointError
 from explorable.nn.dit import DiTConfig
 from explorable.nn.unet import UNetConfig
@@ -41,7 +41,7 @@ def test_all_layers_are_gathered_in_half_precision(run):
 def test_layers_are_joined_as_xarray_would(pattern, monkeypatch):
     run = tiny()(PROMPT, steps=2, record=[pattern])
     ours = run[pattern]
-    monkeypatch.setattr(take, "_begins", lambda *some: False)
+    monkeypatch.setattr(recording, "_is_prefix", lambda *some: False)
     assert ours.identical(run[pattern])
 
 

@@ -49,9 +49,9 @@ def test_what_a_unit_feels_moves_it(pipe, run):
 
         kept = []
         for edits in ({}, {"sampler.latent": push}):
-            with edit(pipe, edits), record(pipe, "up.1.0.cross.out") as tape:
+            with edit(pipe, edits), record(pipe, "up.1.0.cross.out") as recorder:
                 pipe(PROMPT, steps=3)
-            kept.append(activations(tape["up.1.0.cross.out"])[1, :, 2, 5])
+            kept.append(activations(recorder["up.1.0.cross.out"])[1, :, 2, 5])
         return float(np.linalg.norm(kept[1] - kept[0]))
 
     most, least = (np.unravel_index(f(felt), felt.shape) for f in (np.argmax, np.argmin))

@@ -11,7 +11,7 @@ from tiny_pipes import OTHER, PROMPT, same
 
 import explorable as ex
 from explorable.hooks import attached_to
-from explorable.hooks.attention_edits import aligned, shrunk
+from explorable.hooks.attention_edits import align_tokens, region_shares
 from explorable.nn.hook_points import HERE
 
 WORDS = "*.cross.weights"
@@ -26,7 +26,7 @@ def drawn(pipe, edits=None, prompt=PROMPT, **more):
 
 
 def test_an_edit_that_changes_nothing_gives_the_picture_to_the_last_bit(unet):
-    nothing = {"*.out": lambda x, at: x, "sampler.*": lambda x, at: x, "up.*.skip": ex.Scale(1.0)}
+    nothing = {"*.out": lambda x, context: x, "sampler.*": lambda x, context: x, "up.*.skip": ex.Scale(1.0)}
     assert same(drawn(unet), drawn(unet, {**nothing, WORDS: ex.Scale(1.0)}))
 
 
@@ -36,7 +36,7 @@ def test_where_attention_is_edited_its_weights_are_formed_and_that_rounds_otherw
 
 
 def test_every_point_of_the_denoiser_moves_the_picture(pipe):
-    def ripple(x, at):
+    def ripple(x, context):
         return x + 0.3 * torch.cos(torch.arange(x.numel())).view(x.shape).to(x)
 
     plain = drawn(pipe)
@@ -49,7 +49,7 @@ def test_every_point_of_the_denoiser_moves_the_picture(pipe):
 
 def test_silencing_a_skip_is_what_a_function_would_do(unet):
     off = drawn(unet, {"up.0.skip": ex.Scale(0.0)})
-    assert same(off, drawn(unet, {"up.0.skip": lambda x, at: 0 * x}))
+    assert same(off, drawn(unet, {"up.0.skip": lambda x, context: 0 * x}))
     assert same(off, drawn(unet, {"up.0.skip": ex.Ablate()}))
     assert same(off, drawn(unet, {"up.0.skip": ex.Replace(0.0)}))
     assert not same(off, drawn(unet))
@@ -64,18 +64,18 @@ def test_edits_in_a_row_act_one_after_another(unet):
 
 
 def test_an_edit_may_write_into_what_it_is_given(unet):
-    def wipe(x, at):
+    def wipe(x, context):
         x[:, :4] = 0
         return x
 
-    def without(x, at):
+    def without(x, context):
         return torch.cat([torch.zeros_like(x[:, :4]), x[:, 4:]], dim=1)
 
     assert same(drawn(unet, {"up.0.skip": wipe}), drawn(unet, {"up.0.skip": without}))
 
 
 def test_recordings_see_what_edits_made_and_before_it_if_asked(unet):
-    with (ex.record(unet, "up.0.skip", before=True) as before, ex.record(unet, "up.0.skip") as after,
+    with (ex.record(unet, "up.0.skip", before_edits=True) as before, ex.record(unet, "up.0.skip") as after,
           ex.edit(unet, {"up.0.skip": ex.Scale(2.0)})):
         unet(PROMPT, steps=2)
     assert np.array_equal(2 * before["up.0.skip"], after["up.0.skip"])
@@ -83,7 +83,7 @@ def test_recordings_see_what_edits_made_and_before_it_if_asked(unet):
 
 def test_an_edit_is_told_where_it_is(unet):
     told = []
-    drawn(unet, {"up.0.skip": lambda x, at: told.append(at) or x, "text.context": lambda x, at: told.append(at) or x})
+    drawn(unet, dict.fromkeys(("up.0.skip", "text.context"), lambda x, context: told.append(context) or x))
     assert [(a.name, a.step, a.branch) for a in told[:4]] == [
         ("text.context", None, "uncond"), ("text.context", None, "cond"),
         ("up.0.skip", 0, "uncond"), ("up.0.skip", 0, "cond")]
@@ -102,7 +102,7 @@ def test_an_edit_acts_on_its_steps_and_its_branch_alone(unet):
 
 def test_patching_in_all_that_another_run_believed_makes_its_picture(pipe):
     other = pipe(OTHER, steps=3, guidance=3, seed=4, record=["sampler.denoised"])
-    patched = drawn(pipe, {"sampler.denoised": ex.Swap(other)}, seed=4)
+    patched = drawn(pipe, {"sampler.denoised": ex.PatchFrom(other)}, seed=4)
     assert np.array_equal(patched.image, other.image)
 
 
@@ -128,8 +128,8 @@ def test_a_head_can_be_taken_away(unet):
 
 
 def test_louder_by_one_does_nothing_and_by_zero_takes_the_word_away(unet):
-    assert same(drawn(unet), drawn(unet, {WORDS: ex.Louder("red", 1.0)}))
-    loud = drawn(unet, {WORDS: ex.Louder("red", 2.0)}, record=[WORDS])[WORDS].isel(step=0)
+    assert same(drawn(unet), drawn(unet, {WORDS: ex.Reweight("red", 1.0)}))
+    loud = drawn(unet, {WORDS: ex.Reweight("red", 2.0)}, record=[WORDS])[WORDS].isel(step=0)
     plain = drawn(unet, record=[WORDS])[WORDS].isel(step=0)
     first = "down.0.0.cross.weights"  # later layers see the change
     assert np.allclose(loud.sel(layer=first, token="red", branch="cond").dropna("head"),
@@ -139,7 +139,7 @@ def test_louder_by_one_does_nothing_and_by_zero_takes_the_word_away(unet):
 
 def test_a_silent_words_share_goes_to_the_others(pipe):
     name = next(p.name for p in ex.points(pipe) if p.name.endswith("cross.weights"))
-    quiet = drawn(pipe, {WORDS: ex.Silence("red")}, record=[WORDS])[name].isel(step=0).sel(branch="cond")
+    quiet = drawn(pipe, {WORDS: ex.MaskToken("red")}, record=[WORDS])[name].isel(step=0).sel(branch="cond")
     plain = drawn(pipe, record=[WORDS])[name].isel(step=0).sel(branch="cond")
     assert not quiet.sel(token="red").any()
     assert np.allclose(quiet.sum("token"), plain.sum("token"), atol=1e-5)
@@ -147,30 +147,31 @@ def test_a_silent_words_share_goes_to_the_others(pipe):
 
 def test_of_a_word_neither_heard_nor_read_nothing_is_left(pipe):
     def without(word: str):
-        quiet = {"text.words": ex.Silence(word), WORDS: ex.Silence(word)}
+        quiet = {"text.words": ex.MaskToken(word), WORDS: ex.MaskToken(word)}
         with ex.edit(pipe, quiet):
             return pipe(f"a {word} car", steps=3, seed=1)
 
     assert same(without("red"), without("blue"))
-    with ex.edit(pipe, {WORDS: ex.Silence("red")}):
+    with ex.edit(pipe, {WORDS: ex.MaskToken("red")}):
         unread = pipe("a red car", steps=3, seed=1)
     assert not same(unread, without("red"))  # its neighbours had heard it
 
 
 def test_before_the_picture_there_is_no_region(unet):
-    with pytest.raises(ex.EditError, match="lies before the picture"):
-        drawn(unet, {"text.words": ex.Silence("red", region=np.ones((128, 128), bool))})
+    with pytest.raises(ex.EditError, match="comes before the image"):
+        drawn(unet, {"text.words": ex.MaskToken("red", region=np.ones((128, 128), bool))})
 
 
 def test_a_region_confines_an_edit(unet):
     nowhere, everywhere = np.zeros((128, 128), bool), np.ones((128, 128), bool)
-    assert same(drawn(unet), drawn(unet, {WORDS: ex.Louder("red", 3.0, region=nowhere)}))
-    loud = drawn(unet, {WORDS: ex.Louder("red", 3.0)})
-    assert same(loud, drawn(unet, {WORDS: ex.Louder("red", 3.0, region=everywhere)}))
+    assert same(drawn(unet), drawn(unet, {WORDS: ex.Reweight("red", 3.0, region=nowhere)}))
+    loud = drawn(unet, {WORDS: ex.Reweight("red", 3.0)})
+    assert same(loud, drawn(unet, {WORDS: ex.Reweight("red", 3.0, region=everywhere)}))
     left = everywhere.copy()
     left[:, 64:] = False
     name = "down.0.0.cross.weights"
-    half = drawn(unet, {WORDS: ex.Louder("red", 3.0, region=left)}, record=[name])[name].isel(step=0).sel(branch="cond")
+    half = drawn(unet, {WORDS: ex.Reweight("red", 3.0, region=left)}, record=[name])[name]
+    half = half.isel(step=0).sel(branch="cond")
     plain = drawn(unet, record=[name])[name].isel(step=0).sel(branch="cond")
     assert np.array_equal(half.isel(x=slice(8, 16)), plain.isel(x=slice(8, 16)))
     assert np.allclose(half.sel(token="red").isel(x=slice(8)), 3 * plain.sel(token="red").isel(x=slice(8)))
@@ -194,8 +195,8 @@ def test_prompt_to_prompt_reads_the_new_word_where_the_old_one_was_read(unet):
 def test_words_are_aligned_as_prompt_to_prompt_has_it():
     red, blue = ("<start>", "a", "red", "car", "<end>"), ("<start>", "a", "blue", "car", "<end>")
     longer = ("<start>", "a", "small", "red", "car", "<end>")
-    assert aligned(red, red) == {i: i for i in range(5)} == aligned(blue, red)
-    assert aligned(longer, red) == {0: 0, 1: 1, 3: 2, 4: 3, 5: 4}, "a new word has nothing to follow"
+    assert align_tokens(red, red) == {i: i for i in range(5)} == align_tokens(blue, red)
+    assert align_tokens(longer, red) == {0: 0, 1: 1, 3: 2, 4: 3, 5: 4}, "a new word has nothing to follow"
 
 
 # ------------------------------------------------------------- what goes wrong, and what is left behind
@@ -204,14 +205,14 @@ def test_words_are_aligned_as_prompt_to_prompt_has_it():
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        (lambda x, at: x[:, :1], r"up\.0\.skip at step 0 gave back the shape \(1, 1, 16, 16\); it must be \(1, 8"),
-        (lambda x, at: x.double(), r"dtype torch\.float64; it must be torch\.float32"),
-        (lambda x, at: x / 0, r"at step 0 gave back \d+ values that are no numbers"),
-        (lambda x, at: None, "gave back NoneType: return the tensor"),
-        (lambda x, at: x.to("meta"), "device meta; it must be cpu"),
-        (ex.Replace(np.zeros((3, 3))), r"\(3, 3\) does not fit into up\.0\.skip"),
+        (lambda x, context: x[:, :1], r"up\.0\.skip at step 0 returned the shape \(1, 1, 16, 16\); it must be \(1, 8"),
+        (lambda x, context: x.double(), r"dtype torch\.float64; it must be torch\.float32"),
+        (lambda x, context: x / 0, r"at step 0 returned \d+ values that are NaN or infinite"),
+        (lambda x, context: None, "returned NoneType: return the tensor"),
+        (lambda x, context: x.to("meta"), "device meta; it must be cpu"),
+        (ex.Replace(np.zeros((3, 3))), r"\(3, 3\) does not broadcast to up\.0\.skip"),
         (ex.Ablate(heads=(0,)), "has no heads"),
-        (ex.Louder("red"), r"give it to \"\*\.cross\.weights\""),
+        (ex.Reweight("red"), r"use it on \"\*\.cross\.weights\""),
     ],
 )
 def test_an_edit_that_gives_back_what_does_not_fit_is_named(unet, edit, says):
@@ -222,9 +223,9 @@ def test_an_edit_that_gives_back_what_does_not_fit_is_named(unet, edit, says):
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        (ex.Louder("blue"), "does not say 'blue'; it says a, red, car"),
+        (ex.Reweight("blue"), "does not contain 'blue'; its words are a, red, car"),
         (ex.Ablate(heads=(7,)), "it has heads 0 to"),
-        (ex.Louder("red", region=np.zeros(5)), "give a mask"),
+        (ex.Reweight("red", region=np.zeros(5)), "give a mask"),
     ],
 )
 def test_an_edit_of_words_that_makes_no_sense_is_said(unet, edit, says):
@@ -235,20 +236,20 @@ def test_an_edit_of_words_that_makes_no_sense_is_said(unet, edit, says):
 def test_an_activation_that_was_not_recorded_is_said(unet):
     short = unet(PROMPT, steps=2, guidance=3, record=["up.0.skip"])
     with pytest.raises(LookupError, match=r"up\.0\.skip at step 1.*as many steps"):
-        drawn(unet, {"up.0.skip": ex.Swap(short)})
+        drawn(unet, {"up.0.skip": ex.PatchFrom(short)})
     long = unet(PROMPT, steps=8, guidance=3, record=["up.0.skip"])
     with pytest.raises(LookupError, match=r"recorded at t = 0\.875, and this is t = 0\.667"):
-        drawn(unet, {"up.0.skip": ex.Swap(long)})
+        drawn(unet, {"up.0.skip": ex.PatchFrom(long)})
     heun = unet(PROMPT, steps=3, guidance=3, sampler="heun", record=["up.0.skip"])
-    with pytest.raises(LookupError, match="second look"):
-        drawn(unet, {"up.0.skip": ex.Swap(heun)}, sampler="heun")
+    with pytest.raises(LookupError, match="second evaluation"):
+        drawn(unet, {"up.0.skip": ex.PatchFrom(heun)}, sampler="heun")
 
 
 def test_a_recorded_value_takes_its_place_again_also_from_a_file(pipe, tmp_path):
     own = drawn(pipe, record=["inlet", WORDS])
     own.save(tmp_path / "run.nc")
     for source in (own, ex.Run.open(tmp_path / "run.nc")):
-        assert np.array_equal(own.image, drawn(pipe, {"inlet": ex.Swap(source)}).image)
+        assert np.array_equal(own.image, drawn(pipe, {"inlet": ex.PatchFrom(source)}).image)
         assert np.allclose(own.latents, drawn(pipe, {WORDS: ex.PromptToPrompt(source)}).latents, atol=1e-3)
     first = own["inlet"].isel(step=0).sel(branch="cond")
     assert drawn(pipe, {"inlet": ex.Replace(first, steps=(0, 1), branch="cond")}).image.shape == (128, 128, 3)
@@ -266,7 +267,7 @@ def test_a_branch_is_not_asked_for_where_there_is_but_one(unet):
 
 
 def test_words_are_not_edited_in_prompts_that_differ(unet):
-    with pytest.raises(ex.EditError, match="one picture at a time"), ex.edit(unet, {WORDS: ex.Silence("red")}):
+    with pytest.raises(ex.EditError, match="one image at a time"), ex.edit(unet, {WORDS: ex.MaskToken("red")}):
         unet.sample_images([PROMPT, PROMPT + " at night"], [1, 2])
 
 
@@ -275,7 +276,7 @@ class Oops(Exception):
 
 
 def raising(error):
-    def edit(x, at):
+    def edit(x, context):
         raise error
 
     return edit
@@ -301,7 +302,7 @@ def test_nothing_of_ours_is_left_and_the_users_own_stays(unet, monkeypatch, erro
 
 
 def test_an_unknown_point_is_refused_at_once_with_the_nearest(unet):
-    with pytest.raises(ex.UnknownPointError, match=r"'middle\.rse\.out'; the nearest: middle\.res\.out"):
+    with pytest.raises(ex.UnknownPointError, match=r"'middle\.rse\.out'; the nearest are middle\.res\.out"):
         drawn(unet, {"middle.rse.out": ex.Ablate()})
 
 
@@ -318,5 +319,5 @@ def test_another_thread_is_not_edited(unet):
 def test_a_region_of_a_wide_picture_covers_its_own_places():
     mask = np.zeros((96, 160), bool)
     mask[:32, 96:] = True
-    shares = shrunk(mask, 15).view(3, 5)
+    shares = region_shares(mask, 15).view(3, 5)
     assert shares.tolist() == [[0, 0, 0, 1, 1], [0] * 5, [0] * 5]

@@ -14,9 +14,8 @@ from tiny_pipes import OTHER, PROMPT, same
 import explorable as ex
 from explorable import zoo
 from explorable.diffusion.samplers import SAMPLERS
-from explorable.hooks import Point, PointTable, Take
-from explorable.hooks import recorder as tape_module
-from explorable.hooks.dispatcher import Here
+from explorable.hooks import HookContext, Point, PointTable, Recording
+from explorable.hooks import recorder as recorder_module
 
 # ------------------------------------------------------------- what a recording does to a picture
 
@@ -45,7 +44,7 @@ def test_the_table_tells_what_a_recording_will_be(pipe):
     assert [p.name for p in table] == list(run.recorded)
     for point in table:
         array = run[point.name]
-        assert array.nbytes == point.bytes(4), point.name
+        assert array.nbytes == point.nbytes(4), point.name
         assert tuple(d for d in array.dims if d not in ("step", "branch")) == point.axes, point.name
         assert ("step" in array.dims, "branch" in array.dims) == (point.each_step, point.branches == 2), point.name
     assert all(p.name in repr(table) and p.name in table._repr_html_() for p in table)
@@ -61,7 +60,7 @@ def test_in_a_notebook_the_points_are_a_tree_that_folds(pipe):
     for fold in folds:
         prefix, within = fold[0][0].text, [row[0][0].text for row in fold.iter("tr") if row[0].tag == "td"]
         assert len(within) > 1 and all(name.startswith(f"{prefix}.") for name in within)
-        size = sum(table[name].bytes(4) for name in within)
+        size = sum(table[name].nbytes(4) for name in within)
         assert fold[0][0].tail == f": {len(within)} points, {size / 1e6:.1f} MB"
     assert "color" not in table._repr_html_() and "background" not in table._repr_html_()  # light and dark
 
@@ -132,10 +131,10 @@ def test_points_with_other_axes_make_no_one_array(unet):
 
 
 def test_steps_can_be_picked(unet):
-    with ex.record(unet, "up.0.skip", steps=slice(1, 5, 2)) as tape:
+    with ex.record(unet, "up.0.skip", steps=slice(1, 5, 2)) as recorder:
         run = unet(PROMPT, steps=6, record=["up.0.skip"])
-    assert tape["up.0.skip"].step.values.tolist() == [1, 3]
-    assert np.array_equal(tape["up.0.skip"], run["up.0.skip"].sel(step=[1, 3]))
+    assert recorder["up.0.skip"].step.values.tolist() == [1, 3]
+    assert np.array_equal(recorder["up.0.skip"], run["up.0.skip"].sel(step=[1, 3]))
 
 
 @pytest.mark.parametrize("reduce", ["mean:head", "mean:step", "mean:head,step", "mean:token, step", "mean:y,x"])
@@ -150,39 +149,39 @@ def test_a_mean_gathered_on_the_way_is_the_mean_of_all(unet, reduce):
 
 def test_means_over_steps_need_no_more_memory_for_more_steps(unet):
     def values(steps: int) -> int:
-        with ex.record(unet, "up.0.skip", reduce="mean:step") as tape:
+        with ex.record(unet, "up.0.skip", reduce="mean:step") as recorder:
             unet(PROMPT, steps=steps)
-        return sum(len(k.values) for k in tape.last.kept.values())
+        return sum(len(k.values) for k in recorder.last.buffers.values())
 
     assert values(2) == values(9) == 1
 
 
 def free_bytes(monkeypatch, count: int) -> None:
     """Let the machine have so much memory free, whatever is taken of it."""
-    monkeypatch.setattr(tape_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": count}))
+    monkeypatch.setattr(recorder_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": count}))
 
 
 def test_means_are_reckoned_with_before_a_recording_is_refused(unet, monkeypatch):
     name = "up.0.0.cross.weights"
-    free = 4 * ex.points(unet, 5)[name].bytes(5, ("y", "x"))
+    free = 4 * ex.points(unet, 5)[name].nbytes(5, ("y", "x"))
     free_bytes(monkeypatch, free)
-    with ex.record(unet, name, reduce="mean:y,x") as tape:
+    with ex.record(unet, name, reduce="mean:y,x") as recorder:
         unet(PROMPT, steps=5)
-    assert tape[name].nbytes == free / 4
+    assert recorder[name].nbytes == free / 4
     with pytest.raises(ex.MemoryRefusedError):
         unet(PROMPT, steps=5, record=name)
 
 
 def test_a_refused_run_leaves_no_take(unet):
-    with ex.record(unet, "up.0.skip") as tape:
+    with ex.record(unet, "up.0.skip") as recorder:
         unet(PROMPT, steps=2)
         with pytest.raises(ex.UnknownPointError):
             unet(PROMPT, steps=3, record=["zzz"])
-    assert len(tape.takes) == 1 and tape["up.0.skip"].sizes["step"] == 2
+    assert len(recorder.recordings) == 1 and recorder["up.0.skip"].sizes["step"] == 2
 
 
 def test_what_would_not_fit_is_refused_before_anything_is_computed(unet, monkeypatch):
-    free_bytes(monkeypatch, ex.points(unet, 10)["up.0.skip"].bytes(10))  # half of which holds half of it
+    free_bytes(monkeypatch, ex.points(unet, 10)["up.0.skip"].nbytes(10))  # half of which holds half of it
     monkeypatch.setattr(unet.denoiser, "forward", None)
     with pytest.raises(ex.MemoryRefusedError, match=r"0 MB.*steps=slice\(0, 5\).*mean:step"):
         unet(PROMPT, steps=10, record=["up.0.skip"])
@@ -191,31 +190,31 @@ def test_what_would_not_fit_is_refused_before_anything_is_computed(unet, monkeyp
 @pytest.mark.parametrize("steps", [None, slice(1, None, 3)], ids=str)
 def test_what_is_said_to_fit_fits(unet, monkeypatch, steps):
     points = ("up.0.skip", "text.context")  # one of them is kept once, however many the steps
-    free_bytes(monkeypatch, 9 * sum(ex.points(unet, 1)[name].bytes(1) for name in points))
+    free_bytes(monkeypatch, 9 * sum(ex.points(unet, 1)[name].nbytes(1) for name in points))
     with pytest.raises(ex.MemoryRefusedError) as refused, ex.record(unet, *points, steps=steps):
         unet(PROMPT, steps=40)
     first, last, stride = re.search(r"slice\((\d+), (\d+)(?:, (\d+))?\)", str(refused.value)).groups()
-    with ex.record(unet, *points, steps=slice(int(first), int(last), int(stride or 1))) as tape:
+    with ex.record(unet, *points, steps=slice(int(first), int(last), int(stride or 1))) as recorder:
         unet(PROMPT, steps=40)
     with pytest.raises(ex.MemoryRefusedError), ex.record(
             unet, *points, steps=slice(int(first), int(last) + int(stride or 1), int(stride or 1))):
         unet(PROMPT, steps=40)
-    assert tape["up.0.skip"].sizes["step"] > 1
+    assert recorder["up.0.skip"].sizes["step"] > 1
 
 
 def test_recordings_at_once_are_counted_together(unet, monkeypatch):
-    each = ex.points(unet, 4)["up.0.skip"].bytes(4)
+    each = ex.points(unet, 4)["up.0.skip"].nbytes(4)
     free_bytes(monkeypatch, 5 * each)  # half of which holds two of them
-    with ex.record(unet, "up.0.skip"), ex.record(unet, "up.0.skip", before=True) as both:
+    with ex.record(unet, "up.0.skip"), ex.record(unet, "up.0.skip", before_edits=True) as both:
         unet(PROMPT, steps=4)
         with pytest.raises(ex.MemoryRefusedError, match=r"beside 0 MB of other.*fewer recordings at once"):
             unet(PROMPT, steps=4, record="up.0.skip")
         unet(PROMPT, steps=4)  # what was refused, or is over, is promised no more
-    assert len(both.takes) == 2
+    assert len(both.recordings) == 2
 
 
 def test_recordings_of_other_threads_count_while_they_are_under_way(unet, monkeypatch):
-    each = ex.points(unet, 4)["up.0.skip"].bytes(4)
+    each = ex.points(unet, 4)["up.0.skip"].nbytes(4)
     free_bytes(monkeypatch, 3 * each)  # half of which holds one of them
     midway, go_on = threading.Event(), threading.Event()
 
@@ -235,7 +234,8 @@ def test_recordings_of_other_threads_count_while_they_are_under_way(unet, monkey
 
 @pytest.mark.parametrize(
     ("asked", "says"),
-    [({"record": ["up.0.skp"]}, r"'up\.0\.skp'; the nearest: up\.0\.skip"), ({"record": ["down.*", "zzz"]}, "'zzz'")],
+    [({"record": ["up.0.skp"]}, r"'up\.0\.skp'; the nearest are up\.0\.skip"),
+     ({"record": ["down.*", "zzz"]}, "'zzz'")],
 )
 def test_a_name_that_is_no_point_is_an_error_with_the_nearest(unet, asked, says):
     with pytest.raises(ex.UnknownPointError, match=says):
@@ -259,8 +259,8 @@ def test_asking_for_what_was_not_recorded_says_what_was(unet):
     run = unet(PROMPT, steps=1, record=["up.0.skip"])
     with pytest.raises(ex.UnknownPointError, match=r"'middle\.\*'.*up\.0\.skip"):
         run["middle.*"]
-    with pytest.raises(LookupError, match="nothing is recorded yet"), ex.record(unet, "up.0.skip") as tape:
-        tape["up.0.skip"]
+    with pytest.raises(LookupError, match="nothing is recorded yet"), ex.record(unet, "up.0.skip") as recorder:
+        recorder["up.0.skip"]
 
 
 # ------------------------------------------------------------- runs that break off
@@ -278,36 +278,36 @@ def test_a_run_that_breaks_off_leaves_what_there_was_and_says_so(unet, monkeypat
     def fails(*given):
         raise error
 
-    def in_step_2(x, at):
-        return fails() if at.step == 2 else x
+    def in_step_2(x, context):
+        return fails() if context.step == 2 else x
 
     edits = {"up.0.skip": in_step_2} if where == "edit" else {}
-    with ex.record(unet, "inlet", "prediction", "vae.*") as tape:
+    with ex.record(unet, "inlet", "prediction", "vae.*") as recorder:
         with monkeypatch.context() as patch, pytest.raises(error), ex.edit(unet, edits):
             calls, forward = [], unet.denoiser.middle.forward
             if where == "model":
                 patch.setattr(unet.denoiser.middle, "forward",
                               lambda *args: calls.append(1) or (fails() if len(calls) == 3 else forward(*args)))
             unet(PROMPT, steps=4, progress=(lambda done, of: done == 3 and fails()) if where == "progress" else None)
-        (broken,) = tape.takes
-        assert broken.broke_off == "in step 2" and "broke off in step 2" in repr(broken)
+        (broken,) = recorder.recordings
+        assert broken.interrupted_at == "in step 2" and "interrupted in step 2" in repr(broken)
         assert np.array_equal(broken["inlet"], whole["inlet"].sel(step=[0, 1, 2]))
         there = [0, 1, 2] if where == "progress" else [0, 1]  # it never came by the step's last point
         assert broken["prediction"].equals(whole["prediction"].sel(step=there))
-        with pytest.raises(ex.UnknownPointError, match="nothing is recorded of 'vae"):
+        with pytest.raises(ex.UnknownPointError, match="nothing is recorded at 'vae"):
             broken["vae.decoder.0"]
-        with pytest.raises(LookupError, match=r"broke off in step 2.*tape\.takes\[-1\]"):
-            tape["inlet"]
+        with pytest.raises(LookupError, match=r"interrupted in step 2.*recorder\.recordings\[-1\]"):
+            recorder["inlet"]
         unet(PROMPT, steps=4)
-        assert np.array_equal(tape["inlet"], whole["inlet"]) and tape.last.broke_off is None
+        assert np.array_equal(recorder["inlet"], whole["inlet"]) and recorder.last.interrupted_at is None
 
 
 def test_what_breaks_off_around_the_steps_says_so(unet, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(TypeError), ex.record(unet, "text.context", "inlet") as tape:
+    with monkeypatch.context() as patch, pytest.raises(TypeError), ex.record(unet, "text.context", "inlet") as recorder:
         patch.setattr(unet.vae, "decode", None)
         unet(PROMPT, steps=2)
-    assert tape.takes[-1].broke_off == "before or after its steps"
-    assert tape.takes[-1]["inlet"].sizes["step"] == 2
+    assert recorder.recordings[-1].interrupted_at == "before or after its steps"
+    assert recorder.recordings[-1]["inlet"].sizes["step"] == 2
 
 
 # ------------------------------------------------------------- several at once
@@ -319,10 +319,10 @@ def test_each_recording_gets_its_own(unet):
         with ex.record(unet, "up.1.skip", "up.0.skip") as inner:
             unet(OTHER, steps=3)
         unet(PROMPT, steps=2, seed=5)
-    assert [len(t["up.0.skip"].step) for t in outer.takes] == [2, 3, 2]
-    assert len(inner.takes) == 1 and set(inner.last) == {"up.0.skip", "up.1.skip"}
-    assert np.array_equal(outer.takes[1]["up.0.skip"], inner["up.0.skip"])
-    assert not np.array_equal(outer.takes[0]["up.0.skip"], outer.takes[2]["up.0.skip"])
+    assert [len(t["up.0.skip"].step) for t in outer.recordings] == [2, 3, 2]
+    assert len(inner.recordings) == 1 and set(inner.last) == {"up.0.skip", "up.1.skip"}
+    assert np.array_equal(outer.recordings[1]["up.0.skip"], inner["up.0.skip"])
+    assert not np.array_equal(outer.recordings[0]["up.0.skip"], outer.recordings[2]["up.0.skip"])
 
 
 def test_recordings_that_overlap_without_nesting_end_by_themselves(unet):
@@ -332,58 +332,58 @@ def test_recordings_that_overlap_without_nesting_end_by_themselves(unet):
     unet(PROMPT, steps=1)
     two.__exit__(None, None, None)
     unet(PROMPT, steps=1)
-    assert len(first.takes) == 0 and len(second.takes) == 1
+    assert len(first.recordings) == 0 and len(second.recordings) == 1
 
 
 def test_other_pipelines_do_not_notice(unet, dit):
-    with ex.record(unet, "sampler.latent") as tape:
+    with ex.record(unet, "sampler.latent") as recorder:
         dit(PROMPT, steps=1)
-    assert not tape.takes
+    assert not recorder.recordings
 
 
 def test_threads_do_not_see_each_other(unet):
     gate, seen = threading.Barrier(4), {}
 
     def draw(seed: int) -> None:
-        with ex.record(unet, "sampler.denoised", "up.0.skip") as tape:
+        with ex.record(unet, "sampler.denoised", "up.0.skip") as recorder:
             gate.wait()
             run = unet(PROMPT, steps=4, seed=seed)
-        seen[seed] = (tape, run)
+        seen[seed] = (recorder, run)
 
     threads = [threading.Thread(target=draw, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for seed, (tape, run) in seen.items():
+    for seed, (recorder, run) in seen.items():
         alone = unet(PROMPT, steps=4, seed=seed, record=["up.0.skip"])
-        assert len(tape.takes) == 1 and same(run, alone)
-        assert np.array_equal(tape["up.0.skip"], alone["up.0.skip"])
+        assert len(recorder.recordings) == 1 and same(run, alone)
+        assert np.array_equal(recorder["up.0.skip"], alone["up.0.skip"])
 
 
 def test_a_batch_is_recorded_picture_by_picture(unet):
-    with ex.record(unet, "sampler.denoised", "up.0.skip") as tape:
+    with ex.record(unet, "sampler.denoised", "up.0.skip") as recorder:
         unet.sample_images([PROMPT, PROMPT], [1, 2], ex.Settings("", steps=3, guidance=3))
-    assert tape["up.0.skip"].dims == ("step", "branch", "picture", "channel", "y", "x")
+    assert recorder["up.0.skip"].dims == ("step", "branch", "batch", "channel", "y", "x")
     one = unet(PROMPT, steps=3, guidance=3, seed=2, record=["up.0.skip"])
-    assert np.allclose(tape["up.0.skip"].isel(picture=1), one["up.0.skip"], atol=1e-4)
-    assert tape["sampler.denoised"].sizes["picture"] == 2
+    assert np.allclose(recorder["up.0.skip"].isel(batch=1), one["up.0.skip"], atol=1e-4)
+    assert recorder["sampler.denoised"].sizes["batch"] == 2
 
 
 def test_a_batch_of_different_prompts_has_no_words_for_its_tokens(unet):
-    with ex.record(unet, "up.0.0.cross.weights", "text.context") as tape:
+    with ex.record(unet, "up.0.0.cross.weights", "text.context") as recorder:
         unet.sample_images([PROMPT, OTHER], [1, 2], ex.Settings("", steps=2, guidance=3))
-    weights = tape["up.0.0.cross.weights"]
-    assert weights.token.values.tolist() == list(range(24)) and weights.sizes["picture"] == 2
+    weights = recorder["up.0.0.cross.weights"]
+    assert weights.token.values.tolist() == list(range(24)) and weights.sizes["batch"] == 2
     other = unet(OTHER, steps=2, guidance=3, seed=2, record="up.0.0.cross.weights")["up.0.0.cross.weights"]
-    assert np.allclose(weights.isel(picture=1), other, atol=1e-4)
+    assert np.allclose(weights.isel(batch=1), other, atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [16, 20])
 def test_pictures_decoded_some_at_a_time_are_all_kept(unet, count):
-    with ex.record(unet, "vae.decoder.0") as tape:
+    with ex.record(unet, "vae.decoder.0") as recorder:
         unet.sample_images([PROMPT] * count, list(range(count)), ex.Settings("", steps=1))
-    assert tape["vae.decoder.0"].sizes["picture"] == count
+    assert recorder["vae.decoder.0"].sizes["batch"] == count
 
 
 def test_what_a_callback_draws_is_not_heard(unet):
@@ -393,38 +393,42 @@ def test_what_a_callback_draws_is_not_heard(unet):
     def peek(done, of):
         old.preview(0)
 
-    with ex.record(unet, "vae.decoder.0") as tape, ex.edit(unet, {"up.0.skip": lambda x, at: peek(0, 0) or x}):
+    with ex.record(unet, "vae.decoder.0") as recorder, ex.edit(unet, {"up.0.skip": lambda x, context: peek(0, 0) or x}):
         unet(PROMPT, steps=2, progress=peek)
-    assert np.array_equal(tape["vae.decoder.0"], plain["vae.decoder.0"])
+    assert np.array_equal(recorder["vae.decoder.0"], plain["vae.decoder.0"])
+
+
+def at(name: str, axes: str, step: int) -> HookContext:
+    return HookContext(step, 1.0, name=name, axes=tuple(axes.split()))
 
 
 def test_a_recording_is_a_copy():
-    tape = ex.Tape(("here",))
-    take = Take(frozenset(["here"]), None, tape.without, {"cond": ("a",)})
+    recorder = ex.Recorder(("here",))
+    recording = Recording(frozenset(["here"]), None, recorder.reduced, {"cond": ("a",)})
     value = torch.ones(1, 2)
-    take.visit("here", value, "channel", Here(0, 1.0))
+    recording(value, at("here", "channel", step=0))
     value.zero_()
-    assert take["here"].values.tolist() == [[1.0, 1.0]]
+    assert recording["here"].values.tolist() == [[1.0, 1.0]]
 
 
 def test_a_wide_picture_has_more_columns_than_rows():
-    take = Take(frozenset(["coarse", "fine"]), None, (), {"cond": ("a",)}, picture=(96, 160))
-    take.visit("coarse", torch.arange(15.0)[None, :, None], "place token", Here(0, 1.0))
-    take.visit("fine", torch.arange(60.0)[None, :, None], "place token", Here(0, 1.0))
-    assert take["coarse"].squeeze().values.tolist() == torch.arange(15.0).view(3, 5).tolist()
-    assert take["coarse"].y.values.tolist() == take["coarse"].x.values[:3].tolist() == [16, 48, 80]
-    both = take["*"]
+    recording = Recording(frozenset(["coarse", "fine"]), None, (), {"cond": ("a",)}, image_size=(96, 160))
+    recording(torch.arange(15.0)[None, :, None], at("coarse", "position token", step=0))
+    recording(torch.arange(60.0)[None, :, None], at("fine", "position token", step=0))
+    assert recording["coarse"].squeeze().values.tolist() == torch.arange(15.0).view(3, 5).tolist()
+    assert recording["coarse"].y.values.tolist() == recording["coarse"].x.values[:3].tolist() == [16, 48, 80]
+    both = recording["*"]
     assert (both.sizes["y"], both.sizes["x"]) == (6, 10)
     assert np.array_equal(both.sel(layer="coarse").squeeze(), np.kron(np.arange(15.0).reshape(3, 5), np.ones((2, 2))))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_a_mean_of_half_precision_is_summed_in_single(dtype):
-    take = Take(frozenset(["here"]), None, ("step",), {"cond": ("a",)})
+    recording = Recording(frozenset(["here"]), None, ("step",), {"cond": ("a",)})
     values = torch.rand(500, generator=torch.Generator().manual_seed(0)).to(dtype)
     for k, value in enumerate(values):
-        take.visit("here", value[None, None], "channel", Here(k, 1.0))
-    assert take["here"].item() == pytest.approx(values.double().mean().item(), rel=1e-5)
+        recording(value[None, None], at("here", "channel", step=k))
+    assert recording["here"].item() == pytest.approx(values.double().mean().item(), rel=1e-5)
 
 
 def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
@@ -444,9 +448,9 @@ def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
 def test_the_encoder_is_heard_where_a_picture_is_looked_at(unet):
     image = unet(PROMPT, steps=1).image
     names = [p.name for p in unet.points() if p.name.startswith("vae.encoder.")]
-    take = unet.inspect(image, PROMPT, record=["vae.encoder.*", "*.cross.weights"])
-    assert take[names[0]].dims == ("channel", "y", "x") and len(names) == len(unet.vae.encoder)
-    mean = take[names[-1]].values[: unet.vae.config.channels]
+    recording = unet.inspect(image, PROMPT, record=["vae.encoder.*", "*.cross.weights"])
+    assert recording[names[0]].dims == ("channel", "y", "x") and len(names) == len(unet.vae.encoder)
+    mean = recording[names[-1]].values[: unet.vae.config.channels]
     shift, scale = (v.numpy()[0] for v in (unet.vae.shift, unet.vae.scale))
     assert np.allclose((mean - shift) / scale, unet.encode(image[None])[0], atol=1e-5)
     with pytest.raises(ex.UnknownPointError, match=r"pipe\.inspect"):

@@ -69,7 +69,7 @@ def test_what_is_counted_without_a_weight_is_what_a_real_run_keeps(family):
     need = needed(model, len(run.tokens))
     assert need.weights == size(network)
     kept = {name: array.shape[2:] for name, array in run.recorded.items()}
-    assert {point.name: point.shape for point in need.points} == kept and need.maps() == run.recorded.held
+    assert {point.name: point.shape for point in need.points} == kept and need.maps() == run.recorded.nbytes
 
 
 def test_the_published_sizes_are_those_that_their_papers_give():

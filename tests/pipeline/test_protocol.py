@@ -42,9 +42,9 @@ def test_a_shipped_pipeline_says_what_it_can_do(pipe):
 def test_an_evaluated_step_predicts_what_the_run_predicted(pipe):
     run = pipe(PROMPT, steps=3, guidance=3, record="prediction")
     x = torch.from_numpy(np.repeat(run.latents.values[1][None], 2, 0)).double()
-    with ex.record(pipe, "prediction") as tape:
+    with ex.record(pipe, "prediction") as recorder:
         pipe.evaluate_step(run, 1, x)
-    again = tape["prediction"]
+    again = recorder["prediction"]
     assert again.step.values.tolist() == [1]
     expected = run["prediction"].sel(step=1).isel(branch=-1).values
     np.testing.assert_allclose(again.sel(step=1).isel(branch=-1).values, np.stack([expected] * 2), atol=1e-5)

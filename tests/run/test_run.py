@@ -103,13 +103,13 @@ def test_a_run_says_that_it_was_edited_and_its_branch_that_it_was_not(pipe, tmp_
         run = pipe(PROMPT, steps=5, seed=1)
         same = run.branch(2)
     without = run.branch(2)
-    assert run.edited == same.edited == ("up.0.skip",) and without.edited == ()
+    assert run.edited_points == same.edited_points == ("up.0.skip",) and without.edited_points == ()
     assert np.array_equal(same.latents, run.latents) and not np.array_equal(without.latents, run.latents)
     lines = run.tree().splitlines()
-    assert "edited=('up.0.skip',)" in lines[0]
+    assert "edited_points=('up.0.skip',)" in lines[0]
     assert "from step 2: edits of up.0.skip" in lines[1]
     assert "from step 2: without the edits of up.0.skip" in lines[2]
-    assert ex.Run.open(run.save(tmp_path / "run.nc")).edited == run.edited
+    assert ex.Run.open(run.save(tmp_path / "run.nc")).edited_points == run.edited_points
 
 
 def test_in_a_notebook_the_family_is_a_tree_that_folds(pipe):
@@ -174,12 +174,12 @@ def test_what_is_no_run_is_said(run, tmp_path):
 
 
 def test_inspecting_a_picture_looks_once_at_its_noised_latent(pipe, run):
-    take = pipe.inspect(run.image, PROMPT, t=0.4, seed=3, record=["sampler.latent", "*.cross.weights"])
-    noise = pipe(PROMPT, steps=1, seed=3).walked[0].x[0].numpy()
+    recording = pipe.inspect(run.image, PROMPT, t=0.4, seed=3, record=["sampler.latent", "*.cross.weights"])
+    noise = pipe(PROMPT, steps=1, seed=3).steps_taken[0].x[0].numpy()
     z = pipe.encode(run.image[None]).numpy()[0].astype("float64")
     expected = pipe.path.alpha(0.4) * z + pipe.path.sigma(0.4) * noise
-    assert np.allclose(take["sampler.latent"].isel(step=0), expected)
-    weights = take["*.cross.weights"]
+    assert np.allclose(recording["sampler.latent"].isel(step=0), expected)
+    weights = recording["*.cross.weights"]
     assert weights.sizes["branch"] == 1 and tuple(weights.token.values) == run.tokens and float(weights.t[0]) == 0.4
 
 

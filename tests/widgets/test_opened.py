@@ -86,7 +86,7 @@ def test_token_attention_reads_words_and_tries_each(pipe):
     run = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance, record="*.cross.weights")
     assert np.array_equal(made.reading.image, run.image)
     assert made.reading.weights.sizes["layer"] == len(run.recorded)
-    with ex.edit(pipe, {"*.cross.weights": ex.Silence("dog")}):
+    with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("dog")}):
         silent = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
     assert np.array_equal(made.reading.change("dog", made._known.volume), silent.image)
     assert "dog" in made.table().columns and np.isfinite(made.table().values).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ...analysis.token_reading import Volume, looked_at, painted
-from ...hooks import Louder, Silence
+from ...hooks import MaskToken, Reweight
 from ...pipeline import Pipeline
 from ...pipeline.image_size import resize_to_fit
 from ...world import GrammarError, draw, parse
@@ -82,6 +82,6 @@ def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, s
         f"with ex.edit(pipe, {{{what}}}):", f"    changed = {again}"])
 
 
-def _short(made: Silence | Louder) -> str:
+def _short(made: MaskToken | Reweight) -> str:
     """An edit as one would write it."""
-    return f"Silence({made.word!r})" if isinstance(made, Silence) else f"Louder({made.word!r}, {made.by!r})"
+    return f"MaskToken({made.word!r})" if isinstance(made, MaskToken) else f"Reweight({made.word!r}, {made.scale!r})"

@@ -216,7 +216,7 @@ class UNetXRay(Explorable):
         edits = {}
         for name in dict.fromkeys([*self.swapped_skips, *(n for n, factor in self.faders.items() if factor != 1)]):
             steps = f", steps={self.step_ranges[name]!r}" if name in self.step_ranges else ""
-            in_order = [f"ex.Swap(other{steps})"] if name in self.swapped_skips else []
+            in_order = [f"ex.PatchFrom(other{steps})"] if name in self.swapped_skips else []
             in_order += [f"ex.Scale({self.faders[name]!r}{steps})"] if self.faders.get(name, 1) != 1 else []
             edits[name] = f"[{', '.join(in_order)}]"
         sample = f"run = pipe({self.prompt!r}{settings})"

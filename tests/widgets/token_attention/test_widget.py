@@ -75,12 +75,12 @@ def test_the_changed_picture_is_the_one_without_the_word(either):
     either.mask_in_text_encoder = False
     either.wait(PATIENCE)
     unread, = (volume for word, volume in either.reading.changed if word == "red" and not volume.unheard)
-    with ex.edit(either.pipe, {"*.cross.weights": ex.Silence("red")}):
+    with ex.edit(either.pipe, {"*.cross.weights": ex.MaskToken("red")}):
         assert np.array_equal(either.reading.changed["red", unread],
                               either.pipe(PROMPT, steps=2, guidance=either.guidance, seed=0).image)
     either.mask_in_text_encoder = True
     either.wait(PATIENCE)
-    with ex.edit(either.pipe, dict.fromkeys(("*.cross.weights", "text.words"), ex.Silence("red"))):
+    with ex.edit(either.pipe, dict.fromkeys(("*.cross.weights", "text.words"), ex.MaskToken("red"))):
         without = either.pipe(PROMPT, steps=2, guidance=either.guidance, seed=0).image
     _, sent = layer_of(either, "changed")
     assert np.array_equal(sent[2], without)
@@ -98,7 +98,7 @@ def test_every_word_is_tried_and_padding_changes_nothing(painted):
 def test_a_louder_word_changes_the_picture_and_one_changes_nothing(painted):
     painted.scale = 3.0
     painted.wait(PATIENCE)
-    with ex.edit(painted.pipe, {"*.cross.weights": ex.Louder("red", 3.0)}):
+    with ex.edit(painted.pipe, {"*.cross.weights": ex.Reweight("red", 3.0)}):
         louder = painted.pipe(PROMPT, steps=2, guidance=painted.guidance, seed=0).image
     assert np.array_equal(layer_of(painted, "changed")[1][2], louder)
     assert "3 times" in painted.stage.panels[1]["title"]
@@ -350,7 +350,7 @@ def test_a_changed_word_is_first_tried_in_few_steps(painted):
     painted.wait(PATIENCE)
     first, chosen, last = came
     assert first["title"] == f"The word read 3 times as much: {SAID}" and SAID not in chosen["title"] + last["title"]
-    with ex.edit(painted.pipe, {"*.cross.weights": ex.Louder("car", 3.0)}):
+    with ex.edit(painted.pipe, {"*.cross.weights": ex.Reweight("car", 3.0)}):
         few, whole = (painted.pipe(PROMPT, steps=n, guidance=painted.guidance, seed=0).image for n in (FEW, 3 * FEW))
     car = painted.reading.names.index("car")
     assert np.array_equal(first["layers"]["changed"][car], few)

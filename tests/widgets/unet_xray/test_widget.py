@@ -11,7 +11,7 @@ from explorable.analysis.spectrum import fine_share
 from explorable.analysis.unet_activations import unet_stages
 from explorable.analysis.verdict import Seen as Examined
 from explorable.analysis.verdict import Verdict
-from explorable.hooks import Scale, Swap, edit, record
+from explorable.hooks import PatchFrom, Scale, edit, record
 from explorable.widgets.core.explorable import _below
 from explorable.widgets.core.preview import FEW, SAID
 from explorable.widgets.unet_xray import compute
@@ -146,7 +146,7 @@ def test_swapped_skips_are_patched_from_the_other_prompts_run(xray, pipe):
     assert xray.swapped_skips == ("up.1.skip",) and xray.error is None and xray.shown.image_difference > 0
     with record(pipe, "up.1.skip") as other:
         pipe(OTHER, steps=3)
-    with edit(pipe, {"up.1.skip": Swap(other)}):
+    with edit(pipe, {"up.1.skip": PatchFrom(other)}):
         run = pipe(PROMPT, steps=3)
     assert np.array_equal(xray.data.image.sel(run="edited"), run.image)
     assert f"patched from {OTHER!r}".replace("'", "&#x27;") in xray._seen.value
@@ -234,7 +234,7 @@ def test_swapped_skips_have_a_preview_too(pipe):
     xray.wait()
     with record(pipe, "up.0.skip") as other:
         pipe(OTHER, steps=FEW)
-    with edit(pipe, {"up.0.skip": Swap(other)}):
+    with edit(pipe, {"up.0.skip": PatchFrom(other)}):
         assert np.array_equal(came[0]["layers"]["image edited"][-1], pipe(PROMPT, steps=FEW).image)
     assert xray.error is None and SAID not in xray._seen.value
     xray.close()
