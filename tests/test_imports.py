@@ -18,7 +18,7 @@ HOUSE = ROOT / "explorable"
 MAY_IMPORT: dict[str, set[str]] = {
     "world": set(),
     "nn": set(),
-    "diffusion": {"nn"},  # the hook points alone: see test_diffusion_knows_no_network
+    "diffusion": {"nn"},  # the hook points alone: see test_diffusion_imports_only_hook_points_from_nn
     "flow2d": {"diffusion"},
     "hooks": {"nn"},
     "zoo": {"nn"},
@@ -158,6 +158,13 @@ def test_a_right_import_passes(module: str, source: str):
 def test_a_package_is_its_own_base():
     assert crossings("from . import vae", "explorable.nn", is_package=True) == []
     assert crossings("from ..world import draw", "explorable.nn", is_package=True)
+
+
+def test_diffusion_imports_only_hook_points_from_nn():
+    found = {name for path in SOURCES if part_of(module_name(path)) == "diffusion"
+             for _, name in imports(path.read_text("utf-8"), "explorable.diffusion") if part_of(name) == "nn"}
+    assert found, "the guided denoiser has hook points"
+    assert all(name.startswith("explorable.nn.hook_points.") for name in found), found
 
 
 def test_importing_explorable_loads_nothing_heavy():

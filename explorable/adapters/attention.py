@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from ..hooks import EditError, Point, PointFinder, PointTable
-from ..nn.hook_points import HERE, changed, point, wanted
+from ..nn.hook_points import ACTIVE, hook_point, is_edited, is_hooked
 
 ALIKE = {"AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor"}  # other ways to compute the same
 
@@ -126,14 +126,14 @@ class Look:
 
     def around(self, module: Any, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """An attention's forward, with its weights formed for whoever listens, if anybody does."""
-        if not any(wanted(name) for name in self.names):
+        if not any(is_hooked(name) for name in self.names):
             return original(*args, **kwargs)
         with plain_backend(module), Caught(self.answer) as caught:
             out = original(*args, **kwargs)
         if not caught.caught:
             kind = type(module.processor).__name__
-            if isinstance(HERE.listener, MetaPointFinder):
-                HERE.listener.unseen |= dict.fromkeys(self.names, kind)
+            if isinstance(ACTIVE.dispatcher, MetaPointFinder):
+                ACTIVE.dispatcher.unseen |= dict.fromkeys(self.names, kind)
             else:
                 raise unseen(self.names[-1], kind)
         return out
@@ -142,16 +142,16 @@ class Look:
                is_causal: bool = False, scale: float | None = None, **more: Any) -> Tensor:
         """What scaled_dot_product_attention gives, (batch, heads, queries, width), its weights shown on the way."""
         ask = Ask(query, key, attn_mask, scale)
-        if any(changed(name) for name in self.names):
+        if any(is_edited(name) for name in self.names):
             return self.shown(ask.weights()).to(value.dtype) @ value
         self.seen(ask)
         return F.scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, **more)
 
     def seen(self, ask: Ask) -> None:
         """Show the weights to those who only look. Of a joint attention no more than is asked for is formed."""
-        if isinstance(HERE.listener, PointFinder):
+        if isinstance(ACTIVE.dispatcher, PointFinder):
             self.surveyed(ask)
-        elif self.kind == "joint" and not wanted(self.names[0]):
+        elif self.kind == "joint" and not is_hooked(self.names[0]):
             places = ask.places(self.words.pieces, self.text_first)
             tokens = ask.tokens(self.words.pieces, self.text_first)
             heads = [self.words.gathered(ask.weights(head, places)[..., tokens]) for head in range(ask.heads)]
@@ -195,10 +195,10 @@ class Look:
         """What comes back of weights that are shown at their point; what is only looked at may be halved."""
         name = f"{self.way}{'attend' if kind == 'self' else kind}.weights"
         axes = "head position token" if kind == "cross" else "head query key"
-        if changed(name):
-            return point(name, weights, axes)
-        if wanted(name):
-            point(name, weights.half() if self.half else weights, axes)
+        if is_edited(name):
+            return hook_point(name, weights, axes)
+        if is_hooked(name):
+            hook_point(name, weights.half() if self.half else weights, axes)
         return weights
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..hooks import Point
-from ..nn.hook_points import heard_by
+from ..nn.hook_points import dispatching_to
 from .attention import MetaPointFinder, Words
 from .networks import shadowed, taps
 from .settings import with_tokens
@@ -72,7 +72,7 @@ def needed(model: Published, tokens: int = 12) -> Need:
         with ExitStack() as stack:
             for module, around in taps(network, Words(model.pieces, model.pieces), model.text_first, True):
                 stack.enter_context(shadowed(module, "forward", around, lambda: True))
-            stack.enter_context(heard_by(survey))
+            stack.enter_context(dispatching_to(survey))
             network(**model.inputs(model.rows, model.side // 8))
     own = size(network)
     maps = [point for point in survey.points.values() if point.name.endswith("cross.weights")]

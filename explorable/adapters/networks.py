@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..nn.hook_points import point, wanted
+from ..nn.hook_points import hook_point, is_hooked
 from .attention import Look, Words
 
 Around = Callable[..., Any]  # around(original, *args, **kwargs): a module's forward, and what happens about it
@@ -133,13 +133,13 @@ def _out(name: str, axes: str, part: int | None = None) -> Around:
 
     def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
-        if not wanted(name):
+        if not is_hooked(name):
             return out
         if part is not None or isinstance(out, tuple):
             k = part or 0
             value = out[k]
-            return out if value is None else (*out[:k], point(name, value, axes), *out[k + 1:])
-        return point(name, out, axes)
+            return out if value is None else (*out[:k], hook_point(name, value, axes), *out[k + 1:])
+        return hook_point(name, out, axes)
 
     return around
 
@@ -149,9 +149,9 @@ def _bridge(way: str, below: int) -> Around:
 
     def around(original: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
         names = [f"{way}backbone", f"{way}skip"]
-        if any(wanted(name) for name in names):
+        if any(is_hooked(name) for name in names):
             old = x.split([below, x.shape[1] - below], 1)
-            new = [point(name, part, MAP) for name, part in zip(names, old, strict=True)]
+            new = [hook_point(name, part, MAP) for name, part in zip(names, old, strict=True)]
             x = torch.cat(new, 1) if any(a is not b for a, b in zip(new, old, strict=True)) else x
         return original(x, *args, **kwargs)
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion.paths import Path
-from ..diffusion.settings import SettingError, Settings, check
+from ..diffusion.settings import SettingError, Settings, check_settings
 from ..hooks import Point, PointTable, Recorder, Recording, RunPlan, attached_to, dispatcher_for
-from ..nn.hook_points import heard_by
+from ..nn.hook_points import dispatching_to
 from ..pipeline.pipeline import patterns
 from ..run import Run, collect
 from .attention import MetaPointFinder, Seen, Words
@@ -167,7 +167,7 @@ class OpenedPipeline:
             raise SettingError(f"{len(prompts)} prompts and {len(seeds)} seeds: give one seed to each of at least one")
         s = settings if isinstance(settings, OpenedSettings) else self._asked(
             "", *((settings.negative, settings.steps, settings.guidance) if settings else ()))
-        dice = [torch.Generator().manual_seed(check(replace(Settings(p), seed=seed)).seed)
+        dice = [torch.Generator().manual_seed(check_settings(replace(Settings(p), seed=seed)).seed)
                 for p, seed in zip(prompts, seeds, strict=True)]
         negative = None if s.negative is None else [s.negative] * len(prompts)
         with self._ready(prompts, s) as words:
@@ -261,7 +261,7 @@ class OpenedPipeline:
         attachments = (*attached_to(self), *([own] if own else ()))
         with self.lock:
             if not attachments:
-                with heard_by(None):
+                with dispatching_to(None):
                     yield words
                 return
             names = {b: self._padded(said_[0].names, tokens) if len({s.names for s in said_}) == 1 else ()
@@ -269,7 +269,7 @@ class OpenedPipeline:
             points, sides, hidden = self._surveyed(settings)
             plan = RunPlan(Seen(with_tokens(points, tokens), settings.steps, hidden),
                         Noise(self.pipeline.scheduler).count(settings.steps), len(prompts), names, first, sides)
-            with heard_by(dispatcher_for(attachments, plan)):
+            with dispatching_to(dispatcher_for(attachments, plan)):
                 yield words
 
     @staticmethod
@@ -299,7 +299,7 @@ class OpenedPipeline:
             survey, dice = MetaPointFinder(), torch.Generator().manual_seed(0)
             words = Words(pieces, pieces, torch.eye(pieces) if self.merge_subwords else None)
             sampling = self._watched(words, settings)
-            with self.lock, heard_by(survey), suppress(Enough):
+            with self.lock, dispatching_to(survey), suppress(Enough):
                 sampling(**self._call(replace(settings, negative=None), "", None, dice))
             self._surveys[key] = tuple(survey.points.values()), sampling.picture, survey.unseen
         return self._surveys[key]

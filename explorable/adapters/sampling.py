@@ -19,7 +19,7 @@ from torch import Tensor
 from ..diffusion.samplers import Step
 from ..diffusion.settings import SettingError
 from ..hooks import PointFinder
-from ..nn.hook_points import HERE, heard_by, point, wanted
+from ..nn.hook_points import ACTIVE, dispatching_to, hook_point, is_hooked
 from .attention import Words
 from .families import Family
 from .networks import MAP, packed, shadowed, taps, unpacked
@@ -98,7 +98,7 @@ class Sampling:
                 for owner in (self.pipeline, scheduler):
                     stack.enter_context(kept(owner))
                 self.pipeline.set_progress_bar_config(disable=True)
-                if HERE.listener is not None:
+                if ACTIVE.dispatcher is not None:
                     for module, around in taps(network, self.words, self.family.text_first, self.half):
                         stack.enter_context(shadowed(module, "forward", around, self.active))
                 stack.enter_context(shadowed(network, "forward", self.look, self.active))
@@ -131,12 +131,12 @@ class Sampling:
             self.marks += [time.perf_counter()] * 2
         if len(self.steps_taken) < self.first:
             return (self.blank(asked[name], getattr(self.pipeline, self.family.network)),)
-        if HERE.listener is None and not self.fixed:
+        if ACTIVE.dispatcher is None and not self.fixed:
             return original(*bound.args, **bound.kwargs)
         with torch.set_grad_enabled(self.fixed is not None and self.fixed.x.requires_grad):
             if self.fixed:
                 self.put(asked)
-            return self.heard(HERE.listener, original, bound)
+            return self.heard(ACTIVE.dispatcher, original, bound)
 
     def heard(self, listener: Any, original: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
         """A look with somebody listening."""
@@ -154,7 +154,7 @@ class Sampling:
         if context.shape[1] != self.words.pieces:
             raise SettingError(f"the network reads {context.shape[1]} pieces, and the prompt was cut into "
                                f"{self.words.pieces}: leave out what changes its context (learned embeddings, …)")
-        asked["encoder_hidden_states"] = point("text.context", context, f"{self.words.axis} channel")
+        asked["encoder_hidden_states"] = hook_point("text.context", context, f"{self.words.axis} channel")
         out = original(*bound.args, **bound.kwargs)
         prediction = self.hear_prediction(out[0], level)
         listener.set_branches(("",))
@@ -194,19 +194,19 @@ class Sampling:
     def hear_latent(self, x: Tensor) -> Tensor:
         """What the network is shown, once for all branches."""
         one = self.as_map(x[:len(x) // len(self.branches)])
-        new = point("sampler.latent", one, MAP)
+        new = hook_point("sampler.latent", one, MAP)
         return x if new is one else torch.cat([self.as_given(new)] * len(self.branches))
 
     def hear_prediction(self, given: Tensor, level: Level) -> Tensor:
         """What the network says, and the difference that the words make, in terms of the finished latent."""
         old = self.as_map(given)
-        new = point("prediction", old, MAP)
-        if len(self.branches) == 2 and wanted("sampler.difference"):
+        new = hook_point("prediction", old, MAP)
+        if len(self.branches) == 2 and is_hooked("sampler.difference"):
             slope = self.noise.slope(level)
             uncond, cond = new.chunk(2)
             gap = (cond - uncond)[:, :self.channels] * slope  # what comes after them is a network's uncertainty
-            HERE.listener.set_branches(("",))  # type: ignore[union-attr]
-            heard = point("sampler.difference", gap, MAP)
+            ACTIVE.dispatcher.set_branches(("",))  # type: ignore[union-attr]
+            heard = hook_point("sampler.difference", gap, MAP)
             if heard is not gap:
                 said = uncond[:, :self.channels] + heard / slope
                 new = torch.cat([uncond, torch.cat([said, cond[:, self.channels:]], 1)])
@@ -222,11 +222,11 @@ class Sampling:
         level = self.level(number(timestep))
         x = self.noise.shown(self.as_map(sample).cpu(), level)
         denoised = self.noise.denoised(x, self.as_map(prediction).cpu(), level)
-        heard = point("sampler.denoised", denoised, MAP)
+        heard = hook_point("sampler.denoised", denoised, MAP)
         if heard is not denoised:
             denoised = heard
             prediction = self.as_given(self.noise.predicted(x, denoised, level)).to(prediction)
-        if self.fixed or isinstance(HERE.listener, PointFinder):
+        if self.fixed or isinstance(ACTIVE.dispatcher, PointFinder):
             raise Enough
         state, dice = state_of(self.pipeline.scheduler), tuple(g.get_state() for g in self.dice)
         out = original(prediction, timestep, sample, *args, **kwargs)
@@ -243,7 +243,7 @@ class Sampling:
         assert self.progress is not None
         token = CURRENT.set(None)
         try:
-            with heard_by(None), kept(self.pipeline), kept(self.pipeline.scheduler):
+            with dispatching_to(None), kept(self.pipeline), kept(self.pipeline.scheduler):
                 steps = getattr(self.pipeline, "num_timesteps", len(self.pipeline.scheduler.timesteps))
                 self.progress(len(self.steps_taken), steps)
         finally:

@@ -66,10 +66,10 @@ class Trained(VariancePreserving):
         k = min(int(np.searchsorted(self.times, t)), len(self.times) - 1)
         return self.ratio(t) * float((self.logs[k] - self.logs[k - 1]) / (self.times[k] - self.times[k - 1]))
 
-    def alpha_rate(self, t: float) -> float:
+    def d_alpha(self, t: float) -> float:
         return -self.ratio(t) * self.ratio_rate(t) * self.alpha(t) ** 3
 
-    def sigma_rate(self, t: float) -> float:
+    def d_sigma(self, t: float) -> float:
         return self.ratio_rate(t) * self.alpha(t) ** 3
 
 
@@ -89,10 +89,10 @@ class Level:
     def sigma(self, t: float) -> float:
         return self.at_sigma
 
-    def alpha_rate(self, t: float) -> float:
+    def d_alpha(self, t: float) -> float:
         return -1.0  # of the straight path, where it is asked for
 
-    def sigma_rate(self, t: float) -> float:
+    def d_sigma(self, t: float) -> float:
         return 1.0
 
     def time_at(self, ratio: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..diffusion.settings import PLACED, SettingError, Settings, check
+from ..diffusion.settings import TIMESTEP_FIELDS, SettingError, Settings, check_settings
 from ..hooks import Point
 from .families import Family, arguments, default_of
 
@@ -38,7 +38,7 @@ def asked(pipeline: Any, family: Family, prompt: str, negative: str | None = Non
                            "sampler out, and set pipeline.scheduler to change it")
     steps = default_of(pipeline, "num_inference_steps") if steps is None else steps
     guidance = default_of(pipeline, "guidance_scale") if guidance is None else guidance
-    s = check(Settings(prompt, negative, steps, guidance, seed))
+    s = check_settings(Settings(prompt, negative, steps, guidance, seed))
     if family.compares(network) and s.guidance < 1:
         raise SettingError(f"guidance is {guidance!r}: choose a number from 1 to 100; {family.guidance(network)}")
     if not family.compares(network) and negative is not None:
@@ -65,7 +65,7 @@ def rearranged(pipeline: Any, family: Family, old: OpenedSettings, changes: Mapp
         SettingError: which change is none.
     """
     for name in changes:
-        if name in PLACED:
+        if name in TIMESTEP_FIELDS:
             raise SettingError(f"a branch cannot change {name}, which says where the steps lie")
     known = {name: getattr(old, name) for name in ("prompt", "negative", "steps", "guidance", "seed", "sampler")}
     return asked(pipeline, family, **{**known, **dict(old.more), **changes})

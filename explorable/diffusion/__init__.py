@@ -1,1 +1,1 @@
-"""Paths, samplers and guidance: the mathematics of diffusion. Knows no network and no widget."""
+"""Paths, samplers and guidance: the mathematics of diffusion. Imports no network and no widget."""

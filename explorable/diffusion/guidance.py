@@ -1,6 +1,6 @@
-"""Guidance: pushes on the denoised estimate, at each step, towards what was asked for.
+"""Guidance: shifts of the denoised estimate towards the prompt or a class, applied at every step.
 
-Convention here: denoised = uncond + w (cond - uncond). w = 1 is plain conditional (off), w = 0 ignores
+Convention: denoised = uncond + w (cond - uncond). w = 1 is the plain conditional estimate (no guidance), w = 0 ignores
 the prompt. Ho and Salimans write 1 + w for this w.
 """
 
@@ -12,38 +12,35 @@ from .paths import Path
 
 
 def classifier_free(uncond: Tensor, cond: Tensor, w: float) -> Tensor:
-    """The painter compares itself with and without the words (Ho and Salimans 2022, equation 6).
-
-    uncond + w (cond - uncond), at one step, on denoised estimates of any shape.
-    """
+    """Return uncond + w (cond - uncond) for denoised estimates of any shape (Ho and Salimans 2022, equation 6)."""
     return uncond + w * (cond - uncond)
 
 
-def rescaled(guided: Tensor, cond: Tensor, share: float) -> Tensor:
-    """Bring the contrast of a guided estimate back towards the unguided one's (Lin et al. 2024, equations 15, 16).
+def rescale_contrast(guided: Tensor, cond: Tensor, amount: float) -> Tensor:
+    """Bring the contrast of a guided estimate back towards the conditional one's (Lin et al. 2024, equations 15, 16).
 
-    share: 0 leaves it, 1 gives each picture of the batch the standard deviation that `cond` has; theirs is 0.7.
+    amount: 0 leaves it, 1 gives each image of the batch the standard deviation of `cond`; they use 0.7.
     """
     axes = tuple(range(1, guided.dim()))
     ratio = cond.std(axes, keepdim=True) / guided.std(axes, keepdim=True)
-    return guided * (share * ratio + (1 - share))
+    return guided * (amount * ratio + (1 - amount))
 
 
-def noise_shift(path: Path, denoised: Tensor, gradient: Tensor, scale: float, t: float) -> Tensor:
-    """A teacher's push on the estimate (Dhariwal and Nichol 2021, algorithm 2, for DDIM).
+def shift_denoised(path: Path, denoised: Tensor, gradient: Tensor, scale: float, t: float) -> Tensor:
+    """Classifier guidance of the denoised estimate (Dhariwal and Nichol 2021, algorithm 2, for DDIM).
 
-    They shift the noise, e - sigma s g, with g = d log p(y | x) / dx; of the denoised estimate that makes
-    denoised + s g sigma^2 / alpha, and of the straight path's velocity u - s g sigma / alpha: one push, three
-    ways to say it. In pure noise, where alpha is 0, no teacher can read anything: nothing is pushed.
+    They shift the noise, e - sigma s g, with g = d log p(y | x) / dx. For the denoised estimate that is
+    denoised + s g sigma^2 / alpha, and for the straight path's velocity u - s g sigma / alpha. Pure noise, where alpha
+    is 0, tells a classifier nothing: there the estimate is returned unchanged.
     """
     if path.alpha(t) == 0:
         return denoised
     return denoised + scale * path.sigma(t) ** 2 / path.alpha(t) * gradient
 
 
-def mean_shift(mean: Tensor, spread: float, gradient: Tensor, scale: float) -> Tensor:
-    """A teacher's push on the mean of DDPM's next latent (Dhariwal and Nichol 2021, algorithm 1).
+def shift_mean(mean: Tensor, std: float, gradient: Tensor, scale: float) -> Tensor:
+    """Classifier guidance of the mean of DDPM's next latent, mean + s std^2 g (Dhariwal and Nichol 2021, algorithm 1).
 
-    mean + s spread^2 g: where the posterior is sharp, there is little room to push in.
+    std: standard deviation of the posterior. The narrower the posterior, the smaller the shift.
     """
-    return mean + scale * spread**2 * gradient
+    return mean + scale * std**2 * gradient

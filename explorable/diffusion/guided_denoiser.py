@@ -1,4 +1,4 @@
-"""One look at a noisy latent: the network's estimates, compared and pushed by guidance."""
+"""The guided denoiser: the network's estimates for one noisy latent, combined by guidance."""
 
 from __future__ import annotations
 
@@ -7,70 +7,65 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..nn.hook_points import HERE, changed, point, wanted
-from .guidance import classifier_free, rescaled
+from ..nn.hook_points import hook_point, is_edited, is_hooked, set_branches, set_step
+from .guidance import classifier_free, rescale_contrast
 from .settings import Settings
 
 AXES = "channel y x"  # of a latent
 
 
-class Denoiser:
-    """denoise(x, t) -> the guided estimate of x0, for prompts read once; counts how often the network was called.
+class GuidedDenoiser:
+    """denoise(x, t) -> the guided estimate of x0. Counts the network's evaluations.
 
-    estimate: of a batch that holds all branches. branches: ("uncond", "cond") where two estimates are compared
-    (both go through the network in one batch), else the one there is. pull: a teacher's push (x, denoised, t) on
-    the guided estimate; None where there is no teacher, or where it pushes elsewhere, as with ddpm.
-    Points, all (channel, y, x): sampler.latent, which is what the network is shown (the sampler itself goes on from the
-    latent as it was); sampler.difference, cond - uncond; sampler.denoised.
+    estimate(x, t): the network's estimates for a batch that holds all branches.
+    branches: ("uncond", "cond") for classifier-free guidance, which evaluates both in one batch; else one name.
+    classifier_shift(x, denoised, t): shifts the estimate by a classifier's gradient; None without classifier guidance,
+    or with a sampler that applies it elsewhere (ddpm).
+    Points, all (channel, y, x): sampler.latent, the network's input (the sampler itself continues from the unedited
+    latent); sampler.difference, cond - uncond; sampler.denoised, the result.
     """
 
     def __init__(self, estimate: Callable[[Tensor, float], Tensor], branches: tuple[str, ...], settings: Settings,
-                 pull: Callable[[Tensor, Tensor, float], Tensor] | None = None):
-        self.estimate, self.branches, self.settings, self.pull = estimate, branches, settings, pull
+                 classifier_shift: Callable[[Tensor, Tensor, float], Tensor] | None = None):
+        self.estimate, self.branches, self.settings = estimate, branches, settings
+        self.classifier_shift = classifier_shift
         self.step, self.evaluation, self.evaluations = 0, 0, 0
 
-    def begin(self, step: int) -> None:
-        """What is asked from now on belongs to this step."""
+    def start_step(self, step: int) -> None:
+        """Count the evaluations from now on as those of this step."""
         self.step, self.evaluation = step, 0
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        if HERE.listener is not None:
-            HERE.listener.set_step(self.step, t, self.evaluation)
-        _among("")
-        x = point("sampler.latent", x, AXES)
-        denoised = self.painted(x, t)
-        if self.pull is not None:
-            denoised = self.pull(x, denoised, t)
+        set_step(self.step, t, self.evaluation)
+        set_branches("")
+        x = hook_point("sampler.latent", x, AXES)
+        denoised = self.text_guided(x, t)
+        if self.classifier_shift is not None:
+            denoised = self.classifier_shift(x, denoised, t)
         self.evaluation += 1
-        return point("sampler.denoised", denoised, AXES)
+        return hook_point("sampler.denoised", denoised, AXES)
 
-    def painted(self, x: Tensor, t: float) -> Tensor:
-        """The painter's own estimate, guided by words alone."""
+    def text_guided(self, x: Tensor, t: float) -> Tensor:
+        """Return the estimate with classifier-free guidance alone."""
         self.evaluations += 1
-        _among(*self.branches)
+        set_branches(*self.branches)
         estimate = self.estimate(torch.cat([x] * len(self.branches)), t)
-        _among("")
+        set_branches("")
         if len(self.branches) == 1:
             return estimate
         uncond, cond = estimate.chunk(2)
-        cond = _with_difference_heard(uncond, cond)
+        cond = _with_difference_point(uncond, cond)
         low, high = self.settings.interval
         if not low <= t <= high:
             return cond
         guided = classifier_free(uncond, cond, self.settings.guidance)
-        return rescaled(guided, cond, self.settings.rescale) if self.settings.rescale else guided
+        return rescale_contrast(guided, cond, self.settings.rescale) if self.settings.rescale else guided
 
 
-def _among(*branches: str) -> None:
-    """Tell whoever listens what lies in the batch."""
-    if HERE.listener is not None:
-        HERE.listener.set_branches(branches)
-
-
-def _with_difference_heard(uncond: Tensor, cond: Tensor) -> Tensor:
-    """cond, with the difference to uncond as an edit would have it; to the last bit as it was if there is none."""
-    if changed("sampler.difference"):
-        return uncond + point("sampler.difference", cond - uncond, AXES)
-    if wanted("sampler.difference"):
-        point("sampler.difference", cond - uncond, AXES)
+def _with_difference_point(uncond: Tensor, cond: Tensor) -> Tensor:
+    """Return cond, recomputed from an edited difference to uncond; without an edit the very same tensor."""
+    if is_edited("sampler.difference"):
+        return uncond + hook_point("sampler.difference", cond - uncond, AXES)
+    if is_hooked("sampler.difference"):
+        hook_point("sampler.difference", cond - uncond, AXES)
     return cond

@@ -60,13 +60,13 @@ class MixtureField:
         """Return E[noise | x]: (m, 2). For `ideal_field` it is -sigma times the score (Tweedie's formula)."""
         return self._posterior_mean(x, alpha, sigma, 0.0, 1.0)
 
-    def velocity(self, x: Array, alpha: float, sigma: float, alpha_rate: float, sigma_rate: float) -> Array:
+    def velocity(self, x: Array, alpha: float, sigma: float, d_alpha: float, d_sigma: float) -> Array:
         """Return the marginal velocity dx/dt = alpha' E[x0 | x] + sigma' E[noise | x]: (m, 2).
 
         This is the mean of the conditional velocities of all paths through x (Lipman et al. 2022, equation 8). It
         transports the density p_t as the conditional paths do together.
         """
-        return self._posterior_mean(x, alpha, sigma, alpha_rate, sigma_rate)
+        return self._posterior_mean(x, alpha, sigma, d_alpha, d_sigma)
 
     def centres(self, alpha: float, sigma: float) -> Array:
         """Return the means of x given each Gaussian: (n, 2)."""

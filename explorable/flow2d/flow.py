@@ -23,9 +23,9 @@ def conditional_position(points: Array, noises: Array, alpha: float, sigma: floa
     return alpha * points + sigma * noises
 
 
-def conditional_velocity(points: Array, noises: Array, alpha_rate: float, sigma_rate: float) -> Array:
+def conditional_velocity(points: Array, noises: Array, d_alpha: float, d_sigma: float) -> Array:
     """Return dx/dt of each pair's path, alpha' x0 + sigma' noise. On the straight path it is always noise - x0."""
-    return alpha_rate * points + sigma_rate * noises
+    return d_alpha * points + d_sigma * noises
 
 
 def conditional_paths(path: Path, points: Array, noises: Array, times: Sequence[float]) -> Array:

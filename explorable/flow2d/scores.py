@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..diffusion.paths import Path
-from ..diffusion.timesteps import uniform_times
+from ..diffusion.timesteps import uniform_timesteps
 from .checks import Array
 from .field import MixtureField
 from .flow import exact_endpoints
@@ -52,6 +52,6 @@ def endpoint_errors(field: MixtureField, path: Path, start: Array, solver: str =
     """
     field = replace(field, dtype=np.float64)
     exact = exact_endpoints(field, start, path.alpha(1.0), path.sigma(1.0))
-    runs = [integrate(field, path, start, uniform_times(check_steps(n)), solver) for n in steps]
+    runs = [integrate(field, path, start, uniform_timesteps(check_steps(n)), solver) for n in steps]
     return EndpointErrors([run.evaluations for run in runs],
                           np.stack([np.linalg.norm(run.x[-1] - exact, axis=-1) for run in runs]))

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..diffusion.paths import Path
-from ..diffusion.timesteps import uniform_times
+from ..diffusion.timesteps import uniform_timesteps
 from .checks import Array, check_choice, check_integer, check_points
 from .couplings import COUPLINGS, DEFAULT_WIDTH, marginal_field
 from .distributions import sample_distribution
@@ -72,7 +72,7 @@ def integrate(field: MixtureField, path: Path, start: Array, times: Sequence[flo
     def velocity(x: Array, t: float) -> Array:
         nonlocal evaluations
         evaluations += 1
-        return field.velocity(x, path.alpha(t), path.sigma(t), path.alpha_rate(t), path.sigma_rate(t))
+        return field.velocity(x, path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t))
 
     xs = [check_points("start", start)]
     for t, next_t in itertools.pairwise(times):
@@ -98,7 +98,7 @@ def sample_trajectories(distribution: str | Array, path: Path, start: Array, cou
     """
     check_choice("coupling", coupling, COUPLINGS)  # both before anything is computed
     check_choice("solver", solver, SOLVERS)
-    times, points = uniform_times(check_steps(steps)), sample_distribution(distribution, count, seed)
+    times, points = uniform_timesteps(check_steps(steps)), sample_distribution(distribution, count, seed)
     field = _cached_field(points.tobytes(), coupling, width, seed)
     return integrate(field if exact else replace(field, dtype=np.float32), path, start, times, solver)
 

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from ..analysis.image_statistics import diversity
 from ..analysis.verdict import Verdict, examine, features
-from ..diffusion.settings import Settings, check
+from ..diffusion.settings import Settings, check_settings
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, held_out, write_caption
 from .exam import painter, sheet
@@ -70,7 +70,7 @@ def classifier_guidance(model: str = "unet-flow", steps: int = 20, quick: bool =
         ValueError: a model or a number of steps that cannot be; there is no classifier in the zoo.
     """
     each, seeds, pulls = (1, SEEDS[:2], PULLS[::2]) if quick else (EACH, SEEDS, PULLS)
-    check(Settings("", steps=steps))
+    check_settings(Settings("", steps=steps))
     pipe, wanted = load(model), targets(each)
     for target in wanted:
         pipe.classifier.check(target.word)
@@ -82,13 +82,14 @@ def classifier_guidance(model: str = "unet-flow", steps: int = 20, quick: bool =
 
 
 def _row(pipe: Pipeline, wanted: list[Target], seeds: tuple[int, ...], steps: int, who: str, sampler: str,
-         pull: float) -> dict[str, Any]:
+         classifier_scale: float) -> dict[str, Any]:
     w = PAINTERS[who]
     images = np.concatenate([
-        sheet([t.prompt if w else ""], seeds, painter(pipe, steps, w, sampler=sampler, target=t.word, pull=pull))
+        sheet([t.prompt if w else ""], seeds, painter(pipe, steps, w, sampler=sampler, target=t.word,
+                                                                  classifier_scale=classifier_scale))
         for t in wanted])  # (targets, seeds, 128, 128, 3)
     shown = np.array([[shows(v, t.word) for v in examine(row)] for row, t in zip(images, wanted, strict=True)])
-    row = {"painter": who, "sampler": sampler, "pull": pull} | percent_cells(shown, "shown %", "95%")
+    row = {"painter": who, "sampler": sampler, "pull": classifier_scale} | percent_cells(shown, "shown %", "95%")
     for sort in SORTS:
         row[f"{sort} %"] = percent(shown[[t.sort == sort for t in wanted]])
     return row | {"diversity": float(f"{diversity(features(images)).mean():.3g}")}

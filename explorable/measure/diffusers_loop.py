@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion.samplers import start_noise
-from ..diffusion.settings import GUIDANCE, Settings, check
+from ..diffusion.samplers import initial_noise
+from ..diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
 from ..nn.text import Context
 from ..nn.unet import UNet
 from ..pipeline import LATENT_SHAPE, Pipeline, load
@@ -79,7 +79,7 @@ def their_loop(pipe: Pipeline, settings: Settings, unet: Callable[..., Any]) -> 
     def picture(seed: int) -> Tensor:
         context = pipe.text.encode(["", settings.prompt])
         scheduler.set_timesteps(settings.steps)
-        latents = start_noise(seed, (1, *LATENT_SHAPE)).float() * scheduler.init_noise_sigma
+        latents = initial_noise(seed, (1, *LATENT_SHAPE)).float() * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
             seen = scheduler.scale_model_input(torch.cat([latents] * 2), t)
             uncond, cond = unet(seen, t, context).chunk(2)
@@ -105,7 +105,8 @@ def diffusers_loop(model: str = "unet-flow", steps: int = 20, repeats: int = REP
         ModuleNotFoundError: diffusers is not installed.
     """
     check_counts(1, repeats=repeats)
-    settings, repeats = check(Settings(PROMPT, steps=steps, guidance=GUIDANCE)), 3 if quick else repeats
+    settings = check_settings(Settings(PROMPT, steps=steps, guidance=DEFAULT_GUIDANCE))
+    repeats = 3 if quick else repeats
     pipe = load(model, "cpu")
     if not isinstance(pipe.denoiser, UNet):
         raise ValueError(f"{model} is no U-Net: choose one, so that the two networks are alike")

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..analysis.verdict import bears_out, examine
-from ..diffusion.settings import Settings, check
+from ..diffusion.settings import Settings, check_settings
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, write_caption
 from .statistics import percent, percent_cells
@@ -127,7 +127,7 @@ def painter(pipe: Pipeline, steps: int, guidance: float, **more: Any) -> Paint:
     Raises:
         SettingError: at once, not at the first picture.
     """
-    settings = check(Settings("", steps=steps, guidance=guidance, **more))
+    settings = check_settings(Settings("", steps=steps, guidance=guidance, **more))
     return lambda prompts, seeds: pipe.sample_images(prompts, seeds, settings)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..analysis.verdict import features
-from ..diffusion.settings import Settings, check
+from ..diffusion.settings import Settings, check_settings
 from ..nn.pixels import to_tensor
 from ..pipeline import Pipeline, load
 from ..training.text import captions
@@ -45,7 +45,7 @@ def frechet(model: str = "all", steps: int = 20, count: int = COUNT, quick: bool
         ValueError: a model, or a number of steps or pictures that cannot be.
     """
     check_counts(2, count=count)
-    check(Settings("", steps=steps))
+    check_settings(Settings("", steps=steps))
     models, notes = select_denoisers(model)
     count = QUICK if quick else count
     prompts = captions(list(range(count)), 0, "test", everything=True)

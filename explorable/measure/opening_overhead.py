@@ -12,7 +12,7 @@ import torch
 
 from ..adapters import OpenedPipeline, open_pipeline
 from ..adapters.tiny_pipelines import write_tiny_pipeline
-from ..diffusion.settings import Settings, check
+from ..diffusion.settings import Settings, check_settings
 from .recording_overhead import costs
 from .table import Table, check_counts
 from .timing import rows, turns
@@ -64,7 +64,7 @@ def opening_overhead(steps: int = 20, repeats: int = REPEATS, quick: bool = Fals
         ValueError: a number of steps or repeats that cannot be. ModuleNotFoundError: diffusers is not installed.
     """
     check_counts(1, repeats=repeats)
-    settings, repeats = check(Settings(PROMPT, steps=steps)), 3 if quick else repeats
+    settings, repeats = check_settings(Settings(PROMPT, steps=steps)), 3 if quick else repeats
     with practice(QUICK_WIDTHS if quick else WIDTHS) as pipeline, open_pipeline(pipeline) as pipe:
         sides = ways(pipeline, pipe, settings)
         same = len({way(0).tobytes() for way in sides.values()}) == 1

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..diffusion.settings import Settings, check
+from ..diffusion.settings import Settings, check_settings
 from ..nn import hook_points as points
 from ..nn.layers import CrossAttention, Memory, attention_weights, join_heads, split_heads
 from ..pipeline import Pipeline, load
@@ -57,7 +57,7 @@ def looks(pipe: Pipeline, settings: Settings) -> int:
 
         def end(self, interrupted: bool) -> None: ...
 
-    with torch.inference_mode(), points.heard_by(Counting()):
+    with torch.inference_mode(), points.dispatching_to(Counting()):
         list(pipe.sample_steps(pipe.guided_denoiser([settings.prompt], settings), settings, [0]))
     return len(seen)
 
@@ -67,7 +67,7 @@ def look_seconds(count: int = 200_000) -> float:
     value, way = torch.zeros(1), "up.0.0.cross."
     start = time.perf_counter()
     for _ in range(count):
-        points.point(way + "weights", value, "head position token")
+        points.hook_point(way + "weights", value, "head position token")
     return (time.perf_counter() - start) / count
 
 
@@ -182,7 +182,7 @@ def recording_overhead(model: str = "unet-flow", steps: int = 20, repeats: int =
         ModuleNotFoundError: nnsight is not installed.
     """
     check_counts(1, repeats=repeats)
-    settings, repeats = check(Settings(PROMPT, steps=steps)), 3 if quick else repeats
+    settings, repeats = check_settings(Settings(PROMPT, steps=steps)), 3 if quick else repeats
     pipe = load(model)
     if not _layers(pipe, CrossAttention):
         raise ValueError(f"{model} reads words in a joint attention, which is no module of its own: choose a U-Net")

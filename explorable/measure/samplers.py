@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from ..diffusion.paths import Path, Straight, VariancePreserving
-from ..diffusion.samplers import SAMPLERS, start_noise
-from ..diffusion.timesteps import uniform_times
+from ..diffusion.samplers import SAMPLERS, initial_noise
+from ..diffusion.timesteps import uniform_timesteps
 from .table import Table
 
 MEAN, SPREAD, NUMBERS = 0.7, 0.5, 1000
@@ -31,7 +31,7 @@ class Listed(VariancePreserving):
     def alpha(self, t: float) -> float:
         return math.sqrt(self.products[round(t * (len(self.products) - 1))])
 
-    def alpha_rate(self, t: float) -> float:
+    def d_alpha(self, t: float) -> float:
         raise NotImplementedError("a list has no slope: walk it with ddim, ddpm or dpmpp_2m")
 
     def time_at(self, ratio: float) -> float:
@@ -56,10 +56,10 @@ class Exploding:
     def sigma(self, t: float) -> float:
         return self.most * t
 
-    def alpha_rate(self, t: float) -> float:
+    def d_alpha(self, t: float) -> float:
         return 0.0
 
-    def sigma_rate(self, t: float) -> float:
+    def d_sigma(self, t: float) -> float:
         return self.most
 
     def time_at(self, ratio: float) -> float:
@@ -107,11 +107,11 @@ def samplers(steps: int = 50) -> Table:
     import diffusers as d
 
     schedule = {"timestep_spacing": "trailing", "beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-    noise = start_noise(0, (NUMBERS,))
+    noise = initial_noise(0, (NUMBERS,))
     ddim: Any = d.DDIMScheduler(clip_sample=False, set_alpha_to_one=True, **schedule)
     multi = d.DPMSolverMultistepScheduler(algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
                                           **schedule)
-    listed, even = Listed(ddim.alphas_cumprod.double().tolist()), uniform_times(steps)
+    listed, even = Listed(ddim.alphas_cumprod.double().tolist()), uniform_timesteps(steps)
     ratios = [listed.sigma(t) / listed.alpha(t) for t in even]
     exploding, wide = Exploding(ratios[0]), [r / ratios[0] for r in ratios]
     flow = d.FlowMatchEulerDiscreteScheduler()

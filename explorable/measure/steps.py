@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..diffusion.settings import Settings, check
+from ..diffusion.settings import Settings, check_settings
 from ..pipeline import load
 from .denoisers import default_guidance, select_denoisers
 from .exam import grade, painter, seen_questions
@@ -33,7 +33,7 @@ def steps(model: str = "all", sampler: str = "ddim", prompts: int = PROMPTS, qui
         ValueError: a model, sampler or number of prompts that cannot be.
     """
     check_counts(1, prompts=prompts)
-    check(Settings("", sampler=sampler))
+    check_settings(Settings("", sampler=sampler))
     models, notes = select_denoisers(model)
     asked = seen_questions(2 if quick else prompts)
     passed: dict[Cell, np.ndarray] = {}

@@ -8,7 +8,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..diffusion.paths import Path
-from ..diffusion.settings import Settings, check
+from ..diffusion.settings import Settings, check_settings
 from ..pipeline import Pipeline, load
 from .denoisers import default_guidance, select_denoisers
 from .exam import BATCH, seen_questions
@@ -71,7 +71,7 @@ def straightness(model: str = "all", steps: int = 50, prompts: int = PROMPTS, qu
     """
     check_counts(2, steps=steps)  # a single step is straight whatever the path
     check_counts(1, prompts=prompts)
-    check(Settings("", steps=steps))
+    check_settings(Settings("", steps=steps))
     models, notes = select_denoisers(model)
     asked = [q.prompt for q in seen_questions(1 if quick else prompts)]
     rows = []

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from ..analysis.verdict import bears_out, examine
 from ..diffusion.paths import Path
-from ..diffusion.settings import Settings, check
+from ..diffusion.settings import Settings, check_settings
 from ..pipeline import load
 from ..run import Run
 from .mask_word import cases
@@ -120,7 +120,7 @@ def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, gui
     check_counts(2, steps=steps)  # a single step has no middle to branch off in
     pipe = load(model)
     guidance = pipe.default_guidance if guidance is None else guidance
-    check(Settings("", steps=steps, guidance=guidance))
+    check_settings(Settings("", steps=steps, guidance=guidance))
     asked = cases(2 * (2 if quick else pairs))
     leaving = sorted({round(share * steps) for share in SHARES})
     words, noise = (np.zeros((len(asked) // 2, len(leaving))) for _ in range(2))

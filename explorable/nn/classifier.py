@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .hook_points import name_ways, point
+from .hook_points import hook_point, set_point_names
 from .layers import FeedForward, ResBlock, SelfAttention, TimeEmbedding
 
 
@@ -54,7 +54,7 @@ class Classifier(nn.Module):
         self.think = FeedForward(coarse, 2)
         self.norm = nn.LayerNorm(2 * coarse)
         self.out = nn.Linear(2 * coarse, len(self.words))
-        name_ways(self, "classifier.")
+        set_point_names(self, "classifier.")
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """x (batch, 4, 16, 16), level (batch,) from 0 (picture) to 1 (noise), see `level`; to (batch, words)."""
@@ -62,7 +62,7 @@ class Classifier(nn.Module):
         x = self.coarse(self.shrink(self.fine(self.inlet(x), time)), time).flatten(2).transpose(1, 2)
         x = self.think(self.look(x))
         logits = self.out(self.norm(torch.cat([x.mean(1), x.amax(1)], dim=-1)))
-        return point("classifier.logits", logits, "word")
+        return hook_point("classifier.logits", logits, "word")
 
     def parts(self, logits: Tensor) -> tuple[Tensor, ...]:
         """Logits (batch, words) as those of kinds, of colours, of places and of times."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .hook_points import Named, name_ways, point
+from .hook_points import HookedModule, hook_point, set_point_names
 from .layers import TimeEmbedding, join_heads, joined_reading, split_heads, zero
 
 SIDE = 16  # places a side of a latent
@@ -77,7 +77,7 @@ def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
 
 
-class Stream(Named):
+class Stream(HookedModule):
     """One side of a block: the weights that patches, or words, have for themselves.
 
     Points: attend.added, think.added, out, all (place or token, channel).
@@ -101,13 +101,13 @@ class Stream(Named):
     def take(self, x: Tensor, read: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
         """Add what attention read, (batch, tokens, width), and think about it."""
         gate, shift, scale, gate_think = rest
-        axes = f"{self.rows} channel"
-        x = x + point(self.way + "attend.added", gate * self.out(read), axes)
+        axes = f"{self.position_axis} channel"
+        x = x + self.hook("attend.added", gate * self.out(read), axes)
         thought = gate_think * self.think(modulated(x, shift, scale))
-        return point(self.way + "out", x + point(self.way + "think.added", thought, axes), axes)
+        return self.hook("out", x + self.hook("think.added", thought, axes), axes)
 
 
-class Block(Named):
+class Block(HookedModule):
     """Patches and words ask in one attention: each reads from all of both.
 
     Points beside those of its streams: joint.weights (head, query, key), patches and words together, patches first;
@@ -124,16 +124,16 @@ class Block(Named):
         shift_w, scale_w, *rest_w = self.words.modulation(condition)
         sides = zip(self.picture.ask(x, shift_x, scale_x), self.words.ask(words, shift_w, scale_w), strict=True)
         q, k, v = (torch.cat(pair, dim=2) for pair in sides)  # [picture, words], as in Stable Diffusion 3
-        names = [self.way + "joint.weights", self.way + "cross.weights"]
+        names = [self.point_prefix + "joint.weights", self.point_prefix + "cross.weights"]
         read = join_heads(joined_reading(names, lambda weights: self._look(weights, x.shape[1]), q, k, v, keep))
         of_x, of_words = read.split([x.shape[1], words.shape[1]], dim=1)
         return self.picture.take(x, of_x, tuple(rest_x)), self.words.take(words, of_words, tuple(rest_w))
 
     def _look(self, weights: Tensor, patches: int) -> Tensor:
         """Show weights (batch, heads, patches + words, patches + words) to whoever listens."""
-        weights = point(self.way + "joint.weights", weights, "head query key")
+        weights = self.hook("joint.weights", weights, "head query key")
         across = weights[:, :, :patches, patches:]
-        seen = point(self.way + "cross.weights", across, "head position token")
+        seen = self.hook("cross.weights", across, "head position token")
         if seen is not across:
             weights = weights.clone()
             weights[:, :, :patches, patches:] = seen
@@ -160,9 +160,9 @@ class DiT(nn.Module):
         self.outlet = nn.Linear(c.width, c.channels * c.patch**2)
         zero(self.modulation)
         zero(self.outlet)
-        name_ways(self)
+        set_point_names(self)
         for block in self.blocks:
-            name_ways(block.words, block.words.way, rows="token")  # type: ignore[union-attr, arg-type]
+            set_point_names(block.words, block.words.way, position_axis="token")  # type: ignore[union-attr, arg-type]
 
     @property
     def overview(self) -> Block:
@@ -190,10 +190,10 @@ class DiT(nn.Module):
         p, side = self.config.patch, SIDE // self.config.patch
         condition = self.time(t) + memory.summary
         words = memory.words
-        x = point("inlet", self.inlet(x).flatten(2).transpose(1, 2) + self.places, "position channel")
+        x = hook_point("inlet", self.inlet(x).flatten(2).transpose(1, 2) + self.places, "position channel")
         keep = torch.cat([memory.keep.new_ones(len(x), x.shape[1]), memory.keep], dim=1)
         for block in self.blocks:
             x, words = block(x, words, condition, keep)
         shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)
         x = self.outlet(modulated(x, shift, scale)).transpose(1, 2).unflatten(2, (side, side))
-        return point("prediction", F.pixel_shuffle(x, p), "channel y x")
+        return hook_point("prediction", F.pixel_shuffle(x, p), "channel y x")

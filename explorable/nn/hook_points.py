@@ -1,8 +1,8 @@
-"""Points: the named places of a network that can be looked at and changed.
+"""Hook points: named activations of a network that can be recorded and edited.
 
-A network calls `point` inline, where the value is. Nobody listening costs a look at one variable, about a
-twentieth of a microsecond; `hooks` is what listens. A name is the way to the place in the network:
-"up.0.skip", "down.1.0.cross.weights", "blocks.3.joint.weights".
+A network calls `hook_point` inline, where the value is computed. While no dispatcher is active that costs one read of
+a variable, about a twentieth of a microsecond; package `hooks` has the dispatcher. A point is named by its path in the
+network: "up.0.skip", "down.1.0.cross.weights", "blocks.3.joint.weights".
 """
 
 from __future__ import annotations
@@ -15,81 +15,100 @@ from typing import Protocol
 from torch import Tensor, nn
 
 
-class Listener(Protocol):
-    """Who hears of the points of one run."""
+class Dispatcher(Protocol):
+    """Receives the hook points of one run and passes them on to recorders and edits."""
 
     def set_step(self, step: int | None, t: float | None, evaluation: int = 0) -> None:
-        """Where the run is now: None before and after the sampling. evaluation: 1 in Heun's second look."""
+        """Set the sampling step and its noise time: None before and after the sampling. evaluation: 1 in Heun's second
+        evaluation of a step."""
 
     def set_branches(self, branches: tuple[str, ...]) -> None:
-        """What lies in the batch now, in equal parts: ("uncond", "cond"), or ("",) where there is but one."""
+        """Set the equal parts of the batch: ("uncond", "cond"), or ("",) where there is only one."""
 
     def is_hooked(self, name: str) -> bool:
-        """Is there anything to do at this point? Asked where a value would not be formed otherwise."""
+        """Return whether this point is recorded or edited. Called where the value would not be computed otherwise."""
 
     def is_edited(self, name: str) -> bool:
-        """Will the value be replaced? Asked where a faster way gives the same result unless it is."""
+        """Return whether this point is edited. Called where a faster kernel gives the same result unless it is."""
 
-    def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
-        """Look at a value, whose axes after the first (the batch) are named; what comes back takes its place."""
+    def dispatch(self, name: str, x: Tensor, axes: str) -> Tensor:
+        """Record or edit a value, whose axes after the batch are named; the result replaces it."""
 
     def end(self, interrupted: bool) -> None:
-        """The run is over. interrupted: an error or an interrupt ended it."""
+        """End the run. interrupted: by an error or a KeyboardInterrupt."""
 
 
-class _Here(threading.local):
-    """The listener of the run that this thread is in."""
+class _Active(threading.local):
+    """The dispatcher of the run in this thread."""
 
-    listener: Listener | None = None
+    dispatcher: Dispatcher | None = None
 
 
-HERE = _Here()
+ACTIVE = _Active()
 
 
 @contextmanager
-def heard_by(listener: Listener | None) -> Iterator[None]:
-    """Within this `with`, and in this thread, networks speak to `listener`; None: to nobody."""
-    before, HERE.listener = HERE.listener, listener
+def dispatching_to(dispatcher: Dispatcher | None) -> Iterator[None]:
+    """Send the hook points of this thread to `dispatcher` within a `with`; None: to none."""
+    before, ACTIVE.dispatcher = ACTIVE.dispatcher, dispatcher
     interrupted = True
     try:
         yield
         interrupted = False
     finally:
-        HERE.listener = before
-        if listener is not None:
-            listener.end(interrupted)
+        ACTIVE.dispatcher = before
+        if dispatcher is not None:
+            dispatcher.end(interrupted)
 
 
-def point(name: str, value: Tensor, axes: str) -> Tensor:
-    """`value`, or what the listener makes of it. axes: the names of all but the batch axis, parted by spaces."""
-    listener = HERE.listener
-    return value if listener is None else listener.dispatch(name, value, axes)
+def hook_point(name: str, x: Tensor, axes: str) -> Tensor:
+    """Return x, or what an edit replaces it by. axes: the names of all axes but the batch, separated by spaces."""
+    dispatcher = ACTIVE.dispatcher
+    return x if dispatcher is None else dispatcher.dispatch(name, x, axes)
 
 
-def wanted(name: str) -> bool:
-    """Does anybody listen at this point?"""
-    return HERE.listener is not None and HERE.listener.is_hooked(name)
+def is_hooked(name: str) -> bool:
+    """Return whether this point is recorded or edited."""
+    return ACTIVE.dispatcher is not None and ACTIVE.dispatcher.is_hooked(name)
 
 
-def changed(name: str) -> bool:
-    """Does anybody change this point?"""
-    return HERE.listener is not None and HERE.listener.is_edited(name)
+def is_edited(name: str) -> bool:
+    """Return whether this point is edited."""
+    return ACTIVE.dispatcher is not None and ACTIVE.dispatcher.is_edited(name)
 
 
-class Named(nn.Module):
-    """A module that knows its way from the root of its network, the beginning of its points' names; and what the rows
-    of its values are: places of a picture, or tokens."""
-
-    way = ""
-    rows = "position"
-
-    def sum(self, x: Tensor, added: Tensor, axes: str) -> Tensor:
-        """A residual: x with what the module adds to it. Points: added, without which the module is not there; out."""
-        return point(self.way + "out", x + point(self.way + "added", added, axes), axes)
+def set_step(step: int | None, t: float | None, evaluation: int = 0) -> None:
+    """Tell the active dispatcher the sampling step: None before and after the sampling."""
+    if ACTIVE.dispatcher is not None:
+        ACTIVE.dispatcher.set_step(step, t, evaluation)
 
 
-def name_ways(root: nn.Module, prefix: str = "", rows: str = "position") -> None:
-    """Tell every Named module below `root` its way (its name among root's modules, after `prefix`) and its rows."""
+def set_branches(*branches: str) -> None:
+    """Tell the active dispatcher which branches the batch holds, in order: "uncond" and "cond", or "" for one."""
+    if ACTIVE.dispatcher is not None:
+        ACTIVE.dispatcher.set_branches(branches)
+
+
+class HookedModule(nn.Module):
+    """A module whose points' names begin with its path in the network, `point_prefix`. position_axis: the axis that its
+    sequences run along, "position" of an image or "token"."""
+
+    point_prefix = ""
+    position_axis = "position"
+
+    def hook(self, name: str, x: Tensor, axes: str) -> Tensor:
+        """Call `hook_point` with the name below this module's prefix."""
+        return hook_point(self.point_prefix + name, x, axes)
+
+    def residual(self, x: Tensor, added: Tensor, axes: str) -> Tensor:
+        """Return x + added. Points: added (ablate it to remove the module) and out, the sum."""
+        return self.hook("out", x + self.hook("added", added, axes), axes)
+
+
+def set_point_names(root: nn.Module, prefix: str = "", position_axis: str = "position") -> None:
+    """Set the point prefix of every HookedModule below `root`: `prefix`, then its name among root's modules, in which
+    "cross_attn" is short "cross" and "self_attn" "self"."""
     for name, module in root.named_modules():
-        if isinstance(module, Named):
-            module.way, module.rows = f"{prefix}{name}." if name else prefix, rows
+        if isinstance(module, HookedModule):
+            module.point_prefix = f"{prefix}{name.replace('_attn', '')}." if name else prefix
+            module.position_axis = position_axis

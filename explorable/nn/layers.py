@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .hook_points import Named, changed, point, wanted
+from .hook_points import HookedModule, hook_point, is_edited, is_hooked
 
 
 def zero(layer: nn.Linear | nn.Conv2d) -> None:
@@ -44,7 +44,7 @@ class TimeEmbedding(nn.Module):
         return F.silu(self.out(F.silu(self.lift(time_features(t, self.width)))))
 
 
-class ResBlock(Named):
+class ResBlock(HookedModule):
     """Two convolutions that know the time: the second normalised input is scaled and shifted by t.
 
     Points: added, what it adds to its input, and out, the sum; both (channel, y, x).
@@ -63,7 +63,7 @@ class ResBlock(Named):
         scale, shift = self.modulate(time)[:, :, None, None].chunk(2, dim=1)
         h = self.conv1(F.silu(self.norm1(x)))
         added = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
-        return self.sum(x, added, "channel y x")
+        return self.residual(x, added, "channel y x")
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -87,7 +87,7 @@ def attention_weights(query: Tensor, key: Tensor, keep: Tensor | None = None) ->
     return scores.softmax(dim=-1)
 
 
-class SelfAttention(Named):
+class SelfAttention(HookedModule):
     """Every place reads from every other. The fused kernel never forms the weights, unless somebody asks.
 
     Points: weights (head, query, key), added and out (place or token, channel).
@@ -104,9 +104,9 @@ class SelfAttention(Named):
     def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """x (batch, places, width); keep (batch, places) bool marks the places that may be read."""
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm(x)).chunk(3, dim=-1))
-        name = self.way + "weights"
-        read = joined_reading([name], lambda weights: point(name, weights, "head query key"), q, k, v, keep)
-        return self.sum(x, self.out(join_heads(read)), f"{self.rows} channel")
+        name = self.point_prefix + "weights"
+        read = joined_reading([name], lambda weights: hook_point(name, weights, "head query key"), q, k, v, keep)
+        return self.residual(x, self.out(join_heads(read)), f"{self.position_axis} channel")
 
 
 def joined_reading(names: Sequence[str], look: Callable[[Tensor], Tensor], q: Tensor, k: Tensor, v: Tensor,
@@ -116,9 +116,9 @@ def joined_reading(names: Sequence[str], look: Callable[[Tensor], Tensor], q: Te
     look: shows the weights to the points called `names`, and gives them back, changed or not. Whoever looks gets the
     same picture to the last bit; whoever changes them gets what the changed ones read.
     """
-    if any(changed(name) for name in names):
+    if any(is_edited(name) for name in names):
         return look(attention_weights(q, k, keep)) @ v
-    if any(wanted(name) for name in names):
+    if any(is_hooked(name) for name in names):
         look(attention_weights(q, k, keep))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=None if keep is None else keep[:, None, None, :])
 
@@ -134,7 +134,7 @@ class Memory(NamedTuple):
     keep: Tensor
 
 
-class CrossAttention(Named):
+class CrossAttention(HookedModule):
     """Every place of the picture asks the prompt's tokens (Rombach et al. 2022, section 3.3).
 
     Points: weights (head, place, token), added and out (place, channel).
@@ -156,11 +156,11 @@ class CrossAttention(Named):
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         weights = attention_weights(split_heads(self.query(self.norm(x)), self.heads), memory.key, memory.keep)
-        weights = point(self.way + "weights", weights, "head position token")
-        return self.sum(x, self.out(join_heads(weights @ memory.value)), "position channel")
+        weights = self.hook("weights", weights, "head position token")
+        return self.residual(x, self.out(join_heads(weights @ memory.value)), "position channel")
 
 
-class FeedForward(Named):
+class FeedForward(HookedModule):
     """Two linear layers at each place by itself. Points: added and out (place or token, channel)."""
 
     def __init__(self, width: int, ratio: int):
@@ -171,4 +171,5 @@ class FeedForward(Named):
         zero(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.sum(x, self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh")), f"{self.rows} channel")
+        added = self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh"))
+        return self.residual(x, added, f"{self.position_axis} channel")

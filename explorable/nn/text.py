@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .hook_points import name_ways, point
+from .hook_points import hook_point, set_point_names
 from .layers import FeedForward, SelfAttention
 
 SPECIAL = PAD, START, END = "<pad>", "<start>", "<end>"
@@ -129,17 +129,17 @@ class TextEncoder(nn.Module):
             nn.ModuleList([SelfAttention(c.width, c.heads), FeedForward(c.width, 4)]) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.width)
         nn.init.normal_(self.words.weight, std=0.05)
-        name_ways(self, "text.", rows="token")
+        set_point_names(self, "text.", position_axis="token")
 
     def forward(self, tokens: Tokens) -> Context:
         device = self.places.device
         keep = tokens.keep.to(device)
-        x = point("text.words", self.words(tokens.ids.to(device)) + self.places, "token channel")
+        x = hook_point("text.words", self.words(tokens.ids.to(device)) + self.places, "token channel")
         itself = F.layer_norm(x, x.shape[-1:])
         for layer in self.layers:
             attend, think = layer.children()
             x = think(attend(x, keep))
-        return Context(point("text.context", self.norm(x) + itself, "token channel"), keep)
+        return Context(hook_point("text.context", self.norm(x) + itself, "token channel"), keep)
 
     def encode(self, prompts: list[str]) -> Context:
         """Prompts to their context. An empty prompt is a start and an end token: it asks for nothing."""

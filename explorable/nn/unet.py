@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .hook_points import name_ways, point
+from .hook_points import hook_point, set_point_names
 from .layers import CrossAttention, FeedForward, Memory, ResBlock, SelfAttention, TimeEmbedding, zero
 
 
@@ -92,7 +92,7 @@ class UNet(nn.Module):
         self.norm = nn.GroupNorm(8, fine)
         self.outlet = nn.Conv2d(fine, c.channels, 3, padding=1)
         zero(self.outlet)
-        name_ways(self)
+        set_point_names(self)
 
     def units(self) -> list[Unit]:
         """All units in the order in which they run."""
@@ -121,16 +121,16 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor, memory: list[Memory]) -> Tensor:
         """x (batch, 4, 16, 16), t (batch,) in [0, 1], memory from `remember`; to (batch, 4, 16, 16)."""
         time, words, skips = self.time(t), iter(memory), []
-        x = point("inlet", self.inlet(x), "channel y x")
+        x = hook_point("inlet", self.inlet(x), "channel y x")
         for k in (0, 1):
             for unit in level(self.down, k):
                 x = unit(x, time, next(words))
-            skips.append(point(f"up.{k}.skip", x, "channel y x"))
+            skips.append(hook_point(f"up.{k}.skip", x, "channel y x"))
             x = self.shrink[k](x)
         x = self.middle(x, time, next(words))
         for k in (1, 0):
             x = F.interpolate(self.grow[k](x), scale_factor=2.0, mode="nearest")
-            x = point(f"up.{k}.backbone", x, "channel y x")
+            x = hook_point(f"up.{k}.backbone", x, "channel y x")
             for unit in level(self.up, k):
                 x = unit(x, time, next(words), skips[k])
-        return point("prediction", self.outlet(F.silu(self.norm(x))), "channel y x")
+        return hook_point("prediction", self.outlet(F.silu(self.norm(x))), "channel y x")

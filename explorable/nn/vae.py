@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .hook_points import point
+from .hook_points import hook_point
 from .layers import zero
 
 
@@ -110,5 +110,5 @@ class VAE(nn.Module):
 def _through(layers: nn.Sequential, way: str, x: Tensor) -> Tensor:
     """x behind the last layer; behind each there is a point."""
     for k, layer in enumerate(layers):
-        x = point(f"{way}.{k}", layer(x), "channel y x")
+        x = hook_point(f"{way}.{k}", layer(x), "channel y x")
     return x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..diffusion.paths import PATHS
-from ..diffusion.settings import GUIDANCE
+from ..diffusion.settings import DEFAULT_GUIDANCE
 from ..zoo import WeightError, card
 from ..zoo.loading import load_denoiser, load_text, load_vae
 from .device import choose_device
@@ -32,4 +32,4 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
 
 def card_guidance(about: dict) -> float:
     """The guidance that a model is meant to be asked with, by its card."""
-    return float(about.get("guidance", GUIDANCE))
+    return float(about.get("guidance", DEFAULT_GUIDANCE))

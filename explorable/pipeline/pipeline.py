@@ -19,17 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..diffusion.guidance import mean_shift, noise_shift
-from ..diffusion.guided_denoiser import Denoiser
+from ..diffusion.guidance import shift_denoised, shift_mean
+from ..diffusion.guided_denoiser import GuidedDenoiser
 from ..diffusion.paths import Path
 from ..diffusion.predictions import check_prediction, to_denoised
-from ..diffusion.samplers import SAMPLERS, Step, dice, start_noise
-from ..diffusion.settings import GUIDANCE, SettingError, Settings, changed_settings, check
-from ..diffusion.timesteps import spaced
+from ..diffusion.samplers import SAMPLERS, Step, initial_noise, make_noise_sampler, run_sampler, sampler_options
+from ..diffusion.settings import DEFAULT_GUIDANCE, SettingError, Settings, change_settings, check_settings
+from ..diffusion.timesteps import make_timesteps
 from ..hooks import PointFinder, PointTable, Recorder, Recording, RunPlan, attached_to, dispatcher_for
 from ..nn.classifier import Classifier
 from ..nn.dit import DiT, Prompt
-from ..nn.hook_points import HERE, heard_by
+from ..nn.hook_points import dispatching_to, set_branches, set_step
 from ..nn.layers import Memory
 from ..nn.pixels import to_images, to_tensor
 from ..nn.text import TextEncoder
@@ -45,7 +45,7 @@ LATENT_SHAPE = (4, 16, 16)
 IMAGE_SIZE = (128, 128)  # pixels, height and width
 GUIDED, TAUGHT, ENCODED = "sampler.difference", "classifier.", "vae.encoder."
 SPECIAL = {GUIDED: "only where guidance is neither 0 nor 1 are two estimates compared",
-           TAUGHT: "only with a target is the classifier asked: pipe(prompt, target=…, pull=…)",  # not every run's
+           TAUGHT: "only with a target is the classifier asked: pipe(prompt, target=…, classifier_scale=…)",
            ENCODED: "only a picture that is there already is encoded: pipe.inspect(image, prompt)"}
 
 
@@ -62,7 +62,7 @@ class Pipeline:
     """
 
     head_weights: Mapping[str, Sequence[float]] = {}
-    default_guidance = GUIDANCE  # what its model is meant for, where its card says so
+    default_guidance = DEFAULT_GUIDANCE  # what its model is meant for, where its card says so
     has_examiner = has_text_points = takes_exact_steps = supports_preview = True  # see PipelineProtocol
     samplers: tuple[str, ...] = tuple(SAMPLERS)
     image_size: tuple[int, int] = IMAGE_SIZE
@@ -105,24 +105,24 @@ class Pipeline:
                 None: what the model is meant for, `default_guidance`.
             record: names or patterns of points to keep: run["up.*.skip"]. `points` lists them all.
             progress: called with (steps done, steps in all) after each step; what it raises stops the run.
-            more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, pull.
+            more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, classifier_scale.
 
         Raises:
             SettingError, UnknownWordError, PromptTooLongError, UnknownTargetError, UnknownPointError,
             MemoryRefusedError: before anything is computed.
         """
         w = self.default_guidance if guidance is None else guidance
-        settings = check(Settings(prompt, negative, steps, w, seed, sampler, **more))
+        settings = check_settings(Settings(prompt, negative, steps, w, seed, sampler, **more))
         return self._sample(settings, record, progress)
 
     def branch(self, run: Run, step: int, record: str | Sequence[str] = (),
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
         """Draw the tail of a run anew from the start of `step` on, with other settings: see `Run.branch`."""
-        settings, step = changed_settings(run.settings, changes), run.check_step(step)
+        settings, step = change_settings(run.settings, changes), run.check_step(step)
         x = run.steps_taken[step].x
         if settings.seed != run.settings.seed:  # the same belief, drowned in other static
             t = run.steps_taken[step].t
-            fresh = start_noise(settings.seed, LATENT_SHAPE)[None]
+            fresh = initial_noise(settings.seed, LATENT_SHAPE)[None]
             x = self.path.alpha(t) * run.steps_taken[step].denoised.double() + self.path.sigma(t) * fresh
         return self._sample(settings, record, progress, (run, step, x))
 
@@ -143,7 +143,7 @@ class Pipeline:
             for step in self.sample_steps(denoise, settings, [settings.seed], start and start[2], before):
                 records.append(step)
                 if progress:
-                    with heard_by(None):  # it may draw and decode things of its own
+                    with dispatching_to(None):  # it may draw and decode things of its own
                         progress(len(records), settings.steps)
             seconds["denoiser"] = time.perf_counter() - started
             started = time.perf_counter()
@@ -167,13 +167,13 @@ class Pipeline:
             raise SettingError("image is no array of (128, 128, 3) uint8")
         if not 0 < t <= 1:
             raise SettingError(f"t is {t!r}: choose a noise time above 0, up to 1")
-        settings = check(Settings(prompt, steps=1, guidance=1.0, seed=seed))
+        settings = check_settings(Settings(prompt, steps=1, guidance=1.0, seed=seed))
         self.read(settings)
         recorder = Recorder(patterns(record))
         with torch.inference_mode(), self.dispatch_hooks([prompt], settings, own=recorder, encodes=True):
             latent = self.encode(image[None]).double()
             denoise = self.guided_denoiser([prompt], settings)
-            x = self.path.alpha(t) * latent + self.path.sigma(t) * start_noise(settings.seed, LATENT_SHAPE)[None]
+            x = self.path.alpha(t) * latent + self.path.sigma(t) * initial_noise(settings.seed, LATENT_SHAPE)[None]
             denoise(x, t)
         return recorder.last
 
@@ -194,7 +194,7 @@ class Pipeline:
             for name in ("text", "denoiser"):
                 setattr(copied, name, copy.deepcopy(getattr(self, name)).requires_grad_(False))
             denoise = copied.guided_denoiser(prompts, settings)
-            denoise.begin(step)
+            denoise.start_step(step)
             denoise(x, float(run.denoised.t[run.check_step(step)]))
 
     def points(self, steps: int = 20, optional: bool = True) -> PointTable:
@@ -214,8 +214,9 @@ class Pipeline:
         """The points, found by taking one step with somebody listening to everything."""
         survey = PointFinder()
         target = self.classifier.words[0] if self.has_classifier else None
-        settings = Settings(self.vocabulary[0], steps=2, guidance=2.0, target=target, pull=1.0 if target else 0.0)
-        with torch.inference_mode(), heard_by(survey):
+        settings = Settings(self.vocabulary[0], steps=2, guidance=2.0, target=target,
+                            classifier_scale=1.0 if target else 0.0)
+        with torch.inference_mode(), dispatching_to(survey):
             self.encode(np.zeros((1, 128, 128, 3), np.uint8))
             step = next(self.sample_steps(self.guided_denoiser([settings.prompt], settings), settings, [0]))
             self._move_out()
@@ -231,19 +232,18 @@ class Pipeline:
         """
         attachments = (*attached_to(self), *([own] if own else ()))
         if not attachments:
-            return heard_by(None)
+            return dispatching_to(None)
         branches, blank = self._branches(prompts, settings), settings.negative or ""
         texts = {"uncond": {blank}, "cond": set(prompts)}
         tokens = {b: tuple(self.text.tokenizer.labels(*texts[b])) if len(texts[b]) == 1 else () for b in branches}
         passes = {GUIDED: len(branches) > 1, TAUGHT: bool(settings.target), ENCODED: encodes}
         points = self._points(settings.steps, *(part for part, comes_by in passes.items() if comes_by))
-        return heard_by(dispatcher_for(attachments, RunPlan(points, settings.steps, len(prompts), tokens, first)))
+        return dispatching_to(dispatcher_for(attachments, RunPlan(points, settings.steps, len(prompts), tokens, first)))
 
     def _move_out(self) -> None:
         """The sampling is over: what comes is the decoder."""
-        if HERE.listener is not None:
-            HERE.listener.set_step(None, None)
-            HERE.listener.set_branches(("",))
+        set_step(None, None)
+        set_branches("")
 
     def read(self, settings: Settings) -> tuple[str, ...]:
         """The prompt's tokens. The negative prompt is read too, so that a word unknown in either is said at once.
@@ -261,33 +261,32 @@ class Pipeline:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def sample_steps(self, denoise: Denoiser, settings: Settings, seeds: list[int], start: Tensor | None = None,
+    def sample_steps(self, denoise: GuidedDenoiser, settings: Settings, seeds: list[int], start: Tensor | None = None,
              before: Sequence[Step] = ()) -> Iterator[Step]:
         """The steps of a batch of samplings, one for each seed. Latents (batch, 4, 16, 16) float64, on the CPU.
 
         start, before: the latents to go on from, and the steps that led there; without them, from noise.
         """
         first = len(before)
-        times = spaced(settings.spacing, settings.steps, self.path, settings.shift)[first:]
-        x = torch.stack([start_noise(seed, LATENT_SHAPE) for seed in seeds]) if start is None else start
-        draw = dice(seeds, LATENT_SHAPE)
+        times = make_timesteps(settings.spacing, settings.steps, self.path, settings.shift)[first:]
+        x = torch.stack([initial_noise(seed, LATENT_SHAPE) for seed in seeds]) if start is None else start
+        noise_sampler = make_noise_sampler(seeds, LATENT_SHAPE)
         for _ in before:
-            draw()
-        more: dict[str, Any] = {"eta": settings.eta} if settings.sampler == "ddim" else {}
-        if settings.sampler == "dpmpp_2m" and before:
-            more["before"] = (before[-1].t, before[-1].denoised)
-        if settings.sampler == "ddpm" and settings.target:
-            more["push"] = functools.partial(self._push, settings)
-        denoise.begin(first)
-        for step in SAMPLERS[settings.sampler](denoise, self.path, x, times, draw, **more):
-            denoise.begin(first + step.index + 1)
+            noise_sampler()
+        options = {"noise_sampler": noise_sampler, "eta": settings.eta,
+                   "previous": (before[-1].t, before[-1].denoised) if before else None,
+                   "shift_mean": functools.partial(self._shift_mean, settings) if settings.target else None}
+        denoise.start_step(first)
+        for step in run_sampler(settings.sampler, denoise, self.path, x, times, **options):
+            denoise.start_step(first + step.index + 1)
             yield replace(step, index=first + step.index)
 
-    def _pull(self, settings: Settings, x: Tensor, denoised: Tensor, t: float) -> Tensor:
-        return noise_shift(self.path, denoised, self.gradient(x, t, settings.target or ""), settings.pull, t)
+    def _shift_denoised(self, settings: Settings, x: Tensor, denoised: Tensor, t: float) -> Tensor:
+        gradient = self.gradient(x, t, settings.target or "")
+        return shift_denoised(self.path, denoised, gradient, settings.classifier_scale, t)
 
-    def _push(self, settings: Settings, mean: Tensor, x: Tensor, t: float, spread: float) -> Tensor:
-        return mean_shift(mean, spread, self.gradient(x, t, settings.target or ""), settings.pull)
+    def _shift_mean(self, settings: Settings, mean: Tensor, x: Tensor, t: float, std: float) -> Tensor:
+        return shift_mean(mean, std, self.gradient(x, t, settings.target or ""), settings.classifier_scale)
 
     @functools.cached_property
     def classifier(self) -> Classifier:
@@ -305,7 +304,8 @@ class Pipeline:
         if not prompts or len(prompts) != len(seeds):
             raise SettingError(f"{len(prompts)} prompts and {len(seeds)} seeds: give one seed to each of at least one")
         for prompt, seed in zip(prompts, seeds, strict=True):
-            s = check(replace(settings or Settings("", guidance=self.default_guidance), prompt=prompt, seed=seed))
+            s = settings or Settings("", guidance=self.default_guidance)
+            s = check_settings(replace(s, prompt=prompt, seed=seed))
             self.read(s)
         with torch.inference_mode(), self.dispatch_hooks(prompts, s):
             *_, last = self.sample_steps(self.guided_denoiser(prompts, s), s, seeds)
@@ -318,19 +318,19 @@ class Pipeline:
             return "uncond", "cond"
         return ("uncond",) if settings.guidance == 0 else ("cond",)
 
-    def guided_denoiser(self, prompts: list[str], settings: Settings) -> Denoiser:
+    def guided_denoiser(self, prompts: list[str], settings: Settings) -> GuidedDenoiser:
         """denoise(x, t) for a batch of prompts (not the one in settings): what is read of them is computed once.
 
         With guidance on, both branches go through the network in one batch, [uncond, cond].
         """
         branches = self._branches(prompts, settings)
         texts = {"uncond": [settings.negative or ""] * len(prompts), "cond": prompts}
-        if HERE.listener is not None:
-            HERE.listener.set_branches(branches)
+        set_branches(*branches)
         context = self.text.encode([text for branch in branches for text in texts[branch]])
         memory = self.denoiser.remember(context.vectors, context.keep)
-        return Denoiser(lambda x, t: self.estimate(x, t, memory), branches, settings, functools.partial(
-            self._pull, settings) if settings.target and settings.sampler != "ddpm" else None)
+        shifts_denoised = settings.target and "shift_mean" not in sampler_options(settings.sampler)
+        return GuidedDenoiser(lambda x, t: self.estimate(x, t, memory), branches, settings,
+                              functools.partial(self._shift_denoised, settings) if shifts_denoised else None)
 
     def estimate(self, x: Tensor, t: float, memory: list[Memory] | Prompt) -> Tensor:
         """The network's estimate of x0, float64 on the CPU: its prediction, converted at the edge."""

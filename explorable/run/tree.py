@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from ..diffusion.settings import changes
+from ..diffusion.settings import changed_settings
 
 if TYPE_CHECKING:
     from .run import Run
@@ -42,7 +42,7 @@ def _said(run: Run) -> str:
     """What a run is, beside its parent."""
     if run.parent is None:
         return repr(run)
-    changed = [f"{k}={v!r}" for k, v in changes(run.parent.settings, run.settings).items()]
+    changed = [f"{k}={v!r}" for k, v in changed_settings(run.parent.settings, run.settings).items()]
     if run.edited_points:
         changed.append(f"edits of {', '.join(run.edited_points)}")
     elif run.parent.edited_points:

@@ -13,7 +13,7 @@ from filelock import FileLock
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..diffusion.samplers import start_noise
+from ..diffusion.samplers import initial_noise
 from ..diffusion.settings import Settings
 from ..pipeline import LATENT_SHAPE, Pipeline, load
 from ..zoo import fingerprint
@@ -52,7 +52,7 @@ def train(steps: int, of: str = "") -> Training:
         rows = np.random.default_rng([7, step]).integers(len(ends), size=BATCH).tolist()
         tokens = words.text.tokenizer(captions(rows, 0))
         return {"x0": ends[rows].float(), "ids": tokens.ids, "keep": tokens.keep,
-                "noise": torch.stack([start_noise(i, LATENT_SHAPE) for i in rows]).float(),
+                "noise": torch.stack([initial_noise(i, LATENT_SHAPE) for i in rows]).float(),
                 "ratio": torch.exp(LEVEL + 1.5 * torch.randn(BATCH)),  # wider: its first step matters as much as any
                 "weight": torch.ones(BATCH, 1, 16, 16)}
 

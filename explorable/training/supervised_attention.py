@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..nn.hook_points import heard_by
+from ..nn.hook_points import dispatching_to
 from ..world import KINDS
 from ..world.grammar import parse
 from .examiner import NONE
@@ -54,7 +54,7 @@ class Readings:
 def readings(names: frozenset[str]) -> Iterator[list[Tensor]]:
     """Within this `with`, what passes through the points called `names` is gathered in a list."""
     listener = Readings(names)
-    with heard_by(listener):
+    with dispatching_to(listener):
         yield listener.heard
 
 

@@ -11,7 +11,7 @@ import tiny_pipelines as tp
 import torch
 
 import explorable as ex
-from explorable.nn.hook_points import HERE
+from explorable.nn.hook_points import ACTIVE
 
 STEPS = 3
 
@@ -69,7 +69,7 @@ def test_everything_is_put_back_after_a_run(pipe, pipeline):
     before, names = state(pipeline), [point.name for point in pipe.points()]
     with ex.edit(pipe, {"*.cross.weights": ex.Scale(0.5)}):
         pipe(tp.PROMPT, steps=2, record=names)
-    assert state(pipeline) == before and HERE.listener is None
+    assert state(pipeline) == before and ACTIVE.dispatcher is None
     pipe.close()
     assert state(pipeline) == before
 
@@ -95,7 +95,7 @@ def test_everything_is_put_back_where_a_run_breaks_off(thrown, pipe, pipeline, f
         for handle in handles:
             handle.remove()
     assert recorder.recordings[-1].interrupted_at == "in step 1"
-    assert state(pipeline) == before and HERE.listener is None
+    assert state(pipeline) == before and ACTIVE.dispatcher is None
     assert np.array_equal(tp.untouched(pipeline, family, num_inference_steps=STEPS), picture)
     assert np.array_equal(pipe(tp.PROMPT, steps=STEPS).image, picture)
 

@@ -79,7 +79,7 @@ def gaps(distribution: str, coupling: str, path: Any, t: float) -> dict[str, flo
     score = differentiated(field, x, a, s)
     pairs = {"score": (field.score(x, a, s), score)}
     if coupling == "independent":
-        da, ds = path.alpha_rate(t), path.sigma_rate(t)
+        da, ds = path.d_alpha(t), path.d_sigma(t)
         pairs |= {"noise": (field.noise(x, a, s), -s * score),
                   "denoised": (field.denoised(x, a, s), (x + s**2 * score) / a),
                   "velocity": (field.velocity(x, a, s, da, ds), da / a * x - s * (ds - s * da / a) * score)}

@@ -13,10 +13,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorable.diffusion.guidance import mean_shift, noise_shift, rescaled
+from explorable.diffusion.guidance import rescale_contrast, shift_denoised, shift_mean
 from explorable.diffusion.paths import PATHS, velocity_from_denoised
-from explorable.diffusion.samplers import ddim, ddpm, dice, start_noise
-from explorable.diffusion.timesteps import uniform_times
+from explorable.diffusion.samplers import ddim, ddpm, initial_noise, make_noise_sampler
+from explorable.diffusion.timesteps import uniform_timesteps
 
 M, S = 1.0, 0.4
 paths = st.sampled_from(tuple(PATHS.values()))
@@ -51,23 +51,23 @@ def gradient(path, x, t):
 @given(paths, st.floats(0.02, 0.999), st.integers(0, 999))
 def test_an_exact_teacher_at_scale_one_makes_the_painter_conditional(path, t, seed):
     """Bayes: score of p(x | y) = score of p(x) + gradient of log p(y | x)."""
-    x = start_noise(seed, (20,))
-    guided = noise_shift(path, unguided(path, x, t), gradient(path, x, t), 1.0, t)
+    x = initial_noise(seed, (20,))
+    guided = shift_denoised(path, unguided(path, x, t), gradient(path, x, t), 1.0, t)
     torch.testing.assert_close(guided, estimate(path, x, t, 1), rtol=1e-6, atol=1e-6)
 
 
 @given(st.floats(0.02, 0.98), st.floats(0, 5), st.integers(0, 999))
 def test_on_the_straight_path_the_push_on_the_velocity_is_sigma_over_alpha(t, scale, seed):
     path = PATHS["straight"]
-    x = start_noise(seed, (20,))
+    x = initial_noise(seed, (20,))
     d, g = unguided(path, x, t), gradient(path, x, t)
-    before, after = (velocity_from_denoised(path, x, y, t) for y in (d, noise_shift(path, d, g, scale, t)))
+    before, after = (velocity_from_denoised(path, x, y, t) for y in (d, shift_denoised(path, d, g, scale, t)))
     torch.testing.assert_close(after, before - scale * t / (1 - t) * g, rtol=1e-8, atol=1e-8)
 
 
 def test_in_pure_noise_nothing_is_pushed():
-    d, g = start_noise(0, (5,)), start_noise(1, (5,))
-    assert torch.equal(noise_shift(PATHS["straight"], d, g, 100.0, 1.0), d)
+    d, g = initial_noise(0, (5,)), initial_noise(1, (5,))
+    assert torch.equal(shift_denoised(PATHS["straight"], d, g, 100.0, 1.0), d)
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -75,17 +75,18 @@ def test_in_pure_noise_nothing_is_pushed():
 def test_a_teacher_brings_both_samplers_into_its_cloud(name, form):
     """Unguided, half of the samples end in each cloud; at scale 1 all end in the right one, as the true conditional."""
     path, n = PATHS[name], 4000
-    noise, times = start_noise(3, (1, n)), uniform_times(200)
+    noise, times = initial_noise(3, (1, n)), uniform_timesteps(200)
 
     def walk(scale: float) -> torch.Tensor:
-        def push(mean, x, t, spread):
-            return mean_shift(mean, spread, gradient(path, x, t), scale)
+        def guided_mean(mean, x, t, std):
+            return shift_mean(mean, std, gradient(path, x, t), scale)
 
-        def pushed(x, t):
-            return noise_shift(path, unguided(path, x, t), gradient(path, x, t), scale, t)
+        def guided_denoised(x, t):
+            return shift_denoised(path, unguided(path, x, t), gradient(path, x, t), scale, t)
 
-        sampler = partial(ddpm, push=push) if form == "mean" else ddim
-        *_, last = sampler(partial(unguided, path) if form == "mean" else pushed, path, noise, times, dice([5], (n,)))
+        sampler = partial(ddpm, shift_mean=guided_mean) if form == "mean" else ddim
+        denoise = partial(unguided, path) if form == "mean" else guided_denoised
+        *_, last = sampler(denoise, path, noise, times, make_noise_sampler([5], (n,)))
         return last.next_x
 
     free, guided = walk(0.0), walk(1.0)
@@ -98,6 +99,6 @@ def test_a_teacher_brings_both_samplers_into_its_cloud(name, form):
 def test_rescaling_moves_the_contrast_each_picture_by_itself(share, seed):
     guided, cond = torch.randn(2, 3, 4, 5, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     guided = guided * torch.tensor([1.0, 2.0, 7.0])[:, None, None, None]
-    out = rescaled(guided, cond, share)
+    out = rescale_contrast(guided, cond, share)
     wanted = share * cond.std((1, 2, 3)) + (1 - share) * guided.std((1, 2, 3))
     torch.testing.assert_close(out.std((1, 2, 3)), wanted)

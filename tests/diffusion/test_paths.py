@@ -30,10 +30,10 @@ class Circle:
     def sigma(self, t: float) -> float:
         return math.sin(math.pi * t / 2)
 
-    def alpha_rate(self, t: float) -> float:
+    def d_alpha(self, t: float) -> float:
         return -math.pi / 2 * math.sin(math.pi * t / 2)
 
-    def sigma_rate(self, t: float) -> float:
+    def d_sigma(self, t: float) -> float:
         return math.pi / 2 * math.cos(math.pi * t / 2)
 
     def time_at(self, ratio: float) -> float:
@@ -61,7 +61,7 @@ def test_picture_and_noise_come_back_from_the_latent_and_its_speed(path, t, seed
     """x and dx/dt are made of x0 and e; what is made of them must be x0, e and dx/dt again."""
     x0, e, _ = three(seed)
     x = path.alpha(t) * x0 + path.sigma(t) * e
-    speed = path.alpha_rate(t) * x0 + path.sigma_rate(t) * e
+    speed = path.d_alpha(t) * x0 + path.d_sigma(t) * e
     close(to_denoised("velocity", path, x, speed, t), x0)
     close(noise_from_denoised(path, x, x0, t), e, 1 / path.sigma(t))
     close(velocity_from_denoised(path, x, x0, t), speed, 1 / path.sigma(t))
@@ -86,7 +86,7 @@ def test_a_speed_can_be_read_at_every_time_of_the_straight_path(seed):
 @given(paths, st.floats(0.01, 0.99))
 def test_the_rates_are_the_derivatives(path, t):
     h = 1e-5
-    for f, rate in ((path.alpha, path.alpha_rate), (path.sigma, path.sigma_rate)):
+    for f, rate in ((path.alpha, path.d_alpha), (path.sigma, path.d_sigma)):
         assert rate(t) == pytest.approx((f(t + h) - f(t - h)) / (2 * h), rel=1e-6, abs=1e-8)
 
 
@@ -96,7 +96,7 @@ def test_a_path_begins_at_the_picture_and_ends_in_noise():
         left = 0.00657 if path.name == "linear" else 0  # DDPM's own schedule never quite loses the picture
         assert (path.alpha(1.0), path.sigma(1.0)) == pytest.approx((left, 1), abs=3e-5)
         assert all(
-            isinstance(f(0.5), float) for f in (path.alpha, path.sigma, path.alpha_rate, path.sigma_rate)
+            isinstance(f(0.5), float) for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma)
         )
 
 

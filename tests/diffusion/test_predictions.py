@@ -39,7 +39,7 @@ def test_there_and_back(path, kind, t, seed):
 @given(paths, times, st.integers(0, 2**31))
 def test_each_is_what_its_paper_says(path, t, seed):
     x0, e = pair(seed)
-    a, s, da, ds = path.alpha(t), path.sigma(t), path.alpha_rate(t), path.sigma_rate(t)
+    a, s, da, ds = path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t)
     x = a * x0 + s * e
     said = {"noise": e, "x0": x0, "v": a * e - s * x0, "velocity": da * x0 + ds * e}
     assert said.keys() == PREDICTIONS.keys(), "say what the new prediction is"

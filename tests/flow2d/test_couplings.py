@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from explorable.diffusion.paths import PATHS, Straight
-from explorable.diffusion.timesteps import uniform_times
+from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import (
     COUPLINGS,
     Pairs,
@@ -65,7 +65,7 @@ def test_paths_are_straighter_after_reflow_and_after_optimal_transport(distribut
     points = sample_distribution(distribution, 128, 1)
 
     def bend(field):
-        return straightness(integrate(field, Straight(), START, uniform_times(50))).mean()
+        return straightness(integrate(field, Straight(), START, uniform_timesteps(50))).mean()
 
     apart = min(bend(marginal_field(points)), bend(paired_field(*sample_pairs(points, "independent"), 0.1)))
     for coupling in ("optimal", "reflowed"):
@@ -80,7 +80,7 @@ def test_a_single_pair_is_followed_exactly(path):
     ends = exact_endpoints(paired_field(point, noise, 0.2), START, path.alpha(1.0), path.sigma(1.0))
     np.testing.assert_allclose(ends, point + shift, atol=1e-9)
     if path.name == "straight":
-        walked = integrate(paired_field(point, noise, 0.2), path, START, uniform_times(3))
+        walked = integrate(paired_field(point, noise, 0.2), path, START, uniform_timesteps(3))
         np.testing.assert_allclose(straightness(walked), 0, atol=1e-24)
 
 

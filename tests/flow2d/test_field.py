@@ -70,9 +70,9 @@ def test_density_and_score_are_what_autograd_says(field, path, t):
 def test_the_velocity_is_the_probability_flow_of_the_score(width, path, t):
     """Song et al. 2021, equation 13, with the score by autograd: drift minus half the squared diffusion of it."""
     field, a, s = ideal_field(POINTS, width), path.alpha(t), path.sigma(t)
-    shrink = path.alpha_rate(t) / a
-    flow = shrink * X - s * (path.sigma_rate(t) - s * shrink) * differentiated(field, X, a, s)[1].numpy()
-    close(field.velocity(X, a, s, path.alpha_rate(t), path.sigma_rate(t)), flow)
+    shrink = path.d_alpha(t) / a
+    flow = shrink * X - s * (path.d_sigma(t) - s * shrink) * differentiated(field, X, a, s)[1].numpy()
+    close(field.velocity(X, a, s, path.d_alpha(t), path.d_sigma(t)), flow)
 
 
 @each_field
@@ -80,7 +80,7 @@ def test_the_velocity_is_the_probability_flow_of_the_score(width, path, t):
 @pytest.mark.parametrize("t", TIMES[1:])
 def test_the_velocity_moves_the_density_and_loses_nothing(field, path, t):
     """The continuity equation, d log p / dt + div v + v . score = 0: autograd in t, central differences in x."""
-    at, h = (path.alpha(t), path.sigma(t), path.alpha_rate(t), path.sigma_rate(t)), 1e-5
+    at, h = (path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t)), 1e-5
     _, slope, (in_alpha, in_sigma) = differentiated(field, X, *at[:2])
     change = in_alpha.numpy() * at[2] + in_sigma.numpy() * at[3]
     spread = sum((field.velocity(X + h * e, *at) - field.velocity(X - h * e, *at))[:, k] / (2 * h)
@@ -153,7 +153,7 @@ def test_a_conditional_path_has_the_conditional_velocity(path):
     for t in TIMES[:-1]:
         h = 1e-6
         before, after = (conditional_position(POINTS, NOISES, path.alpha(u), path.sigma(u)) for u in (t - h, t + h))
-        close(conditional_velocity(POINTS, NOISES, path.alpha_rate(t), path.sigma_rate(t)), (after - before) / (2 * h),
+        close(conditional_velocity(POINTS, NOISES, path.d_alpha(t), path.d_sigma(t)), (after - before) / (2 * h),
               1e-6)
     paths = conditional_paths(path, POINTS, NOISES, TIMES)
     assert paths.shape == (len(TIMES), 60, 2)

@@ -8,7 +8,7 @@ import torch
 
 from explorable.diffusion.paths import PATHS, Straight
 from explorable.diffusion.samplers import SAMPLERS
-from explorable.diffusion.timesteps import uniform_times
+from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import (
     SOLVERS,
     Trajectories,
@@ -43,8 +43,8 @@ def test_it_walks_as_the_samplers_do(path, solver, field):
         return torch.from_numpy(field.denoised(x.numpy(), path.alpha(t), path.sigma(t)))
 
     for steps in (1, 2, 20):
-        walked = integrate(field, path, START, uniform_times(steps), solver)
-        records = list(SAMPLERS[solver](denoise, path, torch.from_numpy(START), uniform_times(steps)))
+        walked = integrate(field, path, START, uniform_timesteps(steps), solver)
+        records = list(SAMPLERS[solver](denoise, path, torch.from_numpy(START), uniform_timesteps(steps)))
         theirs = torch.stack([records[0].x, *(r.next_x for r in records)]).numpy()
         np.testing.assert_allclose(walked.x, theirs, rtol=0, atol=1e-10)
         assert walked.evaluations == (2 * steps - 1 if solver == "heun" else steps)
@@ -54,12 +54,12 @@ def test_it_walks_as_the_samplers_do(path, solver, field):
 @each_path
 def test_the_laboratory_is_a_walk_in_the_field_of_its_world(path, coupling):
     found = sample_trajectories("two moons", path, START, coupling, "heun", 12, count=80, exact=True)
-    asked = integrate(marginal_field(POINTS, coupling), path, START, uniform_times(12), "heun")
+    asked = integrate(marginal_field(POINTS, coupling), path, START, uniform_timesteps(12), "heun")
     np.testing.assert_array_equal(found.x, asked.x)
     quick = sample_trajectories(POINTS, path, START, coupling, "heun", 12)
     assert quick.x.shape == (13, 50, 2) and quick.x.dtype == np.float64
     np.testing.assert_allclose(quick.x, asked.x, atol=1e-3)
-    assert found.times.tolist() == uniform_times(12) and found.evaluations == 23
+    assert found.times.tolist() == uniform_timesteps(12) and found.evaluations == 23
 
 
 @pytest.mark.parametrize(("mean", "spread"), [((0.7, -0.2), 0.5), ((-1.5, 1.0), 2.0), ((0.3, 0.4), 0.0)])
@@ -74,7 +74,7 @@ def test_a_gaussian_is_met_exactly(path, mean, spread):
 @each_path
 def test_a_fine_walk_ends_where_the_exact_flow_does(path):
     end = exact_endpoints(FIELDS["wide points"], START, path.alpha(1.0), path.sigma(1.0))
-    walked = integrate(FIELDS["wide points"], path, START, uniform_times(800), "heun")
+    walked = integrate(FIELDS["wide points"], path, START, uniform_timesteps(800), "heun")
     assert np.median(np.linalg.norm(walked.x[-1] - end, axis=1)) < 2e-4
 
 
@@ -101,7 +101,7 @@ def test_the_error_falls_with_the_order_of_the_method(path, solver, field):
 
 @each_solver
 def test_one_point_alone_is_reached_in_one_step(solver):
-    walked = integrate(ideal_field([[0.4, 1.2]]), Straight(), START, uniform_times(1), solver)
+    walked = integrate(ideal_field([[0.4, 1.2]]), Straight(), START, uniform_timesteps(1), solver)
     np.testing.assert_allclose(walked.x[-1], [[0.4, 1.2]] * 50)
 
 
@@ -126,7 +126,7 @@ def test_a_half_circle_scores_as_the_formula_says():
 def test_scores_agree_with_those_of_pictures():
     from explorable.measure import straightness as pictures
 
-    walked = integrate(FIELDS["wide points"], Straight(), START, uniform_times(30))
+    walked = integrate(FIELDS["wide points"], Straight(), START, uniform_timesteps(30))
     x = torch.from_numpy(walked.x)
     np.testing.assert_allclose(path_length_ratio(walked), pictures.detour(x).numpy())
     np.testing.assert_allclose(straightness(walked) / 2, pictures.bend(x, walked.times.tolist()).numpy())

@@ -12,7 +12,7 @@ from tiny_pipes import OTHER, PROMPT, same
 import explorable as ex
 from explorable.hooks import attached_to
 from explorable.hooks.attention_edits import align_tokens, region_shares
-from explorable.nn.hook_points import HERE
+from explorable.nn.hook_points import ACTIVE
 
 WORDS = "*.cross.weights"
 
@@ -295,7 +295,7 @@ def test_nothing_of_ours_is_left_and_the_users_own_stays(unet, monkeypatch, erro
         with ex.edit(unet, edits), ex.record(unet, "*"):
             unet(PROMPT, steps=2, progress=raising(error) if where == "progress" else None)
             raise error
-    assert HERE.listener is None and attached_to(unet) == ()
+    assert ACTIVE.dispatcher is None and attached_to(unet) == ()
     heard.clear()
     assert same(plain, unet(PROMPT, steps=2)) and len(heard) == 2
     own.remove()

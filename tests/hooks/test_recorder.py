@@ -434,7 +434,7 @@ def test_a_mean_of_half_precision_is_summed_in_single(dtype):
 def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
     if "classifier" not in zoo.names():
         pytest.skip("no classifier is shipped")
-    taught = {"target": "lion", "pull": 3.0, "steps": 2}
+    taught = {"target": "lion", "classifier_scale": 3.0, "steps": 2}
     run = unet(PROMPT, record=["classifier.*"], **taught)
     assert run["classifier.logits"].dims == ("step", "word")
     assert same(run, unet(PROMPT, **taught))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from explorable.diffusion.settings import GUIDANCE
+from explorable.diffusion.settings import DEFAULT_GUIDANCE
 from explorable.measure.denoisers import RECIPES_OF_DENOISERS, default_guidance, select_denoisers
 
 
@@ -37,4 +37,4 @@ def test_an_unknown_name_is_refused():
 
 
 def test_reflow_learned_from_guided_pictures_and_wants_no_more():
-    assert default_guidance("unet-reflow") == 1.0 and default_guidance("unet-flow") == GUIDANCE
+    assert default_guidance("unet-reflow") == 1.0 and default_guidance("unet-flow") == DEFAULT_GUIDANCE

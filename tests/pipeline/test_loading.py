@@ -11,7 +11,7 @@ from tiny_pipes import CODER, PROMPT, TEXT, UNET, same
 
 import explorable as ex
 from explorable import zoo
-from explorable.diffusion.settings import GUIDANCE, SettingError
+from explorable.diffusion.settings import DEFAULT_GUIDANCE, SettingError
 from explorable.pipeline import choose_device
 from explorable.pipeline import loading as module
 from explorable.pipeline.device import full_float32
@@ -41,7 +41,7 @@ def test_a_pipeline_from_files_draws_the_same(shelf, run):
 
 
 def test_a_card_says_with_what_guidance_a_model_is_meant_to_be_asked(shelf):
-    assert ex.load(device="cpu").default_guidance == GUIDANCE
+    assert ex.load(device="cpu").default_guidance == DEFAULT_GUIDANCE
     zoo.annotate("unet-flow", shelf, guidance=1)
     assert ex.load(device="cpu")(PROMPT, steps=1).settings.guidance == 1
 

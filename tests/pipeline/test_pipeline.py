@@ -14,9 +14,9 @@ from tiny_pipes import OTHER, PROMPT, TEXT, same
 
 import explorable as ex
 from explorable.diffusion.paths import Straight
-from explorable.diffusion.samplers import SAMPLERS, start_noise
-from explorable.diffusion.settings import GUIDANCE, MAX_STEPS, SettingError, Settings, check
-from explorable.diffusion.timesteps import spaced, uniform_times
+from explorable.diffusion.samplers import SAMPLERS, initial_noise
+from explorable.diffusion.settings import DEFAULT_GUIDANCE, MAX_STEPS, SettingError, Settings, check_settings
+from explorable.diffusion.timesteps import make_timesteps, uniform_timesteps
 from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTargetError
 from explorable.nn.text import END, PAD, START, PromptTooLongError, UnknownWordError
 from explorable.pipeline import Pipeline
@@ -85,7 +85,7 @@ def test_guidance_zero_draws_the_negative(pipe, seed):
 @given(w=st.floats(0, 20), t=st.floats(0.01, 1), seed=st.integers(0, 99))
 def test_guidance_is_uncond_plus_w_times_the_difference(pipe, w, t, seed):
     """One pass for both branches, against the branches by themselves."""
-    x = start_noise(seed, (1, 4, 16, 16))
+    x = initial_noise(seed, (1, 4, 16, 16))
     with torch.inference_mode():
         uncond, cond, guided = (pipe.guided_denoiser([PROMPT], Settings("", guidance=g))(x, t) for g in (0, 1, w))
     torch.testing.assert_close(guided, uncond + w * (cond - uncond), rtol=1e-4, atol=1e-4)
@@ -165,8 +165,8 @@ def test_a_run_is_labelled(run):
     assert run.latents.shape == (6, 4, 16, 16) and run.denoised.shape == (5, 4, 16, 16)
     assert run.latents.dtype == run.denoised.dtype == np.float32
     assert run.latents.step.values.tolist() == list(range(6))
-    assert run.latents.t.values.tolist() == uniform_times(5)
-    assert run.denoised.t.values.tolist() == uniform_times(5)[:-1]
+    assert run.latents.t.values.tolist() == uniform_timesteps(5)
+    assert run.denoised.t.values.tolist() == uniform_timesteps(5)[:-1]
     assert run.steps == 5
     assert run.settings == Settings(PROMPT, None, 5, 3, 1, "euler") and run.model == "tiny"
     assert run.tokens == (START, *PROMPT.split(), END, *[PAD] * (TEXT.length - 2 - len(PROMPT.split())))
@@ -185,7 +185,7 @@ def test_pictures_are_labelled(run):
 
 def test_a_run_starts_from_its_noise_and_takes_eulers_steps(run):
     x = run.latents.values.astype(float)
-    np.testing.assert_array_equal(x[0], start_noise(1, (4, 16, 16)).float().numpy())
+    np.testing.assert_array_equal(x[0], initial_noise(1, (4, 16, 16)).float().numpy())
     t = run.latents.t.values
     for k in range(run.steps):
         speed = (x[k] - run.denoised.values[k]) / t[k]  # on the straight path
@@ -225,12 +225,12 @@ def test_decoding_fills_the_range_of_a_byte(pipe, monkeypatch):
 
 
 def test_a_model_is_asked_with_the_guidance_it_is_meant_for(pipe, monkeypatch):
-    assert pipe(PROMPT, steps=2).settings.guidance == GUIDANCE
+    assert pipe(PROMPT, steps=2).settings.guidance == DEFAULT_GUIDANCE
     monkeypatch.setattr(pipe, "default_guidance", 1.0)
     assert pipe(PROMPT, steps=2).settings.guidance == 1.0
     assert pipe(PROMPT, steps=2, guidance=3).settings.guidance == 3.0
     run = pipe(PROMPT, steps=2)
-    for unsaid in (lambda: check(Settings(PROMPT, guidance=None)), lambda: run.branch(1, guidance=None)):
+    for unsaid in (lambda: check_settings(Settings(PROMPT, guidance=None)), lambda: run.branch(1, guidance=None)):
         with pytest.raises(SettingError, match=r"^guidance is None: choose"):  # only a call takes None
             unsaid()
 
@@ -248,7 +248,7 @@ WRONG = {
     "shift": (0, -1, math.nan, None),
     "eta": (-0.1, 1.1, 0.5),  # the last: euler throws no dice
     "target": (3, True),
-    "pull": (1.0, -1, 1001, math.nan),  # the first: towards what?
+    "classifier_scale": (1.0, -1, 1001, math.nan),  # the first: towards what?
 }
 EACH = [
     pytest.param(field, value, id=f"{field}={value!r}") for field, values in WRONG.items() for value in values
@@ -279,7 +279,7 @@ def test_a_bad_setting_is_named_before_anything_is_computed(pipe, monkeypatch, f
     ],
 )
 def test_the_ends_of_every_range_are_allowed(settings):
-    assert check(settings) == settings
+    assert check_settings(settings) == settings
 
 
 @pytest.mark.parametrize(
@@ -429,9 +429,10 @@ def test_rescaled_guidance_has_the_contrast_of_none(pipe):
 def test_spacing_shift_and_eta_reach_the_sampler(pipe):
     plain = pipe(PROMPT, steps=4, sampler="ddim")
     shifted = pipe(PROMPT, steps=4, sampler="ddim", shift=3)
-    assert shifted.latents.t.values.tolist() == spaced("uniform", 4, pipe.path, 3.0) != plain.latents.t.values.tolist()
+    times = make_timesteps("uniform", 4, pipe.path, 3.0)
+    assert shifted.latents.t.values.tolist() == times != plain.latents.t.values.tolist()
     karras = pipe(PROMPT, steps=4, sampler="ddim", spacing="karras")
-    assert karras.latents.t.values.tolist() == spaced("karras", 4, pipe.path)
+    assert karras.latents.t.values.tolist() == make_timesteps("karras", 4, pipe.path)
     fresh = pipe(PROMPT, steps=4, sampler="ddim", eta=1)
     assert not same(fresh, plain) and same(fresh, pipe(PROMPT, steps=4, sampler="ddim", eta=1))
 
@@ -462,7 +463,7 @@ def test_a_teacher_is_heard_by_every_sampler_and_pulls_the_chance_up(taught, sam
         return taught.classifier.log_chance(taught.classifier(x, torch.zeros(1)), "cat").item()
 
     free, still, pulled = (taught(PROMPT, steps=6, sampler=sampler, **more)
-                           for more in ({}, {"target": "cat"}, {"target": "cat", "pull": 5.0}))
+                           for more in ({}, {"target": "cat"}, {"target": "cat", "classifier_scale": 5.0}))
     assert same(free, still) and not same(free, pulled)
     assert chance(pulled) > chance(free)
 
@@ -470,4 +471,4 @@ def test_a_teacher_is_heard_by_every_sampler_and_pulls_the_chance_up(taught, sam
 def test_a_target_that_was_never_learned_is_refused_before_anything_is_computed(taught, monkeypatch):
     monkeypatch.setattr(taught.denoiser, "forward", None)
     with pytest.raises(UnknownTargetError, match=r"'lion'; it knows: cat, dog, red, beach, night"):
-        taught(PROMPT, target="lion", pull=1.0)
+        taught(PROMPT, target="lion", classifier_scale=1.0)

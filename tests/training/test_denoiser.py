@@ -34,7 +34,7 @@ class Oracle(torch.nn.Module):
             a, s = path.alpha(time), path.sigma(time)
             e = (noisy - a * self.x0[row]) / s
             self.asked.append(s / a)
-            velocity = path.alpha_rate(time) * self.x0[row] + path.sigma_rate(time) * e
+            velocity = path.d_alpha(time) * self.x0[row] + path.d_sigma(time) * e
             out.append(velocity if self.twin.prediction == "velocity" else a * e - s * self.x0[row])
         return Seen(torch.stack(out), words().picture(self.x0)[0], [])
 

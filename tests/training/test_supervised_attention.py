@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_denoisers import NETWORKS, words
 
-from explorable.nn.hook_points import HERE
+from explorable.nn.hook_points import ACTIVE
 from explorable.training.denoiser import TWINS, Aligned, denoising_loss
 from explorable.training.supervised_attention import FLOOR, NOTHING, grounding_loss, readings, spoken_of
 from explorable.world import KINDS
@@ -78,7 +78,7 @@ def test_what_a_place_reads_of_other_places_does_not_count():
 def test_a_listener_is_gone_after_an_error():
     with pytest.raises(RuntimeError), readings(frozenset({"a"})):
         raise RuntimeError
-    assert HERE.listener is None
+    assert ACTIVE.dispatcher is None
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -23,7 +23,7 @@ import torch
 import traitlets as tr
 import xarray as xr
 
-from ...diffusion.settings import SAMPLERS, SettingError, Settings, check
+from ...diffusion.settings import SAMPLERS, SettingError, Settings, check_settings
 from ...pipeline import Pipeline, load
 from ..stage.stage import Stage
 from .offline import page
@@ -49,7 +49,7 @@ def refuse_setting(proposal: Any) -> Any:
     """For `tr.validate`: the value, if a run can be asked for it. Raises SettingError if not."""
     name, value = proposal["trait"].name, proposal["value"]
     if name != "sampler":
-        check(replace(Settings(""), **{name: value}))
+        check_settings(replace(Settings(""), **{name: value}))
     elif value not in (known := proposal["owner"].samplers):
         raise SettingError(f"sampler is {value!r}: choose one of {', '.join(known)}")
     return value

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ...diffusion.paths import PATHS
-from ...diffusion.timesteps import uniform_times
+from ...diffusion.timesteps import uniform_timesteps
 from ...flow2d import (
     SOLVERS,
     MixtureField,
@@ -136,8 +136,8 @@ def scene(lab: Lab) -> Scene:
     """The stage's recording but for the reader's own path. Ask with `anywhere(lab)`, so that a drag finds it made."""
     path, (coupled, field) = PATHS[lab.path], joined_for(lab)
     field = replace(field, dtype=np.float32)
-    walked = integrate(field, path, coupled.noises, uniform_times(lab.steps), lab.solver)
-    times = uniform_times(lab.steps * parts_of(lab.steps))
+    walked = integrate(field, path, coupled.noises, uniform_timesteps(lab.steps), lab.solver)
+    times = uniform_timesteps(lab.steps * parts_of(lab.steps))
     return Scene(np.array(times), ground(lab.distribution, lab.text, lab.drawing, lab.count, lab.seed),
                  between(walked.x, parts_of(lab.steps)), conditional_paths(path, *coupled, times),
                  np.stack([arrows(field, lab.path, t) for t in times]))
@@ -163,7 +163,7 @@ def arrows(field: MixtureField, path_name: str, t: float) -> Array:
     path, t = PATHS[path_name], max(t, EARLIEST)
     ticks = np.linspace(-SIDE, SIDE, ARROWS + 2)[1:-1]
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    way = -field.velocity(grid, path.alpha(t), path.sigma(t), path.alpha_rate(t), path.sigma_rate(t))
+    way = -field.velocity(grid, path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t))
     speed = np.linalg.norm(way, axis=1, keepdims=True)
     half = 0.5 * (ticks[1] - ticks[0]) * way / (speed + 1)
     return np.concatenate([grid - half, grid + half], axis=1)
@@ -173,9 +173,9 @@ def strand(lab: Lab) -> Strand:
     """The path from the reader's start: all that a drag computes."""
     path, (_, field) = PATHS[lab.path], joined_for(lab)
     start, frames = np.array([lab.start]), lab.steps * parts_of(lab.steps)
-    walked = integrate(field, path, start, uniform_times(lab.steps), lab.solver)
+    walked = integrate(field, path, start, uniform_timesteps(lab.steps), lab.solver)
     finer = math.ceil(FINE / frames)
-    exact = integrate(field, path, start, uniform_times(frames * finer), "heun")
+    exact = integrate(field, path, start, uniform_timesteps(frames * finer), "heun")
     return Strand(between(walked.x, parts_of(lab.steps))[:, 0], exact.x[::finer, 0], walked.evaluations)
 
 
@@ -224,11 +224,11 @@ def _score(lab: Lab, progress: Callable[[int, int], None]) -> Scores:
     distance, evaluations = [], []
     for solver in SOLVERS:
         for steps in STEPS:
-            walked = integrate(field, path, start, uniform_times(steps), solver)
+            walked = integrate(field, path, start, uniform_timesteps(steps), solver)
             distance.append(np.linalg.norm(walked.x[-1] - ends, axis=1))
             evaluations.append(walked.evaluations)
             progress(1 + len(distance), of)
-    fine = integrate(field, path, start, uniform_times(100), "heun")
+    fine = integrate(field, path, start, uniform_timesteps(100), "heun")
     errors = xr.Dataset(
         {"distance": (("solver", "steps", "particle"), np.reshape(distance, (len(SOLVERS), len(STEPS), -1))),
          "evaluations": (("solver", "steps"), np.reshape(evaluations, (len(SOLVERS), len(STEPS))))},
@@ -238,7 +238,7 @@ def _score(lab: Lab, progress: Callable[[int, int], None]) -> Scores:
 
 def chosen_error(lab: Lab) -> tuple[int, float]:
     """Evaluations and the median distance to the exact end, of the chosen solver at the chosen number of steps."""
-    walked = integrate(joined_for(lab)[1], PATHS[lab.path], fresh(lab.seed), uniform_times(lab.steps), lab.solver)
+    walked = integrate(joined_for(lab)[1], PATHS[lab.path], fresh(lab.seed), uniform_timesteps(lab.steps), lab.solver)
     return walked.evaluations, float(np.median(np.linalg.norm(walked.x[-1] - exact_ends_for(lab), axis=1)))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
 
-from ...diffusion.settings import GUIDANCE
+from ...diffusion.settings import DEFAULT_GUIDANCE
 from ...flow2d import DISTRIBUTIONS, SOLVERS
 from ..core.controls import guidance_slider, make_room, prompt_of, seed_of, steps_of
 from ..core.layout import NARROW, row
@@ -83,6 +83,6 @@ def _picture_row(w: FlowPaths) -> ipw.Widget:
     guidance = guidance_slider(tip="The same guidance for every model; w in uncond + w (cond - uncond)")
     own = ipw.Checkbox(description="each model's own guidance", indent=False, layout=ipw.Layout(width="210px"),
                        tooltip="The guidance that each model is meant for, as the line at the bottom says")
-    w.tie("guidance", guidance, lambda v: make_room(guidance, GUIDANCE if v is None else v))
+    w.tie("guidance", guidance, lambda v: make_room(guidance, DEFAULT_GUIDANCE if v is None else v))
     w.tie("guidance", own, lambda v: v is None, lambda ticked: None if ticked else guidance.value)
     return row(prompt_of(w), guidance, own)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ...diffusion.settings import GUIDANCE, Settings, check
+from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
 from ...pipeline import Pipeline
 from ..core.explorable import Progress, shipped
 from ..stage.layers import Layer, Panel
@@ -70,7 +70,8 @@ class Wall:
 def painters(pipe: Pipeline | None) -> dict[str, Painter]:
     """Every denoiser in the zoo, whichever there are; or the one pipeline that an explorable was given."""
     if pipe is not None:
-        return {pipe.name: Painter(lambda: pipe, pipe.default_guidance if isinstance(pipe, Pipeline) else GUIDANCE)}
+        guidance = pipe.default_guidance if isinstance(pipe, Pipeline) else DEFAULT_GUIDANCE
+        return {pipe.name: Painter(lambda: pipe, guidance)}
     from ...measure.denoisers import default_guidance, select_denoisers  # loads the training code: only when needed
 
     return {name: Painter(lambda name=name: shipped(name), default_guidance(name)) for name in select_denoisers()[0]}  # type: ignore[misc]
@@ -84,7 +85,8 @@ def draw(painting: Mapping[str, Painter], wish: Wish, progress: Progress,
     Raises:
         SettingError, UnknownWordError, PromptTooLongError: a wish that cannot be drawn.
     """
-    check(Settings(wish.prompt, guidance=GUIDANCE if wish.guidance is None else wish.guidance, seed=wish.seed))
+    guidance = DEFAULT_GUIDANCE if wish.guidance is None else wish.guidance
+    check_settings(Settings(wish.prompt, guidance=guidance, seed=wish.seed))
     wall, done, of = None, 0, len(painting) * sum(STEPS)
     for j, steps in enumerate(STEPS):
         for k, (name, painter) in enumerate(painting.items()):

@@ -92,13 +92,13 @@ def code(asked: Lab) -> str:
     else:
         points = f"sample_distribution({asked.distribution!r}, {asked.count}, {asked.seed})"
     return (f"import explorable as ex\nimport numpy as np\nfrom explorable.diffusion.paths import PATHS\n"
-            f"from explorable.diffusion.timesteps import uniform_times\n"
+            f"from explorable.diffusion.timesteps import uniform_timesteps\n"
             f"from explorable.flow2d import (integrate, marginal_field, sample_distribution, sample_pairs,\n"
             f"                               word_points)\n\n"
             f"points = {points}\n"
             f"noises = sample_pairs(points, {asked.coupling!r}, seed={asked.seed}).noises\n"
             f"field = marginal_field(points, {asked.coupling!r}, seed={asked.seed})\n"
-            f"path, times = PATHS[{asked.path!r}], uniform_times({asked.steps})\n"
+            f"path, times = PATHS[{asked.path!r}], uniform_timesteps({asked.steps})\n"
             f"own = integrate(field, path, np.array([{list(asked.start)!r}]), times, {asked.solver!r})\n"
             f"trajectories = integrate(field, path, noises, times, {asked.solver!r})\n"
             f"trajectories.x[-1]")

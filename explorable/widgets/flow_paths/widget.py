@@ -12,7 +12,7 @@ import traitlets as tr
 import xarray as xr
 
 from ...diffusion.paths import PATHS
-from ...diffusion.settings import Settings, check
+from ...diffusion.settings import Settings, check_settings
 from ...flow2d import COUPLINGS, DISTRIBUTIONS, SOLVERS
 from ...flow2d.checks import check_choice, check_integer
 from ...pipeline import Pipeline
@@ -108,7 +108,7 @@ class FlowPaths(Explorable):
         elif name in RANGES:
             check_integer(name, value, RANGES[name], f"from {RANGES[name][0]} to {RANGES[name][-1]}")
         elif value is not None:
-            check(Settings("", guidance=value))
+            check_settings(Settings("", guidance=value))
         return value
 
     @tr.validate("start")

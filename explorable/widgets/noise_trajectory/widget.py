@@ -10,7 +10,7 @@ import numpy as np
 import traitlets as tr
 import xarray as xr
 
-from ...diffusion.settings import GUIDANCE, Settings, check
+from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
 from ...measure.trajectory import NEAR, signal_to_noise
 from ...pipeline import Pipeline
 from ...run import Run
@@ -45,7 +45,7 @@ class NoiseTrajectory(Explorable):
     prompt = tr.Unicode("a red car on a mountain road")
     seed = tr.Int(0)
     steps = tr.Int(20)
-    guidance = tr.Float(GUIDANCE)
+    guidance = tr.Float(DEFAULT_GUIDANCE)
     sampler = tr.Unicode("euler")
     origin = tr.Enum(tuple(ORIGINS.values()), "drawing")
     branch_step = tr.Int(2)
@@ -77,7 +77,7 @@ class NoiseTrajectory(Explorable):
     def _refuse_branch(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name.removeprefix("branch_"), proposal["value"]
         if value is not None:
-            check(replace(Settings(""), **{name: value}))
+            check_settings(replace(Settings(""), **{name: value}))
         return value
 
     @tr.validate("branch_step")
@@ -98,7 +98,7 @@ class NoiseTrajectory(Explorable):
                 raise TypeError(f"a branch here has no {name!r}: it changes prompt, seed or guidance; "
                                 "run.branch(...) changes more")
         # Checked first: what is refused within a hold is not taken back.
-        check(replace(Settings(""), **{name: value for name, value in changes.items() if value is not None}))
+        check_settings(replace(Settings(""), **{name: value for name, value in changes.items() if value is not None}))
         self._refuse_step({"value": self.branch_step if step is None else step})
         with self.hold_trait_notifications():
             self.branch_step = self.branch_step if step is None else step

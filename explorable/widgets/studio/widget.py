@@ -12,7 +12,7 @@ import numpy as np
 import traitlets as tr
 import xarray as xr
 
-from ...diffusion.settings import GUIDANCE, Settings
+from ...diffusion.settings import DEFAULT_GUIDANCE, Settings
 from ...pipeline import Pipeline
 from ...run import Run
 from ..core.controls import guidance_of, prompt_of, seed_of, steps_of, text_box
@@ -63,7 +63,7 @@ class Studio(Explorable):
     negative = tr.Unicode(None, allow_none=True)
     seed = tr.Int(0)
     steps = tr.Int(20)
-    guidance = tr.Float(GUIDANCE)
+    guidance = tr.Float(DEFAULT_GUIDANCE)
     sampler = tr.Unicode("euler")
 
     def __init__(self, pipe: Pipeline | None = None, **values: Any):

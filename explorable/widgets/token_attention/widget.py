@@ -15,7 +15,7 @@ import xarray as xr
 
 from ...analysis.attention_maps import ALL, MEAN
 from ...analysis.token_reading import Reading, Volume
-from ...diffusion.settings import GUIDANCE
+from ...diffusion.settings import DEFAULT_GUIDANCE
 from ...pipeline import Pipeline
 from ..core.chart import Chart
 from ..core.explorable import Explorable, Progress, refuse_setting
@@ -58,7 +58,7 @@ class TokenAttention(Explorable):
     mode = tr.Enum((GENERATED, DRAWN), GENERATED)
     seed = tr.Int(0)
     steps = tr.Int(20)
-    guidance = tr.Float(GUIDANCE)
+    guidance = tr.Float(DEFAULT_GUIDANCE)
     scale = tr.Float(0.0)
     mask_in_text_encoder = tr.Bool(True)
     branch = tr.Enum(("cond", "uncond"), "cond")

@@ -14,7 +14,7 @@ import xarray as xr
 
 from ...analysis.spectrum import FINE
 from ...analysis.unet_activations import Stage, unet_stages
-from ...diffusion.settings import GUIDANCE, Settings
+from ...diffusion.settings import DEFAULT_GUIDANCE, Settings
 from ...pipeline import PipelineProtocol
 from ..core.chart import Chart
 from ..core.explorable import Explorable, Progress, refuse_setting
@@ -61,7 +61,7 @@ class UNetXRay(Explorable):
     prompt = tr.Unicode("a black cat in a meadow")
     seed = tr.Int(0)
     steps = tr.Int(20)
-    guidance = tr.Float(GUIDANCE)
+    guidance = tr.Float(DEFAULT_GUIDANCE)
     faders = tr.Dict(key_trait=tr.Unicode(), default_value={})
     step_ranges = tr.Dict(key_trait=tr.Unicode(), default_value={})
     donor_prompt = tr.Unicode("a red car on a beach at night")

@@ -12,8 +12,8 @@ from tiny import status
 from tiny_pipes import tiny
 
 from explorable.diffusion.paths import PATHS
-from explorable.diffusion.settings import GUIDANCE
-from explorable.diffusion.timesteps import uniform_times
+from explorable.diffusion.settings import DEFAULT_GUIDANCE
+from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import (
     COUPLINGS,
     SOLVERS,
@@ -130,7 +130,7 @@ def test_its_scores_are_those_of_the_world(path: str):
         one = scored.errors.sel(solver=solver)
         assert one.evaluations.values.tolist() == theirs.evaluations
         np.testing.assert_allclose(one.distance, theirs.distances, atol=1e-8)
-    fine = integrate(field, PATHS[path], start, uniform_times(100), "heun")
+    fine = integrate(field, PATHS[path], start, uniform_timesteps(100), "heun")
     assert scored.bend == pytest.approx(straightness(fine).mean())
     assert scored.path_length_ratio == pytest.approx(np.nanmedian(path_length_ratio(fine)))
     looks, error = lab.chosen_error(wished(path=path, solver="heun", steps=4))
@@ -148,7 +148,7 @@ def test_what_was_scored_is_not_scored_again(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(("steps", "frames"), [(1, 41), (7, 43), (20, 41), (50, 51)])
 def test_every_step_ends_on_a_frame(steps: int, frames: int):
     times = lab.scene(wished(steps=steps)).times
-    assert len(times) == frames and set(np.round(uniform_times(steps), 12)) <= set(np.round(times, 12))
+    assert len(times) == frames and set(np.round(uniform_timesteps(steps), 12)) <= set(np.round(times, 12))
     said = on_stage.captions(times.tolist(), steps)
     assert said[0] == f"t = 1.00, after 0 of {steps}" and said[-1] == f"t = 0.00, after {steps} of {steps}"
     assert len(said) == frames
@@ -355,14 +355,14 @@ def test_guidance_is_each_models_own_until_it_is_moved(made: Make, few: tuple[in
     flow = made(tiny(), mode="pictures", prompt="a red car")
     controls = {c.description: c for r in flow.children if hasattr(r, "children") for c in r.children}
     slider, own = controls["guidance"], controls["each model's own guidance"]
-    assert own.value and flow.shown.guidance == {flow.pipe.name: GUIDANCE} and slider.value == GUIDANCE
+    assert own.value and flow.shown.guidance == {flow.pipe.name: DEFAULT_GUIDANCE} and slider.value == DEFAULT_GUIDANCE
     slider.value = 2.0
     flow.wait(300)
     assert flow.guidance == 2 and not own.value and flow.shown.guidance == {flow.pipe.name: 2.0}
     own.value = True
-    assert flow.guidance is None and slider.value == GUIDANCE
+    assert flow.guidance is None and slider.value == DEFAULT_GUIDANCE
     own.value = False
-    assert flow.guidance == GUIDANCE
+    assert flow.guidance == DEFAULT_GUIDANCE
     flow.guidance = 20.0
     assert (slider.value, slider.max, own.value) == (20, 20, False)
 
