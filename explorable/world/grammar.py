@@ -1,4 +1,4 @@
-"""A small grammar, both ways: `say` puts a scene into words, `parse` reads a caption back.
+"""A small grammar of captions: `write_caption` goes from a scene to a caption, `parse` back.
 
     caption  = [time ","] [opener] (place | things [where]) [time]
     things   = thing [side] | thing relation thing | thing "and" thing | thing side "and" thing side
@@ -8,8 +8,8 @@
     where    = ("on" | "in" | "at" | "by") place
     place    = ["a" | "the"] [mood] name
 
-Openers, nouns, adjectives, times and the names of places are in `words`. The time is said once, and nothing
-twice in different ways: "a red blue car" is refused.
+Openers, nouns, adjectives, times and the names of places are in `words`. A caption states the time once and must not
+contradict itself: "a red blue car" is an error.
 """
 
 from __future__ import annotations
@@ -32,21 +32,22 @@ from .words import (
     VOCABULARY,
 )
 
-MAX_WORDS = 22  # with the start and end tokens 24, the length of a context
-# What a word is. nn.text has the same rule for its prompts: change both (tests/test_words_agree.py).
+MAX_WORDS = 22  # 24 tokens, the context length, less the start and end tokens
+# Must equal the rule of nn.text (tests/test_words_agree.py).
 WORD = re.compile(r"""<\S*|[^\s<.,!?;:"'()]+(?:'[^\s<.,!?;:"'()]+)*""")
 
 
 class GrammarError(ValueError):
-    """A caption that the grammar cannot read: says where and what it hoped for."""
+    """A caption that the grammar cannot parse; the message says where and what was expected."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word of a caption and what it speaks of.
+    """A word of a caption and its role.
 
-    role:  "thing", "colour", "size", "count", "mood", "place", "time", "relation", "side" or "function".
-    group: which of the scene's groups, for the first four and the mood of a thing.
+    Args:
+        role: "thing", "colour", "size", "count", "mood", "place", "time", "relation", "side" or "function".
+        group: index of the group it describes, for the first four roles and the mood of a thing.
     """
 
     text: str
@@ -56,46 +57,46 @@ class Word:
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption as read: what it says of the scene (None: unsaid), and what each word speaks of."""
+    """A parsed caption: the scene that it describes (None: not stated), and the role of each word."""
 
     scene: Scene
     words: tuple[Word, ...]
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words of `text`. Punctuation parts words and is dropped; a "<" and what clings to it stays whole."""
+    """Return the lower-case words of `text`, without punctuation. "<" and the characters after it stay one word."""
     return WORD.findall(text.lower())
 
 
-# ---------------------------------------------------------------- saying
+# ---------------------------------------------------------------- writing
 
 
 def write_caption(scene: Scene, rng: random.Random, everything: bool = False) -> str:
-    """One of the many captions of `scene`.
+    """Return a random caption of `scene`.
 
-    everything: say all that is known of it. Otherwise a caption may leave out the place, the time (mostly
-        the day), a thing's natural colour, and which of two things is on the left: these are then named in the
-        order of reading, the left one first.
+    Args:
+        everything: state every attribute. Otherwise a caption may leave out the place, the time (mostly "day"), a
+            thing's natural colour, and which of two things is on the left. It then names the left one first.
 
     Raises:
-        ValueError: a scene with neither a thing nor a place: there is nothing to speak of.
+        ValueError: the scene has neither a thing nor a place.
     """
     if not scene.groups and not scene.place:
-        raise ValueError("a scene with neither a thing nor a place cannot be put into words: give it one of them")
+        raise ValueError("a scene with neither a thing nor a place has no caption: add one of them")
     while True:
-        caption = _say(scene, rng, everything)
+        caption = _write(scene, rng, everything)
         if len(split_words(caption)) <= MAX_WORDS:
             return caption
 
 
-def _say(scene: Scene, rng: random.Random, everything: bool) -> str:
-    mood_on = _mood_place(scene, rng)
-    things = [_say_group(g, scene.mood if mood_on == i else None, rng, everything)
+def _write(scene: Scene, rng: random.Random, everything: bool) -> str:
+    mood_group = _find_mood_group(scene, rng)
+    things = [_write_group(g, scene.mood if mood_group == i else None, rng, everything)
               for i, g in enumerate(scene.groups)]
     place = time = ""
-    if scene.place and (everything or not things or rng.random() < 0.75 or mood_on is None):
+    if scene.place and (everything or not things or rng.random() < 0.75 or mood_group is None):
         preposition, article, name = rng.choice(PLACE_WORDS[scene.place])
-        magical = "magical" if scene.mood == "magical" and mood_on is None else ""
+        magical = "magical" if scene.mood == "magical" and mood_group is None else ""
         place = _join("" if not things else preposition, article, magical, name)
     if scene.time and (everything or rng.random() < (0.45 if scene.time == "day" else 0.8)):
         time = rng.choice(TIME_WORDS[scene.time])
@@ -104,14 +105,14 @@ def _say(scene: Scene, rng: random.Random, everything: bool) -> str:
     opener = rng.choices(("", "a picture of", "a drawing of", "there"), (8, 1, 1, 1))[0]
     if opener == "there":
         opener = "there is" if scene.groups[0].count == 1 else "there are"
-    body = _join(opener, _say_arrangement(scene, things, rng, everything))
+    body = _join(opener, _write_arrangement(scene, things, rng, everything))
     if time and rng.random() < 0.15:
         return f"{time}, {_join(body, place)}"
     return _join(body, place, time)
 
 
-def _mood_place(scene: Scene, rng: random.Random) -> int | None:
-    """Which thing wears the mood's word; None for the place (only magic can be a place's)."""
+def _find_mood_group(scene: Scene, rng: random.Random) -> int | None:
+    """Return the index of the group described by the mood's word, or None for the place (magical only)."""
     if scene.mood == "cozy":
         homes = [i for i, g in enumerate(scene.groups) if g.kind in BUILDINGS]
         return homes[0] if homes else 0 if scene.groups else None
@@ -120,7 +121,7 @@ def _mood_place(scene: Scene, rng: random.Random) -> int | None:
     return 0 if scene.groups else None
 
 
-def _say_group(group: Group, mood: str | None, rng: random.Random, everything: bool) -> str:
+def _write_group(group: Group, mood: str | None, rng: random.Random, everything: bool) -> str:
     names = THING_WORDS[group.kind]
     name = names[0] if len(names) == 1 or rng.random() < 0.6 else rng.choice(names[1:])
     colour = ""
@@ -133,7 +134,7 @@ def _say_group(group: Group, mood: str | None, rng: random.Random, everything: b
     return f"{count} {rest}"
 
 
-def _say_arrangement(scene: Scene, things: list[str], rng: random.Random, everything: bool) -> str:
+def _write_arrangement(scene: Scene, things: list[str], rng: random.Random, everything: bool) -> str:
     if len(things) == 1:
         side = scene.groups[0].side
         return f"{things[0]} on the {side}" if side in ("left", "right") else things[0]
@@ -154,21 +155,21 @@ def _join(*parts: str) -> str:
     return " ".join(p for p in parts if p)
 
 
-# --------------------------------------------------------------- reading
+# --------------------------------------------------------------- parsing
 
 
 def parse(text: str) -> Caption:
-    """Read a caption.
+    """Parse a caption.
 
     Raises:
-        GrammarError: the words are known but not in an order the grammar allows, or a word is unknown, or
-            the caption contradicts itself, or says what cannot be drawn.
+        GrammarError: a word is unknown, the order of words is not in the grammar, or the caption contradicts itself
+            or describes what cannot be drawn.
     """
-    return _Reader(split_words(text)).caption()
+    return _Parser(split_words(text)).caption()
 
 
 def _lookup(table: dict, *, plural: int | None = None) -> list[tuple[tuple[str, ...], object]]:
-    """(words, meaning) pairs of a table, longest first, so that "sports car" is tried before "car"."""
+    """Return the (words, meaning) pairs of a table, longest first: "sports car" is tried before "car"."""
     rows = [(tuple((n if plural is None else n[plural]).split()), key) for key, names in table.items() for n in names]
     return sorted(rows, key=lambda row: -len(row[0]))
 
@@ -185,18 +186,18 @@ _RELATIONS = _lookup({"left of": ("to the left of", "left of"), "right of": ("to
 _SIDES = _lookup({"left": ("on the left",), "right": ("on the right",)})
 
 
-class _Reader:
-    """Recursive descent over a list of words, keeping what each word was read as."""
+class _Parser:
+    """Recursive descent over a list of words, which also records the role of each word."""
 
     def __init__(self, words: list[str]):
-        self.text, self.at = words, 0
+        self.text, self.index = words, 0
         self.words = [Word(w) for w in words]
         self.mood: str | None = None
         self.mood_word = ""
 
     def caption(self) -> Caption:
         if not self.text:
-            raise GrammarError("an empty caption says nothing")
+            raise GrammarError("the caption is empty")
         for w in self.text:
             if w not in VOCABULARY:
                 raise GrammarError(f"{w!r} is not a word of the picture world")
@@ -206,21 +207,21 @@ class _Reader:
         groups, relation = ((), None) if place else self.things()
         place = place or self.place()
         time = time or self.time()
-        if self.at < len(self.text):
-            raise GrammarError(f"cannot read on at {self.text[self.at]!r} (word {self.at + 1})")
+        if self.index < len(self.text):
+            raise GrammarError(f"unexpected {self.text[self.index]!r} (word {self.index + 1})")
         try:
             scene = Scene(groups, relation, place, time, self.mood)
-        except ValueError as error:  # the words are in order, but no picture can show what they say
+        except ValueError as error:  # grammatical, but cannot be drawn
             raise GrammarError(str(error)) from error
         return Caption(scene, tuple(self.words))
 
     def take(self, rows, role: str = "function", group: int | None = None):
-        """The meaning of the words that come next, if `rows` has them; and go past them."""
+        """Consume the next words if `rows` has them, and return their meaning."""
         for words, meaning in rows:
-            if tuple(self.text[self.at : self.at + len(words)]) == words:
+            if tuple(self.text[self.index : self.index + len(words)]) == words:
                 for k in range(len(words)):
-                    self.words[self.at + k] = Word(words[k], role, group)
-                self.at += len(words)
+                    self.words[self.index + k] = Word(words[k], role, group)
+                self.index += len(words)
                 return meaning
         return None
 
@@ -228,33 +229,37 @@ class _Reader:
         return self.take([((c,), c) for c in choices])
 
     def time(self) -> str | None:
-        start, time = self.at, self.take(_TIMES, "time")
+        start, time = self.index, self.take(_TIMES, "time")
         if time:  # the preposition is a function word
             self.words[start] = Word(self.text[start])
         return time
 
     def place(self, bare: bool = False) -> str | None:
-        """A place after its preposition, or (bare) standing alone as the subject."""
-        start = self.at, list(self.words)
+        """Parse a place after its preposition, or (bare) alone as the subject."""
+        start = self.index, list(self.words)
         preposition = None if bare else self.word("on", "in", "at", "by")
         self.word("a", "the")
-        at, mood = self.at, self.take(_MOODS, "mood")
+        at, mood = self.index, self.take(_MOODS, "mood")
         place = self.take(_PLACES, "place")
         if place and (bare or preposition in _PREPOSITIONS[place]):
             if mood:
                 self.set_mood(mood, at)
             return place
-        self.at, self.words = start
+        self.index, self.words = start
         return None
 
     def set_mood(self, mood: str, at: int) -> None:
-        """The picture has one mood: a second one, said by the word at `at`, must be the same."""
+        """Set the scene's only mood, stated by the word at `at`.
+
+        Raises:
+            GrammarError: another mood was stated before.
+        """
         if self.mood not in (None, mood):
             self.contradicts(at, self.mood_word)
         self.mood, self.mood_word = mood, self.text[at]
 
     def contradicts(self, at: int, before: str) -> NoReturn:
-        raise GrammarError(f"{self.text[at]!r} (word {at + 1}) contradicts {before!r}: say one of them")
+        raise GrammarError(f"{self.text[at]!r} (word {at + 1}) contradicts {before!r}: keep one of them")
 
     def things(self) -> tuple[tuple[Group, ...], str | None]:
         first = self.group(0)
@@ -266,12 +271,12 @@ class _Reader:
         if side:
             other = self.take(_SIDES, "side")
             if other == side or other is None:
-                raise GrammarError(f"one thing is on the {side}: say that the other is on the other side")
+                raise GrammarError(f"one thing is on the {side}: put the other on the other side")
             relation = f"{side} of"
         return (first, second), relation
 
     def group(self, index: int) -> Group:
-        start = self.at
+        start = self.index
         number = self.word("a", "an", *COUNT_WORDS.values())
         if number is None:
             here = self.text[start] if start < len(self.text) else "the end"
@@ -279,16 +284,16 @@ class _Reader:
         count = next((n for n, w in COUNT_WORDS.items() if w == number), 1)
         if count > 1:
             self.words[start] = Word(number, "count", index)
-        said: dict[str, str] = {}
-        by: dict[str, str] = {}  # the word that said it
+        adjectives: dict[str, str] = {}
+        stated_by: dict[str, str] = {}  # the word that stated each
         while True:
-            at = self.at
+            at = self.index
             for role, rows in _ADJECTIVES:
                 meaning = self.take(rows, role, index)
                 if meaning:
-                    if said.setdefault(role, meaning) != meaning:
-                        self.contradicts(at, by[role])
-                    by[role] = self.text[at]
+                    if adjectives.setdefault(role, meaning) != meaning:
+                        self.contradicts(at, stated_by[role])
+                    stated_by[role] = self.text[at]
                     if role == "mood":
                         self.set_mood(meaning, at)
                     break
@@ -296,21 +301,21 @@ class _Reader:
                 break
         kind = self.take(_NOUNS[count > 1], "thing", index)
         if kind is None:
-            here = self.text[self.at] if self.at < len(self.text) else "the end"
+            here = self.text[self.index] if self.index < len(self.text) else "the end"
             raise GrammarError(f"expected a {'plural' if count > 1 else 'single'} thing at {here!r}")
-        return Group(kind, said.get("colour"), said.get("size", "medium"), count)
+        return Group(kind, adjectives.get("colour"), adjectives.get("size", "medium"), count)
 
 
-def matches(said: Scene, full: Scene) -> bool:
-    """Whether everything that `said` states is so in `full` (the other order of two things is the same)."""
-    if len(said.groups) != len(full.groups):
+def matches(partial: Scene, full: Scene) -> bool:
+    """Whether every attribute set in `partial` holds in `full`. The order of two things does not matter."""
+    if len(partial.groups) != len(full.groups):
         return False
-    if len(said.groups) == 2 and said.groups[0].kind == full.groups[1].kind:
+    if len(partial.groups) == 2 and partial.groups[0].kind == full.groups[1].kind:
         full = replace(full, groups=full.groups[::-1], relation=full.relation and OPPOSITE[full.relation])
-    same = all(getattr(said, k) in (None, getattr(full, k)) for k in ("relation", "place", "time", "mood"))
+    same = all(getattr(partial, k) in (None, getattr(full, k)) for k in ("relation", "place", "time", "mood"))
     return same and all(
         a.kind == b.kind and a.count == b.count and a.colour in (None, b.colour) and a.side in (None, b.side)
         and (a.size == b.size or full.mood == "majestic")
-        for a, b in zip(said.groups, full.groups, strict=True)
+        for a, b in zip(partial.groups, full.groups, strict=True)
     )
 

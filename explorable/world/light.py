@@ -1,7 +1,7 @@
-"""The four times of day, and what each does to every colour in a picture.
+"""The four times of day, and how each changes the colours of an image.
 
-Light is a multiplication: a surface shows its own colour times the colour of the light
-that falls on it. Lamps, lit windows, the sun and sparks make light and are left alone.
+A surface shows its own colour multiplied by the colour of the light. Lamps, lit windows, the sun and sparks emit
+light and keep their colours.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ RGB = tuple[int, int, int]
 class Light:
     """One time of day.
 
-    ambient: what the light multiplies red, green and blue by, each 0 to 1.2.
-    sky:     three colours of the sky, from the top down to the horizon.
-    haze:    the colour that far things fade towards.
-    sun:     the colour of the sun or moon.
-    shadow:  how dark a shadow on the ground is, 0 to 1.
-    stars:   whether stars show.
+    Args:
+        ambient: factors of red, green and blue, each from 0 to 1.2.
+        sky: three colours of the sky, from the top down to the horizon.
+        haze: the colour that distant things fade towards.
+        sun: the colour of the sun or moon.
+        shadow: opacity of shadows on the ground, 0 to 1.
+        stars: whether stars are visible.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Light:
     stars: bool = False
 
     def on(self, colour: RGB) -> RGB:
-        """The colour a surface of `colour` shows in this light."""
+        """Return the colour that a surface of `colour` shows in this light."""
         r, g, b = (min(255, round(c * a)) for c, a in zip(colour, self.ambient, strict=True))
         return r, g, b
 
@@ -53,14 +54,14 @@ LIGHTS = {
 
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
-    """`a` with `share` (0 to 1) of `b` stirred in."""
+    """Return a blend of `a` with `share` (0 to 1) of `b`."""
     r, g, blue = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
     return r, g, blue
 
 
 def shade(colour: RGB, amount: float) -> RGB:
-    """A lighter (`amount` > 0, up to 1) or darker (down to -1) neighbour of `colour`.
+    """Return a lighter (`amount` up to 1) or darker (down to -1) shade of `colour`.
 
-    Darker tones lean towards blue and lighter ones towards warm white, as paints do.
+    Darker shades tend towards blue and lighter ones towards warm white.
     """
     return mix(colour, (255, 250, 235), amount) if amount >= 0 else mix(colour, (18, 16, 38), -amount)

@@ -1,4 +1,4 @@
-"""What each word of a caption speaks of, in pixels: the truth that every explanation is scored against."""
+"""The ground truth that explanations are scored against: the pixels that each word of a caption refers to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .scene import Scene
 from .things import THINGS
 
 SKY = ("sky", "sun", "moon", "stars", "clouds")
-# A place's words and the elements they name.
+# The words of places and the elements that they refer to.
 ELEMENTS: dict[str, tuple[str, ...]] = {
     "mountain": ("mountains",), "road": ("road",), "meadow": ("meadow",), "field": ("meadow",),
     "beach": ("sand", "sea"), "seaside": ("sand", "sea"), "forest": ("forest",), "woods": ("forest",),
@@ -21,48 +21,48 @@ ELEMENTS: dict[str, tuple[str, ...]] = {
 
 
 def word_masks(scene: Scene | Drawing, caption: str) -> list[tuple[str, np.ndarray]]:
-    """For every word of `caption`, the pixels it speaks of: [(word, (128, 128) bool), ...] in order.
+    """Return the mask of every word in `caption`, in order: [(word, (128, 128) bool), ...].
 
-    "red" means the painted body, "car" the whole car, "road" the road, "sunset" the sky. Words of
-    grammar and of arrangement ("a", "on", "left") speak of no pixels.
+    "red" refers to the painted parts, "car" to the whole car, "road" to the road, "sunset" to the sky. Function words
+    and words of arrangement ("a", "on", "left") have an empty mask.
 
     Raises:
-        ValueError: the caption says something that is not so in the scene, or cannot be read.
+        ValueError: the caption contradicts the scene, or cannot be parsed.
     """
-    picture = scene if isinstance(scene, Drawing) else draw(scene)
-    read = parse(caption)
-    if not matches(read.scene, picture.scene):
-        raise ValueError(f"the caption {caption!r} does not fit the scene {picture.scene}")
-    return [(w.text, _union(picture, _names(w, read.scene, picture))) for w in read.words]
+    drawing = scene if isinstance(scene, Drawing) else draw(scene)
+    parsed = parse(caption)
+    if not matches(parsed.scene, drawing.scene):
+        raise ValueError(f"the caption {caption!r} does not describe the scene {drawing.scene}")
+    return [(w.text, _union(drawing, _mask_names(w, parsed.scene, drawing))) for w in parsed.words]
 
 
-def _names(word: Word, said: Scene, picture: Drawing) -> list[str]:
-    """The names of the masks that `word` speaks of."""
-    kind = said.groups[word.group].kind if word.group is not None else None
+def _mask_names(word: Word, scene: Scene, drawing: Drawing) -> list[str]:
+    """Return the names of the masks that `word` refers to."""
+    kind = scene.groups[word.group].kind if word.group is not None else None
     if word.role == "place":
         return list(ELEMENTS[word.text])
     if word.role == "time":
         return list(SKY)
     if word.role == "mood":
-        return _mood_names(word.text, kind, picture)
+        return _mood_names(word.text, kind, drawing)
     if kind and word.role == "colour":
-        return [name for name in picture.masks
+        return [name for name in drawing.masks
                 if name.startswith(f"{kind}.") and name.count(".") == 2 and name.split(".")[2] in THINGS[kind].painted]
     return [kind] if kind else []
 
 
-def _mood_names(mood: str, kind: str | None, picture: Drawing) -> list[str]:
+def _mood_names(mood: str, kind: str | None, drawing: Drawing) -> list[str]:
     if mood == "magical":
         return ["sparks"]
     if mood == "cozy":
-        return [name for name in picture.masks
+        return [name for name in drawing.masks
                 if kind and name.startswith(f"{kind}.") and name.split(".")[-1] in ("windows", "smoke")]
     return [kind] if kind else []
 
 
-def _union(picture: Drawing, names: list[str]) -> np.ndarray:
+def _union(drawing: Drawing, names: list[str]) -> np.ndarray:
     out = np.zeros((SIZE, SIZE), bool)
     for name in names:
-        if name in picture.masks:
-            out |= picture.masks[name]
+        if name in drawing.masks:
+            out |= drawing.masks[name]
     return out

@@ -1,8 +1,7 @@
-"""What can be in a picture: scenes, how they are drawn by lot, and which pairs are held out.
+"""Scenes: what an image can contain, random scenes, and the pairs held out of training.
 
-A `Scene` may leave things unsaid (None), as a caption does; `complete` fills them in from a
-seed, natural choices first. Only Python's own generator is used, so a seed means the same
-scene on every platform.
+A `Scene` may leave attributes open (None), as a caption does; `complete` fills them in from a seed. All randomness
+comes from Python's own generator, so a seed gives the same scene on every platform.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ SIDES = ("left", "centre", "right")
 RELATIONS = ("left of", "right of", "in front of", "behind")
 OPPOSITE = {"left of": "right of", "right of": "left of", "in front of": "behind", "behind": "in front of"}
 
-# The colours each thing usually has: what a caption without a colour word means.
+# The usual colours of each thing, assumed where a caption names none.
 NATURAL = {
     "car": ("red", "blue", "white"), "sports car": ("red", "golden", "black"),
     "truck": ("blue", "green", "white"), "bus": ("red", "golden"), "boat": ("blue", "red", "white"),
@@ -35,12 +34,12 @@ NATURAL = {
 }
 KINDS = tuple(NATURAL)
 BUILDINGS = ("cabin", "house", "castle")
-NARROW = ("cat", "rabbit", "tree", "flower", "ball", "balloon")  # two of them fit into half a picture
+NARROW = ("cat", "rabbit", "tree", "flower", "ball", "balloon")  # two of them fit into half an image
 
 
 @dataclass(frozen=True)
 class Group:
-    """One to three of a kind. `colour`, `side` None: unsaid. Only a single thing by itself has a side."""
+    """One to three things of a kind. `colour` and `side` may be None (open). Only a single thing alone has a side."""
 
     kind: str
     colour: str | None = None
@@ -58,10 +57,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Scene:
-    """None, one or two groups in a place, at a time, in a mood. None: unsaid (for mood: plain).
+    """Up to two groups in a place, at a time, in a mood. None leaves an attribute open (mood: none).
 
-    relation: how the first of two groups stands to the second; None with fewer than two, or unsaid.
-    seed:     everything a caption cannot say: exact positions, the line of the hills.
+    Args:
+        relation: of the first of two groups to the second.
+        seed: of everything that a caption cannot state, such as exact positions and the line of the hills.
     """
 
     groups: tuple[Group, ...] = ()
@@ -78,20 +78,20 @@ class Scene:
         _check("time", self.time, (None, *TIMES))
         _check("mood", self.mood, (None, *MOODS))
         if len({g.kind for g in self.groups}) < len(self.groups):
-            raise ValueError("two groups of one kind: say a count instead (\"two cars\")")
+            raise ValueError("two groups of one kind: use a count instead (\"two cars\")")
         if self.relation and len(self.groups) < 2:
-            raise ValueError(f"relation {self.relation!r} needs two things")
+            raise ValueError(f"relation {self.relation!r} needs two groups")
         for g in self.groups:
             if g.side is not None and len(self.groups) == 2:
-                raise ValueError(f"side {g.side!r} of the {g.kind}: with two groups, say a relation instead")
+                raise ValueError(f"side {g.side!r} of the {g.kind}: with two groups, set a relation instead")
             if g.side in ("left", "right") and g.count > 1:
-                raise ValueError(f"side {g.side!r} of the {g.kind}: several of a kind stand all across the picture; "
-                                 "leave the side unsaid")
+                raise ValueError(f"side {g.side!r} of the {g.kind}: several of a kind fill the whole width; "
+                                 "set the side to None")
 
 
-def _check(what: str, value: object, allowed: tuple) -> None:
+def _check(name: str, value: object, allowed: tuple) -> None:
     if value not in allowed:
-        raise ValueError(f"{what} {value!r}: choose one of {', '.join(str(a) for a in allowed if a is not None)}")
+        raise ValueError(f"{name} {value!r}: choose one of {', '.join(str(a) for a in allowed if a is not None)}")
 
 
 def _hold_out(pairs: list[tuple[str, str]], share: float, rng: random.Random) -> frozenset[tuple[str, str]]:
@@ -99,7 +99,7 @@ def _hold_out(pairs: list[tuple[str, str]], share: float, rng: random.Random) ->
 
 
 def _held_out_pairs() -> tuple[frozenset, frozenset, frozenset]:
-    """A tenth of each kind of pair. A thing keeps its natural colours, and the cabin its mountains."""
+    """Return a tenth of each type of pair, without the natural colours and the pairs that the lesson needs."""
     rng = random.Random("held out")
     free = [(k, c) for k in KINDS for c in COLOURS if c not in NATURAL[k]]
     colours = _hold_out(free, len(KINDS) * len(COLOURS) / 10 / len(free), rng)
@@ -113,7 +113,7 @@ HELD_OUT_COLOURS, HELD_OUT_PLACES, HELD_OUT_THINGS = _held_out_pairs()
 
 
 def held_out(scene: Scene) -> bool:
-    """Whether the scene has a (thing, colour), (thing, place) or (thing, thing) pair kept from training."""
+    """Whether the scene has a (thing, colour), (thing, place) or (thing, thing) pair held out of training."""
     kinds = tuple(sorted(g.kind for g in scene.groups))
     return kinds in HELD_OUT_THINGS or any(
         (g.kind, g.colour) in HELD_OUT_COLOURS or (g.kind, scene.place) in HELD_OUT_PLACES
@@ -122,7 +122,7 @@ def held_out(scene: Scene) -> bool:
 
 
 def complete(scene: Scene) -> Scene:
-    """Fill in all that is unsaid, the same way every time for the same `scene.seed`."""
+    """Return the scene with every open attribute filled in, deterministically from `scene.seed`."""
     rng = random.Random(f"complete {scene.seed}")
     two = len(scene.groups) == 2
     groups = tuple(
@@ -131,14 +131,14 @@ def complete(scene: Scene) -> Scene:
     )
     return replace(
         scene, groups=groups,
-        relation=scene.relation or ("left of" if two else None),  # the order of reading, as captions have it
+        relation=scene.relation or ("left of" if two else None),  # the order in which captions name them
         place=scene.place or rng.choice(PLACES),
         time=scene.time or rng.choices(TIMES, (5, 2, 1, 1))[0],
     )
 
 
 def sample_scene(rng: random.Random, allow_held_out: bool = False) -> Scene:
-    """Draw a complete scene by lot; held-out pairs are redrawn unless allowed."""
+    """Return a random complete scene, without held-out pairs unless allowed."""
     while True:
         scene = _sample(rng)
         if allow_held_out or not held_out(scene):

@@ -1,12 +1,12 @@
-"""The words of the picture world: what each thing, colour, place and time may be called.
+"""The vocabulary of the picture world: the names of every thing, colour, place and time.
 
-The first name of each is the plain one; the others are synonyms, so that the text encoder has
-something to discover. `VOCABULARY` is every word there is, in a fixed order.
+The first name of each is its usual one. The others are synonyms, which the text encoder has to learn. `VOCABULARY`
+holds every word in a fixed order.
 """
 
 from __future__ import annotations
 
-THING_WORDS: dict[str, tuple[tuple[str, str], ...]] = {  # kind: (singular, plural), synonyms after
+THING_WORDS: dict[str, tuple[tuple[str, str], ...]] = {  # kind: (singular, plural) of each name
     "car": (("car", "cars"), ("automobile", "automobiles")),
     "sports car": (("sports car", "sports cars"),),
     "truck": (("truck", "trucks"), ("lorry", "lorries")),

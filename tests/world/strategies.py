@@ -1,4 +1,4 @@
-"""What the tests of the picture world share: scenes for hypothesis, and things drawn alone."""
+"""Shared by the tests of the drawing world: scenes for hypothesis, and things drawn alone."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ FLIPPED = {"left of": "right of", "right of": "left of", "in front of": "behind"
 
 seeds = st.integers(0, 2**31 - 1)
 rngs = seeds.map(random.Random)
-drawing = importlib.import_module("explorable.world.draw")  # the name `draw` in the package is the function
+draw_module = importlib.import_module("explorable.world.draw")  # the name `draw` in the package is the function
 
 
 def sampled(allow_held_out: bool = True) -> st.SearchStrategy[Scene]:
-    """Scenes as the training data has them."""
+    """Scenes as in the training data."""
     return seeds.map(lambda seed: sample_scene(random.Random(seed), allow_held_out))
 
 
 @st.composite
 def scenes(draw, number: int | None = None, count: int | None = None) -> Scene:
-    """Complete scenes of every make that the training data has, shrinking to a plain one."""
+    """Complete scenes of every form in the training data, shrinking to a plain one."""
     number = draw(st.integers(0, 2)) if number is None else number
     kinds = draw(st.lists(st.sampled_from(KINDS), min_size=number, max_size=number, unique=True))
     colours = st.sampled_from(tuple(COLOURS))
@@ -77,7 +77,7 @@ def scenes(draw, number: int | None = None, count: int | None = None) -> Scene:
 
 @st.composite
 def partial_scenes(draw) -> Scene:
-    """Scenes that leave something unsaid, as captions do. There is always something to speak of."""
+    """Scenes with open attributes, as captions have. They are never empty."""
     scene = draw(scenes())
     groups = tuple(
         replace(g, colour=draw(st.sampled_from((None, g.colour))), side=draw(st.sampled_from((None, g.side))))
@@ -92,8 +92,8 @@ def partial_scenes(draw) -> Scene:
     )
 
 
-def sayable(scene: Scene) -> Scene:
-    """What a caption can state of a scene: no seed, no order of two things, no side that is the middle.
+def caption_content(scene: Scene) -> Scene:
+    """Return a scene with only what a caption can state: no seed, no order of two things, no centre.
 
     A majestic thing is big without the word.
     """
@@ -111,19 +111,19 @@ def sayable(scene: Scene) -> Scene:
 
 @contextmanager
 def only(kind: str, index: int):
-    """Inside, `draw` leaves out every thing but one; all else is drawn as ever."""
-    real = drawing._stand
+    """Make `draw` leave out every thing but one; everything else is drawn as usual."""
+    real = draw_module._draw_thing
 
-    def stand(canvas, group, i, spot, cozy):
+    def draw_thing(canvas, group, i, at, cozy):
         if (group.kind, i) == (kind, index):
-            real(canvas, group, i, spot, cozy)
+            real(canvas, group, i, at, cozy)
 
-    with patch.object(drawing, "_stand", stand):
+    with patch.object(draw_module, "_draw_thing", draw_thing):
         yield
 
 
 def alone(scene: Scene, kind: str, index: int) -> np.ndarray:
-    """The mask one thing would have with nothing before it, and no sparks, which are drawn last."""
+    """Return the mask that a thing would have with nothing in front of it, sparks included."""
     with only(kind, index):
         return draw(replace(scene, mood=None if scene.mood == "magical" else scene.mood)).masks[
             f"{kind}.{index}"
@@ -131,14 +131,14 @@ def alone(scene: Scene, kind: str, index: int) -> np.ndarray:
 
 
 def items(scene: Scene) -> list[tuple[str, int]]:
-    """(kind, number) of every single thing."""
+    """Return (kind, number) of every single thing."""
     return [(g.kind, i) for g in scene.groups for i in range(g.count)]
 
 
-def bare(picture: Drawing, name: str) -> np.ndarray:
-    """A thing's mask without its smoke, which may drift."""
-    mask = picture.masks[name].copy()
-    for part, pixels in picture.masks.items():
+def bare(drawing: Drawing, name: str) -> np.ndarray:
+    """Return a thing's mask without its smoke, which may rise above it."""
+    mask = drawing.masks[name].copy()
+    for part, pixels in drawing.masks.items():
         if part.startswith(f"{name}.") and part.endswith(".smoke"):
             mask &= ~pixels
     return mask
@@ -155,13 +155,13 @@ __all__ = [
     "SIDES",
     "alone",
     "bare",
+    "caption_content",
     "items",
     "only",
     "partial_scenes",
     "rngs",
     "same_masks",
     "sampled",
-    "sayable",
     "scenes",
     "seeds",
 ]

@@ -1,6 +1,6 @@
-"""Twenty scenes, drawn and said as they always were, on any platform.
+"""Captions and drawings of twenty scenes are unchanged, on any platform.
 
-After a change that is meant: `python tests/world/test_digests.py` makes digests.json anew.
+After an intended change, `python tests/world/test_digests.py` rewrites digests.json.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from explorable.world import KINDS, PLACES, TIMES, Scene, draw, sample_scene, wr
 FILE = Path(__file__).with_name("digests.json")
 
 
-def scene(number: int) -> tuple[Scene, random.Random]:
-    """A scene drawn by lot. Among twenty are every thing, place and time."""
+def make_scene(number: int) -> tuple[Scene, random.Random]:
+    """Return a random scene. Twenty of them cover every thing, place and time."""
     rng = random.Random(f"digest {number}")
     while True:
-        drawn = sample_scene(rng, allow_held_out=True)
-        if KINDS[number % len(KINDS)] in {g.kind for g in drawn.groups}:
-            return replace(drawn, place=PLACES[number % len(PLACES)], time=TIMES[number // 5 % len(TIMES)]), rng
+        scene = sample_scene(rng, allow_held_out=True)
+        if KINDS[number % len(KINDS)] in {g.kind for g in scene.groups}:
+            return replace(scene, place=PLACES[number % len(PLACES)], time=TIMES[number // 5 % len(TIMES)]), rng
 
 
 def digest(number: int) -> dict[str, str]:
-    """A caption, and SHA-256 of the image's bytes and of all masks: each name and its bits, in order of names."""
-    told, rng = scene(number)
-    caption, picture, masks = write_caption(told, rng), draw(told), hashlib.sha256()
-    for name, mask in sorted(picture.masks.items()):
+    """Return a caption, and SHA-256 digests of the image and of all masks (names and bits, sorted by name)."""
+    scene, rng = make_scene(number)
+    caption, drawing, masks = write_caption(scene, rng), draw(scene), hashlib.sha256()
+    for name, mask in sorted(drawing.masks.items()):
         masks.update(name.encode() + b"\0" + np.packbits(mask).tobytes())
-    image = hashlib.sha256(picture.image.tobytes())
+    image = hashlib.sha256(drawing.image.tobytes())
     return {"caption": caption, "image": image.hexdigest(), "masks": masks.hexdigest()}
 
 
 @pytest.mark.parametrize("number", range(20))
-def test_a_scene_is_drawn_and_said_as_it_always_was(number):
+def test_captions_and_drawings_are_unchanged(number):
     assert digest(number) == json.loads(FILE.read_text("utf-8"))[number]
 
 
-def test_the_digests_have_seen_everything():
-    told = [scene(number)[0] for number in range(20)]
-    assert {g.kind for s in told for g in s.groups} == set(KINDS)
-    assert {s.place for s in told} == set(PLACES) and {s.time for s in told} == set(TIMES)
+def test_the_digests_cover_everything():
+    scenes = [make_scene(number)[0] for number in range(20)]
+    assert {g.kind for s in scenes for g in s.groups} == set(KINDS)
+    assert {s.place for s in scenes} == set(PLACES) and {s.time for s in scenes} == set(TIMES)
     assert len(json.loads(FILE.read_text("utf-8"))) == 20
 
 

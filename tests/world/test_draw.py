@@ -1,4 +1,4 @@
-"""Drawing: masks that are exactly what is seen, and things where the scene says."""
+"""Drawing: masks equal the visible pixels, and things stand where the scene says."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def grown(mask: np.ndarray, by: int) -> np.ndarray:
 
 @some
 @given(st.one_of(scenes(), sampled(), partial_scenes()))
-def test_masks_are_boolean_and_lie_inside_the_picture(scene):
-    picture = draw(scene)
-    assert picture.image.shape == (128, 128, 3) and picture.image.dtype == np.uint8
-    for name, mask in picture.masks.items():
+def test_masks_are_boolean_and_as_large_as_the_image(scene):
+    drawing = draw(scene)
+    assert drawing.image.shape == (128, 128, 3) and drawing.image.dtype == np.uint8
+    for name, mask in drawing.masks.items():
         assert mask.shape == (128, 128) and mask.dtype == bool, name
-        assert mask.any(), f"{name} cannot be seen, and so has no mask"
+        assert mask.any(), f"{name} is invisible, yet has a mask"
 
 
 @some
 @given(st.one_of(scenes(), sampled()))
 def test_things_keep_a_margin(scene):
-    """No thing comes nearer the left and right edge, and none touches the upper or lower one."""
-    picture = draw(scene)
+    """Things keep the margin to the left and right edges and do not touch the others."""
+    drawing = draw(scene)
     for group in scene.groups:
-        ys, xs = np.nonzero(bare(picture, group.kind))
+        ys, xs = np.nonzero(bare(drawing, group.kind))
         assert xs.min() >= MARGIN and xs.max() < 128 - MARGIN
         # A majestic balloon may touch the upper edge: `place_group` leaves its floating height unscaled.
         assert ys.min() > 0 or (group.kind, scene.mood) == ("balloon", "majestic")
@@ -51,7 +51,7 @@ def test_things_keep_a_margin(scene):
 
 @some
 @given(st.one_of(scenes(), sampled()))
-def test_a_part_lies_inside_its_thing_and_makes_it_with_the_others(scene):
+def test_a_thing_is_the_union_of_its_parts(scene):
     masks = draw(scene).masks
     for name, mask in masks.items():
         parent = name.rpartition(".")[0]
@@ -66,7 +66,7 @@ def test_a_part_lies_inside_its_thing_and_makes_it_with_the_others(scene):
 
 @some
 @given(st.one_of(scenes(), sampled()))
-def test_every_pixel_belongs_to_exactly_one_element(scene):
+def test_every_pixel_belongs_to_exactly_one_part(scene):
     masks = draw(scene).masks
     owners = np.zeros((128, 128), int)
     for name, mask in masks.items():
@@ -87,8 +87,8 @@ def test_there_are_as_many_things_as_the_scene_says(scene):
 
 @few
 @given(scenes().filter(lambda s: s.groups))
-def test_a_thing_hides_what_is_behind_it_and_nothing_else_does(scene):
-    """What shows of each thing is all of it, less the things that stand nearer, less the sparks: exactly."""
+def test_a_thing_is_hidden_by_nearer_things_only(scene):
+    """The visible part of each thing is all of it less nearer things and sparks, exactly."""
     masks = draw(scene).masks
     groups = list(scene.groups)
     if scene.relation in ("left of", "right of"):
@@ -105,7 +105,7 @@ def test_a_thing_hides_what_is_behind_it_and_nothing_else_does(scene):
 
 @few
 @given(st.one_of(scenes(), sampled()).filter(lambda s: s.groups))
-def test_at_least_half_of_every_thing_shows(scene):
+def test_at_least_half_of_every_thing_is_visible(scene):
     masks = draw(scene).masks
     for kind, index in items(scene):
         whole = alone(scene, kind, index)
@@ -126,9 +126,9 @@ def test_a_thing_is_on_its_side(scene):
 
 @some
 @given(scenes(number=2))
-def test_relations_are_true_in_pixels(scene):
-    picture = draw(scene)
-    (ys_a, xs_a), (ys_b, xs_b) = (np.nonzero(bare(picture, g.kind)) for g in scene.groups)
+def test_relations_hold_in_pixels(scene):
+    drawing = draw(scene)
+    (ys_a, xs_a), (ys_b, xs_b) = (np.nonzero(bare(drawing, g.kind)) for g in scene.groups)
     if scene.relation == "left of":
         assert xs_a.max() < xs_b.min()
     elif scene.relation == "right of":
@@ -142,7 +142,7 @@ def test_relations_are_true_in_pixels(scene):
 @few
 @given(scenes(number=1), st.sampled_from(KINDS))
 def test_a_bigger_size_is_drawn_no_smaller(scene, kind):
-    """And a thing that has the picture to itself is drawn bigger."""
+    """A thing alone in the centre is drawn strictly bigger."""
     assume(scene.mood != "majestic")
     areas = []
     for size in ("small", "medium", "big"):
@@ -156,9 +156,9 @@ def test_a_bigger_size_is_drawn_no_smaller(scene, kind):
 
 @few
 @given(scenes(), st.randoms(use_true_random=False))
-def test_drawing_again_is_the_same_to_the_last_bit(scene, luck):
+def test_drawing_is_bit_identical(scene, rng):
     first = draw(scene)
-    draw(replace(scene, seed=luck.randrange(2**31)))
+    draw(replace(scene, seed=rng.randrange(2**31)))
     again = draw(scene)
     assert (
         np.array_equal(first.image, again.image) and same_masks(first, again) and first.scene == again.scene
@@ -167,14 +167,14 @@ def test_drawing_again_is_the_same_to_the_last_bit(scene, luck):
 
 @few
 @given(partial_scenes())
-def test_what_is_unsaid_is_filled_in_before_drawing(scene):
+def test_open_attributes_are_filled_in_before_drawing(scene):
     a, b = draw(scene), draw(complete(scene))
     assert np.array_equal(a.image, b.image) and same_masks(a, b) and a.scene == b.scene == complete(scene)
 
 
 @few
 @given(st.one_of(scenes(), sampled()))
-def test_masks_cost_no_bit_of_the_picture(scene):
+def test_masks_do_not_change_the_image(scene):
     without = draw(scene, masks=False)
     assert np.array_equal(without.image, draw(scene).image)
     assert without.masks == {}
@@ -182,7 +182,7 @@ def test_masks_cost_no_bit_of_the_picture(scene):
 
 @few
 @given(scenes())
-def test_another_seed_is_another_picture_of_the_same_scene(scene):
+def test_another_seed_gives_another_drawing_of_the_same_scene(scene):
     other = draw(replace(scene, seed=scene.seed + 1))
     assert not np.array_equal(draw(scene).image, other.image)
     assert replace(other.scene, seed=scene.seed) == complete(scene)
@@ -190,14 +190,14 @@ def test_another_seed_is_another_picture_of_the_same_scene(scene):
 
 @some
 @given(scenes().filter(lambda s: s.groups), st.sampled_from(tuple(COLOURS)))
-def test_a_colour_paints_its_thing_and_nothing_else(scene, colour):
+def test_a_colour_changes_its_thing_only(scene, colour):
     first = scene.groups[0]
     assume(colour != first.colour)
     before = draw(scene)
     after = draw(replace(scene, groups=(replace(first, colour=colour), *scene.groups[1:])))
     changed = (before.image != after.image).any(axis=-1)
     assert same_masks(before, after)
-    # A pixel that shows a thing's rim only in part may belong to what is beside it.
+    # A pixel that a thing's rim covers in part may belong to its neighbour.
     assert not (changed & ~grown(before.masks[first.kind], 3)).any()
     for i in range(first.count):
         painted = [
@@ -218,42 +218,42 @@ def test_every_time_of_day_and_every_place_looks_different(scene):
 
 @few
 @given(st.sampled_from(KINDS), scenes(number=0))
-def test_moods_are_to_be_seen(kind, scene):
+def test_moods_are_visible(kind, scene):
     scene = replace(scene, groups=(Group(kind, "red", "big", side="centre"),), mood=None)
     plain = draw(scene)
     majestic, magical = (draw(replace(scene, mood=m)) for m in ("majestic", "magical"))
     assert bare(majestic, kind).sum() > bare(plain, kind).sum()
     around = ~grown(plain.masks[kind] | majestic.masks[kind], 2)[:90]  # above every shadow
     red = majestic.image[:90, :, 0][around].astype(int) - plain.image[:90, :, 0][around]
-    assert red.min() >= -1 and red.max() > 1, "light from behind, all of it with red in full"
+    assert red.min() >= -1 and red.max() > 1, "rays add light, with full red"
     assert "sparks" in magical.masks and "sparks" not in plain.masks
     assert magical.image[magical.masks["sparks"]].mean() > plain.image[magical.masks["sparks"]].mean()
 
 
 @pytest.mark.parametrize("kind", ["cabin", "house", "castle"])
 @pytest.mark.parametrize("time", TIMES)
-def test_a_cozy_home_has_its_windows_lit(kind, time):
+def test_a_cozy_home_has_lit_windows(kind, time):
     scene = Scene((Group(kind, "brown"),), place="meadow", time=time, seed=3)
     plain, cozy = draw(scene), draw(replace(scene, mood="cozy"))
     panes = cozy.masks[f"{kind}.0.windows"]
-    warmth = [picture.image[panes].astype(float).mean(0) for picture in (plain, cozy)]
+    warmth = [drawing.image[panes].astype(float).mean(0) for drawing in (plain, cozy)]
     assert warmth[1][0] - warmth[1][2] > warmth[0][0] - warmth[0][2], "more red and less blue"
     elsewhere = ~grown(cozy.masks[kind], 2)
     assert np.array_equal(plain.image[elsewhere], cozy.image[elsewhere])
 
 
-def test_every_kind_shows_all_its_painted_parts():
+def test_every_kind_has_all_its_painted_parts():
     for kind, thing in THINGS.items():
         parts = {
             name.split(".")[2] for name in draw(Scene((Group(kind),))).masks if name.startswith(f"{kind}.0.")
         }
         assert set(thing.painted) <= parts, kind
-        assert len(parts) > 1, f"{kind} has nothing that is not paint"
+        assert len(parts) > 1, f"{kind} has painted parts only"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_thing_fills_its_box_and_stays_in_it(kind):
-    """Width and height in `Thing` are what is drawn at scale 1, to within a pixel and a half."""
+def test_a_thing_fills_its_bounding_box(kind):
+    """`Thing.width` and `height` are the drawn size at scale 1, to within a pixel and a half."""
     from explorable.world.canvas import Canvas, Pen
     from explorable.world.light import LIGHTS
 

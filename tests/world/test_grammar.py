@@ -1,4 +1,4 @@
-"""Captions: what is said of a scene is read back as it was said."""
+"""Captions: writing and parsing are inverse, and errors name the word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import FLIPPED, LESSON, partial_scenes, rngs, sampled, sayable, scenes, seeds
+from strategies import FLIPPED, LESSON, caption_content, partial_scenes, rngs, sampled, scenes, seeds
 
 from explorable.world import (
     COLOURS,
@@ -39,19 +39,19 @@ def test_a_caption_parses_back_to_its_scene(scene, rng, everything):
 
 
 @given(st.one_of(scenes(), sampled()), rngs)
-def test_saying_everything_leaves_nothing_unsaid(scene, rng):
+def test_a_full_caption_determines_the_scene(scene, rng):
     caption = write_caption(scene, rng, everything=True)
-    assert sayable(parse(caption).scene) == sayable(scene), caption
+    assert caption_content(parse(caption).scene) == caption_content(scene), caption
 
 
 @given(st.one_of(scenes(), partial_scenes()), rngs, st.booleans())
-def test_a_caption_keeps_to_the_vocabulary_and_to_the_length(scene, rng, everything):
+def test_a_caption_uses_the_vocabulary_and_fits_the_context(scene, rng, everything):
     words = split_words(write_caption(scene, rng, everything))
     assert set(words) <= set(VOCABULARY)
     assert 1 <= len(words) <= MAX_WORDS
 
 
-def test_the_wordiest_scene_keeps_to_the_length():
+def test_the_longest_caption_fits_the_context():
     """With "a picture of" and the longest of everything it would be a word too many."""
     wordy = Scene(
         (Group("sports car", "red", "small"), Group("tree", "green", "big", 2)),
@@ -66,7 +66,7 @@ def test_the_wordiest_scene_keeps_to_the_length():
 
 
 @given(st.one_of(scenes(), partial_scenes()), rngs)
-def test_reading_keeps_every_word_in_order(scene, rng):
+def test_parsing_keeps_every_word_in_order(scene, rng):
     caption = write_caption(scene, rng)
     read = parse(caption)
     assert [w.text for w in read.words] == split_words(caption)
@@ -84,11 +84,11 @@ def test_the_same_luck_says_the_same_caption(scene, rng):
 
 
 @given(scenes(number=2), rngs)
-def test_a_caption_that_lies_does_not_agree(scene, rng):
-    """Every single thing that is said, changed, makes a caption that is not so."""
+def test_a_false_caption_does_not_match(scene, rng):
+    """Changing any one attribute of a full caption makes it false."""
     read = parse(write_caption(scene, rng, everything=True)).scene
     first, second = read.groups
-    lies = [
+    false_scenes = [
         Scene((second, first), read.relation, read.place, read.time, read.mood),
         Scene(read.groups, FLIPPED[read.relation], read.place, read.time, read.mood),
         *(Scene(read.groups, read.relation, p, read.time, read.mood) for p in PLACES if p != read.place),
@@ -115,11 +115,11 @@ def test_a_caption_that_lies_does_not_agree(scene, rng):
         ),
         Scene((first,), None, read.place, read.time, read.mood),
     ]
-    assert not any(matches(lie, scene) for lie in lies)
+    assert not any(matches(false_scene, scene) for false_scene in false_scenes)
 
 
 @given(scenes(number=2))
-def test_two_things_may_be_told_in_either_order(scene):
+def test_two_things_match_in_either_order(scene):
     turned = Scene(
         scene.groups[::-1], FLIPPED[scene.relation], scene.place, scene.time, scene.mood, scene.seed
     )
@@ -127,7 +127,7 @@ def test_two_things_may_be_told_in_either_order(scene):
 
 
 @given(partial_scenes())
-def test_completing_contradicts_nothing_and_is_done_once(scene):
+def test_a_completed_scene_matches_and_completing_is_idempotent(scene):
     full = complete(scene)
     assert matches(scene, full)
     assert complete(full) == full
@@ -136,8 +136,8 @@ def test_completing_contradicts_nothing_and_is_done_once(scene):
 
 
 @given(rngs)
-def test_every_way_of_naming_is_read_as_the_thing_named(rng):
-    """Each synonym by itself, and so no two meanings share a name."""
+def test_every_synonym_is_parsed_as_its_meaning(rng):
+    """Each synonym by itself, so that no two meanings share a name."""
     for kind, ways in THING_WORDS.items():
         for one, many in ways:
             assert parse(f"a {one}").scene == Scene((Group(kind),))
@@ -155,11 +155,11 @@ def test_every_way_of_naming_is_read_as_the_thing_named(rng):
 
 
 @given(st.sampled_from(KINDS), st.sampled_from(KINDS), st.sampled_from(RELATIONS[:2]))
-def test_every_way_of_telling_left_from_right(a, b, relation):
+def test_every_phrase_for_left_and_right_is_parsed_alike(a, b, relation):
     if a == b:
         return
     side, other = (relation.split()[0], FLIPPED[relation].split()[0])
-    told = [
+    captions = [
         f"a {a} {side} of a {b}",
         f"a {a} to the {side} of a {b}",
         f"a {a} on the {side} and a {b} on the {other}",
@@ -167,21 +167,21 @@ def test_every_way_of_telling_left_from_right(a, b, relation):
         f"a {b} to the {other} of a {a}",
         f"a {b} on the {other} and a {a} on the {side}",
     ]
-    assert {sayable(parse(caption).scene) for caption in told} == {
-        sayable(Scene((Group(a), Group(b)), relation))
+    assert {caption_content(parse(caption).scene) for caption in captions} == {
+        caption_content(Scene((Group(a), Group(b)), relation))
     }
 
 
 @pytest.mark.parametrize("prompt", LESSON)
-def test_the_prompts_of_the_lesson_can_be_said(prompt):
-    said = parse(prompt).scene
-    assert matches(said, draw(said, masks=False).scene)
+def test_the_grammar_writes_the_prompts_of_the_lesson(prompt):
+    scene = parse(prompt).scene
+    assert matches(scene, draw(scene, masks=False).scene)
     rng = random.Random(prompt)
-    assert prompt in {write_caption(said, rng) for _ in range(2000)}, "the grammar never says it so"
+    assert prompt in {write_caption(scene, rng) for _ in range(2000)}, "never written in 2000 captions"
 
 
 @given(st.lists(st.sampled_from(VOCABULARY), max_size=8))
-def test_known_words_in_any_order_are_read_or_refused(words):
+def test_known_words_in_any_order_are_parsed_or_refused(words):
     text = " ".join(words)
     try:
         assert [w.text for w in parse(text).words] == words
@@ -191,7 +191,7 @@ def test_known_words_in_any_order_are_read_or_refused(words):
 
 @settings(max_examples=50)
 @given(st.text(max_size=40))
-def test_any_text_is_read_or_refused(text):
+def test_any_text_is_parsed_or_refused(text):
     try:
         parse(text)
     except GrammarError as error:
@@ -199,7 +199,7 @@ def test_any_text_is_read_or_refused(text):
 
 
 @given(scenes(), rngs, st.data())
-def test_an_error_names_the_word_that_is_not_known(scene, rng, data):
+def test_an_error_names_the_unknown_word(scene, rng, data):
     words = split_words(write_caption(scene, rng))
     words.insert(data.draw(st.integers(0, len(words))), "zeppelin")
     with pytest.raises(GrammarError, match="'zeppelin' is not a word of the picture world"):
@@ -207,8 +207,8 @@ def test_an_error_names_the_word_that_is_not_known(scene, rng, data):
 
 
 @given(scenes(), rngs, st.sampled_from(VOCABULARY))
-def test_an_error_names_the_word_it_cannot_read_past(scene, rng, extra):
-    """A word after the end of a whole caption is where the reading stops, or it makes another caption."""
+def test_an_error_names_the_unexpected_word(scene, rng, extra):
+    """A word appended to a full caption is unexpected, or contradicts it."""
     words = [*split_words(write_caption(scene, rng, everything=True)), extra]
     with pytest.raises(GrammarError) as caught:
         parse(" ".join(words))
@@ -235,7 +235,7 @@ def test_an_error_names_the_word_it_cannot_read_past(scene, rng, extra):
         ("at sunset", "the end"),
     ],
 )
-def test_an_error_says_where(caption, place):
+def test_an_error_gives_the_position(caption, place):
     with pytest.raises(GrammarError, match=re.escape(place)):
         parse(caption)
 
@@ -263,32 +263,32 @@ def test_a_caption_that_contradicts_itself_is_refused(caption, first, second, at
 
 
 @pytest.mark.parametrize("caption", ["a red crimson car", "a tiny little cat", "a magical cat in a magical forest"])
-def test_the_same_said_twice_is_no_contradiction(caption):
+def test_stating_the_same_twice_is_no_contradiction(caption):
     assert parse(caption).scene.groups
 
 
-def test_a_mood_of_a_place_that_is_none_is_not_kept():
-    """The reader tries a place, and goes back: the mood it met on the way is that of the thing."""
+def test_backtracking_from_a_place_keeps_the_mood_of_the_thing():
+    """The parser tries a place first and backtracks; the mood it parsed on the way belongs to the thing."""
     assert parse("a cozy cabin").scene == Scene((Group("cabin"),), mood="cozy")
-    with pytest.raises(GrammarError, match=r"cannot read on at 'in' \(word 4\)"):
+    with pytest.raises(GrammarError, match=r"unexpected 'in' \(word 4\)"):
         parse("a cozy cat in a magical")
 
 
 @pytest.mark.parametrize("caption", ["two cats on the left", "a red car and a blue car"])
-def test_what_cannot_be_drawn_cannot_be_said(caption):
+def test_a_caption_that_cannot_be_drawn_is_refused(caption):
     with pytest.raises(GrammarError, match=r"side|two groups"):
         parse(caption)
 
 
 @pytest.mark.parametrize("mood", ["cozy", "majestic"])
 @given(seed=seeds)
-def test_an_empty_place_is_magical_only_if_it_is(mood, seed):
+def test_an_empty_place_is_captioned_magical_only_if_it_is(mood, seed):
     scene = Scene(place="meadow", mood=mood)
     assert matches(parse(write_caption(scene, random.Random(seed))).scene, scene)
 
 
 @pytest.mark.parametrize("scene", [Scene(), Scene(time="night"), Scene(mood="magical")], ids=str)
-def test_a_scene_of_nothing_is_refused_or_readable(scene):
+def test_an_empty_scene_is_refused_or_parsed_back(scene):
     try:
         caption = write_caption(scene, random.Random(0), everything=True)
     except ValueError:

@@ -33,30 +33,30 @@ ARRANGEMENT = ("function", "relation", "side")
 
 @some
 @given(st.one_of(scenes(), sampled(), partial_scenes()), rngs, st.booleans())
-def test_truth_speaks_of_every_word_once_and_is_silent_on_grammar(scene, rng, everything):
-    picture = draw(scene)
-    caption = write_caption(picture.scene, rng, everything)
-    told = word_masks(picture, caption)
-    assert [word for word, _ in told] == split_words(caption)
-    for word, (_, mask) in zip(parse(caption).words, told, strict=True):
+def test_every_word_has_one_mask_and_function_words_an_empty_one(scene, rng, everything):
+    drawing = draw(scene)
+    caption = write_caption(drawing.scene, rng, everything)
+    masks = word_masks(drawing, caption)
+    assert [word for word, _ in masks] == split_words(caption)
+    for word, (_, mask) in zip(parse(caption).words, masks, strict=True):
         assert mask.shape == (128, 128) and mask.dtype == bool
         if word.role in ARRANGEMENT:
-            assert not mask.any(), f"{word.text!r} speaks of pixels"
+            assert not mask.any(), f"{word.text!r} refers to pixels"
         elif word.role != "mood":
-            assert mask.any(), f"{word.text!r} speaks of nothing"
+            assert mask.any(), f"{word.text!r} refers to no pixel"
 
 
 @some
 @given(scenes().filter(lambda s: s.groups), rngs)
-def test_words_of_a_thing_speak_of_the_thing(scene, rng):
-    """Noun, size and number: all of it. Colour: some of it, and not all."""
-    picture = draw(scene)
+def test_words_of_a_thing_refer_to_the_thing(scene, rng):
+    """Noun, size and count refer to all of it, the colour to a part of it."""
+    drawing = draw(scene)
     caption = write_caption(scene, rng, everything=True)
-    read = parse(caption)
-    for word, (_, mask) in zip(read.words, word_masks(picture, caption), strict=True):
+    parsed = parse(caption)
+    for word, (_, mask) in zip(parsed.words, word_masks(drawing, caption), strict=True):
         if word.group is None:
             continue
-        whole = picture.masks[read.scene.groups[word.group].kind]
+        whole = drawing.masks[parsed.scene.groups[word.group].kind]
         if word.role in ("thing", "size", "count"):
             assert np.array_equal(mask, whole)
         elif word.role == "colour":
@@ -65,56 +65,56 @@ def test_words_of_a_thing_speak_of_the_thing(scene, rng):
 
 @few
 @given(scenes(number=2), rngs)
-def test_words_of_one_thing_say_nothing_of_the_other(scene, rng):
+def test_words_of_two_things_refer_to_disjoint_pixels(scene, rng):
     caption = write_caption(scene, rng, everything=True)
     words = zip(parse(caption).words, word_masks(scene, caption), strict=True)
-    spoken = [np.zeros((128, 128), bool), np.zeros((128, 128), bool)]
+    masks = [np.zeros((128, 128), bool), np.zeros((128, 128), bool)]
     for word, (_, mask) in words:
         if word.group is not None and word.role != "mood":
-            spoken[word.group] |= mask
-    assert not (spoken[0] & spoken[1]).any()
+            masks[word.group] |= mask
+    assert not (masks[0] & masks[1]).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("colour", ["red", "black"])
-def test_red_is_inside_the_car(kind, colour):
-    told = dict(word_masks(Scene((Group(kind, colour),)), f"a {colour} {kind}"))
-    paint, thing = told[colour], told[kind.split()[-1]]
+def test_a_colour_refers_to_a_part_of_its_thing(kind, colour):
+    masks = dict(word_masks(Scene((Group(kind, colour),)), f"a {colour} {kind}"))
+    paint, thing = masks[colour], masks[kind.split()[-1]]
     assert paint.any() and not (paint & ~thing).any() and (thing & ~paint).any()
 
 
 @few
 @given(scenes(), rngs)
-def test_words_of_the_time_speak_of_the_sky(scene, rng):
-    picture = draw(scene)
+def test_words_of_time_refer_to_the_sky(scene, rng):
+    drawing = draw(scene)
     caption = write_caption(scene, rng, everything=True)
     times = [
         mask
-        for w, (_, mask) in zip(parse(caption).words, word_masks(picture, caption), strict=True)
+        for w, (_, mask) in zip(parse(caption).words, word_masks(drawing, caption), strict=True)
         if w.role == "time"
     ]
-    heaven = [m for name, m in picture.masks.items() if name in ("sky", "sun", "moon", "stars", "clouds")]
-    earth = [m for name, m in picture.masks.items() if name not in ("sky", "sun", "moon", "stars", "clouds")]
+    sky = [m for name, m in drawing.masks.items() if name in ("sky", "sun", "moon", "stars", "clouds")]
+    ground = [m for name, m in drawing.masks.items() if name not in ("sky", "sun", "moon", "stars", "clouds")]
     assert len(times) == 1
-    assert np.array_equal(times[0], np.any(heaven, axis=0))
-    assert np.array_equal(times[0], ~np.any(earth, axis=0))
+    assert np.array_equal(times[0], np.any(sky, axis=0))
+    assert np.array_equal(times[0], ~np.any(ground, axis=0))
 
 
 @few
 @given(scenes(), rngs)
-def test_words_of_the_place_speak_of_the_place(scene, rng):
-    """No sky and no thing: only what is neither."""
-    picture = draw(scene)
+def test_words_of_place_refer_to_the_place(scene, rng):
+    """They refer neither to the sky nor to a thing."""
+    drawing = draw(scene)
     caption = write_caption(scene, rng, everything=True)
     others = [
-        m for name, m in picture.masks.items() if name in {*(g.kind for g in scene.groups), "sky", "sparks"}
+        m for name, m in drawing.masks.items() if name in {*(g.kind for g in scene.groups), "sky", "sparks"}
     ]
-    for word, (_, mask) in zip(parse(caption).words, word_masks(picture, caption), strict=True):
+    for word, (_, mask) in zip(parse(caption).words, word_masks(drawing, caption), strict=True):
         if word.role == "place":
             assert mask.any() and not (mask & np.any(others, axis=0)).any()
 
 
-def test_magic_is_in_the_sparks_and_coziness_in_the_windows():
+def test_magical_refers_to_sparks_and_cozy_to_windows():
     forest = draw(Scene(place="forest", time="twilight", mood="magical"))
     assert np.array_equal(
         dict(word_masks(forest, "a magical forest at twilight"))["magical"], forest.masks["sparks"]
@@ -127,7 +127,7 @@ def test_magic_is_in_the_sparks_and_coziness_in_the_windows():
 
 @few
 @given(scenes(), rngs)
-def test_a_scene_and_its_picture_have_the_same_truth(scene, rng):
+def test_a_scene_and_its_drawing_have_the_same_masks(scene, rng):
     caption = write_caption(scene, rng)
     for (a, m), (b, n) in zip(word_masks(scene, caption), word_masks(draw(scene), caption), strict=True):
         assert a == b and np.array_equal(m, n)
@@ -135,8 +135,8 @@ def test_a_scene_and_its_picture_have_the_same_truth(scene, rng):
 
 @few
 @given(scenes().filter(lambda s: s.groups), rngs, st.data())
-def test_a_caption_that_is_not_so_is_refused(scene, rng, data):
-    picture = draw(scene)
+def test_a_false_caption_is_refused(scene, rng, data):
+    drawing = draw(scene)
     group = scene.groups[0]
     other = data.draw(
         st.sampled_from(
@@ -154,17 +154,17 @@ def test_a_caption_that_is_not_so_is_refused(scene, rng, data):
         )
     )
     caption = write_caption(other, rng, everything=True)
-    with pytest.raises(ValueError, match="does not fit the scene"):
-        word_masks(picture, caption)
+    with pytest.raises(ValueError, match="does not describe the scene"):
+        word_masks(drawing, caption)
 
 
-def test_a_caption_that_cannot_be_read_has_no_truth():
+def test_a_caption_that_cannot_be_parsed_is_refused():
     with pytest.raises(GrammarError, match="zeppelin"):
         word_masks(Scene((Group("cat"),)), "a zeppelin")
 
 
 @pytest.mark.parametrize("prompt", LESSON)
-def test_the_prompts_of_the_lesson_have_a_truth(prompt):
+def test_the_words_of_the_lesson_have_masks(prompt):
     for word, mask in word_masks(parse(prompt).scene, prompt):
         assert mask.any() == (word not in ("a", "at", "on", "in"))
 
@@ -172,8 +172,8 @@ def test_the_prompts_of_the_lesson_have_a_truth(prompt):
 @few
 @given(scenes(), rngs)
 def test_asking_for_the_truth_changes_no_mask(scene, rng):
-    picture = draw(scene)
-    before = {name: mask.copy() for name, mask in picture.masks.items()}
-    for _, mask in word_masks(picture, write_caption(scene, rng)):
+    drawing = draw(scene)
+    before = {name: mask.copy() for name, mask in drawing.masks.items()}
+    for _, mask in word_masks(drawing, write_caption(scene, rng)):
         mask[:] = random.random() < 0.5
-    assert all(np.array_equal(before[name], mask) for name, mask in picture.masks.items())
+    assert all(np.array_equal(before[name], mask) for name, mask in drawing.masks.items())

@@ -1,4 +1,4 @@
-"""Scenes: what they refuse, what is held out, and that a seed means the same everywhere."""
+"""Scenes: validation, held-out pairs, and reproducible seeds."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ TABLES = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_tenth_of_all_pairs_is_held_out(table):
-    kept_back, pairs = TABLES[table]
-    assert kept_back <= pairs
-    assert len(kept_back) == round(len(pairs) / 10)
+    held_out_pairs, pairs = TABLES[table]
+    assert held_out_pairs <= pairs
+    assert len(held_out_pairs) == round(len(pairs) / 10)
 
 
 def pairs_of(scene: Scene) -> dict[str, set]:
@@ -47,13 +47,13 @@ def test_a_scene_is_held_out_exactly_if_one_of_its_pairs_is(scene):
 
 
 @given(rngs)
-def test_training_never_sees_what_is_held_out(rng):
+def test_sampling_never_gives_a_held_out_pair(rng):
     for _ in range(50):
         scene = sample_scene(rng)
         assert not any(pairs & TABLES[name][0] for name, pairs in pairs_of(scene).items())
 
 
-def test_training_sees_everything_else():
+def test_sampling_gives_every_other_pair():
     """All pairs that are not held out occur, and with allow_held_out the held-out ones do too."""
     rng = random.Random(0)
     for allowed in (False, True):
@@ -61,8 +61,8 @@ def test_training_sees_everything_else():
         for _ in range(20_000):
             for name, pairs in pairs_of(sample_scene(rng, allow_held_out=allowed)).items():
                 seen[name] |= pairs
-        for name, (kept_back, pairs) in TABLES.items():
-            assert seen[name] == (pairs if allowed else pairs - kept_back)
+        for name, (held_out_pairs, pairs) in TABLES.items():
+            assert seen[name] == (pairs if allowed else pairs - held_out_pairs)
 
 
 def test_natural_colours_are_never_held_out():
@@ -71,19 +71,19 @@ def test_natural_colours_are_never_held_out():
 
 @pytest.mark.parametrize("prompt", LESSON)
 @given(seed=seeds)
-def test_what_the_lesson_asks_for_is_not_held_out(prompt, seed):
-    said = parse(prompt).scene
-    assert not held_out(said)
-    full = complete(Scene(said.groups, said.relation, said.place, said.time, said.mood, seed))
+def test_the_prompts_of_the_lesson_are_not_held_out(prompt, seed):
+    scene = parse(prompt).scene
+    assert not held_out(scene)
+    full = complete(Scene(scene.groups, scene.relation, scene.place, scene.time, scene.mood, seed))
     assert all((g.kind, g.colour) not in HELD_OUT_COLOURS for g in full.groups)
 
 
 @given(seeds)
-def test_the_same_seed_is_the_same_scene(seed):
+def test_the_same_seed_gives_the_same_scene(seed):
     assert sample_scene(random.Random(seed)) == sample_scene(random.Random(seed))
 
 
-PRINT_A_WORLD = """
+PRINT_SCENES = """
 import hashlib, random
 from explorable.world import VOCABULARY, complete, draw, parse, sample_scene, write_caption, word_masks
 from explorable.world.scene import HELD_OUT_COLOURS, HELD_OUT_PLACES, HELD_OUT_THINGS
@@ -95,27 +95,27 @@ for n in range(200):
     caption = write_caption(scene, rng)
     print(scene, caption, parse(caption), complete(parse(caption).scene))
     if n < 12:
-        picture = draw(scene)
-        print(list(picture.masks), [word for word, _ in word_masks(picture, caption)])
-        for array in (picture.image, *picture.masks.values(), *(mask for _, mask in word_masks(picture, caption))):
+        drawing = draw(scene)
+        print(list(drawing.masks), [word for word, _ in word_masks(drawing, caption)])
+        for array in (drawing.image, *drawing.masks.values(), *(mask for _, mask in word_masks(drawing, caption))):
             print(hashlib.sha256(array.tobytes()).hexdigest())
 """
 
 
-def test_a_seed_means_the_same_in_every_process():
-    """Scenes, captions, pictures and masks, printed by processes whose hashes of strings differ."""
+def test_a_seed_gives_the_same_scenes_in_every_process():
+    """Scenes, captions, drawings and masks, printed by processes with different string hash seeds."""
 
-    def world(hash_seed: str) -> str:
+    def printed(hash_seed: str) -> str:
         env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
-        return subprocess.check_output([sys.executable, "-c", PRINT_A_WORLD], env=env, text=True)
+        return subprocess.check_output([sys.executable, "-c", PRINT_SCENES], env=env, text=True)
 
-    first, *others = (world(hash_seed) for hash_seed in ("0", "1", "4242"))
+    first, *others = (printed(hash_seed) for hash_seed in ("0", "1", "4242"))
     assert len(first.splitlines()) > 300
     assert all(other == first for other in others)
 
 
-def test_a_world_asks_nobody_else_for_luck():
-    """Neither Python's shared generator nor numpy's is read or moved."""
+def test_no_global_random_generator_is_used():
+    """Neither Python's global generator nor numpy's is read or advanced."""
     import numpy as np
 
     from explorable.world import draw, write_caption
@@ -186,5 +186,5 @@ def test_a_side_that_cannot_be_drawn_is_refused(make):
 
 
 @given(st.sampled_from(KINDS), st.sampled_from((1, 2, 3)), st.sampled_from((None, "centre")))
-def test_what_is_in_the_middle_may_be_several(kind, count, side):
+def test_several_things_may_stand_in_the_centre(kind, count, side):
     assert complete(Scene((Group(kind, count=count, side=side),))).groups[0].side == "centre"

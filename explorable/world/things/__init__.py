@@ -1,4 +1,4 @@
-"""The sixteen things that can stand in a scene: how each is drawn, from named parts."""
+"""The sixteen things that a scene can contain, each drawn from named parts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Cat, dog, lion, rabbit. Cat and rabbit face us, dog and lion walk to the right.
+"""Cat, dog, lion, rabbit. Cat and rabbit face the viewer, dog and lion face right.
 
-A shape is drawn three times, each a little smaller: its rim in an edge tone, its shaded side,
-its paint. So a white cat still shows on snow and a black one at night.
+A shape is drawn three times, each time smaller: its rim in an edge tone, its shaded side, and its colour. So a white
+cat stays visible on snow and a black one at night.
 """
 
 from __future__ import annotations
@@ -21,60 +21,60 @@ AMBER = (250, 214, 110)  # a lion's eyes
 
 
 def brightness(colour: RGB) -> float:
-    """How light a colour looks, 0 to 255."""
+    """Return the perceived brightness of a colour, 0 to 255."""
     return 0.30 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]
 
 
 def edge(pen: Pen) -> RGB:
-    """The tone of a thing's outline: darker than its paint, lighter where the paint is near black."""
+    """Return the tone of a thing's outline: darker than its colour, or lighter if that is nearly black."""
     return pen.paint(0.30) if brightness(pen.colour) < 70 else pen.paint(-0.42)
 
 
 @lru_cache(maxsize=4096)
 def inset(points: tuple[POINT, ...], rim: float, shade: float = 0.0) -> tuple[POINT, ...]:
-    """A closed outline moved inwards by `rim`, and by up to `shade` more where it faces down and right."""
+    """Return an outline moved inwards by `rim`, and by up to `shade` more where it faces down and right."""
     n = len(points)
     turn = sum(points[i - 1][0] * points[i][1] - points[i][0] * points[i - 1][1] for i in range(n))
-    way = 1 if turn > 0 else -1
+    sign = 1 if turn > 0 else -1
     out = []
     for i, (x, y) in enumerate(points):
         (x0, y0), (x1, y1) = points[i - 1], points[(i + 1) % n]
-        long = math.hypot(x1 - x0, y1 - y0) or 1.0
-        nx, ny = way * (y1 - y0) / long, way * (x0 - x1) / long  # points outwards
+        length = math.hypot(x1 - x0, y1 - y0) or 1.0
+        nx, ny = sign * (y1 - y0) / length, sign * (x0 - x1) / length  # points outwards
         move = rim + shade * max(0.0, 0.5 * nx - 0.85 * ny)
         out.append((x - nx * move, y - ny * move))
     return tuple(out)
 
 
 def skin(pen: Pen, points: Sequence[POINT], tone: float = 0.0, shade: float = 0.0, rim: float = 1.1) -> None:
-    """Fill an outline with paint: an edge of `rim` units, and a darker side of up to `shade` units."""
+    """Fill an outline: an edge of `rim` units, and a darker side of up to `shade` units."""
     outline = tuple(points)
     pen.polygon(outline, edge(pen))
     if shade:
-        pen.polygon(inset(outline, rim), pen.paint(tone - 0.20), claims=False)
-    pen.polygon(inset(outline, rim, shade), pen.paint(tone), claims=False)
+        pen.polygon(inset(outline, rim), pen.paint(tone - 0.20), in_mask=False)
+    pen.polygon(inset(outline, rim, shade), pen.paint(tone), in_mask=False)
 
 
 def fuse(pen: Pen, *limbs: tuple[str, float, tuple[POINT, ...]]) -> None:
-    """Limbs (part, shade, outline) grown together: every edge first, so that no line parts leg from body."""
+    """Fill limbs (part, shade, outline), all edges first, so that no edge separates a leg from the body."""
     for part, _, outline in limbs:
-        pen.part(part)
+        pen.start_part(part)
         pen.polygon(outline, edge(pen))
     for part, shade, outline in limbs:
-        pen.part(part)
+        pen.start_part(part)
         if shade:
             pen.polygon(inset(outline, 1.1), pen.paint(-0.20))
         pen.polygon(inset(outline, 1.1, shade), pen.paint())
 
 
 def stroke(pen: Pen, points: Sequence[POINT], width: float, tone: float = 0.0) -> None:
-    """A thick painted line with an edge: a tail."""
+    """Draw a thick line with an edge, such as a tail."""
     pen.line(points, width, edge(pen))
-    pen.line(points, width - 2.2, pen.paint(tone), claims=False)
+    pen.line(points, width - 2.2, pen.paint(tone), in_mask=False)
 
 
 def eyes(pen: Pen, spots: Sequence[POINT], rx: float, ry: float, white: RGB, pupil: float, look: float = 0.0) -> None:
-    """Round eyes: a dark ring, a pale ball, a dark pupil `pupil` wide, a spark of light."""
+    """Draw round eyes: a dark ring, a pale ball, a pupil `pupil` wide and a highlight."""
     for x, y in spots:
         pen.ellipse(x, y, rx + 0.7, ry + 0.7, INK)
         pen.ellipse(x, y, rx, ry, white)
@@ -83,7 +83,7 @@ def eyes(pen: Pen, spots: Sequence[POINT], rx: float, ry: float, white: RGB, pup
 
 
 def whiskers(pen: Pen, x: float, y: float, near: float, far: float) -> None:
-    """Two bold strokes on either side of x, light on dark paint and dark on light paint."""
+    """Draw two whiskers on either side of x, light on a dark coat and dark on a light one."""
     colour = pen.paint(-0.6) if brightness(pen.colour) > 125 else CREAM
     for side in (-1, 1):
         for rise in (1.6, -1.8):
@@ -93,26 +93,26 @@ def whiskers(pen: Pen, x: float, y: float, near: float, far: float) -> None:
 @thing(width=38, height=42, painted=("body", "head", "ears", "legs", "tail"))
 def cat(pen: Pen) -> None:
     """A cat that sits and looks at us: big head, pointed ears, whiskers, tail curled up at its side."""
-    pen.part("tail")
+    pen.start_part("tail")
     stroke(pen, ((6, 3.5), (11, 3.8), (14.4, 7), (15.6, 12), (14.6, 16.5), (15.6, 20.4)), 6.2)
-    pen.part("body")
+    pen.start_part("body")
     skin(pen, smooth(((-14.5, 5), (-12, 13), (-8, 19), (2, 19), (6, 13), (8.5, 5), (6, 0.7), (-12, 0.7))), 0, 3)
-    pen.part("legs")
+    pen.start_part("legs")
     for x in (-6.4, 0.4):
         skin(pen, smooth(((x - 3, 12), (x - 3.6, 3), (x - 2.6, 0.5), (x + 2.6, 0.5), (x + 3.6, 3),
                 (x + 3, 12))), 0.12)
-    pen.part("ears")
+    pen.start_part("ears")
     for side in (-1, 1):
         x = -3 + side * 9
         skin(pen, ((x - side * 7, 33), (x + side * 3.2, 42), (x + side * 4.5, 26)), 0, 0, 1.9)
         pen.polygon(((x - side * 2.2, 34), (x + side * 2.2, 38), (x + side * 2.6, 31)), ROSE)
-    pen.part("head")
+    pen.start_part("head")
     skin(pen, smooth(((-18.2, 22), (-15, 31), (-8, 35.6), (2, 35.6), (9, 31), (12.2, 22), (6, 14.6), (-3, 13),
             (-12, 14.6))),
          0, 2.6)
     for x, low in ((-7, 31.4), (-3, 30.2), (1, 31.4)):
         pen.line(((x, low), (x * 1.05, 33.6)), 1.7, pen.paint(0.28 if brightness(pen.colour) < 70 else -0.30))
-    pen.part("face")
+    pen.start_part("face")
     whiskers(pen, -3, 19, 7, 15.2)
     pen.ellipse(-5.6, 18.4, 3.6, 3.0, CREAM)
     pen.ellipse(-0.4, 18.4, 3.6, 3.0, CREAM)
@@ -124,9 +124,9 @@ def cat(pen: Pen) -> None:
 @thing(width=50, height=42, painted=("body", "head", "ears", "legs", "tail"))
 def dog(pen: Pen) -> None:
     """A friendly retriever: side on, tail up, its head with long muzzle and hanging ears turned half to us."""
-    pen.part("tail")
+    pen.start_part("tail")
     skin(pen, smooth(((-14, 20), (-20, 24), (-24.4, 32), (-23, 39), (-18.6, 37), (-15.6, 31), (-11, 26))))
-    pen.part("legs")
+    pen.start_part("legs")
     for x in (-11.0, 8.0):  # the far pair
         skin(pen, smooth(((x - 3.4, 15), (x - 3, 1), (x - 1, 0.6), (x + 3.4, 0.6), (x + 3.4, 3), (x + 3, 15))), -0.22)
     trunk = ((-19, 21), (-15, 26), (-6, 25.6), (4, 29), (12, 26), (14.4, 19), (12.4, 16.6), (12.6, 13),
@@ -135,11 +135,11 @@ def dog(pen: Pen) -> None:
     hind = ((-19, 18), (-15, 21), (-11.4, 17), (-13, 9), (-12.2, 3), (-12.6, 0.6), (-19, 0.6), (-19.2, 4), (-20, 9.6))
     front = ((-0.6, 18), (-0.4, 3), (0.6, 0.6), (6.6, 0.6), (6.8, 3.4), (5.4, 8), (6.6, 18), (3, 21))
     fuse(pen, ("body", 3.4, smooth(trunk)), ("legs", 0, smooth(hind)), ("legs", 0, smooth(front)))
-    pen.part("ears")
+    pen.start_part("ears")
     skin(pen, smooth(((18, 38), (21.5, 37.6), (24, 32), (23.4, 26.6), (20, 28))), -0.3)
-    pen.part("head")
+    pen.start_part("head")
     skin(pen, smooth(((1.4, 31), (4, 38.6), (11, 41.8), (18, 39.4), (21, 33), (19, 26), (14, 21.4), (6, 22.4))), 0, 2)
-    pen.part("face")
+    pen.start_part("face")
     pen.polygon(smooth(((11, 26), (13.5, 30.2), (18, 30.6), (23, 30), (24.8, 27), (23, 23), (17, 20.6),
             (12.4, 22))), edge(pen))
     pen.polygon(smooth(((12, 26), (14, 29.4), (18, 29.8), (22.8, 29), (24, 27), (22.4, 23.8), (17, 21.6),
@@ -149,7 +149,7 @@ def dog(pen: Pen) -> None:
     pen.ellipse(21.6, 28.6, 3.2, 2.5, INK, -8)
     pen.ellipse(20.8, 29.5, 1.0, 0.6, WHITE)
     eyes(pen, ((10.4, 33), (17.6, 33.4)), 2.2, 2.6, WHITE, 1.6, 0.4)
-    pen.part("ears")
+    pen.start_part("ears")
     skin(pen, smooth(((3, 39), (7.4, 38.6), (7.6, 31), (6.4, 23), (2, 20.2), (-2.2, 23.4), (-1.6, 32))), -0.3)
 
 
@@ -161,10 +161,10 @@ def lion(pen: Pen) -> None:
     """
     dark = brightness(pen.colour) < 70
     mane, inner = (pen.paint(0.26), pen.paint(0.40)) if dark else (pen.paint(-0.56), pen.paint(-0.38))
-    pen.part("tail")
+    pen.start_part("tail")
     stroke(pen, ((-20, 24), (-24.5, 25), (-26, 30), (-24, 35), (-24.5, 38)), 4.4)
     pen.blob(((-27, 37), (-28.6, 42), (-24, 47), (-20.6, 42), (-22, 37)), mane)
-    pen.part("legs")
+    pen.start_part("legs")
     for x in (-12.0, 17.0):  # the far pair
         skin(pen, smooth(((x - 3.6, 15), (x - 3.6, 1), (x - 2, 0.6), (x + 4.2, 0.6), (x + 4.4, 3),
                 (x + 3.6, 15))), -0.22)
@@ -173,21 +173,21 @@ def lion(pen: Pen) -> None:
     hind = ((-24, 20), (-19, 23), (-14, 18), (-15.8, 10), (-14.6, 4), (-15, 0.6), (-23, 0.6), (-23.2, 4), (-25, 10))
     front = ((3, 18), (3.2, 3), (4.4, 0.6), (12.2, 0.6), (12.6, 4), (11, 8), (11.6, 18))
     fuse(pen, ("body", 3.6, smooth(trunk)), ("legs", 0, smooth(hind)), ("legs", 0, smooth(front)))
-    pen.part("mane")
+    pen.start_part("mane")
     tips = [(10.6 + (18.2 - 2.6 * (k % 2)) * math.sin(math.pi * k / 11),
             27.6 + (20.0 - 2.8 * (k % 2)) * math.cos(math.pi * k / 11))
             for k in range(22)]
     pen.blob(tips, mane)
     pen.blob([(10.6 + (x - 10.6) * 0.80, 27.6 + (y - 27.6) * 0.80) for x, y in tips[1:] + tips[:1]], inner,
-            claims=False)
-    pen.part("ears")
+            in_mask=False)
+    pen.start_part("ears")
     for x in (1.6, 19.6):
         skin(pen, oval(x, 38, 4.2, 4.2))
         pen.ellipse(x, 37.6, 1.9, 1.9, ROSE)
-    pen.part("head")
+    pen.start_part("head")
     skin(pen, smooth(((-0.8, 30), (3, 37), (10.6, 39.4), (18.2, 37), (22, 30), (19, 20), (10.6, 15.4),
             (2.2, 20))), 0.06, 2)
-    pen.part("face")
+    pen.start_part("face")
     pen.ellipse(10.6, 18, 4.2, 3.2, CREAM)
     pen.ellipse(7.2, 21.8, 4.6, 3.8, CREAM)
     pen.ellipse(14.0, 21.8, 4.6, 3.8, CREAM)
@@ -201,25 +201,25 @@ def lion(pen: Pen) -> None:
 @thing(width=32, height=46, painted=("body", "head", "ears", "legs", "tail"))
 def rabbit(pen: Pen) -> None:
     """A rabbit that sits up and faces us: two very long ears, round belly, big feet, cotton tail."""
-    pen.part("tail")
+    pen.start_part("tail")
     skin(pen, oval(11.5, 6.2, 4.2, 4.2), 0.5)
-    pen.part("body")
+    pen.start_part("body")
     skin(pen, oval(-0.5, 10.6, 11.4, 10.6), 0, 2.6)
     pen.ellipse(-0.8, 10, 6.4, 7.4, pen.paint(0.34))
-    pen.part("legs")
+    pen.start_part("legs")
     for x in (-8.0, 7.0):
         skin(pen, oval(x, 3.3, 6.2, 3.3), 0.10)
     for side in (-1, 1):
         skin(pen, oval(-0.5 + side * 5, 12.6, 2.7, 4.6, side * -24), 0.10)
-    pen.part("ears")
+    pen.start_part("ears")
     for side in (-1, 1):
         x = -0.5 + side * 5.4
         skin(pen, oval(x, 35.6, 4.1, 10.2, side * -7))
         pen.ellipse(x, 35.2, 2.0, 7.6, ROSE, side * -7)
-    pen.part("head")
+    pen.start_part("head")
     skin(pen, smooth(((-11.4, 21), (-9, 27.4), (-0.5, 31), (8, 27.4), (10.4, 21), (6, 15.8), (-0.5, 14.6),
             (-7, 15.8))), 0, 2)
-    pen.part("face")
+    pen.start_part("face")
     pen.ellipse(-2.6, 18.8, 3.0, 2.5, CREAM)
     pen.ellipse(1.6, 18.8, 3.0, 2.5, CREAM)
     pen.box(-2.1, 15.4, 1.1, 18, WHITE, 0.5)

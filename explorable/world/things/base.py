@@ -1,4 +1,4 @@
-"""What a thing is, and the register that every drawing function signs."""
+"""The type of a thing, and the registry of drawing functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..canvas import Pen
 
-# Colours that belong to a material and not to a thing's paint.
+# Colours of materials, which do not change with the colour of a thing.
 INK = (34, 32, 44)  # eyes, noses, thin dark details
 RUBBER = (44, 44, 52)  # tyres
 METAL = (206, 210, 216)  # hubs, bumpers
@@ -22,10 +22,11 @@ CREAM = (250, 240, 222)
 class Thing:
     """A kind of thing.
 
-    width, height: the box it fills at medium size, in pixels: x from -width/2 to width/2, y from 0 (its
-        foot) to height. Nothing is drawn outside of it (smoke excepted, which may rise above).
-    painted: the parts that wear the thing's colour, so that "red" in "a red car" means these pixels.
-    foot:    how far above the ground it hovers, in pixels (a balloon floats).
+    Args:
+        width, height: its bounding box at medium size, in pixels: x from -width/2 to width/2, y from 0 (the foot) to
+            height. Only smoke may rise above it.
+        painted: the parts in the thing's colour: the pixels that "red" in "a red car" refers to.
+        foot: height above the ground in pixels, for a floating balloon.
     """
 
     name: str
@@ -40,7 +41,7 @@ THINGS: dict[str, Thing] = {}
 
 
 def thing(width: float, height: float, painted: tuple[str, ...], foot: float = 0.0):
-    """Register a drawing function under its own name, underscores read as blanks."""
+    """Register a drawing function under its name, with spaces for underscores."""
 
     def register(draw: Callable[[Pen], None]) -> Callable[[Pen], None]:
         name = draw.__name__.replace("_", " ")
