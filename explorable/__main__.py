@@ -156,7 +156,7 @@ def export(name: Annotated[str, typer.Argument(help="Studio, TokenAttention, …
     for said in settings or ():
         trait, sign, value = said.partition("=")
         if not sign or trait not in kind.class_trait_names():
-            raise ValueError(f"{said!r} is no setting of {name}: write name=value; it has {', '.join(kind.asks)}")
+            raise ValueError(f"{said!r} is no setting of {name}: write name=value; it has {', '.join(kind.inputs)}")
         values[trait] = getattr(kind, trait).from_string(value)
     made = kind(**values)
     made.wait(PATIENCE)

@@ -25,7 +25,7 @@ def halves():
 
 def test_the_explorable_of_the_guide_works(halves, tmp_path):
     assert halves.error is None and halves.stage.captions
-    assert halves.data.distance.sizes == {"step": 20, "half": 2} and halves.data.believed.sizes["step"] == 20
+    assert halves.data.distance.sizes == {"step": 20, "half": 2} and halves.data.denoised.sizes["step"] == 20
     assert list(halves.table()) == ["left", "right"]
     page = halves.save_html(tmp_path / "halves.html").read_text("utf-8")
     assert "nearer to its end" in page

@@ -57,17 +57,17 @@ def start(k: int) -> tuple[float, float]:
 
 
 CASES = (
-    Case("Studio", "guidance", guidance, "held"),
-    Case("Studio", "seed", seed, "held"),
-    Case("NoiseTrajectory", "guidance", guidance, "held"),
-    Case("NoiseTrajectory", "seed", seed, "held"),
-    Case("NoiseTrajectory", "branch_guidance", guidance, "branch held"),
+    Case("Studio", "guidance", guidance, "noisy"),
+    Case("Studio", "seed", seed, "noisy"),
+    Case("NoiseTrajectory", "guidance", guidance, "noisy"),
+    Case("NoiseTrajectory", "seed", seed, "noisy"),
+    Case("NoiseTrajectory", "branch_guidance", guidance, "branch noisy"),
     Case("UNetXRay", "guidance", guidance, "image edited"),
     Case("UNetXRay", "seed", seed, "image edited"),
     Case("UNetXRay", "seed", seed, "image edited", {"faders": {"up.0.skip": 0.5}}),
     Case("UNetXRay", "faders", fader, "image edited"),
-    Case("TokenAttention", "guidance", guidance, "believed"),
-    Case("TokenAttention", "seed", seed, "believed"),
+    Case("TokenAttention", "guidance", guidance, "denoised"),
+    Case("TokenAttention", "seed", seed, "denoised"),
     Case("TokenAttention", "scale", scale, "changed"),
     Case("FlowPaths", "seed", seed, "marginal cloud"),
     Case("FlowPaths", "start", start, "your path"),
@@ -79,7 +79,7 @@ def seen(stage: Any, layer: str) -> np.ndarray:
     """The bytes of a layer along its frames, where the reader is on the other axes."""
     spec, data = next((s, b) for s, b in zip(stage.layers, stage.buffers, strict=True) if s["name"] == layer)
     lengths = spec["shape"][: len(spec["axes"])]
-    at = tuple(slice(None) if axis == "frame" else stage.at[axis] for axis in spec["axes"])
+    at = tuple(slice(None) if axis == "frame" else stage.selection[axis] for axis in spec["axes"])
     return np.frombuffer(data, np.uint8).reshape(*lengths, -1)[at]
 
 
@@ -90,12 +90,12 @@ def answered(made: Any, case: Case, value: Any) -> tuple[float, float, float]:
     def arrived(change: Any) -> None:
         arrivals.append((time.perf_counter(), seen(made.stage, case.picture)))
 
-    made.stage.observe(arrived, names="arrival")
+    made.stage.observe(arrived, names="recording_id")
     began = time.perf_counter()
     setattr(made, case.trait, value)
     at_rest(made)
     rested = time.perf_counter()
-    made.stage.unobserve(arrived, names="arrival")
+    made.stage.unobserve(arrived, names="recording_id")
     if not arrivals:
         raise RuntimeError(f"{case.name} = {value!r} brought nothing onto the stage")
     last = arrivals[-1][1]

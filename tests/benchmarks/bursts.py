@@ -92,7 +92,7 @@ def burst(made: Any, hand: Hand, turn: int) -> Burst:
     at_rest(made)
     found.took, found.after = moved - began, 1000 * (time.perf_counter() - moved)
     last = math.isclose(hand.now(made), values[-1], abs_tol=1e-3)
-    found.missed = not last or made.asked() not in found.ended[-1:]
+    found.missed = not last or made.request() not in found.ended[-1:]
     after = memory()
     found.growth, found.highest = after - before, max(highest, after) - before
     del made.compute  # the class's own again

@@ -15,7 +15,7 @@ from typing import Any
 from bench import apart, at_rest, memory, opened, options, report, resident, row
 
 from explorable.analysis.attention_maps import WEIGHTS, gathered, of_branch, with_means
-from explorable.widgets.core.explorable import shipped
+from explorable.widgets.core.explorable import shipped_pipeline
 
 PROMPT, STEPS = "a red sports car on a mountain road at sunset", 20
 MOST_MB = 300
@@ -38,7 +38,7 @@ class Growth:
 
 def by_the_core(_: int) -> dict[str, float]:
     """In a process of its own: see `bench.apart`."""
-    pipe = shipped("unet-flow")
+    pipe = shipped_pipeline("unet-flow")
     pipe(PROMPT, steps=STEPS)
     growth = Growth()
     run = pipe(PROMPT, steps=STEPS, record=[WEIGHTS])
@@ -57,7 +57,7 @@ def by_the_core(_: int) -> dict[str, float]:
 
 def in_the_explorable(_: int) -> dict[str, float]:
     """In a process of its own: see `bench.apart`."""
-    shipped("unet-flow")(PROMPT, steps=STEPS)
+    shipped_pipeline("unet-flow")(PROMPT, steps=STEPS)
     growth = Growth()
     made = opened("TokenAttention", prompt=PROMPT, steps=STEPS, region=(0.2, 0.5, 0.8, 0.8))
     growth.look()

@@ -71,7 +71,7 @@ def test_it_opens_is_scrubbed_by_keyboard_and_can_be_read_aloud(scratch: str, wi
     def seen(key: str) -> tuple[str, str]:
         explorable.locator(".ex-slider").focus()
         window.keyboard.press(key)
-        return caption.inner_text(), explorable.locator(".ex-picture").evaluate_all(PIXELS)
+        return caption.inner_text(), explorable.locator(".ex-canvas").evaluate_all(PIXELS)
 
     first, last = seen("Home"), seen("End")
     before = seen("ArrowLeft")

@@ -10,7 +10,7 @@ from lab import browser
 from playwright.sync_api import expect
 
 from explorable.widgets.core.offline import page
-from explorable.widgets.stage.layers import Arrows, Axis, Layer, Map, Panel, Points
+from explorable.widgets.stage.layers import Arrows, Axis, Heatmap, Images, Panel, Points
 from explorable.widgets.stage.stage import Stage
 
 pytestmark = pytest.mark.browser
@@ -23,13 +23,13 @@ def stage() -> Stage:
     maps = rng.random((5, 3, 4, 4))
     made = Stage()
     made.show(
-        [Layer("seen", "Seen", pictures), Map("read", "Read", maps, axes=("frame", "word"), unit="of 1"),
-         Points("path", "Path", rng.uniform(-1, 1, (5, 6, 2)), trail=True, marks=(0,)),
+        [Images("seen", "Seen", pictures), Heatmap("read", "Read", maps, axes=("frame", "word"), unit="of 1"),
+         Points("path", "Path", rng.uniform(-1, 1, (5, 6, 2)), trail=True, highlighted=(0,)),
          Arrows("field", "Field", rng.uniform(-1, 1, (5, 9, 4)))],
-        [f"</script> step {k}" for k in range(5)], strip="seen",
+        [f"</script> step {k}" for k in range(5)], thumbnails="seen",
          axes=[Axis("word", "word", ("<b>red</b>", "car", "pad"))],
         panels=[Panel("main", ("seen", "read"), "A word over a picture"), Panel("alone", ("read",), "The map alone"),
-                Panel("plane", ("field", "path"), "Paths", reports="drag")])
+                Panel("plane", ("field", "path"), "Paths", interaction="drag")])
     return made
 
 
@@ -48,7 +48,7 @@ def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, t
         expect(tab.get_by_role("heading")).to_have_text("What is <here>?")
         slider = tab.locator(".ex-slider")
         expect(tab.locator(".ex-caption")).to_have_text("</script> step 4")
-        paint = "k => [...document.querySelectorAll('.ex-picture')].map(c => c.toDataURL())[k]"
+        paint = "k => [...document.querySelectorAll('.ex-canvas')].map(c => c.toDataURL())[k]"
         pixels = tab.evaluate("""() => [...document.querySelectorAll('.ex-thumb canvas')].map((c) =>
             [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 < 3))""")
         assert np.array_equal(np.array(pixels, np.uint8).reshape(5, 8, 8, 3), shown), "to the last bit"
@@ -61,6 +61,6 @@ def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, t
         tab.get_by_label("car", exact=True).check(force=True)
         after = [tab.evaluate(paint, k) for k in range(3)]
         assert [a != b for a, b in zip(after, before, strict=True)] == [True, True, False]
-        tab.locator(".ex-picture").nth(1).hover(position={"x": 5, "y": 5})
+        tab.locator(".ex-canvas").nth(1).hover(position={"x": 5, "y": 5})
         expect(tab.locator(".ex-readout").nth(1)).to_contain_text("of 1 at column 0, row 0")
         assert wrong == []

@@ -17,10 +17,10 @@ MODEL = """async (source) => {
   const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const { default: stage } = await import(address);
   const handlers = {};
-  window.recording = (name, count, arrival) => ({
-    layers: [{ name: "a", label: "A", note: "", kind: "picture", shape: [count, 2, 2, 3], dtype: "uint8" }],
-    "bytes a": new DataView(new ArrayBuffer(count * 12)), layer: "a", strip: "a", frame: count - 1, arrival,
-    captions: Array.from({ length: count }, (_, k) => `${name} ${k}`), waiting: "", file_name: name,
+  window.recording = (name, count, recording_id) => ({
+    layers: [{ name: "a", label: "A", note: "", kind: "image", shape: [count, 2, 2, 3], dtype: "uint8" }],
+    "bytes a": new DataView(new ArrayBuffer(count * 12)), layer: "a", thumbnails: "a", frame: count - 1, recording_id,
+    captions: Array.from({ length: count }, (_, k) => `${name} ${k}`), placeholder: "", file_name: name,
   });
   window.state = recording("old", 3, 1);
   window.reports = [];
@@ -62,7 +62,7 @@ def test_a_part_of_a_recording_moves_nothing(page: Page):
     page.locator(".ex-slider").evaluate("s => { s.value = 0; s.dispatchEvent(new Event('input')); }")
     page.evaluate("() => { Object.assign(state, recording('new', 5, 2)); tell('change:frame'); }")
     expect(page.locator(".ex-caption")).to_have_text("old 0")
-    page.evaluate("() => tell('change:arrival')")
+    page.evaluate("() => tell('change:recording_id')")
     expect(page.locator(".ex-caption")).to_have_text("new 4")
     expect(page.locator(".ex-live")).to_have_text("new 4")
     assert page.evaluate("reports.filter(([name, value]) => value !== 4)") in ([], [["frame", 0]])
@@ -75,7 +75,7 @@ def test_python_moves_it(page: Page):
 
 def test_with_less_motion_a_recording_is_shown_and_said(page: Page):
     page.emulate_media(reduced_motion="reduce")
-    page.evaluate("() => { Object.assign(state, recording('new', 5, 2)); tell('change:arrival'); }")
+    page.evaluate("() => { Object.assign(state, recording('new', 5, 2)); tell('change:recording_id'); }")
     expect(page.locator(".ex-caption")).to_have_text("new 4", timeout=200)
     expect(page.locator(".ex-live")).to_have_text("new 4")
 
@@ -85,8 +85,8 @@ def test_a_recording_that_takes_anothers_place_leaves_the_reader_where_the_hand_
       const slider = document.querySelector(".ex-slider");
       slider.value = 1;
       slider.dispatchEvent(new Event("input")); // not told yet: the hand has not come to rest
-      Object.assign(state, recording("new", 3, 2), { plays: false, frame: 2 });
-      tell("change:arrival");
+      Object.assign(state, recording("new", 3, 2), { autoplay: false, frame: 2 });
+      tell("change:recording_id");
     }""")
     expect(page.locator(".ex-caption")).to_have_text("new 1")
     expect(page.locator(".ex-live")).to_have_text("new 1")

@@ -42,7 +42,7 @@ def studio(page: Page, address: str) -> Locator:
 
 
 def test_a_prompt_becomes_a_picture_that_can_be_scrubbed(page: Page, studio: Locator):
-    canvas, slider = studio.locator(".ex-picture"), studio.locator(".ex-slider")
+    canvas, slider = studio.locator(".ex-canvas"), studio.locator(".ex-slider")
     caption = studio.locator(".ex-caption")
 
     # A typed prompt draws another picture, and its words are shown as tokens.
@@ -85,19 +85,19 @@ def test_a_prompt_becomes_a_picture_that_can_be_scrubbed(page: Page, studio: Loc
     # What the model believes, by its thumbnails.
     studio.locator(".ex-thumb").nth(2).click()
     expect(caption).to_have_text("step 2 of 20, t = 0.90")
-    expect(studio.locator('[data-layer="believed"]')).to_have_attribute("aria-pressed", "true")
+    expect(studio.locator('[data-layer="denoised"]')).to_have_attribute("aria-pressed", "true")
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
 def test_a_bad_prompt_is_text_and_keeps_the_picture(page: Page, studio: Locator):
     page.on("dialog", lambda dialog: pytest.fail(f"a prompt ran as a script: {dialog.message}"))
-    before = pixels(studio.locator(".ex-picture"))
+    before = pixels(studio.locator(".ex-canvas"))
     type_prompt(studio, NASTY)
     status = studio.locator(".ex-status")
     expect(status).to_contain_text("<img")
     expect(status).to_have_attribute("role", "alert")
     assert studio.locator("img").count() == 0
-    assert pixels(studio.locator(".ex-picture")) == before
+    assert pixels(studio.locator(".ex-canvas")) == before
 
     type_prompt(studio, "a red cra")
     expect(status).to_contain_text("'cra'")

@@ -23,7 +23,7 @@ def pipe() -> CountingPipeline:
     unet = UNet(UNetConfig(widths=(32, 32, 32), head_width=16, context_width=32, time_width=32))
     vae = VAE(VAEConfig(encoder_widths=(8, 16), decoder_widths=(16, 16)))
     pipe = CountingPipeline("tiny", text, unet, vae, Straight(), "velocity", torch.device("cpu"))
-    pipe.asked, pipe.finished = [], []
+    pipe.requests, pipe.finished = [], []
     pipe.reached, pipe.go_on = threading.Event(), threading.Event()
     pipe.go_on.set()
     return pipe

@@ -18,7 +18,7 @@ from ipywidgets.widgets.widget import _instances as MODELS
 from tiny import CountingPipeline
 
 import explorable as ex
-from explorable.widgets.core.explorable import NOTHING, Explorable, _below
+from explorable.widgets.core.explorable import EMPTY_TEXT, Explorable, _below
 
 # For each: what it is opened with, and the trait that a burst of events moves, through these values.
 EXPLORABLES: dict[str, tuple[dict[str, Any], str, list]] = {
@@ -65,7 +65,7 @@ def test_it_begins_with_the_guidance_its_model_is_meant_for_unless_it_is_told_an
 
 
 def test_it_asks_a_question_answers_it_and_gives_it_a_score(name, made):
-    assert made.error is None and made.shown is not None
+    assert made.error is None and made.result is not None
     assert made.question.endswith("?") and made.question in made.children[0].value
     assert made.stage in list(_below(made)) and made.stage.captions
     if name != "Studio":  # whose score is the exam
@@ -108,7 +108,7 @@ def test_a_burst_ends_on_the_last_value_and_computes_few(name, made, monkeypatch
         setattr(made, trait, value)
     made.wait(60)
     assert getattr(made, trait) == values[-1] and made.error is None
-    assert made.shown is done[-1] and len(done) <= max(5, len(values) // 10)
+    assert made.result is done[-1] and len(done) <= max(5, len(values) // 10)
 
 
 def test_a_setting_that_it_has_not_is_refused_by_name(name, pipe):
@@ -117,7 +117,7 @@ def test_a_setting_that_it_has_not_is_refused_by_name(name, pipe):
 
 
 def test_an_error_in_words_keeps_what_was_shown(name, made, monkeypatch):
-    before, (_, trait, values) = made.shown, EXPLORABLES[name]
+    before, (_, trait, values) = made.result, EXPLORABLES[name]
 
     def broken(*args):
         raise ValueError("there is no <such> thing")
@@ -125,7 +125,7 @@ def test_an_error_in_words_keeps_what_was_shown(name, made, monkeypatch):
     monkeypatch.setattr(made, "compute", broken)
     setattr(made, trait, values[len(values) // 2])
     made.wait()
-    assert made.shown is before and "There is no &lt;such&gt; thing." in made._status.value
+    assert made.result is before and "There is no &lt;such&gt; thing." in made._status.value
 
 
 def test_a_stage_that_stays_empty_promises_nothing(name, pipe, monkeypatch):
@@ -134,7 +134,7 @@ def test_a_stage_that_stays_empty_promises_nothing(name, pipe, monkeypatch):
 
     monkeypatch.setattr(getattr(ex, name), "compute", broken)
     made = opened(name, pipe)
-    assert made.stage.waiting == NOTHING and "no such thing" in made._status.value
+    assert made.stage.placeholder == EMPTY_TEXT and "no such thing" in made._status.value
     made.close()
 
 
@@ -154,7 +154,7 @@ def test_a_file_is_of_what_it_is_set_to_or_there_is_none(name, made, monkeypatch
     _, trait, values = EXPLORABLES[name]
     setattr(made, trait, values[7])  # and saved at once, while it is being computed
     made.save_html(tmp_path / "saved.html")
-    assert made.shown is not None and not made.busy
+    assert made.result is not None and not made.busy
 
     def broken(*args):
         raise ValueError("no")
@@ -181,7 +181,7 @@ def test_closing_leaves_nothing(name, pipe):
 
 
 def test_a_refused_value_leaves_the_old_one(name, made):
-    for trait in made.asks:
+    for trait in made.inputs:
         old = getattr(made, trait)
         with pytest.raises((tr.TraitError, ValueError)), warnings.catch_warnings():
             setattr(made, trait, object())

@@ -60,7 +60,7 @@ def test_the_studio_shows_the_run_that_the_pipeline_paints(pipe, tmp_path):
 
 def test_noise_trajectory_dissolves_and_branches(pipe):
     made = shown(ex.NoiseTrajectory, pipe, prompt="a red car")
-    journey = made.shown
+    journey = made.result
     assert journey.drawn and journey.source.shape == (16, 16, 3)  # a drawing, as large as what the pipeline paints
     latent, start = pipe.encode(journey.source[None]).numpy()[0], made.run.latents.values[0]
     t = float(journey.times[1])
@@ -77,7 +77,7 @@ def test_noise_trajectory_dissolves_and_branches(pipe):
 
 def test_words_that_the_picture_world_cannot_draw_dissolve_the_finished_picture(sd):
     made = shown(ex.NoiseTrajectory, sd, prompt="a golden on red")
-    assert not made.shown.drawn and "no drawing of this prompt" in made._status.value
+    assert not made.result.drawn and "no drawing of this prompt" in made._status.value
     made.close()
 
 
@@ -117,7 +117,7 @@ def test_pictures_that_are_not_square_are_read(family):
         assert isinstance(made.error, ValueError) and "drawings are square" in made._status.value
         made.close()
         walk = shown(ex.NoiseTrajectory, pipe, prompt="a red car")
-        assert not walk.shown.drawn and walk.shown.away.shape[1:] == (16, 24, 3)
+        assert not walk.result.drawn and walk.result.away.shape[1:] == (16, 24, 3)
         walk.close()
 
 
@@ -125,23 +125,23 @@ def test_pictures_that_are_not_square_are_read(family):
 def test_the_x_ray_opens_the_u_of_a_foreign_u_net(family):
     with ex.open(tp.shared(family)) as pipe:
         made = shown(ex.UNetXRay, pipe, step=1)
-        skips = [s.point for s in made.shown.parts.values() if s.kind == "skip"]
+        skips = [s.point for s in made.result.parts.values() if s.kind == "skip"]
         assert skips == ["up.1.0.skip", "up.1.1.skip", "up.0.0.skip", "up.0.1.skip"]
-        assert made.shown.receptive_field.shape == (8, 8) and made.shown.receptive_field.max() > 0
-        assert not made.shown.verdicts
+        assert made.result.receptive_field.shape == (8, 8) and made.result.receptive_field.max() > 0
+        assert not made.result.verdicts
         places = [panel["at"] for panel in made.stage.panels]
         assert len({tuple(at) for at in places}) == len(places)  # nothing lies on anything else
-        before = made.shown.edited.image
+        before = made.result.edited.image
         made.faders = {"up.0.0.skip": 0.0}
         made.wait()
         assert made.error is None and "skip 8 × 8, unit 0 scaled by 0" in made._seen.value
         with ex.edit(pipe, {"up.0.0.skip": ex.Scale(0.0)}):
             edited = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
-        assert np.array_equal(made.shown.edited.image, edited.image) and not np.array_equal(before, edited.image)
+        assert np.array_equal(made.result.edited.image, edited.image) and not np.array_equal(before, edited.image)
         assert np.array_equal(code_runs(made, pipe)["run"].image, edited.image)
         made.swapped_skips = ("up.0.1.skip",)
         made.wait()
-        assert made.error is None and len(made.table()) == made.shown.original.inside.run.steps
+        assert made.error is None and len(made.table()) == made.result.original.inside.run.steps
         assert made.data["share"].sizes["skip"] == 4
         made.close()
 
@@ -180,10 +180,10 @@ def test_the_x_ray_says_that_its_pictures_are_square():
 
 def test_what_an_opened_pipeline_refuses_is_said_in_words(sd):
     made = shown(ex.Studio, sd)
-    before = made.shown
+    before = made.result
     made.guidance = 0.5
     made.wait()
-    assert made.shown is before and "from 1 to 100" in made._status.value
+    assert made.result is before and "from 1 to 100" in made._status.value
     made.close()
 
 

@@ -10,7 +10,7 @@ class CountingPipeline(Pipeline):
     """A pipeline that remembers what it was asked for, what it finished, and can be held up at a step."""
 
     def __call__(self, prompt, *args, progress=None, **settings):
-        self.asked.append((prompt, settings))
+        self.requests.append((prompt, settings))
 
         def held_up(done, of):
             self.reached.set()

@@ -32,7 +32,7 @@ class Chart(go.FigureWidget):
             layout.pop("template", None)
             self.layout = {**layout, "template": template(self._dark)}
 
-    def follow(self, dark: bool) -> None:
+    def set_dark(self, dark: bool) -> None:
         """Take on the look of a dark page, or of a light one."""
         self._dark = dark
         with self._drawing:

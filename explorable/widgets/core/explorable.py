@@ -27,25 +27,25 @@ from ...diffusion.settings import SAMPLERS, SettingError, Settings, check_settin
 from ...pipeline import Pipeline, load
 from ..stage.stage import Stage
 from .offline import page
-from .preview import SAID
-from .worker import Check, Overtaken, Worker
+from .preview import PREVIEW_LABEL
+from .worker import Check, Superseded, Worker
 
 CSS = (Path(__file__).parent / "explorable.css").read_text("utf-8")
-LONGEST_REPR = 109  # a notebook's text output stays on one line, and the same from run to run
-NOTHING = "There is nothing to see yet: the status line says why."
-NOTICEABLE = 0.25  # seconds: what takes longer is said in words; base.css shows the bar as late
-MODEL = threading.Lock()  # one computation at a time in a kernel: two at once would only slow each other
+MAX_REPR_LENGTH = 109  # a notebook's text output stays on one line, and the same from run to run
+EMPTY_TEXT = "There is nothing to see yet: the status line says why."
+BUSY_TEXT_DELAY = 0.25  # seconds: what takes longer is said in words; base.css shows the bar as late
+COMPUTE_LOCK = threading.Lock()  # one computation at a time in a kernel: two at once would only slow each other
 
 Progress = Callable[[int, int], None]
 
 
 @functools.cache
-def shipped(name: str) -> Pipeline:
+def shipped_pipeline(name: str) -> Pipeline:
     """The shipped pipeline, opened once a kernel."""
     return load(name)
 
 
-def refuse_setting(proposal: Any) -> Any:
+def validate_setting(proposal: Any) -> Any:
     """For `tr.validate`: the value, if a run can be asked for it. Raises SettingError if not."""
     name, value = proposal["trait"].name, proposal["value"]
     if name != "sampler":
@@ -63,8 +63,8 @@ class Explorable(ipw.VBox):
     """
 
     question: ClassVar[str] = ""
-    asks: ClassVar[tuple[str, ...]] = ()  # the traits that a computation depends on
-    doing: ClassVar[str] = "Computing …"  # what the status line says of a computation that takes a while
+    inputs: ClassVar[tuple[str, ...]] = ()  # the traits that a computation depends on
+    busy_text: ClassVar[str] = "Computing …"  # what the status line says of a computation that takes a while
     default_model: ClassVar[str] = "unet-flow"
 
     busy = tr.Bool(False)
@@ -75,12 +75,12 @@ class Explorable(ipw.VBox):
         self._worker = Worker(type(self).__name__)
         self._asking = threading.Lock()
         self.error: Exception | None = None
-        self.shown: Any = None
-        self.glanced = ""  # while what is on the stage is a first look, and no answer: what it is called
+        self.result: Any = None
+        self.preview_label = ""  # while what is on the stage is a first look, and no answer: what it is called
         self._refuse_unknown(values)
-        if "sampler" in self.asks and self.traits()["sampler"].default() not in self.samplers:
+        if "sampler" in self.inputs and self.traits()["sampler"].default() not in self.samplers:
             values = {"sampler": self.samplers[0], **values}
-        if isinstance(pipe, Pipeline) and "guidance" in self.asks and self.traits()["guidance"].default() is not None:
+        if isinstance(pipe, Pipeline) and "guidance" in self.inputs and self.traits()["guidance"].default() is not None:
             values = {"guidance": pipe.default_guidance, **values}
         super().__init__(**values)
         self._status = ipw.HTML(layout=ipw.Layout(margin="0"))
@@ -89,19 +89,19 @@ class Explorable(ipw.VBox):
         self._seen, self._score = ipw.HTML(layout=ipw.Layout(margin="0")), ipw.HTML(layout=ipw.Layout(margin="0"))
         self.add_class("ex-explorable")
         self.observe(self._say_if_empty, names="busy")
-        self.observe(lambda change: self.draw(), names=list(self.asks))
+        self.observe(lambda change: self.recompute(), names=list(self.inputs))
 
     # ---- what a subclass writes -----------------------------------------------------------------------------------
 
-    def asked(self) -> Any:
+    def request(self) -> Any:
         """The present wish, as a value that can be compared: what `compute` needs, and nothing of the screen."""
         raise NotImplementedError
 
-    def compute(self, pipe: Pipeline, asked: Any, progress: Progress) -> Any:
+    def compute(self, pipe: Pipeline, request: Any, progress: Progress) -> Any:
         """The answer. Runs apart from the message loop; calls progress(done, of), which may end it."""
         raise NotImplementedError
 
-    def show(self, answer: Any) -> str:
+    def show(self, result: Any) -> str:
         """Put an answer on the screen. Returns what the status line says of it."""
         raise NotImplementedError
 
@@ -123,7 +123,7 @@ class Explorable(ipw.VBox):
     @property
     def pipe(self) -> Pipeline:
         """The pipeline that this explorable opens up."""
-        return self._pipe or shipped(self.default_model)
+        return self._pipe or shipped_pipeline(self.default_model)
 
     @property
     def ours(self) -> bool:
@@ -137,15 +137,15 @@ class Explorable(ipw.VBox):
         return tuple(SAMPLERS) if self._pipe is None else getattr(self._pipe, "samplers", tuple(SAMPLERS))
 
     @property
-    def opened(self) -> str:
+    def pipe_code(self) -> str:
         """The line of code that opens the pipeline."""
         return f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
 
-    def draw(self) -> None:
+    def recompute(self) -> None:
         """Compute what the traits now ask for, unless that is being done. Returns at once; `wait` waits."""
         with self._asking:  # or of two traits set on two threads, the older wish might be asked for last
-            asked = self.asked()
-            self._worker.ask(functools.partial(self._answer, asked), asked)
+            request = self.request()
+            self._worker.submit(functools.partial(self._answer, request), request)
 
     def wait(self, timeout: float = 60) -> None:
         """Wait until nothing is being computed.
@@ -156,15 +156,15 @@ class Explorable(ipw.VBox):
         if not self._worker.wait(timeout):
             raise TimeoutError(f"{type(self).__name__} is still computing after {timeout:g} s")
 
-    def answer(self) -> Any:
+    def wait_for_result(self) -> Any:
         """The last good answer, waited for where there is none yet. Raises what went wrong with the first."""
-        if self.shown is None:
+        if self.result is None:
             self.wait()
-        if self.shown is None:
+        if self.result is None:
             raise self.error or RuntimeError(f"this {type(self).__name__} is closed and never drew anything")
-        return self.shown
+        return self.result
 
-    def say(self, text: str, kind: str = "note") -> None:
+    def set_status(self, text: str, kind: str = "note") -> None:
         """Write the status line: kind is note, busy or error. The text is shown as text, whatever is in it."""
         role = "alert" if kind == "error" else "status"
         self._status.value = f'<div class="ex-status ex-{kind}" role="{role}">{html.escape(text)}</div>'
@@ -178,28 +178,28 @@ class Explorable(ipw.VBox):
         self.wait()
         if self.error is not None:
             raise self.error
-        self.answer()
+        self.wait_for_result()
         table = self.table().to_html(classes="ex-table", border=0, float_format="{:.3g}".format)
         made = page(self.question, self.stage, self._seen.value + self._score.value, table, self.code())
         path = Path(path)
         path.write_text(made, "utf-8")
         return path
 
-    def see(self, text: str) -> None:
+    def set_caption(self, text: str) -> None:
         """The one sentence that says what is being seen now. Shown as text."""
         self._seen.value = f'<div class="ex-seen" aria-live="polite">{html.escape(text)}</div>'
 
-    def score(self, name: str, value: str, note: str = "") -> None:
+    def set_score(self, name: str, value: str, note: str = "") -> None:
         """The score of what is seen: what was measured, the number with its unit, and how to read it. As text."""
         self._score.value = (f'<div class="ex-score"><span>{html.escape(name)}</span> <b>{html.escape(value)}</b> '
                              f'<span class="ex-help">{html.escape(note)}</span></div>')
 
-    def glance(self, put: Callable[[], None], called: str = SAID) -> None:
+    def show_preview(self, put: Callable[[], None], called: str = PREVIEW_LABEL) -> None:
         """For `compute`: put a first look on the stage (see first_look.py), and say that the rest is on its way."""
         put()
-        self.glanced = called
-        self.say(self._busily(), "busy")
-        self.see(f"This is {called}; the whole, with its score, is on its way.")
+        self.preview_label = called
+        self.set_status(self._busily(), "busy")
+        self.set_caption(f"This is {called}; the whole, with its score, is on its way.")
 
     def close(self, timeout: float = 10) -> None:
         """Stop computing, and take everything off the page: no thread, no observer and no widget model is left.
@@ -222,21 +222,21 @@ class Explorable(ipw.VBox):
                     part.close()
 
     def __repr__(self) -> str:
-        values = {name: value for name in self.asks if (value := getattr(self, name)) is not None}
+        values = {name: value for name in self.inputs if (value := getattr(self, name)) is not None}
         said = [f"{value:g}" if isinstance(value, float) else repr(value) for value in values.values()]
         named = [f"{name}={value}" for name, value in zip(values, said, strict=True)]
         state = ", ".join([*said[:1], *named[1:]])
-        return textwrap.shorten(f"{type(self).__name__}({state})", LONGEST_REPR, placeholder=" …)")
+        return textwrap.shorten(f"{type(self).__name__}({state})", MAX_REPR_LENGTH, placeholder=" …)")
 
     # ---- how -------------------------------------------------------------------------------------------------------
 
-    def frame_with(self, *rows: ipw.Widget) -> None:
+    def set_layout(self, *rows: ipw.Widget) -> None:
         """Lay out: the question, then the rows: controls, the stage, then `_seen`, `_score`, `_status` and `_bar`."""
         heading = ipw.HTML(f'<style>{CSS}</style><div class="ex-question" role="heading" aria-level="2">'
                            f'{html.escape(self.question)}</div>')
         self.children = (heading, *rows)
 
-    def tie(self, name: str, control: ipw.Widget, inward: Callable = lambda v: v, outward: Callable = lambda v: v,
+    def bind(self, name: str, control: ipw.Widget, inward: Callable = lambda v: v, outward: Callable = lambda v: v,
             ) -> None:
         """Moving the control sets the trait, and setting the trait moves the control. What is refused moves back."""
 
@@ -249,7 +249,7 @@ class Explorable(ipw.VBox):
             try:
                 setattr(self, name, outward(change["new"]))
             except (ValueError, tr.TraitError) as error:
-                self.say(_sentence(error), "error")
+                self.set_status(_sentence(error), "error")
                 move_in()
 
         move_in()
@@ -259,38 +259,38 @@ class Explorable(ipw.VBox):
     def _say_if_empty(self, change: Any) -> None:
         """Where the first computation came to nothing, the stage does not promise any more."""
         if not change["new"] and not self.stage.captions:
-            self.stage.waiting = NOTHING
+            self.stage.placeholder = EMPTY_TEXT
 
     def _refuse_unknown(self, values: dict[str, Any]) -> None:
         for name in values:
             if not self.has_trait(name):
-                near = difflib.get_close_matches(name, self.asks, 1, 0.5) or difflib.get_close_matches(
+                near = difflib.get_close_matches(name, self.inputs, 1, 0.5) or difflib.get_close_matches(
                     name, self.trait_names(), 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it can be given {', '.join(self.asks)}"
+                hint = f"did you mean {near[0]!r}?" if near else f"it can be given {', '.join(self.inputs)}"
                 raise TypeError(f"{type(self).__name__} has no setting {name!r}: {hint}")
 
-    def _answer(self, asked: Any, check: Check) -> None:
+    def _answer(self, request: Any, check: Check) -> None:
         """On the worker's thread: compute one wish, and show it or say what is wrong with it."""
         self.busy = True
         self._bar.bar_style, self._bar.value = "", 0
         self._bar.add_class("ex-moving")
-        progress = functools.partial(self._progress, check, time.monotonic() + NOTICEABLE)
-        if MODEL.locked():
-            self.say("Waiting for another computation …", "busy")
+        progress = functools.partial(self._progress, check, time.monotonic() + BUSY_TEXT_DELAY)
+        if COMPUTE_LOCK.locked():
+            self.set_status("Waiting for another computation …", "busy")
         try:
-            with MODEL, torch.inference_mode():
+            with COMPUTE_LOCK, torch.inference_mode():
                 check()
-                answer = self.compute(self.pipe, asked, progress)
+                result = self.compute(self.pipe, request, progress)
             check()
-            self.shown, self.error = answer, None
-            self.say(self._shown(answer))
-        except Overtaken:
+            self.result, self.error = result, None
+            self.set_status(self._shown(result))
+        except Superseded:
             raise
         except Exception as error:
             self.error = error
-            if self.glanced and self.shown is not None:  # the last good answer comes back
-                self._shown(self.shown)
-            self.say(_sentence(error), "error")
+            if self.preview_label and self.result is not None:  # the last good answer comes back
+                self._shown(self.result)
+            self.set_status(_sentence(error), "error")
             if not isinstance(error, ValueError):
                 raise
         finally:
@@ -299,20 +299,24 @@ class Explorable(ipw.VBox):
 
     def _busily(self) -> str:
         """What the status line says meanwhile."""
-        return f"{self.glanced[:1].upper()}{self.glanced[1:]}. {self.doing}" if self.glanced else self.doing
+        return (
+            f"{self.preview_label[:1].upper()}{self.preview_label[1:]}. {self.busy_text}"
+            if self.preview_label
+            else self.busy_text
+        )
 
-    def _shown(self, answer: Any) -> str:
+    def _shown(self, result: Any) -> str:
         """Show an answer in place of a first look at it, and of what was said of that."""
-        if self.glanced:
+        if self.preview_label:
             self._seen.value = ""
-        said = self.show(answer)
-        self.glanced = ""
+        said = self.show(result)
+        self.preview_label = ""
         return said
 
     def _progress(self, check: Check, noticeable: float, done: int, of: int) -> None:
         check()
         if time.monotonic() >= noticeable:
-            self.say(self._busily(), "busy")
+            self.set_status(self._busily(), "busy")
         if done / of >= self._bar.value + 0.04 or done >= of:  # at most some 25 messages a computation
             self._bar.value = done / of
 

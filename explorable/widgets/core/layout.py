@@ -8,20 +8,20 @@ from html import escape
 import ipywidgets as ipw
 
 NARROW = {"description_width": "initial"}  # a control's name takes the room that it needs
-WHAT_FOR = {
+SPECIAL_TOKENS = {
     "<start>": "start of the text: here, and in the end token, the encoder can gather the whole sentence",
     "<end>": "end of the text",
     "<pad>": "padding: it fills the context up to its fixed length, and no attention reads it",
 }
 
 
-def word_chips(tokens: Sequence[str]) -> str:
+def token_chips(tokens: Sequence[str]) -> str:
     """Every token of a prompt as a chip, special ones dashed, the run of padding at the end folded into one."""
     padding = len(tokens) - next((i for i, name in enumerate(reversed(tokens)) if name != "<pad>"), len(tokens))
     shown = [(name, "token " + str(i)) for i, name in enumerate(tokens[:padding])]
-    chips = [_chip(name, WHAT_FOR.get(name, place), name in WHAT_FOR) for name, place in shown]
+    chips = [_chip(name, SPECIAL_TOKENS.get(name, place), name in SPECIAL_TOKENS) for name, place in shown]
     if padding < len(tokens):
-        chips.append(_chip(f"{len(tokens) - padding} × <pad>", WHAT_FOR["<pad>"], True))
+        chips.append(_chip(f"{len(tokens) - padding} × <pad>", SPECIAL_TOKENS["<pad>"], True))
     return f'<div class="ex-words"><span>{len(tokens)} tokens</span>{"".join(chips)}</div>'
 
 
@@ -30,7 +30,7 @@ def _chip(text: str, tip: str, special: bool) -> str:
     return f'<span class="{kind}" title="{escape(tip)}">{escape(text)}</span>'
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration as one would say it: 4 ms, 0.41 s."""
     return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
 
@@ -63,17 +63,17 @@ def pipeline_map(words: int, tokens: int, width: int | None, latent: Sequence[in
     text, denoiser, decoder = (seconds[name] for name in ("text encoder", "denoiser", "decoder"))
     drawing = "".join([
         stage(1, 2, 130, 46, "word", ["words", f"{words} of {tokens} tokens"]),
-        stage(175, 2, 150, 70, "word", ["text encoder", context, duration(text)], text),
+        stage(175, 2, 150, 70, "word", ["text encoder", context, format_duration(text)], text),
         stage(1, 82, 130, 46, "noise", ["noise", f"{small} latent"]),
-        stage(385, 20, 170, 92, "guidance", ["denoiser", work, f"{small} latent", duration(denoiser)], denoiser),
-        stage(605, 31, 120, 70, "picture", ["decoder", grown, duration(decoder)], decoder),
-        stage(775, 43, 122, 46, "picture", ["picture", large]),
+        stage(385, 20, 170, 92, "guidance", ["denoiser", work, f"{small} latent", format_duration(denoiser)], denoiser),
+        stage(605, 31, 120, 70, "image", ["decoder", grown, format_duration(decoder)], decoder),
+        stage(775, 43, 122, 46, "image", ["image", large]),
         arrow(131, 25, 175, 25), arrow(325, 35, 385, 52), arrow(131, 105, 385, 84),
         arrow(555, 66, 605, 66), arrow(725, 66, 775, 66),
     ])
-    said = (f"Words go through the text encoder ({duration(text)}) into the denoiser ({work}, "
-            f"{duration(denoiser)}), which starts from noise; its latent goes through the decoder "
-            f"({duration(decoder)}) and is the picture.")
+    said = (f"Words go through the text encoder ({format_duration(text)}) into the denoiser ({work}, "
+            f"{format_duration(denoiser)}), which starts from noise; its latent goes through the decoder "
+            f"({format_duration(decoder)}) and is the picture.")
     return wide(f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(said)}">'
                 f"{drawing}</svg></div>", "From words to a picture")
 

@@ -19,11 +19,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..stage.stage import BYTES, Stage, script
+from ..stage.stage import BYTES_PREFIX, Stage, script
 
 HERE = Path(__file__).parent
-STATE = ("layers", "captions", "axes", "panels", "columns", "strip", "frame", "at", "layer", "opacity", "arrival",
-         "plays", "waiting", "file_name")
+STATE = (
+    "layers",
+    "captions",
+    "axes",
+    "panels",
+    "columns",
+    "thumbnails",
+    "frame",
+    "selection",
+    "layer",
+    "opacity",
+    "recording_id",
+    "autoplay",
+    "placeholder",
+    "file_name",
+)
 
 # What JupyterLab's theme says on its own pages.
 DARK = """
@@ -75,13 +89,13 @@ TALLEST = 16_000  # pixels: as high as WebP allows a sheet to be
 QUALITIES = (95, 90, 80, 60)  # of JPEG, in whose colours no detail is left out
 
 
-def packed(stage: Stage) -> tuple[dict[str, Any], int | None]:
+def pack_layers(stage: Stage) -> tuple[dict[str, Any], int | None]:
     """The bytes of all layers as text, and the quality of the pictures: None is without loss.
 
     The largest layers of pictures lose something first, and the sheet of a layer's last frames nothing at all: there
     the finished picture is.
     """
-    layers = {BYTES + spec["name"]: (spec, data) for spec, data in zip(stage.layers, stage.buffers, strict=True)}
+    layers = {BYTES_PREFIX + spec["name"]: (spec, data) for spec, data in zip(stage.layers, stage.buffers, strict=True)}
     found: dict[str, Any] = {name: _kept(spec, data, None) for name, (spec, data) in layers.items()}
     pictures = sorted((n for n, kept in found.items() if isinstance(kept, dict)), key=lambda n: -_size(found[n]))
     for quality in QUALITIES:
@@ -95,7 +109,7 @@ def packed(stage: Stage) -> tuple[dict[str, Any], int | None]:
 
 def _kept(spec: dict[str, Any], data: bytes, quality: int | None) -> Any:
     """One layer: pictures as sheets, anything else deflated."""
-    if spec["kind"] != "picture" or not data:
+    if spec["kind"] != "image" or not data:
         return base64.b64encode(zlib.compress(data, 9)).decode()
     frames = np.frombuffer(data, np.uint8).reshape(-1, *spec["shape"][-3:])
     return {"sheets": list(_sheets(frames, quality)), "size": len(data)}
@@ -124,7 +138,7 @@ def _size(kept: Any) -> int:
 def page(question: str, stage: Stage, lines: str, table: str, code: str) -> str:
     """The whole page. question and code are text; lines and table are HTML, already safe."""
     state: dict[str, Any] = {name: getattr(stage, name) for name in STATE}
-    state["packed"], quality = packed(stage)
+    state["packed"], quality = pack_layers(stage)
     loss = "" if quality is None else (f'<p class="ex-help">To keep this file small, pictures but the last of each row '
                                        f"are kept as JPEG, of quality {quality}.</p>")
     said = json.dumps(state).replace("<", "\\u003c")  # or a caption could end the script

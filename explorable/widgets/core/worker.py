@@ -11,7 +11,7 @@ from typing import Any
 Check = Callable[[], None]
 
 
-class Overtaken(Exception):
+class Superseded(Exception):
     """Raised inside a computation that nobody waits for any more."""
 
 
@@ -32,7 +32,7 @@ class Worker:
         self._latest = 0
         self._closed = False
 
-    def ask(self, job: Callable[[Check], None], wish: Any = None) -> None:
+    def submit(self, job: Callable[[Check], None], wish: Any = None) -> None:
         """Do this, and nothing that was asked for before. A wish that is already waited for is not begun anew."""
         with self._change:
             if self._closed or (self._busy and wish is not None and wish == self._wish):
@@ -69,14 +69,14 @@ class Worker:
                 job, self._waiting, number = self._waiting, None, self._latest
             try:
                 job(functools.partial(self._check, number))
-            except Overtaken:
+            except Superseded:
                 pass
             except Exception:  # a mistake in the explorable itself: the next wish must still be answered
                 logging.getLogger(__name__).exception("%s failed", self._name)
 
     def _check(self, number: int) -> None:
         if number != self._latest:
-            raise Overtaken
+            raise Superseded
 
 
 def _ended(thread: threading.Thread | None, timeout: float) -> bool:

@@ -202,13 +202,13 @@ KEPT = 16
 
 def scores(lab: Lab, progress: Callable[[int, int], None] = lambda done, of: None) -> Scores:
     """The chart and the straightness of a world, a coupling and a path. The solver and the steps do not matter."""
-    asked = replace(anywhere(lab), solver="", steps=0)
-    if asked not in _scored:
-        made = _score(asked, progress)
+    request = replace(anywhere(lab), solver="", steps=0)
+    if request not in _scored:
+        made = _score(request, progress)
         while len(_scored) >= KEPT:
             _scored.pop(next(iter(_scored)))
-        _scored[asked] = made
-    return _scored[asked]
+        _scored[request] = made
+    return _scored[request]
 
 
 def is_scored(lab: Lab) -> bool:

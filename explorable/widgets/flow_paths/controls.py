@@ -8,7 +8,7 @@ import ipywidgets as ipw
 
 from ...diffusion.settings import DEFAULT_GUIDANCE
 from ...flow2d import DISTRIBUTIONS, SOLVERS
-from ..core.controls import guidance_slider, make_room, prompt_of, seed_of, steps_of
+from ..core.controls import extend_slider, guidance_slider, prompt_control, seed_controls, steps_control
 from ..core.layout import NARROW, row
 from .compute import DRAWN
 
@@ -61,8 +61,8 @@ def _world_row(w: FlowPaths) -> tuple[ipw.Widget, dict[str, list[ipw.Widget]]]:
     clear = ipw.Button(description="Clear", tooltip="Begin a new drawing", layout=ipw.Layout(width="70px"))
     clear.on_click(lambda _: w.clear_drawing())
     for name, control in (("mode", mode), ("distribution", distribution), ("text", text)):
-        w.tie(name, control)
-    made = row(mode, distribution, text, clear, *seed_of(w, "Chooses the noise"))
+        w.bind(name, control)
+    made = row(mode, distribution, text, clear, *seed_controls(w, "Chooses the noise"))
     return made, {"points": [distribution], "word": [text], DRAWN: [clear]}
 
 
@@ -72,10 +72,10 @@ def _path_row(w: FlowPaths) -> ipw.Widget:
     def switch(name: str) -> ipw.ToggleButtons:
         made = ipw.ToggleButtons(options=[(text, key) for key, text in WORDS[name].items()], description=name,
                                  tooltips=TIPS[name], style={**NARROW, "button_width": "auto"})
-        w.tie(name, made)
+        w.bind(name, made)
         return made
 
-    return row(*map(switch, WORDS), steps_of(w, "Steps of the solver from noise to points"))
+    return row(*map(switch, WORDS), steps_control(w, "Steps of the solver from noise to points"))
 
 
 def _picture_row(w: FlowPaths) -> ipw.Widget:
@@ -83,6 +83,6 @@ def _picture_row(w: FlowPaths) -> ipw.Widget:
     guidance = guidance_slider(tip="The same guidance for every model; w in uncond + w (cond - uncond)")
     own = ipw.Checkbox(description="each model's own guidance", indent=False, layout=ipw.Layout(width="210px"),
                        tooltip="The guidance that each model is meant for, as the line at the bottom says")
-    w.tie("guidance", guidance, lambda v: make_room(guidance, DEFAULT_GUIDANCE if v is None else v))
-    w.tie("guidance", own, lambda v: v is None, lambda ticked: None if ticked else guidance.value)
-    return row(prompt_of(w), guidance, own)
+    w.bind("guidance", guidance, lambda v: extend_slider(guidance, DEFAULT_GUIDANCE if v is None else v))
+    w.bind("guidance", own, lambda v: v is None, lambda ticked: None if ticked else guidance.value)
+    return row(prompt_control(w), guidance, own)

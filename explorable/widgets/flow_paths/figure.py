@@ -9,8 +9,8 @@ import xarray as xr
 from ..core.theme import DASHES, colour, figure
 
 ORDERS = {"euler": 1, "heun": 2}  # how the theory says that the error falls: evaluations to the power of minus this
-SOLVER_IDEAS = {"euler": "guidance", "heun": "picture"}
-MODEL_IDEAS = ("picture", "guidance", "word", "noise", "other", "plain")
+SOLVER_IDEAS = {"euler": "guidance", "heun": "image"}
+MODEL_IDEAS = ("image", "guidance", "word", "noise", "other", "plain")
 SEEN = 1e-6  # the smallest distance drawn: a logarithmic axis has no zero
 
 

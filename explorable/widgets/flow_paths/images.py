@@ -10,8 +10,8 @@ import xarray as xr
 
 from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
 from ...pipeline import Pipeline
-from ..core.explorable import Progress, shipped
-from ..stage.layers import Layer, Panel
+from ..core.explorable import Progress, shipped_pipeline
+from ..stage.layers import Images, Panel
 
 STEPS = (1, 2, 4, 8, 20, 50)
 # It takes the picture and the noise apart and mixes them anew, which is right on every path while the estimate stands
@@ -74,7 +74,10 @@ def painters(pipe: Pipeline | None) -> dict[str, Painter]:
         return {pipe.name: Painter(lambda: pipe, guidance)}
     from ...measure.denoisers import default_guidance, select_denoisers  # loads the training code: only when needed
 
-    return {name: Painter(lambda name=name: shipped(name), default_guidance(name)) for name in select_denoisers()[0]}  # type: ignore[misc]
+    return {
+        name: Painter(lambda name=name: shipped_pipeline(name), default_guidance(name))
+        for name in select_denoisers()[0]
+    }  # type: ignore[misc]
 
 
 def draw(painting: Mapping[str, Painter], wish: Wish, progress: Progress,
@@ -120,23 +123,31 @@ def recording(wall: Wall) -> dict:
     """What the stage is given: for each model a picture that follows the slider, and all its pictures in a row. Where
     one is still to be drawn, the slider shows the last that there is, and the row is grey."""
     names, drawn = wall.pictures.model.values.tolist(), wall.drawn
-    picks = [min(j, len(drawn) - 1) for j in range(len(STEPS))]
+    frame_indices = [min(j, len(drawn) - 1) for j in range(len(STEPS))]
     layers, panels = [], []
     for k, name in enumerate(names):
         frames = wall.pictures[k].values
         row = np.concatenate(list(frames), axis=1)  # (128, 6 * 128, 3)
         frames = np.ascontiguousarray(frames[: len(drawn)])
-        layers += [Layer(name, name, frames, f"guidance {wall.guidance[name]:g}", picks=None if wall.whole else picks),
-                   Layer(f"{name}, all", f"{name}, all", row, axes=())]
-        panels.append(Panel(name, (name,), name, at=(k + 1, 1, 1, 1)))
+        layers += [
+            Images(
+                name,
+                name,
+                frames,
+                f"guidance {wall.guidance[name]:g}",
+                frame_indices=None if wall.whole else frame_indices,
+            ),
+            Images(f"{name}, all", f"{name}, all", row, axes=()),
+        ]
+        panels.append(Panel(name, (name,), name, grid_area=(k + 1, 1, 1, 1)))
     if len(names) > 1:  # with one alone, the stage's own strip of thumbnails is enough
         panels += [Panel(f"{name}, all", (f"{name}, all",), f"{name}: {', '.join(map(str, STEPS))} steps",
-                         at=(1, k + 2, len(names), 1)) for k, name in enumerate(names)]
+                         grid_area=(1, k + 2, len(names), 1)) for k, name in enumerate(names)]
     else:
         layers = layers[:1]
     captions = [counted(n) if n in drawn else f"{counted(n)}: still being drawn; this is of {drawn[-1]}" for n in STEPS]
     return {"layers": layers, "captions": captions, "panels": panels,
-            "columns": len(names), "strip": names[0] if len(names) == 1 else "", "file_name": "few-steps"}
+            "columns": len(names), "thumbnails": names[0] if len(names) == 1 else "", "file_name": "few-steps"}
 
 
 def wished(painting: Mapping[str, Painter], wish: Wish) -> dict[str, float]:

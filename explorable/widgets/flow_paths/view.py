@@ -20,35 +20,44 @@ def layers(made: Scene, own: Strand) -> list[Layer]:
     """What the stage shows, the lowest first."""
     followed = slice(None, FOLLOWED)
 
-    def points(name: str, label: str, frames: np.ndarray, idea: str, *, size: float = 6, still: bool = False,
+    def points(name: str, label: str, frames: np.ndarray, colour_name: str, *, size: float = 6, still: bool = False,
                trail: bool = False, ring: bool = False) -> Points:
-        return Points(name, label, frames, axes=() if still else ("frame",), extent=EXTENT, ideas=(idea,), size=size,
-                      trail=trail, marks=(0,) if ring else ())
+        return Points(
+            name,
+            label,
+            frames,
+            axes=() if still else ("frame",),
+            extent=EXTENT,
+            colours=(colour_name,),
+            size=size,
+            trail=trail,
+            highlighted=(0,) if ring else (),
+        )
 
     return [
         Arrows("field", "the field", made.arrows, "which way it goes here, now", extent=EXTENT),
-        points("points", "the points of the world", made.points, "picture", still=True),
+        points("points", "the points of the world", made.points, "image", still=True),
         points("noise", "the noises", made.marginal[0], "noise", size=5, still=True),
         points("marginal cloud", "particles in the field", made.marginal, "plain"),
         points("marginal paths", "their paths", made.marginal[:, followed], "plain", trail=True),
         points("conditional cloud", "noise and point, mixed", made.conditional, "plain"),
         points("conditional paths", "their paths", made.conditional[:, followed], "plain", trail=True),
-        points("exact path", "the exact path of your start", own.exact[:, None], "picture", size=9, trail=True),
+        points("exact path", "the exact path of your start", own.exact[:, None], "image", size=9, trail=True),
         points("your path", "your start on its way", own.walked[:, None], "guidance", size=10, trail=True, ring=True),
         points("your start", "your start", own.walked[:1], "noise", size=9, still=True, ring=True),
     ]
 
 
-def panels(asked: Lab) -> list[Panel]:
+def panels(request: Lab) -> list[Panel]:
     """Marginal paths beside conditional ones. On the left the start is dragged; on the right a world is drawn."""
-    drawing, both = asked.distribution == DRAWN, ("points", "noise")
-    left = (f"From noise (brown) to points (blue), {asked.solver}, {asked.steps} step{'s' * (asked.steps > 1)}: "
+    drawing, both = request.distribution == DRAWN, ("points", "noise")
+    left = (f"From noise (brown) to points (blue), {request.solver}, {request.steps} step{'s' * (request.steps > 1)}: "
             "drag your start")
     return [Panel("marginal", ("field", *both, "marginal paths", "marginal cloud", "exact path", "your path",
-                               "your start"), left, reports="drag", ratio=1.0),
+                               "your start"), left, interaction="drag", ratio=1.0),
             Panel("conditional", (*both, "conditional paths", "conditional cloud"),
                   "Each noise on its own way to its own point" + ": draw here" * drawing,
-                  reports="draw" if drawing else "", ratio=1.0)]
+                  interaction="draw" if drawing else "", ratio=1.0)]
 
 
 def captions(times: Sequence[float], steps: int) -> list[str]:
@@ -63,19 +72,19 @@ def place(x: float, y: float) -> tuple[float, float]:
     return round(SIDE * (2 * x - 1), 3), round(SIDE * (1 - 2 * y), 3)
 
 
-def sentence(asked: Lab) -> str:
+def sentence(request: Lab) -> str:
     """What is being seen, in one or two sentences."""
-    if asked.steps == 1 and asked.coupling == "independent":
+    if request.steps == 1 and request.coupling == "independent":
         left = ("Left: noise alone tells nothing of its point, so at the start the field shows the mean of the whole "
-                "world, and a single step takes every particle there." if asked.path == "straight" else
+                "world, and a single step takes every particle there." if request.path == "straight" else
                 "Left: this path leaves pure noise so slowly that a single step, which knows no other speed, goes "
                 "nowhere.")
         return f"{left} Right: each noise on its own way to its own point."
-    ways = "straight" if asked.path == "straight" else "curved"
-    if asked.coupling == "independent":
+    ways = "straight" if request.path == "straight" else "curved"
+    if request.coupling == "independent":
         return (f"Right: every noise goes a {ways} way to a point drawn by lot. Left: where such ways cross, the field "
                 "knows only their mean, so the particles bend; yet with enough steps both clouds look alike all along.")
-    how = "paired by optimal transport" if asked.coupling == "optimal" else "paired by the flow itself"
+    how = "paired by optimal transport" if request.coupling == "optimal" else "paired by the flow itself"
     if ways == "straight":
         return (f"Right: {how}, the straight ways hardly cross. Left: so the mean is the way itself, and the particles "
                 "go almost straight: few steps are enough.")
@@ -83,24 +92,24 @@ def sentence(asked: Lab) -> str:
             "coupling makes only the straight path cheap.")
 
 
-def code(asked: Lab) -> str:
+def code(request: Lab) -> str:
     """The laboratory in a few lines."""
-    if asked.distribution == "word":
-        points = f"word_points({asked.count}, {asked.seed}, {asked.text!r})"
-    elif asked.distribution == DRAWN:
-        points = f"sample_distribution({[list(p) for p in asked.drawing or ()]!r})"
+    if request.distribution == "word":
+        points = f"word_points({request.count}, {request.seed}, {request.text!r})"
+    elif request.distribution == DRAWN:
+        points = f"sample_distribution({[list(p) for p in request.drawing or ()]!r})"
     else:
-        points = f"sample_distribution({asked.distribution!r}, {asked.count}, {asked.seed})"
+        points = f"sample_distribution({request.distribution!r}, {request.count}, {request.seed})"
     return (f"import explorable as ex\nimport numpy as np\nfrom explorable.diffusion.paths import PATHS\n"
             f"from explorable.diffusion.timesteps import uniform_timesteps\n"
             f"from explorable.flow2d import (integrate, marginal_field, sample_distribution, sample_pairs,\n"
             f"                               word_points)\n\n"
             f"points = {points}\n"
-            f"noises = sample_pairs(points, {asked.coupling!r}, seed={asked.seed}).noises\n"
-            f"field = marginal_field(points, {asked.coupling!r}, seed={asked.seed})\n"
-            f"path, times = PATHS[{asked.path!r}], uniform_timesteps({asked.steps})\n"
-            f"own = integrate(field, path, np.array([{list(asked.start)!r}]), times, {asked.solver!r})\n"
-            f"trajectories = integrate(field, path, noises, times, {asked.solver!r})\n"
+            f"noises = sample_pairs(points, {request.coupling!r}, seed={request.seed}).noises\n"
+            f"field = marginal_field(points, {request.coupling!r}, seed={request.seed})\n"
+            f"path, times = PATHS[{request.path!r}], uniform_timesteps({request.steps})\n"
+            f"own = integrate(field, path, np.array([{list(request.start)!r}]), times, {request.solver!r})\n"
+            f"trajectories = integrate(field, path, noises, times, {request.solver!r})\n"
             f"trajectories.x[-1]")
 
 

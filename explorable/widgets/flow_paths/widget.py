@@ -18,7 +18,7 @@ from ...flow2d.checks import check_choice, check_integer
 from ...pipeline import Pipeline
 from ..core.chart import Chart
 from ..core.explorable import Explorable, Progress
-from ..core.layout import duration
+from ..core.layout import format_duration
 from ..stage.stage import Stage
 from . import compute as lab
 from . import images as pictures
@@ -38,7 +38,7 @@ WALLS_KEPT = 4
 class Flow:
     """An answer of the laboratory. scores, chosen (evaluations, median distance): None while they are being found."""
 
-    asked: Lab
+    request: Lab
     scene: Scene
     strand: Strand
     seconds: float
@@ -62,9 +62,22 @@ class FlowPaths(Explorable):
     """
 
     question = "Why are straight paths cheap?"
-    doing = "Measuring …"
-    asks = ("distribution", "path", "coupling", "solver", "steps", "text", "drawing", "count", "seed", "start", "mode",
-            "prompt", "guidance")
+    busy_text = "Measuring …"
+    inputs = (
+        "distribution",
+        "path",
+        "coupling",
+        "solver",
+        "steps",
+        "text",
+        "drawing",
+        "count",
+        "seed",
+        "start",
+        "mode",
+        "prompt",
+        "guidance",
+    )
 
     mode = tr.Unicode("points")
     distribution = tr.Unicode("two moons")
@@ -85,12 +98,12 @@ class FlowPaths(Explorable):
         self._walls: dict[Wish, Wall] = {}
         self._staged: Any = None  # what is on the stage: a scene, or a wall
         self._strokes: set[tuple[float, float]] = set()
-        self.stage, self.chart = Stage(waiting="The first paths are on their way …"), Chart()
+        self.stage, self.chart = Stage(placeholder="The first paths are on their way …"), Chart()
         self.stage.observe(lambda change: self._touched(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._darken(change["new"]), names="dark")
-        self.frame_with(*control_rows(self), self.stage, self.chart, self._seen, self._score, self._status, self._bar)
-        self.say("Following the first particles …", "busy")
-        self.draw()
+        self.set_layout(*control_rows(self), self.stage, self.chart, self._seen, self._score, self._status, self._bar)
+        self.set_status("Following the first particles …", "busy")
+        self.recompute()
 
     @property
     def pipe(self) -> Pipeline:
@@ -128,7 +141,7 @@ class FlowPaths(Explorable):
 
     # ---- from a wish to what is on the screen ----------------------------------------------------------------------
 
-    def asked(self) -> Lab | Wish:
+    def request(self) -> Lab | Wish:
         if self.mode == "pictures":
             return Wish(self.prompt, self.guidance, self.seed)
         drawing = RING if self.drawing is None else self.drawing
@@ -136,76 +149,78 @@ class FlowPaths(Explorable):
                    drawing if self.distribution == DRAWN else None,
                    self.path, self.coupling, self.solver, self.steps, self.count, self.seed, self.start)
 
-    def compute(self, pipe: Pipeline | None, asked: Lab | Wish, progress: Progress) -> Flow | Wall:
-        if isinstance(asked, Wish):
-            if asked not in self._walls:
-                wall = pictures.draw(pictures.painters(self._pipe), asked, progress, self._first_pictures)
+    def compute(self, pipe: Pipeline | None, request: Lab | Wish, progress: Progress) -> Flow | Wall:
+        if isinstance(request, Wish):
+            if request not in self._walls:
+                wall = pictures.draw(pictures.painters(self._pipe), request, progress, self._first_pictures)
                 while len(self._walls) >= WALLS_KEPT:
                     self._walls.pop(next(iter(self._walls)))
-                self._walls[asked] = wall
-            return self._walls[asked]
+                self._walls[request] = wall
+            return self._walls[request]
         started = time.perf_counter()
-        scene = lab.scene(lab.anywhere(asked))
-        flow = Flow(asked, scene, lab.strand(asked), time.perf_counter() - started)
-        if not lab.is_scored(asked):  # the particles are shown while the exact flow is being solved
+        scene = lab.scene(lab.anywhere(request))
+        flow = Flow(request, scene, lab.strand(request), time.perf_counter() - started)
+        if not lab.is_scored(request):  # the particles are shown while the exact flow is being solved
             progress(0, 1)
             self._show_flow(flow)
-        return replace(flow, scores=lab.scores(asked, progress), chosen=lab.chosen_error(asked))
+        return replace(flow, scores=lab.scores(request, progress), chosen=lab.chosen_error(request))
 
     def _first_pictures(self, wall: Wall) -> None:
         """A wall that is not whole yet."""
-        plays, self._staged = not self.glanced, None
-        self.glance(lambda: self.stage.show(**pictures.recording(wall), plays=plays), f"what is there with "
+        autoplay, self._staged = not self.preview_label, None
+        self.show_preview(lambda: self.stage.show(**pictures.recording(wall), autoplay=autoplay), f"what is there with "
                     f"{pictures.counted(wall.drawn[-1])}, of {', '.join(map(str, pictures.STEPS))}")
 
     def show(self, answer: Flow | Wall) -> str:
         return self._show_wall(answer) if isinstance(answer, Wall) else self._show_flow(answer)
 
     def _show_flow(self, flow: Flow) -> str:
-        asked, shown = flow.asked, self._staged
-        if not isinstance(shown, Flow) or shown.asked != asked:
+        request, shown = flow.request, self._staged
+        if not isinstance(shown, Flow) or shown.request != request:
             self._to_stage(flow, shown if isinstance(shown, Flow) else None)
             self._staged = flow
-        self.see(on_stage.sentence(asked))
+        self.set_caption(on_stage.sentence(request))
         if flow.scores is not None and flow.chosen is not None:
             if not isinstance(shown, Flow) or (shown.scores, shown.chosen) != (flow.scores, flow.chosen):
                 self.chart.draw(error_curves(flow.scores.errors, flow.chosen, self.stage.dark))
             self._staged = flow
             looks, error = flow.chosen
-            self.score("Straightness:", f"{flow.scores.bend:.2g}",
+            self.set_score("Straightness:", f"{flow.scores.bend:.2g}",
                        f"(0: one step is enough; paths are {flow.scores.path_length_ratio:.2f} times as long as the "
                        f"distance of their ends). Median distance to the exact endpoint, "
                        f"over {lab.SCORED} fresh noises: {error:.2g} after {looks} "
                        f"evaluation{'s' * (looks > 1)}.")
-        x, y = asked.start
+        x, y = request.start
         return (f"Your start ({x:.2f}, {y:.2f}) ends {flow.strand.gap:.2g} from where the exact flow takes it. "
-                f"Computed in {duration(flow.seconds)}.")
+                f"Computed in {format_duration(flow.seconds)}.")
 
     def _to_stage(self, flow: Flow, shown: Flow | None) -> None:
         """Send a recording. One that takes the place of another of the same world stays at its noise time."""
-        asked, new = flow.asked, shown is None or shown.asked.distribution != flow.asked.distribution
+        request, new = flow.request, shown is None or shown.request.distribution != flow.request.distribution
         times = flow.scene.times
         with self.stage.hold_sync():
             if shown is not None and not new:
                 self.stage.frame = round(self.stage.frame / (len(shown.scene.times) - 1) * (len(times) - 1))
-            self.stage.show(on_stage.layers(flow.scene, flow.strand), on_stage.captions(times.tolist(), asked.steps),
-                            panels=on_stage.panels(asked), columns=2, plays=new, file_name="flow-paths")
+            self.stage.show(on_stage.layers(flow.scene, flow.strand), on_stage.captions(times.tolist(), request.steps),
+                            panels=on_stage.panels(request), columns=2, autoplay=new, file_name="flow-paths")
 
     def _show_wall(self, wall: Wall) -> str:
         if self._staged is not wall:
-            self.stage.show(**pictures.recording(wall), plays=not self.glanced)
+            self.stage.show(**pictures.recording(wall), autoplay=not self.preview_label)
             self.chart.draw(picture_curves(wall.distance, self.stage.dark))
             self._staged = wall
         names, distance = wall.pictures.model.values.tolist(), wall.distance
-        self.see(f"{'Each model draws' if len(names) > 1 else names[0] + ' draws'} the same wish from the same noise "
-                 f"in {', '.join(map(str, pictures.STEPS))} steps: move the slider from few to many.")
+        self.set_caption(
+            f"{'Each model draws' if len(names) > 1 else names[0] + ' draws'} the same wish from the same noise "
+            f"in {', '.join(map(str, pictures.STEPS))} steps: move the slider from few to many."
+        )
         near = "; ".join(f"{name} {float(distance.sel(model=name, steps=4)):.2f}" for name in names)
-        self.score(f"With 4 steps, from its own picture of {pictures.STEPS[-1]}:", near,
+        self.set_score(f"With 4 steps, from its own picture of {pictures.STEPS[-1]}:", near,
                    "(root mean square of the pixels, 0 to 1)")
         return f"Sampler {pictures.SAMPLER}; " + "; ".join(f"{n} at guidance {w:g}" for n, w in wall.guidance.items())
 
     def _darken(self, dark: bool) -> None:
-        self.chart.follow(dark)
+        self.chart.set_dark(dark)
         shown = self._staged
         if isinstance(shown, Wall):
             self.chart.draw(picture_curves(shown.distance, dark))
@@ -231,7 +246,7 @@ class FlowPaths(Explorable):
     def clear_drawing(self) -> None:
         """Begin a new drawing: a ring, until the first stroke."""
         self._strokes.clear()
-        self.stage.clear_hand()
+        self.stage.clear_marks()
         self.drawing = None
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
@@ -240,21 +255,21 @@ class FlowPaths(Explorable):
     def data(self) -> xr.Dataset:
         """What is on the screen. Points: both kinds of paths, your own path, the field's arrows, the world and the
         errors. Pictures: the pictures, and their distances from those of 50 steps."""
-        shown = self.answer()
+        shown = self.wait_for_result()
         if isinstance(shown, Wall):
             return xr.Dataset({"pictures": shown.pictures, "distance": shown.distance},
                               attrs={"prompt": shown.wish.prompt, "seed": shown.wish.seed})
-        return lab.dataset(shown.asked, shown.scene, shown.strand, shown.scores)
+        return lab.dataset(shown.request, shown.scene, shown.strand, shown.scores)
 
     def table(self) -> Any:
         """The chart as a pandas table. Points: for each solver and number of steps its evaluations, and the median and
         the quartiles of the distance to the exact end. Pictures: each model's distances."""
-        shown = self.answer()
+        shown = self.wait_for_result()
         if isinstance(shown, Wall):
             return shown.distance.rename("distance from 50 steps").to_dataframe()
         return lab.table(shown.scores)
 
     def code(self) -> str:
         """The lines that compute the same paths, or draw the same pictures, without the explorable."""
-        asked = self.asked()
-        return pictures.code(self._pipe, asked) if isinstance(asked, Wish) else on_stage.code(asked)
+        request = self.request()
+        return pictures.code(self._pipe, request) if isinstance(request, Wish) else on_stage.code(request)

@@ -31,8 +31,8 @@ from ...pipeline.image_size import resize_to_fit
 from ...run import Run
 from ...world import GrammarError, draw, parse
 from ..core.explorable import Progress
-from ..core.layout import duration
-from ..core.preview import FEW, scaled
+from ..core.layout import format_duration
+from ..core.preview import PREVIEW_STEPS, to_preview_step
 
 MOST_STEPS = 50  # a longer run shows so many of its steps, evenly spread, each way
 CHUNK = 4  # pictures decoded at a time: the quickest, and between two chunks a newer wish can come in
@@ -57,8 +57,8 @@ class Strand:
     run: Run
     steps: np.ndarray
     first: int
-    held: np.ndarray
-    believed: np.ndarray
+    noisy: np.ndarray
+    denoised: np.ndarray
     noise: np.ndarray
 
     @property
@@ -156,8 +156,8 @@ def frame_of(step: int, steps: int) -> int:
 
 def shortened(wish: Wish) -> Wish:
     """The same wish in a few steps: a first look at it."""
-    branch = wish.branch and (scaled(wish.branch[0], wish.settings.steps), wish.branch[1])
-    return replace(wish, settings=replace(wish.settings, steps=FEW), branch=branch)
+    branch = wish.branch and (to_preview_step(wish.branch[0], wish.settings.steps), wish.branch[1])
+    return replace(wish, settings=replace(wish.settings, steps=PREVIEW_STEPS), branch=branch)
 
 
 def same_way_out(one: Wish, other: Wish) -> bool:
@@ -209,10 +209,10 @@ def travel(pipe: Pipeline, wish: Wish, kept: Journey | None, progress: Progress,
 def _strand(pipe: Pipeline, run: Run, shown: np.ndarray, work: Work) -> Strand:
     first = int(np.searchsorted(shown, run.branched_at or 0))
     steps = shown[first:-1]  # the end is the picture itself: decoded in a batch, it could differ in a last bit
-    held, believed = (np.concatenate([work.decode(pipe, latents.values[steps]), run.image[None]])
+    noisy, denoised = (np.concatenate([work.decode(pipe, latents.values[steps]), run.image[None]])
                       for latents in (run.latents, run.denoised))
     noise = predicted_noise(pipe.path, run)
-    return Strand(run, shown, first, held, believed, noise[[*steps, len(noise) - 1]])
+    return Strand(run, shown, first, noisy, denoised, noise[[*steps, len(noise) - 1]])
 
 
 def _drawing(settings: Settings, pipe: Pipeline) -> np.ndarray | None:
@@ -284,10 +284,12 @@ def remark(journey: Journey) -> str:
     if journey.wish.origin == "drawing" and not journey.drawn:
         said.append("The picture world has no drawing of this prompt and shape, so the finished picture dissolves.")
     run = journey.parent.run
-    said.append(f"{run.steps} steps in {duration(sum(run.seconds.values()))}")
+    said.append(f"{run.steps} steps in {format_duration(sum(run.seconds.values()))}")
     if journey.branch is not None:
         tail = journey.branch.run
-        said[-1] += f", the branch's {tail.steps - (tail.branched_at or 0)} in {duration(sum(tail.seconds.values()))}"
+        said[-1] += (
+            f", the branch's {tail.steps - (tail.branched_at or 0)} in {format_duration(sum(tail.seconds.values()))}"
+        )
     return " ".join(said) + "."
 
 

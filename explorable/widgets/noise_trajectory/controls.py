@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as ipw
 
 from ..core.controls import (
-    guidance_of,
+    clamp_seed,
+    extend_slider,
+    guidance_control,
     guidance_slider,
-    make_room,
-    prompt_of,
+    prompt_control,
     seed_box,
-    seed_of,
-    shown_seed,
-    steps_of,
+    seed_controls,
+    steps_control,
     text_box,
 )
 from ..core.layout import NARROW, row
@@ -39,11 +39,11 @@ def run_row(w: NoiseTrajectory) -> ipw.Widget:
     origin = ipw.Dropdown(description="what dissolves", options=list(ORIGINS.items()), style=NARROW,
                           layout=ipw.Layout(width="300px"),
                           tooltip="The picture that drowns in noise in the slider's first half")
-    w.tie("sampler", sampler)
-    w.tie("origin", origin)
-    seed = seed_of(w, "Chooses the noise: what the picture dissolves into, and what it comes from")
-    return row(prompt_of(w, "What shall static become? Enter draws it."), *seed,
-               steps_of(w, "How many steps from noise to picture"), guidance_of(w), sampler, origin)
+    w.bind("sampler", sampler)
+    w.bind("origin", origin)
+    seed = seed_controls(w, "Chooses the noise: what the picture dissolves into, and what it comes from")
+    return row(prompt_control(w, "What shall static become? Enter draws it."), *seed,
+               steps_control(w, "How many steps from noise to picture"), guidance_control(w), sampler, origin)
 
 
 def branch_row(w: NoiseTrajectory) -> ipw.Widget:
@@ -57,8 +57,8 @@ def branch_row(w: NoiseTrajectory) -> ipw.Widget:
     seed, dice = seed_box(w, "branch_seed", "Another seed: what is believed there, drowned in fresh noise")
     guidance = guidance_slider("branch guidance", "Guidance from that step on")
     _tie_change(w, "prompt", prompt)
-    _tie_change(w, "seed", seed, shown_seed)
-    _tie_change(w, "guidance", guidance, lambda v: make_room(guidance, v))
+    _tie_change(w, "seed", seed, clamp_seed)
+    _tie_change(w, "guidance", guidance, lambda v: extend_slider(guidance, v))
     return row(_rewind(w), here, prompt, seed, dice, guidance, gone)
 
 
@@ -74,7 +74,7 @@ def _rewind(w: NoiseTrajectory) -> ipw.Widget:
         step.max = w.steps - 1
         step.value = there(w.branch_step)  # with more steps there is room again for what was wished for
 
-    w.tie("branch_step", step, there)
+    w.bind("branch_step", step, there)
     w.observe(follow, names="steps")
     return step
 
@@ -89,7 +89,7 @@ def _tie_change(w: NoiseTrajectory, name: str, control: ipw.Widget, inward: Call
         if getattr(w, f"branch_{name}") is None:
             control.value = present(None)
 
-    w.tie(f"branch_{name}", control, present, lambda v: None if v == getattr(w, name) else v)
+    w.bind(f"branch_{name}", control, present, lambda v: None if v == getattr(w, name) else v)
     w.observe(follow, names=name)
 
 

@@ -41,10 +41,10 @@ def distance_chart(distances: xr.Dataset, dark: bool = False, near: float | None
 
 def _line(values: xr.DataArray, run: str, kind: str, title: str, dark: bool) -> go.Scatter:
     branch = run != "parent"
-    idea = "other" if branch else {"latent": "noise", "estimate": "picture"}[kind]
+    colour_name = "other" if branch else {"latent": "noise", "estimate": "image"}[kind]
     dash = {"latent": "dot", "estimate": "dash"}[kind] if branch else "solid"
     return go.Scatter(x=values.step.values, y=values.values, customdata=values.t.values, mode="lines",
-                      name=f"{run}'s {title}", line={"color": colour(idea, dark), "dash": dash, "width": 2},
+                      name=f"{run}'s {title}", line={"color": colour(colour_name, dark), "dash": dash, "width": 2},
                       hovertemplate=f"{run}'s {title}: %{{y:.2f}} at step %{{x}}, "
                                     "t = %{customdata:.2f}<extra></extra>")
 
@@ -56,8 +56,11 @@ def branching_chart(steps: Sequence[int], words: Sequence[float], noise: Sequenc
     words, noise: distances of the ends, one for each of `steps`.
     """
     chart = figure("step at which the branch leaves", "distance of its end from the parent's", dark, height)
-    for name, values, idea, dash in (("other words", words, "word", "solid"), ("fresh noise", noise, "noise", "dash")):
+    for name, values, colour_name, dash in (
+        ("other words", words, "word", "solid"),
+        ("fresh noise", noise, "noise", "dash"),
+    ):
         chart.add_trace(go.Scatter(x=list(steps), y=list(values), mode="lines+markers", name=name,
-                                   line={"color": colour(idea, dark), "dash": dash, "width": 2},
+                                   line={"color": colour(colour_name, dark), "dash": dash, "width": 2},
                                    hovertemplate=f"{name} from step %{{x}} on: %{{y:.2f}}<extra></extra>"))
     return chart.update_yaxes(rangemode="tozero")

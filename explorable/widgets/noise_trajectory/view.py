@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...pipeline import Pipeline
-from ..core.preview import SAID, nearest, stretched
-from ..stage.stage import Layer, Panel, Points
+from ..core.preview import PREVIEW_LABEL, nearest_frames, stretch_layers
+from ..stage.stage import Images, Layer, Panel, Points
 from .compute import Journey, captions, shown_steps
 
 ROUGH, DROWNED = 8, 0.25  # above this t, static goes to the page in so many levels: it cannot be told, and packs well
 BLANK = 127  # grey, where a branch has not left yet
 SPREAD, PIXELS = 48, 4  # brightness a unit of noise; pixels a side of a place of the latent
-COLOURS = ("other", "plain", "noise", "picture")  # branch, dissolving, x_t, estimate: the later is painted over
+COLOURS = ("other", "plain", "noise", "image")  # branch, dissolving, x_t, estimate: the later is painted over
 
 
 def pictures(journey: Journey) -> list[Layer]:
@@ -22,15 +22,15 @@ def pictures(journey: Journey) -> list[Layer]:
     alike one goes to the page."""
     m, p = len(journey.times), journey.parent
     start, back = p.run.latents.values[0], p.run.latents.t.values[p.steps]
-    held = np.concatenate([_rough(journey.away, journey.times), _rough(p.held, back)])
-    made = [Layer("held", "x_t", held, "the noisy latent, decoded"),
-            _after(journey.source, m, p.believed, "believed", "estimate",
+    noisy = np.concatenate([_rough(journey.away, journey.times), _rough(p.noisy, back)])
+    made = [Images("noisy", "x_t", noisy, "the noisy latent, decoded"),
+            _after(journey.source, m, p.denoised, "denoised", "estimate",
                    "the denoised estimate, decoded; while a picture dissolves, that picture"),
             _after(_noise_picture(start[None])[0], m, _noise_picture(p.noise), "noise", "noise",
                    "(x_t - alpha x0) / sigma: latent channels 1 to 3 as red, green and blue")]
     if journey.branch is not None:
         b = journey.branch
-        shown = {"held": _rough(b.held, back[b.first :]), "believed": b.believed, "noise": _noise_picture(b.noise)}
+        shown = {"noisy": _rough(b.noisy, back[b.first :]), "denoised": b.denoised, "noise": _noise_picture(b.noise)}
         for name, frames in shown.items():
             empty = np.full(frames.shape[1:], BLANK, np.uint8)
             made.append(_after(empty, m + b.first, frames, f"branch {name}", f"branch: {name}"))
@@ -39,14 +39,14 @@ def pictures(journey: Journey) -> list[Layer]:
 
 def _after(still: np.ndarray, times: int, frames: np.ndarray, name: str, label: str, note: str = "") -> Layer:
     """A layer of one picture that stands still for so many frames, and then moves."""
-    picks = [0] * times + [1 + k for k in range(len(frames))]
-    return Layer(name, label, np.concatenate([still[None], frames]), note, picks=picks)
+    frame_indices = [0] * times + [1 + k for k in range(len(frames))]
+    return Images(name, label, np.concatenate([still[None], frames]), note, frame_indices=frame_indices)
 
 
-def _rough(held: np.ndarray, times: np.ndarray) -> np.ndarray:
+def _rough(noisy: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Pictures (frames, 128, 128, 3) uint8, those that are mostly static in steps of ROUGH."""
-    steps = (held.astype(np.uint16) + ROUGH // 2) // ROUGH * ROUGH
-    return np.where((times > DROWNED)[:, None, None, None], np.minimum(steps, 255).astype(np.uint8), held)
+    steps = (noisy.astype(np.uint16) + ROUGH // 2) // ROUGH * ROUGH
+    return np.where((times > DROWNED)[:, None, None, None], np.minimum(steps, 255).astype(np.uint8), noisy)
 
 
 def _noise_picture(noise: np.ndarray) -> np.ndarray:
@@ -69,9 +69,9 @@ class Ways:
     def layers(self) -> list[Layer]:
         """Every place that is passed, small; and over them where things are at a frame, with the ways there."""
         return [Points("places", "every step", self.places, axes=(), extent=self.extent, groups=self.place_groups,
-                       ideas=COLOURS, size=6, leads=self.frames.tolist()),
-                Points("ways", "where it is", self.moving, extent=self.extent, groups=self.groups, ideas=COLOURS,
-                       trail=True, marks=tuple(range(len(self.groups))), size=9)]
+                       colours=COLOURS, size=6, target_frames=self.frames.tolist()),
+                Points("ways", "where it is", self.moving, extent=self.extent, groups=self.groups, colours=COLOURS,
+                       trail=True, highlighted=tuple(range(len(self.groups))), size=9)]
 
 
 def ways(journey: Journey) -> Ways:
@@ -82,9 +82,9 @@ def ways(journey: Journey) -> Ways:
     moving, groups = [np.concatenate([gone, np.repeat(start, count, 0)])], [1]
     places, place_groups, frames = [gone], [1] * m, [np.arange(m)]
     for name, strand in journey.strands.items():
-        for idea, latents in (("noise", strand.latents), ("picture", strand.estimates)):
+        for colour_name, latents in (("noise", strand.latents), ("image", strand.estimates)):
             flat = journey.plane.at(latents)
-            group = 0 if name == "branch" else COLOURS.index(idea)
+            group = 0 if name == "branch" else COLOURS.index(colour_name)
             moving.append(np.concatenate([np.repeat(flat[:1], m, 0), flat]))  # it waits where it will begin
             groups.append(group)
             places.append(flat[strand.first :])
@@ -108,13 +108,13 @@ def panels(journey: Journey, branched: bool) -> list[Panel]:
     share = journey.plane.share
     both = " of both runs" if journey.branch is not None else ""
     title = f"PCA of latents and estimates{both}: {share[0]:.0%} + {share[1]:.0%} of variance"
-    made = [Panel("held", ("held",), "x_t: the latent, decoded", at=(1, 1, 1, 1)),
-            Panel("believed", ("believed",), "denoised estimate", at=(2, 1, 1, 1)),
-            Panel("noise", ("noise",), "its noise: 3 channels as RGB", at=(3, 1, 1, 1)),
-            Panel("ways", ("places", "ways"), title, at=(4, 1, 2, 1 + branched), reports="click")]
+    made = [Panel("noisy", ("noisy",), "x_t: the latent, decoded", grid_area=(1, 1, 1, 1)),
+            Panel("denoised", ("denoised",), "denoised estimate", grid_area=(2, 1, 1, 1)),
+            Panel("noise", ("noise",), "its noise: 3 channels as RGB", grid_area=(3, 1, 1, 1)),
+            Panel("ways", ("places", "ways"), title, grid_area=(4, 1, 2, 1 + branched), interaction="click")]
     if branched:
-        titles = {"held": "branch: x_t", "believed": "branch: estimate", "noise": "branch: noise"}
-        made += [Panel(f"branch {name}", (f"branch {name}",), text, at=(k, 2, 1, 1))
+        titles = {"noisy": "branch: x_t", "denoised": "branch: estimate", "noise": "branch: noise"}
+        made += [Panel(f"branch {name}", (f"branch {name}",), text, grid_area=(k, 2, 1, 1))
                  for k, (name, text) in enumerate(titles.items(), 1)]
     return made
 
@@ -137,9 +137,13 @@ def on_stage(journey: Journey, pipe: Pipeline) -> Shown:
 def first_look(few: Journey, steps: int, pipe: Pipeline) -> Shown:
     """A journey of few steps, where one of `steps` is going to be."""
     made, shown = on_stage(few, pipe), shown_steps(steps)
-    away = nearest(shown[:-1], steps, len(few.times) - 1)
-    picks = np.concatenate([away, len(few.times) + nearest(shown, steps)])
-    return Shown(stretched(made.layers, picks), [f"{SAID}: {made.captions[k]}" for k in picks], made.panels)
+    away = nearest_frames(shown[:-1], steps, len(few.times) - 1)
+    frame_indices = np.concatenate([away, len(few.times) + nearest_frames(shown, steps)])
+    return Shown(
+        stretch_layers(made.layers, frame_indices),
+        [f"{PREVIEW_LABEL}: {made.captions[k]}" for k in frame_indices],
+        made.panels,
+    )
 
 
 def first_branch(whole: Journey, few: Journey, pipe: Pipeline) -> Shown:
@@ -147,4 +151,4 @@ def first_branch(whole: Journey, few: Journey, pipe: Pipeline) -> Shown:
     run, steps = replace(whole, branch=None), whole.wish.settings.steps
     branch = [layer for layer in first_look(few, steps, pipe).layers if layer.name.startswith("branch ")]
     return Shown([*pictures(run), *branch, *ways(run).layers()],
-                 [f"{caption}; of the branch, {SAID}" for caption in captions(run, pipe)], panels(run, True))
+                 [f"{caption}; of the branch, {PREVIEW_LABEL}" for caption in captions(run, pipe)], panels(run, True))

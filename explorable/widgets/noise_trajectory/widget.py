@@ -15,8 +15,8 @@ from ...measure.trajectory import NEAR, signal_to_noise
 from ...pipeline import Pipeline
 from ...run import Run
 from ..core.chart import Chart
-from ..core.explorable import Explorable, Progress, refuse_setting
-from ..core.preview import quiet, worth
+from ..core.explorable import Explorable, Progress, validate_setting
+from ..core.preview import cancellable_only, needs_preview
 from ..stage.stage import Stage
 from .compute import Journey, Wish, frame_of, remark, scored, seen, shortened, travel
 from .controls import ORIGINS, branch_row, example_row, run_row
@@ -38,8 +38,8 @@ class NoiseTrajectory(Explorable):
     """
 
     question = "How does static become a picture?"
-    doing = "Walking from noise to a picture …"
-    asks = ("prompt", "seed", "steps", "guidance", "sampler", "origin", "branch_step", "branch_prompt", "branch_seed",
+    busy_text = "Walking from noise to a picture …"
+    inputs = ("prompt", "seed", "steps", "guidance", "sampler", "origin", "branch_step", "branch_prompt", "branch_seed",
             "branch_guidance")
 
     prompt = tr.Unicode("a red car on a mountain road")
@@ -55,23 +55,23 @@ class NoiseTrajectory(Explorable):
 
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
         super().__init__(pipe, **values)
-        self.stage = Stage(waiting="The first walk is on its way …")
+        self.stage = Stage(placeholder="The first walk is on its way …")
         self.chart = Chart()
         self._staged: Journey | None = None
         self._few: Journey | None = None  # the run in few steps, as it was first seen: for first looks at its branches
         legend = ipw.HTML('<span class="ex-help">One slider, both ways: first a picture dissolves, then the same noise '
                           "becomes a picture. In the plane: grey, what dissolves; the rest coloured as in the chart. "
                           "Point at a dot to see its step; click to go there.</span>")
-        self.frame_with(run_row(self), branch_row(self), example_row(self), self.stage, legend, self.chart,
+        self.set_layout(run_row(self), branch_row(self), example_row(self), self.stage, legend, self.chart,
                         self._seen, self._score, self._status, self._bar)
-        self.stage.observe(lambda change: self._look() if not self.glanced else None, names="frame")
+        self.stage.observe(lambda change: self._look() if not self.preview_label else None, names="frame")
         self.stage.observe(lambda change: self._plot(), names="dark")
-        self.say("Opening the model …", "busy")
-        self.draw()
+        self.set_status("Opening the model …", "busy")
+        self.recompute()
 
     @tr.validate("seed", "steps", "guidance", "sampler")
     def _refuse(self, proposal: Any) -> Any:
-        return refuse_setting(proposal)
+        return validate_setting(proposal)
 
     @tr.validate("branch_seed", "branch_guidance")
     def _refuse_branch(self, proposal: Any) -> Any:
@@ -107,70 +107,80 @@ class NoiseTrajectory(Explorable):
 
     # ---- from a wish to what is on the screen ----------------------------------------------------------------------
 
-    def asked(self) -> Wish:
+    def request(self) -> Wish:
         own = {"prompt": self.prompt, "seed": self.seed, "guidance": self.guidance}
         changed = tuple((name, value) for name in own
                         if (value := getattr(self, f"branch_{name}")) is not None and value != own[name])
         settings = Settings(self.prompt, steps=self.steps, guidance=self.guidance, seed=self.seed, sampler=self.sampler)
         return Wish(settings, self.origin, (min(self.branch_step, self.steps - 1), changed) if changed else None)
 
-    def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Journey:
-        kept = self.shown
-        if kept is not None and (kept.wish.settings != asked.settings or kept.wish == asked):
+    def compute(self, pipe: Pipeline, request: Wish, progress: Progress) -> Journey:
+        kept = self.result
+        if kept is not None and (kept.wish.settings != request.settings or kept.wish == request):
             kept = None  # another run; or the same wish once more, as when the model was edited
-        self._look_first(pipe, asked, kept, progress)
-        other = None if self.shown is None or self.shown.wish == asked else self.shown
-        return travel(pipe, asked, kept, progress, other)
+        self._look_first(pipe, request, kept, progress)
+        other = None if self.result is None or self.result.wish == request else self.result
+        return travel(pipe, request, kept, progress, other)
 
-    def _look_first(self, pipe: Pipeline, asked: Wish, kept: Journey | None, progress: Progress) -> None:
+    def _look_first(self, pipe: Pipeline, request: Wish, kept: Journey | None, progress: Progress) -> None:
         """The run in a few steps, or its branch, where the whole takes a while."""
-        steps, few = asked.settings.steps, shortened(asked)
+        steps, few = request.settings.steps, shortened(request)
         if not self.ours:
             return
-        if kept is None and worth(steps):
-            self._few = short = travel(pipe, few, None, quiet(progress), self._few)
-            self.glance(lambda: self._put(first_look(short, steps, pipe), asked, plays=not self.glanced))
-        elif kept is not None and asked.branch not in (None, kept.wish.branch) and worth(steps - asked.branch[0]):
+        if kept is None and needs_preview(steps):
+            self._few = short = travel(pipe, few, None, cancellable_only(progress), self._few)
+            self.show_preview(
+                lambda: self._put(first_look(short, steps, pipe), request, autoplay=not self.preview_label)
+            )
+        elif (
+            kept is not None
+            and request.branch not in (None, kept.wish.branch)
+            and needs_preview(steps - request.branch[0])
+        ):
             same = self._few is not None and self._few.wish.settings == few.settings
-            self._few = short = travel(pipe, few, self._few if same else None, quiet(progress))
-            self.glance(lambda: self._put(first_branch(kept, short, pipe), asked, plays=False))
+            self._few = short = travel(pipe, few, self._few if same else None, cancellable_only(progress))
+            self.show_preview(lambda: self._put(first_branch(kept, short, pipe), request, autoplay=False))
 
     def show(self, journey: Journey) -> str:
         grown = self._staged is not None and self._staged.parent is journey.parent
         self._staged = journey  # where only a branch grew, or what dissolves changed, the reader stays
-        self._put(on_stage(journey, self.pipe), journey.wish, plays=not grown and not self.glanced)
+        self._put(on_stage(journey, self.pipe), journey.wish, autoplay=not grown and not self.preview_label)
         self._plot()
         self._look()
-        self.score(*scored(journey))
+        self.set_score(*scored(journey))
         return remark(journey)
 
-    def _put(self, shown: Shown, asked: Wish, plays: bool) -> None:
+    def _put(self, shown: Shown, request: Wish, autoplay: bool) -> None:
         with self.stage.hold_sync():
-            if not plays and asked.branch and self.stage.frame < frame_of(asked.branch[0], asked.settings.steps):
+            if (
+                not autoplay
+                and request.branch
+                and self.stage.frame < frame_of(request.branch[0], request.settings.steps)
+            ):
                 self.stage.frame = len(shown.captions) - 1  # or the branch would not be seen
-            self.stage.show(shown.layers, shown.captions, panels=shown.panels, columns=5, plays=plays,
+            self.stage.show(shown.layers, shown.captions, panels=shown.panels, columns=5, autoplay=autoplay,
                             file_name=f"trajectory-seed-{self.seed}")
 
     def _plot(self) -> None:
-        self.chart.follow(self.stage.dark)
+        self.chart.set_dark(self.stage.dark)
         if self._staged is not None:
             self.chart.draw(distance_chart(self._staged.distances, self.stage.dark, NEAR))
 
     def _look(self) -> None:
         if self._staged is not None:
-            self.see(seen(self._staged, self.stage.frame, self.pipe))
+            self.set_caption(seen(self._staged, self.stage.frame, self.pipe))
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
     @property
     def run(self) -> Run:
         """The run on the screen; the first one is waited for."""
-        return self.answer().parent.run
+        return self.wait_for_result().parent.run
 
     @property
     def branch_run(self) -> Run | None:
         """Its branch on the screen, if there is one."""
-        strand = self.answer().branch
+        strand = self.wait_for_result().branch
         return None if strand is None else strand.run
 
     @property
@@ -179,13 +189,13 @@ class NoiseTrajectory(Explorable):
 
         Of the branch there are the latents and distances; decode its pictures by `branch_run.previews`.
         """
-        j, strands = self.answer(), self.answer().strands
+        j, strands = self.wait_for_result(), self.wait_for_result().strands
         far = j.distances.sel(step=j.parent.steps)
         latents, estimates = (np.stack([getattr(s, name) for s in strands.values()])
                               for name in ("latents", "estimates"))
         lead, places, picture = ("run", "step"), ("channel", "row", "column"), ("y", "x", "rgb")
         return xr.Dataset(
-            {"held": (("step", *picture), j.parent.held), "believed": (("step", *picture), j.parent.believed),
+            {"noisy": (("step", *picture), j.parent.noisy), "denoised": (("step", *picture), j.parent.denoised),
              "noise": (("step", *places), j.parent.noise), "latents": ((*lead, *places), latents),
              "estimates": ((*lead, *places), estimates),
              "latents_in_plane": ((*lead, "component"), j.plane.at(latents)),
@@ -197,7 +207,7 @@ class NoiseTrajectory(Explorable):
 
     def table(self) -> Any:
         """One row a step, as a pandas table: t, signal to noise, and how far x_t and the estimate are from the end."""
-        journey = self.answer()
+        journey = self.wait_for_result()
         far = journey.distances
         columns = {"signal to noise": ("step", [signal_to_noise(self.pipe.path, float(t)) for t in far.t])}
         for name in far.run.values:
@@ -207,9 +217,9 @@ class NoiseTrajectory(Explorable):
 
     def code(self) -> str:
         """The lines that take the same walk, and the branch, without the explorable."""
-        wish = self.asked()
+        wish = self.request()
         s = wish.settings
-        lines = ["import explorable as ex", "from explorable.measure.trajectory import distances", "", self.opened,
+        lines = ["import explorable as ex", "from explorable.measure.trajectory import distances", "", self.pipe_code,
                  f"run = pipe({s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, "
                  f"sampler={s.sampler!r})", "distances(run)"]
         if wish.branch is not None:

@@ -10,13 +10,13 @@ const SHOW_VALUES = 3; // digits after the point
 
 /**
  * Where in a layer the frame at some positions lies, {frame: 3, word: 1}: row-major over the layer's own axes. Where
- * several frames show the same, spec.picks says which of the layer's own each shows.
+ * several frames show the same, spec.frame_indices says which of the layer's own each shows.
  */
 export function indexAt(spec, positions) {
   const axes = spec.axes ?? ["frame"];
   const place = (name) => {
     const at = positions[name] ?? 0;
-    return name === "frame" && spec.picks ? spec.picks[Math.min(at, spec.picks.length - 1)] : at;
+    return name === "frame" && spec.frame_indices ? spec.frame_indices[Math.min(at, spec.frame_indices.length - 1)] : at;
   };
   return axes.reduce((index, name, k) => index * spec.shape[k] + Math.min(place(name), spec.shape[k] - 1), 0);
 }
@@ -55,7 +55,7 @@ function canvasOf(width, height, fill) {
 }
 
 /** Frames as small canvases, each made when first needed, then kept. */
-function openPictures(spec, view) {
+function openImages(spec, view) {
   const [height, width] = spec.shape.slice(-3);
   const size = width * height * 3;
   const bytes = bytesOf(view, Uint8Array, countOf(spec) * size);
@@ -72,7 +72,7 @@ function openPictures(spec, view) {
 }
 
 /** Numbers as heat: alone, every place a square of its own; over a picture, soft and clear where it is to be seen. */
-function openMaps(spec, view) {
+function openHeatmaps(spec, view) {
   const [height, width] = spec.shape.slice(-2);
   const size = width * height;
   const bytes = bytesOf(view, Uint8Array, countOf(spec) * size);
@@ -109,7 +109,7 @@ function stretch(context, canvas, smooth) {
 function openPoints(spec, view) {
   const count = spec.shape.at(-2);
   const parts = bytesOf(view, Uint16Array, countOf(spec) * count * 2);
-  const marks = new Set(spec.marks);
+  const marks = new Set(spec.highlighted);
   const byFrame = (spec.axes ?? ["frame"]).indexOf("frame");
   const stride = byFrame < 0 ? 0 : spec.shape.slice(byFrame + 1, -2).reduce((a, b) => a * b, 1);
   const group = (i) => (spec.groups ? spec.groups[i] : 0);
@@ -121,7 +121,7 @@ function openPoints(spec, view) {
       return [(parts[at] / FINE) * width, (1 - parts[at + 1] / FINE) * height];
     };
     const radius = (spec.size / 1000) * width;
-    spec.ideas.forEach((idea, g) => {
+    spec.colours.forEach((idea, g) => {
       const members = Array.from({ length: count }, (_, i) => i).filter((i) => group(i) === g);
       context.fillStyle = context.strokeStyle = how.colour(idea);
       if (spec.trail && stride) {
@@ -164,11 +164,11 @@ function openPoints(spec, view) {
     for (let i = 0; i < count; i += 1) {
       const at = (k * count + i) * 2;
       const far = Math.hypot(parts[at] / FINE - x, (1 - parts[at + 1] / FINE - y) / ratio);
-      if (far < found.far) Object.assign(found, { frame: spec.leads[i], far });
+      if (far < found.far) Object.assign(found, { frame: spec.target_frames[i], far });
     }
     return found;
   }
-  return spec.leads ? { paint, near } : { paint };
+  return spec.target_frames ? { paint, near } : { paint };
 }
 
 function openArrows(spec, view) {
@@ -178,7 +178,7 @@ function openArrows(spec, view) {
   function paint(context, k, how) {
     const { width, height } = context.canvas;
     const head = width / 70;
-    context.strokeStyle = how.colour(spec.idea);
+    context.strokeStyle = how.colour(spec.colour);
     context.lineWidth = Math.max(1, width / 500);
     context.globalAlpha = 0.6;
     context.beginPath();
@@ -201,7 +201,7 @@ function openArrows(spec, view) {
 }
 
 /** How each kind of layer is opened. */
-export const OPENERS = { picture: openPictures, map: openMaps, points: openPoints, arrows: openArrows };
+export const OPENERS = { image: openImages, heatmap: openHeatmaps, points: openPoints, arrows: openArrows };
 
 const NOTHING = new Uint8Array(0);
 

@@ -1,9 +1,9 @@
-"""What a stage shows: layers of a recording along named axes, laid out in panels. Plain data; the page draws it.
+"""What a stage shows: layers of a recording along named axes, arranged in panels. Plain data; the page paints it.
 
-    step  = the first axis, one caption a frame, moved by the slider and the play button
+    frame = the first axis of every stage, one caption per frame, moved by the slider and the play button
     other = further axes (word, head, level), each a row of choices
 
-A layer spans some of the axes: its array has one leading dimension for each, in that order.
+A layer spans some of the axes: its array has one leading dimension for each of them, in that order.
 """
 
 from __future__ import annotations
@@ -14,241 +14,258 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-FRAME = "frame"  # the name of the first axis, in every stage
-FINE = 65535  # positions go to the page in so many parts of their extent
-IDEAS = ("noise", "picture", "word", "guidance", "plain")  # one colour each, in every explorable
+FRAME = "frame"  # the name of the first axis
+MAX_UINT16 = 65535  # positions are sent as uint16 fractions of their extent
+
+Extent = tuple[float, float, float, float]  # left, right, bottom, top
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A further axis to choose along: its name, what the page calls it, a label for each of its positions, and what is
-    said of each where the pointer rests on it ("": nothing). shows: a layer of pictures or maps along this axis, of
-    which each choice has a small one, where the reader is; "": none."""
+    """A further axis to choose along.
+
+    title: the axis's name on the page. labels, tooltips: one per position ("" for no tooltip). thumbnail_layer: an
+    image or heatmap layer along this axis of which each choice shows a thumbnail; "" for none.
+    """
 
     name: str
     title: str
     labels: tuple[str, ...]
-    tips: tuple[str, ...] = ()
-    shows: str = ""
+    tooltips: tuple[str, ...] = ()
+    thumbnail_layer: str = ""
 
     def spec(self) -> dict[str, Any]:
-        """The description that the page gets."""
-        return {"name": self.name, "title": self.title, "labels": list(self.labels), "tips": list(self.tips),
-                "shows": self.shows}
+        """Return the description that is sent to the page."""
+        return {"name": self.name, "title": self.title, "labels": list(self.labels), "tooltips": list(self.tooltips),
+                "thumbnail_layer": self.thumbnail_layer}
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """Pictures: (…, height, width, 3) uint8.
+    """Base class: an array of frames along some of the stage's axes. Use Images, Heatmap, Points or Arrows.
 
-    name: short, for code. label, note: what the page says of it, in one line each. axes: the names of the axes that
-    the leading dimensions stand for. picks: where several frames of the stage show the same, for each of them the
-    number of the one that it shows; None: each its own.
+    name: identifies the layer in code. label, note: its title and explanation on the page, one line each. axes: the
+    names of the axes of the leading dimensions. frame_indices: for each frame of the stage, which of the layer's own
+    frames it shows, if several frames show the same one; None: each shows its own.
     """
 
-    kind: ClassVar[str] = "picture"
-    inner: ClassVar[int] = 3  # dimensions of one frame
+    kind: ClassVar[str]  # selects the painter in layers.js
+    frame_ndim: ClassVar[int]  # dimensions of one frame
+    frame_shape: ClassVar[str]  # for error messages
 
     name: str
     label: str
     frames: np.ndarray
     note: str = ""
     axes: tuple[str, ...] = (FRAME,)
-    picks: Sequence[int] | None = None
+    frame_indices: Sequence[int] | None = None
 
-    def checked(self, lengths: dict[str, int]) -> None:
-        """Refuse frames that do not fit the axes of a stage, {name: length}.
+    def validate(self, axis_lengths: dict[str, int]) -> None:
+        """Check that the frames match the axes of a stage.
 
         Raises:
-            ValueError: says which layer, what it is and what it must be.
+            ValueError: they do not; says which layer, its shape and the expected one.
         """
-        unknown = [name for name in self.axes if name not in lengths]
+        unknown = [name for name in self.axes if name not in axis_lengths]
         if unknown:
-            raise ValueError(f"layer {self.name!r} spans {', '.join(unknown)}: this stage has {', '.join(lengths)}")
-        if self.picks is not None:
-            if len(self.picks) != lengths[FRAME] or FRAME not in self.axes or min(self.picks) < 0:
-                raise ValueError(f"layer {self.name!r} picks for {len(self.picks)} frames: this stage has "
-                                 f"{lengths[FRAME]}")
-            lengths = {**lengths, FRAME: max(self.picks) + 1}
-        want = tuple(lengths[name] for name in self.axes)
+            raise ValueError(f"layer {self.name!r} spans {', '.join(unknown)}: this stage has "
+                             f"{', '.join(axis_lengths)}")
+        if self.frame_indices is not None:
+            count = axis_lengths[FRAME]
+            if len(self.frame_indices) != count or FRAME not in self.axes or min(self.frame_indices) < 0:
+                raise ValueError(f"layer {self.name!r} has {len(self.frame_indices)} frame_indices: give one for each "
+                                 f"of the stage's {count} frames, 0 or greater, and an axis {FRAME!r}")
+            axis_lengths = {**axis_lengths, FRAME: max(self.frame_indices) + 1}
+        leading = tuple(axis_lengths[name] for name in self.axes)
         shape, dtype = self.frames.shape, self.frames.dtype
-        if shape[: len(want)] != want or len(shape) != len(want) + self.inner or not self._fits():
-            lead = ", ".join(map(str, want))
-            raise ValueError(f"layer {self.name!r} is {shape} {dtype}: it must be ({lead}, {self._must()}")
+        if shape[: len(leading)] != leading or len(shape) != len(leading) + self.frame_ndim or not self._is_valid():
+            expected = ", ".join(map(str, leading))
+            raise ValueError(f"layer {self.name!r} is {shape} {dtype}: it must be ({expected}, {self.frame_shape}")
 
-    def _fits(self) -> bool:
-        return self.frames.dtype == np.uint8 and self.frames.shape[-1] == 3
-
-    def _must(self) -> str:
-        return "height, width, 3) uint8"
+    def _is_valid(self) -> bool:
+        return bool(np.isfinite(self.frames).all())
 
     def spec(self) -> dict[str, Any]:
-        """What the page has to know to read the bytes. `kind` picks the painter."""
+        """Return the description that the page needs to read the bytes."""
         return {"name": self.name, "label": self.label, "note": self.note, "kind": self.kind, "axes": list(self.axes),
-                "shape": list(self.frames.shape), "picks": None if self.picks is None else [int(k) for k in self.picks]}
+                "shape": list(self.frames.shape), "frame_indices": _ints(self.frame_indices)}
 
     def data(self) -> bytes:
-        """The bytes that go to the page."""
+        """Return the bytes that are sent to the page."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Images(Layer):
+    """RGB images: (…, height, width, 3) uint8."""
+
+    kind: ClassVar[str] = "image"
+    frame_ndim: ClassVar[int] = 3
+    frame_shape: ClassVar[str] = "height, width, 3) uint8"
+
+    def _is_valid(self) -> bool:
+        return self.frames.dtype == np.uint8 and self.frames.shape[-1] == 3
+
+    def data(self) -> bytes:
         return np.ascontiguousarray(self.frames).tobytes()
 
 
 @dataclass(frozen=True, eq=False)
-class Map(Layer):
-    """A number for each place: (…, height, width) float. Laid over a picture, or shown by itself.
+class Heatmap(Layer):
+    """A number for each position: (…, height, width) float. Laid over an image, or shown by itself.
 
-    low, high: the numbers at the two ends of the colours; from the data where None. unit: said after a number.
-    idea: whose colour it has, one of IDEAS.
+    low, high: the numbers at the two ends of the colour scale; None: taken from the data. unit: shown after a number.
+    colour: its name in the palette (core/palette.py).
     """
 
-    kind: ClassVar[str] = "map"
-    inner: ClassVar[int] = 2
+    kind: ClassVar[str] = "heatmap"
+    frame_ndim: ClassVar[int] = 2
+    frame_shape: ClassVar[str] = "height, width), finite numbers"
 
     low: float | None = 0.0
     high: float | None = None
     unit: str = ""
-    idea: str = "word"
-
-    def _fits(self) -> bool:
-        return bool(np.isfinite(self.frames).all())
-
-    def _must(self) -> str:
-        return "height, width), finite numbers"
+    colour: str = "word"
 
     def ends(self) -> tuple[float, float]:
-        """The numbers at the two ends of the colours."""
+        """Return the numbers at the two ends of the colour scale."""
         low = float(self.frames.min()) if self.low is None else self.low
         high = float(self.frames.max()) if self.high is None else self.high
         return low, high if high > low else low + 1.0
 
     def spec(self) -> dict[str, Any]:
         low, high = self.ends()
-        return {**super().spec(), "low": low, "high": high, "unit": self.unit, "idea": self.idea}
+        return {**super().spec(), "low": low, "high": high, "unit": self.unit, "colour": self.colour}
 
     def data(self) -> bytes:
         low, high = self.ends()
-        found = np.empty(self.frames.shape, np.uint8)
-        for k in range(len(found)):  # frame by frame: what is needed in between is small
-            found[k] = np.rint(np.clip((self.frames[k] - low) / (high - low), 0, 1) * 255)
-        return found.tobytes()
+        levels = np.empty(self.frames.shape, np.uint8)
+        for k in range(len(levels)):  # frame by frame, to keep the float temporaries small
+            levels[k] = np.rint(np.clip((self.frames[k] - low) / (high - low), 0, 1) * 255)
+        return levels.tobytes()
 
 
 @dataclass(frozen=True, eq=False)
 class Points(Layer):
-    """Moving points: (…, points, 2) float, x to the right and y up, within extent (left, right, bottom, top).
+    """Moving points: (…, points, 2) float, x to the right and y up, within `extent`.
 
-    groups: for each point the number of its colour among `ideas`. trail: a line behind each point, along the frames.
-    marks: the numbers of points drawn large, with a ring. size: of a point, in thousandths of the panel's width.
-    leads: for each point the frame that it stands for: pointing at it shows that frame, and in a panel that reports
-    clicks, a click goes to the frame of the nearest point. All of it in the page.
+    groups: for each point the index of its colour in `colours`. trail: draw a line behind each point, through the
+    earlier frames. highlighted: indices of points drawn large, with a ring. size: radius in thousandths of the panel's
+    width. target_frames: for each point the frame that it stands for. Hovering over the point shows that frame, and in
+    a panel with `interaction="click"` a click goes to the frame of the nearest point.
     """
 
     kind: ClassVar[str] = "points"
-    inner: ClassVar[int] = 2
+    frame_ndim: ClassVar[int] = 2
+    frame_shape: ClassVar[str] = "points, 2), finite numbers"
 
-    extent: tuple[float, float, float, float] = (-1.0, 1.0, -1.0, 1.0)
+    extent: Extent = (-1.0, 1.0, -1.0, 1.0)
     groups: Sequence[int] | None = None
-    ideas: tuple[str, ...] = ("picture",)
+    colours: tuple[str, ...] = ("image",)
     trail: bool = False
-    marks: tuple[int, ...] = ()
+    highlighted: tuple[int, ...] = ()
     size: float = 8.0
-    leads: Sequence[int] | None = None
+    target_frames: Sequence[int] | None = None
 
-    def _fits(self) -> bool:
-        return self.frames.shape[-1] == 2 and bool(np.isfinite(self.frames).all())
-
-    def _must(self) -> str:
-        return "points, 2), finite numbers"
+    def _is_valid(self) -> bool:
+        return self.frames.shape[-1] == 2 and super()._is_valid()
 
     def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "extent": list(self.extent), "ideas": list(self.ideas), "trail": self.trail,
-                "groups": None if self.groups is None else [int(g) for g in self.groups],
-                "marks": list(self.marks), "size": self.size,
-                "leads": None if self.leads is None else [int(k) for k in self.leads]}
+        return {**super().spec(), "extent": list(self.extent), "colours": list(self.colours), "trail": self.trail,
+                "groups": _ints(self.groups), "highlighted": list(self.highlighted), "size": self.size,
+                "target_frames": _ints(self.target_frames)}
 
     def data(self) -> bytes:
-        return _in_parts(self.frames, self.extent)
+        return _quantize_positions(self.frames, self.extent)
 
 
 @dataclass(frozen=True, eq=False)
 class Arrows(Layer):
-    """A field: (…, arrows, 4) float, from (x, y) to (x, y), within extent (left, right, bottom, top)."""
+    """A vector field: (…, arrows, 4) float, from (x, y) to (x, y), within `extent`."""
 
     kind: ClassVar[str] = "arrows"
-    inner: ClassVar[int] = 2
+    frame_ndim: ClassVar[int] = 2
+    frame_shape: ClassVar[str] = "arrows, 4), finite numbers"
 
-    extent: tuple[float, float, float, float] = (-1.0, 1.0, -1.0, 1.0)
-    idea: str = "plain"
+    extent: Extent = (-1.0, 1.0, -1.0, 1.0)
+    colour: str = "plain"
 
-    def _fits(self) -> bool:
-        return self.frames.shape[-1] == 4 and bool(np.isfinite(self.frames).all())
-
-    def _must(self) -> str:
-        return "arrows, 4), finite numbers"
+    def _is_valid(self) -> bool:
+        return self.frames.shape[-1] == 4 and super()._is_valid()
 
     def spec(self) -> dict[str, Any]:
-        return {**super().spec(), "extent": list(self.extent), "idea": self.idea}
+        return {**super().spec(), "extent": list(self.extent), "colour": self.colour}
 
     def data(self) -> bytes:
-        return _in_parts(self.frames, self.extent)
+        return _quantize_positions(self.frames, self.extent)
 
 
-def _in_parts(positions: np.ndarray, extent: tuple[float, float, float, float]) -> bytes:
-    """Positions as uint16, 0 at the left and bottom; what lies outside is put on the edge."""
+def _quantize_positions(positions: np.ndarray, extent: Extent) -> bytes:
+    """Encode positions as uint16, 0 at the left and bottom. Positions outside the extent are moved to its edge."""
     left, right, bottom, top = extent
     pairs = positions.reshape(*positions.shape[:-1], positions.shape[-1] // 2, 2)  # there may be no positions
-    parts = (pairs - [left, bottom]) / [right - left, top - bottom]
-    return np.rint(np.clip(parts, 0, 1) * FINE).astype("<u2").tobytes()
+    fractions = (pairs - [left, bottom]) / [right - left, top - bottom]
+    return np.rint(np.clip(fractions, 0, 1) * MAX_UINT16).astype("<u2").tobytes()
+
+
+def _ints(values: Sequence[int] | None) -> list[int] | None:
+    return None if values is None else [int(value) for value in values]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture on the stage: layers on top of each other, the first at the bottom.
+    """One canvas on the stage: layers on top of each other, the first at the bottom.
 
-    layers: their names. choose: only one of the layers is shown at a time, and the page has a switch for it.
-    title: above it. at: (column, row, columns, rows) in the stage's grid, counted from 1; None: in order.
-    reports: what the reader's hand does here and Python hears of, in `Stage.pointer`: "click", "drag", "brush",
-    "draw", or "" for nothing. small: on a narrow stage, where panels stand two in a line, four of these do.
+    layers: their names. switchable: only one of the layers is shown at a time, and the page has a switch for it.
+    title: shown above the canvas. grid_area: (column, row, columns, rows) in the stage's grid, counted from 1; None: in
+    order. interaction: the pointer gesture that the panel reports to Python in `Stage.pointer`: "click", "drag",
+    "brush", "draw", or "" for none. ratio: width / height if no layer sets it. compact: on a narrow stage, four such
+    panels share a line instead of two.
     """
 
     name: str
     layers: tuple[str, ...]
     title: str = ""
-    choose: bool = False
-    at: tuple[int, int, int, int] | None = None
-    reports: str = ""
-    ratio: float | None = None  # width / height where no layer sets it
-    small: bool = False
+    switchable: bool = False
+    grid_area: tuple[int, int, int, int] | None = None
+    interaction: str = ""
+    ratio: float | None = None
+    compact: bool = False
 
     def spec(self) -> dict[str, Any]:
-        """What the page has to know."""
-        return {"name": self.name, "layers": list(self.layers), "title": self.title, "choose": self.choose,
-                "at": None if self.at is None else list(self.at), "reports": self.reports, "ratio": self.ratio,
-                "small": self.small}
+        """Return the description that is sent to the page."""
+        return {"name": self.name, "layers": list(self.layers), "title": self.title, "switchable": self.switchable,
+                "grid_area": _ints(self.grid_area), "interaction": self.interaction, "ratio": self.ratio,
+                "compact": self.compact}
 
 
 @dataclass(frozen=True)
 class Recording:
-    """All that is sent to the page at once."""
+    """Everything that is sent to the page at once. Validates that layers, axes and panels match.
+
+    thumbnails: the layer of which the page shows thumbnails. columns: of the grid of panels; 0: one per panel.
+    """
 
     layers: tuple[Layer, ...]
     captions: tuple[str, ...]
     axes: tuple[Axis, ...] = ()
     panels: tuple[Panel, ...] = ()
-    strip: str = ""
-    columns: int = 0  # of the grid of panels; 0: as many as there are panels
-    file_name: str = "picture"
+    thumbnails: str = ""
+    columns: int = 0
+    file_name: str = "image"
 
     def __post_init__(self) -> None:
-        lengths = {FRAME: len(self.captions), **{axis.name: len(axis.labels) for axis in self.axes}}
-        names = [layer.name for layer in self.layers]
+        axis_lengths = {FRAME: len(self.captions), **{axis.name: len(axis.labels) for axis in self.axes}}
+        layers = {layer.name: layer for layer in self.layers}
         for layer in self.layers:
-            layer.checked(lengths)
-        for axis in (a for a in self.axes if a.shows):
-            shown = next((layer for layer in self.layers if layer.name == axis.shows), None)
-            if shown is None or shown.kind not in ("picture", "map") or axis.name not in shown.axes:
-                raise ValueError(f"axis {axis.name!r} shows {axis.shows!r}: that is no layer of pictures or maps "
-                                 "along it")
+            layer.validate(axis_lengths)
+        for axis in self.axes:
+            layer = layers.get(axis.thumbnail_layer)
+            if axis.thumbnail_layer and (layer is None or not isinstance(layer, Images | Heatmap)
+                                         or axis.name not in layer.axes):
+                raise ValueError(f"axis {axis.name!r} has thumbnail_layer={axis.thumbnail_layer!r}: choose an image or "
+                                 f"heatmap layer with an axis {axis.name!r}")
         for panel in self.panels:
-            strange = [name for name in panel.layers if name not in names]
-            if strange:
-                raise ValueError(f"panel {panel.name!r} shows {', '.join(strange)}: there are {', '.join(names)}")
+            unknown = [name for name in panel.layers if name not in layers]
+            if unknown:
+                raise ValueError(f"panel {panel.name!r} shows {', '.join(unknown)}: there are {', '.join(layers)}")

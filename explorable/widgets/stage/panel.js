@@ -36,20 +36,20 @@ const HANDS = {
 export class Panel {
   constructor(owner, spec) {
     Object.assign(this, { owner, spec, hand: null, cross: [0.5, 0.5], strokes: [] });
-    this.canvas = make("canvas", { class: "ex-picture", role: "img" });
+    this.canvas = make("canvas", { class: "ex-canvas", role: "img" });
     this.title = make("div", { class: "ex-panel-title" }, spec.title ?? "");
     this.readout = make("div", { class: "ex-readout" });
     this.box = make("div", { class: "ex-frame" }, this.canvas, this.readout);
     this.element = make("div", { class: "ex-panel", "data-panel": spec.name }, this.title, this.box);
     this.element.classList.toggle("ex-untitled", !spec.title);
-    this.element.classList.toggle("ex-small", Boolean(spec.small));
-    if (spec.at) {
-      const [column, row, columns, rows] = spec.at;
+    this.element.classList.toggle("ex-small", Boolean(spec.compact));
+    if (spec.grid_area) {
+      const [column, row, columns, rows] = spec.grid_area;
       this.element.style.gridArea = `${row} / ${column} / span ${rows} / span ${columns}`;
     }
     this.canvas.addEventListener("pointermove", (event) => this.tell(event));
     this.canvas.addEventListener("pointerleave", () => this.leave());
-    if (spec.reports) this.listen();
+    if (spec.interaction) this.listen();
     this.resize = new ResizeObserver(() => this.fit());
     this.resize.observe(this.canvas);
   }
@@ -61,7 +61,7 @@ export class Panel {
   /** The layers on show, the lowest first. */
   shown() {
     const names = this.spec.layers.filter((name) => this.owner.layers.has(name));
-    return this.spec.choose ? names.filter((name) => name === this.owner.layer) : names;
+    return this.spec.switchable ? names.filter((name) => name === this.owner.layer) : names;
   }
 
   shape() {
@@ -81,7 +81,7 @@ export class Panel {
       this.owner.layers.get(name).paint(context, indexAt(this.owner.specs.get(name), positions), {
         over: k > 0, opacity: this.owner.opacity, frame: positions.frame, colour: (idea) => this.owner.colour(idea) });
     });
-    if (this.spec.reports) this.paintHand(context);
+    if (this.spec.interaction) this.paintHand(context);
   }
 
   /** As many pixels as the screen has, and no more. */
@@ -133,7 +133,7 @@ export class Panel {
     canvas.tabIndex = 0;
     canvas.setAttribute("data-lm-suppress-shortcuts", "true");
     canvas.classList.add("ex-handled");
-    canvas.title = HANDS[this.spec.reports];
+    canvas.title = HANDS[this.spec.interaction];
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.hand && this.move(this.where(event)));
     canvas.addEventListener("pointerup", (event) => this.hand && this.up(this.where(event)));
@@ -150,14 +150,14 @@ export class Panel {
     this.hand = this.where(event);
     this.strokes = [this.hand];
     this.cross = this.hand;
-    if (this.spec.reports === "drag") this.say(this.hand, false);
+    if (this.spec.interaction === "drag") this.say(this.hand, false);
     event.preventDefault();
   }
 
   move(at) {
     this.cross = at;
-    if (this.spec.reports === "draw") this.strokes.push(at);
-    if (this.spec.reports === "drag" || this.spec.reports === "brush") this.say(at, false);
+    if (this.spec.interaction === "draw") this.strokes.push(at);
+    if (this.spec.interaction === "drag" || this.spec.interaction === "brush") this.say(at, false);
     this.paint();
   }
 
@@ -169,7 +169,7 @@ export class Panel {
 
   /** Tell the owner what the hand did. */
   say(at, done) {
-    const kind = this.spec.reports;
+    const kind = this.spec.interaction;
     const [x, y] = at;
     const said = { panel: this.spec.name, kind, x, y };
     if (kind === "drag") Object.assign(said, { done });
@@ -185,7 +185,7 @@ export class Panel {
 
   key(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const kind = this.spec.reports;
+    const kind = this.spec.interaction;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in moves) {
       const [dx, dy] = moves[event.key];
@@ -215,14 +215,14 @@ export class Panel {
     context.shadowColor = "#000";
     context.shadowBlur = 4;
     context.beginPath();
-    if (this.spec.reports === "brush" && this.region) {
+    if (this.spec.interaction === "brush" && this.region) {
       const [x0, y0, x, y] = this.region;
       context.rect(x0 * width, y0 * height, (x - x0) * width, (y - y0) * height);
     }
-    if (this.spec.reports === "draw") {
+    if (this.spec.interaction === "draw") {
       for (const [x, y] of this.strokes) context.rect(x * width - 2, y * height - 2, 4, 4);
     }
-    if (this.canvas.matches(":focus-visible") && this.spec.reports !== "draw") {
+    if (this.canvas.matches(":focus-visible") && this.spec.interaction !== "draw") {
       const [x, y] = [this.cross[0] * width, this.cross[1] * height];
       const arm = width / 30;
       context.moveTo(x - arm, y);

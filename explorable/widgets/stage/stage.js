@@ -14,7 +14,7 @@ const REST_MS = 150; // scrubbing has come to rest: now tell Python and the scre
 const MOST_THUMBS = 24;
 const MINI = 40; // pixels a side of what a choice shows
 // As base.css has them, for where a stage stands alone.
-const COLOURS = { noise: ["#8f5f00", "#f0b84c"], picture: ["#0072b2", "#56b4e9"], word: ["#00775a", "#3cc9a0"],
+const COLOURS = { noise: ["#8f5f00", "#f0b84c"], image: ["#0072b2", "#56b4e9"], word: ["#00775a", "#3cc9a0"],
   guidance: ["#b84a00", "#ff9255"], plain: ["#616161", "#bdbdbd"], other: ["#a0487c", "#e59cc4"],
   text: ["#212121", "#eeeeee"] };
 
@@ -86,7 +86,7 @@ class Stage {
 
     this.root = make("div", { class: "ex-stage", role: "group", "aria-label": "Recording", onkeydown: (e) => this.key(e) },
       make("div", { class: "ex-main" },
-        make("div", { class: "ex-held" }, this.grid, this.waiting), this.choosers, this.transport, this.below),
+        make("div", { class: "ex-canvas-area" }, this.grid, this.waiting), this.choosers, this.transport, this.below),
       this.side, this.live);
     root.append(this.root);
   }
@@ -94,11 +94,11 @@ class Stage {
   listen() {
     const { model } = this;
     this.handlers = {
-      "change:arrival": () => this.arrive(), // comes once a recording, when all of it is there
+      "change:recording_id": () => this.arrive(), // comes once a recording, when all of it is there
       "change:frame": () => this.follow(),
-      "change:at": () => this.followAxes(),
+      "change:selection": () => this.followAxes(),
       "change:layer": () => this.chooseLayer(model.get("layer")),
-      "change:waiting": () => (this.waiting.textContent = model.get("waiting")),
+      "change:placeholder": () => (this.waiting.textContent = model.get("placeholder")),
       "msg:custom": (message) => (message.do === "clear" ? this.clearHands() : this.play(0, ARRIVE_MS)),
     };
     for (const [event, handler] of Object.entries(this.handlers)) model.on(event, handler);
@@ -130,21 +130,21 @@ class Stage {
 
   load() {
     const { model } = this;
-    this.arrived = model.get("arrival");
+    this.arrived = model.get("recording_id");
     const specs = model.get("layers");
     this.open = openAll(specs, (name) => model.get(BYTES + name), this.open);
     this.specs = new Map(specs.map((spec) => [spec.name, spec]));
     this.layers = new Map(specs.map(({ name }) => [name, this.open.get(name).layer]));
     this.captions = model.get("captions");
     this.axes = model.get("axes") ?? [];
-    const heard = JSON.stringify(model.get("at")) === this.told && model.get("plays") === false ? this.at : model.get("at");
-    this.told = JSON.stringify(model.get("at"));
+    const heard = JSON.stringify(model.get("selection")) === this.told && model.get("autoplay") === false ? this.at : model.get("selection");
+    this.told = JSON.stringify(model.get("selection"));
     this.at = Object.fromEntries(this.axes.map((axis) => [axis.name,
       Math.min(heard?.[axis.name] ?? 0, axis.labels.length - 1)]));
     this.peeked = {};
     this.count = this.captions.length;
     this.root.classList.toggle("ex-empty", this.count === 0);
-    this.waiting.textContent = model.get("waiting");
+    this.waiting.textContent = model.get("placeholder");
     this.slider.max = Math.max(this.count - 1, 0);
     this.transport.hidden = this.count === 1;
     this.below.hidden = this.count === 0;
@@ -153,7 +153,7 @@ class Stage {
     this.buildAxes();
     this.buildChoices(specs);
     this.buildStrip();
-    const stays = model.get("plays") === false && this.known !== undefined && model.get("frame") === this.known;
+    const stays = model.get("autoplay") === false && this.known !== undefined && model.get("frame") === this.known;
     this.known = model.get("frame");
     if (!stays) this.pause();
     if (this.count) {
@@ -168,7 +168,7 @@ class Stage {
    * look that is still playing goes on where that was.
    */
   arrive() {
-    const stays = this.model.get("plays") === false;
+    const stays = this.model.get("autoplay") === false;
     if (!stays || this.model.get("captions").length !== this.count) this.pause();
     this.load();
     if (!this.count || stays) return;
@@ -180,7 +180,7 @@ class Stage {
   /** The panels stay while only what is in them changes: a hand may be on one of them. */
   buildPanels(specs) {
     const wanted = this.model.get("panels") ?? [];
-    const panels = wanted.length ? wanted : [{ name: "picture", layers: specs.map((s) => s.name), choose: true }];
+    const panels = wanted.length ? wanted : [{ name: "image", layers: specs.map((s) => s.name), switchable: true }];
     const drawn = JSON.stringify(panels.map(({ title, ...rest }) => rest));
     if (drawn !== this.drawn) {
       for (const panel of this.panels) panel.close();
@@ -196,7 +196,7 @@ class Stage {
     this.root.style.setProperty("--ex-columns", columns);
     this.root.classList.toggle("ex-many", panels.length > 1);
     for (const panel of this.panels) panel.shape();
-    this.veilBox.hidden = !panels.some((spec) => !spec.choose && spec.layers.slice(1).some((n) => this.layers.get(n)?.overlays));
+    this.veilBox.hidden = !panels.some((spec) => !spec.switchable && spec.layers.slice(1).some((n) => this.layers.get(n)?.overlays));
   }
 
   buildAxes() {
@@ -214,8 +214,8 @@ class Stage {
     const group = `ex-${Math.random().toString(36).slice(2)}`;
     const chips = axis.labels.map((label, k) => {
       const input = makeFocusable("input", { type: "radio", name: group, value: k, onchange: () => this.choose(axis.name, k) });
-      return make("label", { class: "ex-chip", title: axis.tips?.[k] || undefined, onmouseenter: () => this.peek(axis.name, k), onmouseleave: () => this.peek() },
-        input, make("span", {}, ...(axis.shows ? [make("canvas", { class: "ex-mini", width: MINI, height: MINI, "aria-hidden": "true" })] : []), label));
+      return make("label", { class: "ex-chip", title: axis.tooltips?.[k] || undefined, onmouseenter: () => this.peek(axis.name, k), onmouseleave: () => this.peek() },
+        input, make("span", {}, ...(axis.thumbnail_layer ? [make("canvas", { class: "ex-mini", width: MINI, height: MINI, "aria-hidden": "true" })] : []), label));
     });
     return make("div", { class: "ex-axis", role: "radiogroup", "aria-label": axis.title, "data-axis": axis.name },
       make("span", { class: "ex-axis-title" }, axis.title), ...chips);
@@ -225,13 +225,13 @@ class Stage {
   paintAxes() {
     for (const row of this.choosers.children) {
       const axis = this.axes.find(({ name }) => name === row.dataset.axis);
-      const layer = axis?.shows && this.layers.get(axis.shows);
+      const layer = axis?.thumbnail_layer && this.layers.get(axis.thumbnail_layer);
       if (!layer) continue;
       row.querySelectorAll("canvas").forEach((canvas, k) => {
         const context = canvas.getContext("2d");
         context.clearRect(0, 0, canvas.width, canvas.height);
         const at = { ...this.positions(), [axis.name]: k };
-        layer.paint(context, indexAt(this.specs.get(axis.shows), at), { over: false, opacity: 1 });
+        layer.paint(context, indexAt(this.specs.get(axis.thumbnail_layer), at), { over: false, opacity: 1 });
       });
     }
   }
@@ -244,7 +244,7 @@ class Stage {
 
   buildChoices(specs) {
     const chosen = this.model.get("layer");
-    const names = new Set(this.panels.filter((p) => p.spec.choose).flatMap((p) => p.spec.layers));
+    const names = new Set(this.panels.filter((p) => p.spec.switchable).flatMap((p) => p.spec.layers));
     const open = specs.filter((spec) => names.has(spec.name));
     this.layer = names.has(chosen) && this.layers.has(chosen) ? chosen : open[0]?.name;
     this.choices.replaceChildren(...open.map((spec) =>
@@ -255,7 +255,7 @@ class Stage {
   }
 
   buildStrip() {
-    const spec = this.specs.get(this.model.get("strip"));
+    const spec = this.specs.get(this.model.get("thumbnails"));
     const pictures = spec && this.layers.get(spec.name);
     this.picks = pictures ? pickThumbs(this.count) : [];
     this.stripTitle.textContent = spec ? `${spec.label}, step by step` : "";
@@ -335,7 +335,7 @@ class Stage {
     this.resting = setTimeout(() => {
       this.live.textContent = this.describe();
       this.tell("frame", this.frame);
-      if (this.axes.length) this.tell("at", this.at);
+      if (this.axes.length) this.tell("selection", this.at);
     }, REST_MS);
   }
 
@@ -343,7 +343,7 @@ class Stage {
   tell(name, value) {
     if (JSON.stringify(this.model.get(name)) === JSON.stringify(value)) return;
     if (name === "frame") this.known = value;
-    if (name === "at") this.told = JSON.stringify(value);
+    if (name === "selection") this.told = JSON.stringify(value);
     try {
       this.model.set(name, value);
       this.model.save_changes();
@@ -365,7 +365,7 @@ class Stage {
   /** Python, or another view of this stage, moved. */
   follow() {
     const frame = this.model.get("frame");
-    if (this.model.get("arrival") !== this.arrived) return; // a part of a recording that is about to be loaded
+    if (this.model.get("recording_id") !== this.arrived) return; // a part of a recording that is about to be loaded
     if (frame === this.known || !this.count) return; // our own report, or a part of the recording just loaded
     this.known = frame;
     this.pause();
@@ -374,8 +374,8 @@ class Stage {
   }
 
   followAxes() {
-    const at = this.model.get("at");
-    if (this.model.get("arrival") !== this.arrived || JSON.stringify(at) === JSON.stringify(this.at)) return;
+    const at = this.model.get("selection");
+    if (this.model.get("recording_id") !== this.arrived || JSON.stringify(at) === JSON.stringify(this.at)) return;
     for (const axis of this.axes) this.at[axis.name] = at[axis.name] ?? 0;
     this.turned();
   }
@@ -397,7 +397,7 @@ class Stage {
 
   turned() {
     this.markAxes();
-    if ((this.specs.get(this.model.get("strip"))?.axes ?? []).length > 1) this.buildStrip();
+    if ((this.specs.get(this.model.get("thumbnails"))?.axes ?? []).length > 1) this.buildStrip();
     this.show(this.frame);
   }
 

@@ -1,11 +1,11 @@
-"""The stage: a recording is sent to the page once and scrubbed there, without a byte to the kernel.
+"""The stage: a recording is sent to the page once and scrubbed there, without sending a byte to the kernel.
 
     stage = Stage()
-    stage.show([Layer("held", "what the model holds", noisy), Layer("believed", "what it believes", previews)],
-               captions=[f"step {k} of 20" for k in range(21)], strip="believed")
+    stage.show([Images("noisy", "Noisy latent", noisy), Images("denoised", "Predicted image", previews)],
+               captions=[f"step {k} of 20" for k in range(21)], thumbnails="denoised")
 
-What can be shown is in layers.py. The page's half is layers.js, how each kind of layer is read and painted; panel.js,
-one picture and the hand on it; and stage.js, the controls around them: plain ES modules that know nothing of diffusion.
+layers.py defines what can be shown. The page's half is plain ES modules that know nothing of diffusion: layers.js reads
+and paints each kind of layer, panel.js is one canvas and the pointer on it, stage.js the controls around them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 import anywidget
 import traitlets as tr
 
-from .layers import Arrows, Axis, Layer, Map, Panel, Points, Recording
+from .layers import Arrows, Axis, Heatmap, Images, Layer, Panel, Points, Recording
 
-__all__ = ["Arrows", "Axis", "Layer", "Map", "Panel", "Points", "Recording", "Stage", "script"]
+__all__ = ["Arrows", "Axis", "Heatmap", "Images", "Layer", "Panel", "Points", "Recording", "Stage", "script"]
 HERE = Path(__file__).parent
-BYTES = "bytes "  # before a layer's name: the trait that holds its bytes; stage.js reads it
+BYTES_PREFIX = "bytes "  # trait "bytes NAME" holds the bytes of layer NAME; stage.js reads it
 
 
 def script() -> str:
@@ -33,18 +33,18 @@ def script() -> str:
 
 
 class Stage(anywidget.AnyWidget):
-    """A recording that plays, and is scrubbed with mouse, keyboard or from Python.
+    """A recording that plays, and that can be scrubbed with mouse, keyboard or from Python.
 
-    layers: descriptions of what `show` was given. The bytes of each are a trait of their own, "bytes NAME", so that a
-        layer whose bytes are still the same is not sent again.
-    captions: one text a frame. axes, panels: descriptions. strip: the layer whose frames are the thumbnails.
-    frame: the frame on the screen. Setting it moves the picture; the page reports it when scrubbing rests.
-    at: the position along each further axis, {name: number}; as with frame.
-    layer: the name of the layer on the screen, in a panel where one is chosen.
-    pointer: what the reader's hand did last in a panel that reports: {"panel", "kind", "x", "y", …}, in parts of the
-        panel's width and height from its left upper corner. kind: "click"; "drag" with "done"; "brush" with "x0", "y0",
+    layers: the descriptions of what `show` was given. The bytes of each layer are a trait of their own, "bytes NAME",
+        so that a layer whose bytes did not change is not sent again.
+    captions: one text per frame. axes, panels: descriptions. thumbnails: the layer of which thumbnails are shown.
+    frame: the frame on the screen. Setting it moves the slider; the page reports it when scrubbing rests.
+    selection: the position along each further axis, {name: index}; synchronized as `frame` is.
+    layer: the name of the layer on the screen, in a switchable panel.
+    pointer: the last gesture in a panel with an `interaction`: {"panel", "kind", "x", "y", …}, as fractions of the
+        panel's width and height from its upper left corner. kind: "click"; "drag" with "done"; "brush" with "x0", "y0",
         "done"; "draw" with "points", [[x, y], …].
-    arrival: counts recordings; the page plays each new one once, if it `plays`.
+    recording_id: increases with each recording. The page plays a new one once if `autoplay` is set.
     """
 
     # Strings, not paths: a widget whose _esm is a path is never freed (anywidget issue 929).
@@ -56,69 +56,69 @@ class Stage(anywidget.AnyWidget):
     axes = tr.List(tr.Dict()).tag(sync=True)
     panels = tr.List(tr.Dict()).tag(sync=True)
     columns = tr.Int(0).tag(sync=True)
-    strip = tr.Unicode("").tag(sync=True)
+    thumbnails = tr.Unicode("").tag(sync=True)
     frame = tr.Int(0).tag(sync=True)
     layer = tr.Unicode("").tag(sync=True)
-    at = tr.Dict().tag(sync=True)
+    selection = tr.Dict().tag(sync=True)
     pointer = tr.Dict().tag(sync=True)
-    opacity = tr.Float(0.6).tag(sync=True)  # of maps over pictures
-    arrival = tr.Int(0).tag(sync=True)
-    plays = tr.Bool(True).tag(sync=True)
-    dark = tr.Bool(False).tag(sync=True)  # the page tells
-    waiting = tr.Unicode("Nothing to show yet.").tag(sync=True)  # said while there is no recording
-    file_name = tr.Unicode("picture").tag(sync=True)  # of a saved PNG, without its ending
+    opacity = tr.Float(0.6).tag(sync=True)  # of heatmaps over images
+    recording_id = tr.Int(0).tag(sync=True)
+    autoplay = tr.Bool(True).tag(sync=True)
+    dark = tr.Bool(False).tag(sync=True)  # set by the page
+    placeholder = tr.Unicode("Nothing to show yet.").tag(sync=True)  # shown while there is no recording
+    file_name = tr.Unicode("image").tag(sync=True)  # of a saved PNG, without its extension
 
     def __init__(self, **values: Any):
-        self._showing = threading.RLock()  # hold_sync holds nobody off: two recordings must not mix
+        self._showing = threading.RLock()  # hold_sync does not exclude other threads: two recordings must not mix
         super().__init__(**values)
 
     def __repr__(self) -> str:
         return f"Stage({', '.join(spec['name'] for spec in self.layers)}; {len(self.captions)} frames)"
 
-    def show(self, layers: Sequence[Layer], captions: Sequence[str], strip: str = "", file_name: str = "picture", *,
-             axes: Sequence[Axis] = (), panels: Sequence[Panel] = (), columns: int = 0, plays: bool = True) -> None:
-        """Send a recording, in one message. It plays once and rests on its last frame.
+    def show(self, layers: Sequence[Layer], captions: Sequence[str], thumbnails: str = "", file_name: str = "image", *,
+             axes: Sequence[Axis] = (), panels: Sequence[Panel] = (), columns: int = 0, autoplay: bool = True) -> None:
+        """Send a recording, in one message. It plays once and stops at its last frame.
 
-        axes: further axes, each a row of choices. panels: what is shown where; without any, one panel in which one of
-        the layers is chosen. plays: False leaves the reader where they are, as is right for a recording that takes
-        the place of another while something is dragged.
+        axes: further axes, each a row of choices. panels: which layers are shown where; by default one panel in which
+        one of the layers is chosen. autoplay: False keeps the present frame, for a recording that replaces another
+        one while a control is dragged.
 
         Raises:
-            ValueError: a layer that does not fit the axes, or a panel of layers that there are not.
+            ValueError: a layer does not match the axes, or a panel names an unknown layer.
         """
         names = tuple(layer.name for layer in layers)
-        shown = tuple(panels) or (Panel("picture", names, choose=True),)
-        made = Recording(tuple(layers), tuple(captions), tuple(axes), shown, strip, columns, file_name)
-        last = len(made.captions) - 1
+        panels = tuple(panels) or (Panel("image", names, switchable=True),)
+        recording = Recording(tuple(layers), tuple(captions), tuple(axes), panels, thumbnails, columns, file_name)
+        last = len(recording.captions) - 1
         with self._showing, self.hold_sync():
-            self.layers = [layer.spec() for layer in made.layers]
-            self._keep_bytes({layer.name: layer.data() for layer in made.layers})
-            self.captions = list(made.captions)
-            self.axes = [axis.spec() for axis in made.axes]
-            self.panels = [panel.spec() for panel in made.panels]
-            self.columns, self.strip, self.file_name, self.plays = columns, strip, file_name, plays
+            self.layers = [layer.spec() for layer in recording.layers]
+            self._set_bytes({layer.name: layer.data() for layer in recording.layers})
+            self.captions = list(recording.captions)
+            self.axes = [axis.spec() for axis in recording.axes]
+            self.panels = [panel.spec() for panel in recording.panels]
+            self.columns, self.thumbnails, self.file_name, self.autoplay = columns, thumbnails, file_name, autoplay
             self.layer = self.layer if self.layer in names else names[0]
-            self.at = {a.name: min(self.at.get(a.name, 0), len(a.labels) - 1) for a in made.axes}
-            self.frame = last if plays or not self.arrival else min(self.frame, last)
-            self.arrival += 1
+            self.selection = {a.name: min(self.selection.get(a.name, 0), len(a.labels) - 1) for a in recording.axes}
+            self.frame = last if autoplay or not self.recording_id else min(self.frame, last)
+            self.recording_id += 1
 
     @property
     def buffers(self) -> list[bytes]:
         """The bytes of each layer, in the order of `layers`."""
-        return [getattr(self, BYTES + spec["name"]) for spec in self.layers]
+        return [getattr(self, BYTES_PREFIX + spec["name"]) for spec in self.layers]
 
-    def _keep_bytes(self, wanted: dict[str, bytes]) -> None:
-        """Set the bytes of each layer, and drop those of layers that are gone. Equal bytes are no change of a trait."""
-        new = [BYTES + name for name in wanted if not self.has_trait(BYTES + name)]
-        if new:  # not by ipywidgets' own add_traits, which sends a message for each
+    def _set_bytes(self, data: dict[str, bytes]) -> None:
+        """Set the bytes of each layer and drop those of removed layers. Equal bytes do not count as a change."""
+        new = [BYTES_PREFIX + name for name in data if not self.has_trait(BYTES_PREFIX + name)]
+        if new:  # not with ipywidgets' own add_traits, which sends a message for each
             tr.HasTraits.add_traits(self, **{name: tr.Bytes().tag(sync=True) for name in new})
             self.keys.extend(new)
         for name in self.keys:
-            if name.startswith(BYTES):
-                setattr(self, name, wanted.get(name.removeprefix(BYTES), b""))
+            if name.startswith(BYTES_PREFIX):
+                setattr(self, name, data.get(name.removeprefix(BYTES_PREFIX), b""))
 
-    def clear_hand(self) -> None:
-        """Take away what the hand has left on the panels: a brushed region, strokes."""
+    def clear_marks(self) -> None:
+        """Remove what the pointer has left on the panels: a brushed region, drawn strokes."""
         self.send({"do": "clear"})
 
     def play(self) -> None:

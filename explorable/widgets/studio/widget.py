@@ -15,11 +15,11 @@ import xarray as xr
 from ...diffusion.settings import DEFAULT_GUIDANCE, Settings
 from ...pipeline import Pipeline
 from ...run import Run
-from ..core.controls import guidance_of, prompt_of, seed_of, steps_of, text_box
-from ..core.explorable import Explorable, Progress, refuse_setting
-from ..core.layout import NARROW, duration, pipeline_map, row, word_chips
-from ..core.preview import FEW, SAID, nearest, quiet, stretched, worth
-from ..stage.stage import Layer, Stage
+from ..core.controls import guidance_control, prompt_control, seed_controls, steps_control, text_box
+from ..core.explorable import Explorable, Progress, validate_setting
+from ..core.layout import NARROW, format_duration, pipeline_map, row, token_chips
+from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, cancellable_only, nearest_frames, needs_preview, stretch_layers
+from ..stage.stage import Images, Stage
 
 EXAMPLES = (
     "a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
@@ -40,7 +40,7 @@ class Drawn:
     run: Run
     steps: np.ndarray
     noisy: np.ndarray
-    believed: np.ndarray
+    denoised: np.ndarray
     seconds: float
 
 
@@ -56,8 +56,8 @@ class Studio(Explorable):
     """
 
     question = "How do words become a picture?"
-    doing = "Drawing …"
-    asks = ("prompt", "negative", "steps", "guidance", "seed", "sampler")
+    busy_text = "Drawing …"
+    inputs = ("prompt", "negative", "steps", "guidance", "seed", "sampler")
 
     prompt = tr.Unicode("a red sports car on a mountain road at sunset")
     negative = tr.Unicode(None, allow_none=True)
@@ -68,34 +68,36 @@ class Studio(Explorable):
 
     def __init__(self, pipe: Pipeline | None = None, **values: Any):
         super().__init__(pipe, **values)
-        self.stage = Stage(waiting="The first picture is on its way …")
+        self.stage = Stage(placeholder="The first picture is on its way …")
         self._chips, self._map = ipw.HTML(), ipw.HTML()
         about = ipw.HTML('<span class="ex-help">guidance 1: plain conditional; 0: the prompt is ignored</span>')
         self._status.layout.flex = "1 1 300px"
-        self.frame_with(self._prompt_row(), self._examples(), self._setting_row(), self._chips,
+        self.set_layout(self._prompt_row(), self._examples(), self._setting_row(), self._chips,
                         row(self._status, about), self._bar, self.stage, self._map)
-        self.say("Opening the model …", "busy")
-        self.draw()
+        self.set_status("Opening the model …", "busy")
+        self.recompute()
 
     @tr.validate("seed", "steps", "guidance", "sampler")
     def _refuse(self, proposal: Any) -> Any:
-        return refuse_setting(proposal)
+        return validate_setting(proposal)
 
     # ---- from a wish to what is on the screen ----------------------------------------------------------------------
 
-    def asked(self) -> Settings:
-        return Settings(**{name: getattr(self, name) for name in self.asks})
+    def request(self) -> Settings:
+        return Settings(**{name: getattr(self, name) for name in self.inputs})
 
-    def compute(self, pipe: Pipeline, asked: Settings, progress: Progress) -> Drawn:
-        if self.ours and worth(asked.steps):
-            few = self._drawn(pipe, replace(asked, steps=FEW), quiet(progress))
-            self.glance(lambda: self._put(few, asked, nearest(shown_steps(asked.steps), asked.steps)))
-        return self._drawn(pipe, asked, progress)
+    def compute(self, pipe: Pipeline, request: Settings, progress: Progress) -> Drawn:
+        if self.ours and needs_preview(request.steps):
+            few = self._drawn(pipe, replace(request, steps=PREVIEW_STEPS), cancellable_only(progress))
+            self.show_preview(
+                lambda: self._put(few, request, nearest_frames(shown_steps(request.steps), request.steps))
+            )
+        return self._drawn(pipe, request, progress)
 
-    def _drawn(self, pipe: Pipeline, asked: Settings, progress: Progress) -> Drawn:
-        frames = min(asked.steps + 1, MOST_FRAMES)
-        of = asked.steps + frames // 2  # a picture to decode costs about as much as half a step
-        wish = {name: getattr(asked, name) for name in self.asks}
+    def _drawn(self, pipe: Pipeline, request: Settings, progress: Progress) -> Drawn:
+        frames = min(request.steps + 1, MOST_FRAMES)
+        of = request.steps + frames // 2  # a picture to decode costs about as much as half a step
+        wish = {name: getattr(request, name) for name in self.inputs}
         run = pipe(**wish, progress=lambda done, _: progress(done, of))
         steps = shown_steps(run.steps)  # some samplers look more often than they are asked to
 
@@ -103,56 +105,64 @@ class Studio(Explorable):
             pictures = []
             for start in range(0, len(latents), CHUNK):
                 pictures.append(pipe.decode(latents[start:start + CHUNK]))
-                progress(int(asked.steps + (done + start / 2 / len(latents)) * (of - asked.steps)), of)
+                progress(int(request.steps + (done + start / 2 / len(latents)) * (of - request.steps)), of)
             return np.concatenate(pictures)
 
         started = time.perf_counter()
         noisy = decode(run.latents.values[steps[:-1]], 0)
-        believed = decode(run.denoised.values[steps[:-1]], 0.5)
+        denoised = decode(run.denoised.values[steps[:-1]], 0.5)
         seconds = time.perf_counter() - started
         # Both end with the picture itself: decoded in a batch, it could differ in a last bit.
         end = run.image[None]
-        return Drawn(run, steps, np.concatenate([noisy, end]), np.concatenate([believed, end]), seconds)
+        return Drawn(run, steps, np.concatenate([noisy, end]), np.concatenate([denoised, end]), seconds)
 
     def show(self, drawn: Drawn) -> str:
         run = drawn.run
         self._put(drawn, run.settings)
-        self._chips.value = word_chips(run.tokens)
+        self._chips.value = token_chips(run.tokens)
         words = sum(name != "<pad>" for name in run.tokens)
         text, (high, wide, colours) = getattr(self.pipe, "text", None), run.image.shape
         self._map.value = pipeline_map(words, len(run.tokens), text and text.config.width, run.latents.shape[1:],
                                        (colours, high, wide), _work(run), run.seconds)
         return _remark(drawn)
 
-    def _put(self, drawn: Drawn, asked: Settings, picks: np.ndarray | None = None) -> None:
+    def _put(self, drawn: Drawn, request: Settings, frame_indices: np.ndarray | None = None) -> None:
         """Send a recording. picks: of a first look, which of its frames each frame of what is asked for shows."""
         times = drawn.run.latents.t.values[drawn.steps]
-        layers = [Layer("held", "What the model holds", drawn.noisy, "the noisy latent, decoded"),
-                  Layer("believed", "What it believes", drawn.believed, "the denoised estimate")]
+        layers = [Images("noisy", "What the model holds", drawn.noisy, "the noisy latent, decoded"),
+                  Images("denoised", "What it believes", drawn.denoised, "the denoised estimate")]
         of = drawn.run.steps
         captions = [f"step {k} of {of}, t = {t:.2f}" for k, t in zip(drawn.steps, times, strict=True)]
-        if picks is not None:
-            layers, captions = stretched(layers, picks), [f"{SAID}: {captions[k]}" for k in picks]
-        self.stage.show(layers, captions, strip="believed", file_name=f"{_slug(asked.prompt)}-seed-{asked.seed}",
-                        plays=not self.glanced)
+        if frame_indices is not None:
+            layers, captions = (
+                stretch_layers(layers, frame_indices),
+                [f"{PREVIEW_LABEL}: {captions[k]}" for k in frame_indices],
+            )
+        self.stage.show(
+            layers,
+            captions,
+            thumbnails="denoised",
+            file_name=f"{_slug(request.prompt)}-seed-{request.seed}",
+            autoplay=not self.preview_label,
+        )
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
     @property
     def run(self) -> Run:
         """The run on the screen; the first one is waited for."""
-        return self.answer().run
+        return self.wait_for_result().run
 
     @property
     def data(self) -> xr.Dataset:
         """The recording on the screen: what the model held and believed at the start of each step; the picture."""
-        drawn, axes = self.answer(), ("step", "y", "x", "rgb")
+        drawn, axes = self.wait_for_result(), ("step", "y", "x", "rgb")
         settings, steps = drawn.run.settings, drawn.steps[:-1]
         return xr.Dataset(
-            {"noisy": (axes, drawn.noisy[:-1]), "previews": (axes, drawn.believed[:-1]),
+            {"noisy": (axes, drawn.noisy[:-1]), "previews": (axes, drawn.denoised[:-1]),
              "image": (axes[1:], drawn.noisy[-1])},
             coords={"step": steps, "t": ("step", drawn.run.latents.t.values[steps]), "rgb": list("rgb")},
-            attrs={name: value for name in self.asks if (value := getattr(settings, name)) is not None})
+            attrs={name: value for name in self.inputs if (value := getattr(settings, name)) is not None})
 
     def table(self) -> Any:
         """One row a step, as a pandas table: how far what was held and what was believed are from the picture.
@@ -170,8 +180,10 @@ class Studio(Explorable):
 
     def code(self) -> str:
         """The lines that draw the same picture without the Studio."""
-        wish = "".join(f"{name}={value!r}, " for name in self.asks[1:] if (value := getattr(self, name)) is not None)
-        return f"import explorable as ex\n\n{self.opened}\nrun = pipe({self.prompt!r}, {wish.rstrip(', ')})\nrun.image"
+        wish = "".join(f"{name}={value!r}, " for name in self.inputs[1:] if (value := getattr(self, name)) is not None)
+        return (
+            f"import explorable as ex\n\n{self.pipe_code}\nrun = pipe({self.prompt!r}, {wish.rstrip(', ')})\nrun.image"
+        )
 
     # ---- the controls ----------------------------------------------------------------------------------------------
 
@@ -180,8 +192,8 @@ class Studio(Explorable):
                             "1 1 170px")
         button = ipw.Button(description="Draw", button_style="primary", layout=ipw.Layout(width="80px"))
         button.on_click(lambda _: self._draw_or_replay())
-        self.tie("negative", negative, lambda v: v or "", lambda v: v or None)
-        return row(prompt_of(self), negative, button)
+        self.bind("negative", negative, lambda v: v or "", lambda v: v or None)
+        return row(prompt_control(self), negative, button)
 
     def _examples(self) -> ipw.Widget:
         def button(text: str) -> ipw.Button:
@@ -197,14 +209,14 @@ class Studio(Explorable):
         sampler = ipw.Dropdown(
             description="sampler", options=list(self.samplers), style=NARROW, layout=ipw.Layout(width="130px"),
             tooltip="euler, ddim: one look a step. heun: two. dpmpp_2m: one, and remembers the last. ddpm: throws dice")
-        self.tie("sampler", sampler)
-        return row(*seed_of(self), steps_of(self), guidance_of(self), sampler)
+        self.bind("sampler", sampler)
+        return row(*seed_controls(self), steps_control(self), guidance_control(self), sampler)
 
     def _draw_or_replay(self) -> None:
-        if self.shown is not None and self.error is None and self.shown.run.settings == self.asked():
+        if self.result is not None and self.error is None and self.result.run.settings == self.request():
             self.stage.play()
         else:
-            self.draw()
+            self.recompute()
 
 
 def shown_steps(steps: int) -> np.ndarray:
@@ -220,7 +232,7 @@ def _work(run: Run) -> str:
 
 def _remark(drawn: Drawn) -> str:
     """What the status line says of a picture: what was special about the wish, and how it came about."""
-    took = f"{duration(sum(drawn.run.seconds.values()))}, and {duration(drawn.seconds)} to decode the recording"
+    took = f"{format_duration(sum(drawn.run.seconds.values()))}, and {format_duration(drawn.seconds)} to decode the recording"
     return f"{_special(drawn.run.settings)} {_work(drawn.run)}: {took}.".strip()
 
 

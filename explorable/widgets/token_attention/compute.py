@@ -33,26 +33,26 @@ class Wish:
         return replace(self, volume=Volume(), steps=steps, guidance=guidance)
 
 
-def read(pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
+def read(pipe: Pipeline, request: Wish, progress: Progress) -> Known:
     """The reading of a wish: of a picture painted now, or of a drawing whose truth is known.
 
     Raises:
         ValueError: the picture world cannot draw the prompt; and what a run raises.
     """
-    if asked.mode == GENERATED:
-        settings = {name: getattr(asked, name) for name in ("prompt", "steps", "guidance", "seed")}
-        return Known(asked, asked.prompt, asked.volume, painted(pipe, settings, progress))
+    if request.mode == GENERATED:
+        settings = {name: getattr(request, name) for name in ("prompt", "steps", "guidance", "seed")}
+        return Known(request, request.prompt, request.volume, painted(pipe, settings, progress))
     try:
-        scene = replace(parse(asked.prompt).scene, seed=asked.seed)
+        scene = replace(parse(request.prompt).scene, seed=request.seed)
     except GrammarError as error:
         raise ValueError(f"the picture world cannot draw this prompt: {error}. Choose a picture painted by the "
                          "model, or say it like \"a red car on a mountain road at sunset\"") from error
     drawing = draw(scene)
-    reading = looked_at(pipe, resize_to_fit(drawing.image, pipe), asked.prompt, asked.seed, progress)
-    return Known(asked, asked.prompt, asked.volume, reading, drawing)
+    reading = looked_at(pipe, resize_to_fit(drawing.image, pipe), request.prompt, request.seed, progress)
+    return Known(request, request.prompt, request.volume, reading, drawing)
 
 
-def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, str, str, bool]) -> str:
+def code(opened: str, request: Wish, word: str, t: float, table: tuple[int, str, str, str, bool]) -> str:
     """The lines that read the same weights, weigh the words of each place as the table does, and change the same word.
 
     opened: how the pipeline comes to be; t: the noise time at which a drawn picture is read. table: step, branch, layer
@@ -60,20 +60,20 @@ def code(opened: str, asked: Wish, word: str, t: float, table: tuple[int, str, s
     """
     points = '"*.cross.weights"'
     lines = ["import explorable as ex", "from explorable.analysis import attention_maps as maps", "", opened,
-             f"prompt = {asked.prompt!r}"]
-    if asked.mode == GENERATED:
-        wish = f"pipe(prompt, steps={asked.steps!r}, guidance={asked.guidance!r}, seed={asked.seed!r}"
+             f"prompt = {request.prompt!r}"]
+    if request.mode == GENERATED:
+        wish = f"pipe(prompt, steps={request.steps!r}, guidance={request.guidance!r}, seed={request.seed!r}"
         read, again, tokens = f"{wish}, record=[{points}])", f"{wish}).image", ", recording.tokens"
     else:
-        wish = f"pipe.inspect(resize_to_fit(picture.image, pipe), prompt, t={t!r}, seed={asked.seed!r}"
+        wish = f"pipe.inspect(resize_to_fit(picture.image, pipe), prompt, t={t!r}, seed={request.seed!r}"
         read, tokens = f"{wish})", ""
         again = f'{wish}, record=["sampler.denoised"])["sampler.denoised"]'
         lines += ["from dataclasses import replace", "from explorable.pipeline.image_size import resize_to_fit",
                   "from explorable.world import draw, parse",
-                  f"picture = draw(replace(parse(prompt).scene, seed={asked.seed!r}))"]
+                  f"picture = draw(replace(parse(prompt).scene, seed={request.seed!r}))"]
     step, branch, layer, head, use_head_weights = table
     trust = ", maps.trust_in(heads, pipe.head_weights)" if use_head_weights else ""
-    what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in asked.volume.edits(word).items())
+    what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in request.volume.edits(word).items())
     return "\n".join([
         *lines, f"recording = {read}", f"weights = recording[{points}]",
         f"heads = maps.of_branch(maps.gathered(recording), {branch!r}{tokens}).isel(step={step})",

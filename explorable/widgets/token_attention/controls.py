@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
 
-from ..core.controls import guidance_of, make_room, prompt_of, seed_of, steps_of
+from ..core.controls import extend_slider, guidance_control, prompt_control, seed_controls, steps_control
 from ..core.layout import NARROW, row
 
 if TYPE_CHECKING:
@@ -21,19 +21,22 @@ def wish_row(w: TokenAttention) -> ipw.Widget:
     mode = ipw.Dropdown(description="picture", options=list(MODES.items()), style=NARROW,
                         tooltip="Painted by the model; or drawn by the picture world, noised, and read in one pass",
                         layout=ipw.Layout(flex="1 1 250px"))
-    w.tie("mode", mode)
-    return row(prompt_of(w), mode)
+    w.bind("mode", mode)
+    return row(prompt_control(w), mode)
 
 
 def setting_row(w: TokenAttention) -> ipw.Widget:
     """How it is painted, and which of guidance's two passes is shown."""
-    seed = seed_of(w, "Chooses the noise, and in a drawn picture what the prompt leaves open")
-    steps = steps_of(w, "Steps of the sampler; a drawn picture has none")
-    guidance = guidance_of(w, "w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt; a drawn "
-                           "picture is read without")
+    seed = seed_controls(w, "Chooses the noise, and in a drawn picture what the prompt leaves open")
+    steps = steps_control(w, "Steps of the sampler; a drawn picture has none")
+    guidance = guidance_control(
+        w,
+        "w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt; a drawn "
+        "picture is read without",
+    )
     branch = ipw.Dropdown(description="pass", options=BRANCHES, style=NARROW, layout=ipw.Layout(width="210px"),
                           tooltip="Guidance compares two passes: whose attention is shown")
-    w.tie("branch", branch)
+    w.bind("branch", branch)
     return row(*seed, steps, guidance, branch)
 
 
@@ -56,7 +59,7 @@ def word_row(w: TokenAttention) -> ipw.Widget:
         description="trusted heads in the table", indent=False, layout=ipw.Layout(width="200px"),
         tooltip="While all heads are on show, each counts in the table as much as it was trusted on other drawings; "
                 "without this, all alike")
-    w.tie("use_head_weights", use_head_weights)
-    w.tie("scale", scale, lambda v: make_room(scale, v))
-    w.tie("mask_in_text_encoder", mask_in_text_encoder)
+    w.bind("use_head_weights", use_head_weights)
+    w.bind("scale", scale, lambda v: extend_slider(scale, v))
+    w.bind("mask_in_text_encoder", mask_in_text_encoder)
     return row(scale, mask_in_text_encoder, use_head_weights, keep, forget)

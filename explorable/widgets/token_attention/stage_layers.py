@@ -6,9 +6,9 @@ import numpy as np
 
 from ...analysis import attention_maps as mapping
 from ...analysis.token_reading import Reading, Volume, shown_steps
-from ..core.layout import WHAT_FOR
-from ..core.preview import FEW, SAID, nearest, stretched
-from ..stage.stage import Axis, Layer, Map, Panel
+from ..core.layout import SPECIAL_TOKENS
+from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, stretch_layers
+from ..stage.stage import Axis, Heatmap, Images, Layer, Panel
 from .view import Known
 
 UNKNOWN = 128  # grey, where a picture is still to be drawn
@@ -17,10 +17,10 @@ UNKNOWN = 128  # grey, where a picture is still to be drawn
 def axes_of(known: Known) -> tuple[Axis, ...]:
     """Words, layers and heads, the means first."""
     maps = known.reading.of(known.reading.branches[-1])
-    tips = tuple(WHAT_FOR.get(name, "") for name in known.reading.names)
+    tips = tuple(SPECIAL_TOKENS.get(name, "") for name in known.reading.names)
     return (Axis("word", "word", known.reading.labels, tips),
-            Axis("layer", "layer", (mapping.ALL, *map(str, maps.layer.values)), shows="read"),
-            Axis("head", "head", (mapping.MEAN, *map(str, maps["head"].values)), shows="read"))
+            Axis("layer", "layer", (mapping.ALL, *map(str, maps.layer.values)), thumbnail_layer="read"),
+            Axis("head", "head", (mapping.MEAN, *map(str, maps["head"].values)), thumbnail_layer="read"))
 
 
 def tried(reading: Reading, few: Reading | None, word: str, volume: Volume) -> tuple[np.ndarray, np.ndarray] | None:
@@ -43,17 +43,19 @@ def layers_of(known: Known, branch: str, few: Reading | None = None) -> list[Lay
     pairs = [tried(reading, few, name, known.volume) or (grey, nothing) for name in reading.names]
     changed, effects = (np.stack(parts, lead) for parts in zip(*pairs, strict=True))
     found = [
-        Layer("picture", "The picture", reading.image, "as drawn" if drawn else "as painted", axes=()),
-        Layer("believed", "What it believes", reading.believed, "the denoised estimate, decoded"),
-        Map("read", "Where the word is read", mapping.scaled(reading.shown(branch).values, (0, -2, -1)),
+        Images("picture", "The picture", reading.image, "as drawn" if drawn else "as painted", axes=()),
+        Images("denoised", "What it believes", reading.believed, "the denoised estimate, decoded"),
+        Heatmap("read", "Where the word is read", mapping.scaled(reading.shown(branch).values, (0, -2, -1)),
             "weights of cross-attention, as a share of the word's greatest in this layer and head",
             ("frame", "word", "layer", "head"), high=1.0, unit="of its greatest"),
-        Layer("changed", "With the word changed", changed, "the same noise, one word changed", spans),
-        Map("effect", "What that changes", effects,
-            "root mean square over the colours", spans, unit="of black to white", idea="guidance")]
+        Images("changed", "With the word changed", changed, "the same noise, one word changed", spans),
+        Heatmap("effect", "What that changes", effects,
+            "root mean square over the colours", spans, unit="of black to white", colour="guidance")]
     if drawn:
         masks = np.stack([known.true_mask(k) for k in range(len(reading.labels))]).astype(np.float32)
-        found.append(Map("true", "Where it truly is", masks, "known, for the picture is drawn", ("word",), high=1.0))
+        found.append(
+            Heatmap("true", "Where it truly is", masks, "known, for the picture is drawn", ("word",), high=1.0)
+        )
     return found
 
 
@@ -61,13 +63,15 @@ def panels_of(known: Known, first: bool = False) -> tuple[Panel, ...]:
     """What is shown where. first: the changed picture is a first look at it."""
     drawn, loud = known.drawing is not None, known.volume.loudness
     what = "Without the word" if loud == 0 else f"The word read {loud:g} times as much"
-    return (Panel("read", ("picture" if drawn else "believed", "read"), "Where the word is read", reports="brush"),
+    return (Panel("read", ("picture" if drawn else "denoised", "read"), "Where the word is read", interaction="brush"),
             *([Panel("true", ("picture", "true"), "Where it truly is")] if drawn else []),
-            Panel("changed", ("changed",), f"{what}: {SAID}" if first else what),
-            Panel("effect", ("believed" if drawn else "picture", "effect"), "What that changes"))
+            Panel("changed", ("changed",), f"{what}: {PREVIEW_LABEL}" if first else what),
+            Panel("effect", ("denoised" if drawn else "picture", "effect"), "What that changes"))
 
 
 def first_reading(few: Known, branch: str, steps: int) -> tuple[list[Layer], list[str]]:
     """Layers and captions of a reading in few steps, where one of `steps` is going to be."""
-    picks = nearest(shown_steps(steps), steps, FEW - 1)
-    return stretched(layers_of(few, branch), picks), [f"{SAID}: {few.reading.captions[k]}" for k in picks]
+    frame_indices = nearest_frames(shown_steps(steps), steps, PREVIEW_STEPS - 1)
+    return stretch_layers(layers_of(few, branch), frame_indices), [
+        f"{PREVIEW_LABEL}: {few.reading.captions[k]}" for k in frame_indices
+    ]

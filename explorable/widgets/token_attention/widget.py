@@ -18,9 +18,9 @@ from ...analysis.token_reading import Reading, Volume
 from ...diffusion.settings import DEFAULT_GUIDANCE
 from ...pipeline import Pipeline
 from ..core.chart import Chart
-from ..core.explorable import Explorable, Progress, refuse_setting
+from ..core.explorable import Explorable, Progress, validate_setting
 from ..core.layout import wide
-from ..core.preview import FEW, quiet, worth
+from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
 from ..stage.stage import Layer, Stage
 from .compute import DRAWN, GENERATED, Wish, code, read
 from .controls import setting_row, wish_row, word_row
@@ -51,8 +51,8 @@ class TokenAttention(Explorable):
     """
 
     question = "Which word made which part?"
-    doing = "Reading, and trying what each word does …"
-    asks = ("prompt", "mode", "steps", "guidance", "seed", "scale", "mask_in_text_encoder")
+    busy_text = "Reading, and trying what each word does …"
+    inputs = ("prompt", "mode", "steps", "guidance", "seed", "scale", "mask_in_text_encoder")
 
     prompt = tr.Unicode("a red sports car on a mountain road")
     mode = tr.Enum((GENERATED, DRAWN), GENERATED)
@@ -74,11 +74,11 @@ class TokenAttention(Explorable):
         self._few: Known | None = None  # a first look at it, in few steps
         self._placing, self._placer = threading.RLock(), 0  # which thread is moving what is on the page
         super().__init__(pipe, **values)
-        self.stage = Stage(waiting="The first picture is on its way …")
+        self.stage = Stage(placeholder="The first picture is on its way …")
         self.chart, self._tables = Chart(), ipw.HTML()
-        self.frame_with(wish_row(self), setting_row(self), word_row(self), self.stage, self._tables, self.chart,
+        self.set_layout(wish_row(self), setting_row(self), word_row(self), self.stage, self._tables, self.chart,
                         self._seen, self._score, self._status, self._bar)
-        self.stage.observe(self._follow_page, names=["at", "frame"])
+        self.stage.observe(self._follow_page, names=["selection", "frame"])
         self.stage.observe(self._brushed, names="pointer")
         self.stage.observe(lambda change: self._tell(), names="dark")
         self.observe(self._lead_page, names=list(AXES))
@@ -86,12 +86,12 @@ class TokenAttention(Explorable):
         self.observe(lambda change: self._tell(chart=self.stage.pointer.get("done", True)),
                      names=["region", "saved_regions"])
         self.observe(lambda change: self._tell(), names="use_head_weights")
-        self.say("Opening the model …", "busy")
-        self.draw()
+        self.set_status("Opening the model …", "busy")
+        self.recompute()
 
     @tr.validate("seed", "steps", "guidance")
     def _refuse(self, proposal: Any) -> Any:
-        return refuse_setting(proposal)
+        return validate_setting(proposal)
 
     @tr.validate("scale")
     def _refuse_loudness(self, proposal: Any) -> float:
@@ -110,42 +110,42 @@ class TokenAttention(Explorable):
 
     # ---- from a wish to what is on the screen ----------------------------------------------------------------------
 
-    def asked(self) -> Wish:
+    def request(self) -> Wish:
         return Wish(self.mode, self.prompt, self.seed, self.steps, self.guidance,
                     Volume(self.scale, self.mask_in_text_encoder and self.scale == 0 and self.ours))
 
-    def compute(self, pipe: Pipeline, asked: Wish, progress: Progress) -> Known:
+    def compute(self, pipe: Pipeline, request: Wish, progress: Progress) -> Known:
         known = self._known
-        if known is None or known.wish.reading != asked.reading:
-            self._read_first(pipe, asked, progress)
-            known = read(pipe, asked, lambda done, of: progress(done, 8 * of))
-            self._preview(known, plays=True)
+        if known is None or known.wish.reading != request.reading:
+            self._read_first(pipe, request, progress)
+            known = read(pipe, request, lambda done, of: progress(done, 8 * of))
+            self._preview(known, autoplay=True)
         else:
-            known = Known(asked, asked.prompt, asked.volume, known.reading, known.drawing)
+            known = Known(request, request.prompt, request.volume, known.reading, known.drawing)
             self._try_first(known, progress)
         turn, rounds = 0, len(known.reading.words) + 2
         while (word := self._waiting(known)) is not None:
             turn = min(turn + 1, rounds - 1)
-            known.reading.change(word, asked.volume, functools.partial(_round, progress, turn, rounds))
+            known.reading.change(word, request.volume, functools.partial(_round, progress, turn, rounds))
             if word == self._chosen(known) and self._waiting(known) is not None:
                 self._preview(known)
         return known
 
-    def _read_first(self, pipe: Pipeline, asked: Wish, progress: Progress) -> None:
+    def _read_first(self, pipe: Pipeline, request: Wish, progress: Progress) -> None:
         """The reading of a picture painted in few steps, where the whole takes a while."""
         self._few = None
-        if asked.mode == GENERATED and self.ours and worth(asked.steps):
-            self._few = few = read(pipe, replace(asked, steps=FEW), quiet(progress))
-            sent = first_reading(few, self._branch(few), asked.steps)
-            self.glance(lambda: self._to_stage(few, *sent, plays=not self.glanced))
+        if request.mode == GENERATED and self.ours and needs_preview(request.steps):
+            self._few = few = read(pipe, replace(request, steps=PREVIEW_STEPS), cancellable_only(progress))
+            sent = first_reading(few, self._branch(few), request.steps)
+            self.show_preview(lambda: self._to_stage(few, *sent, autoplay=not self.preview_label))
 
     def _try_first(self, known: Known, progress: Progress) -> None:
         """The chosen word changed in few steps, beside what is read in all of them."""
         few, word = self._few.reading if self._few else None, self._chosen(known)
         if few is not None and known.drawing is None and known.reading.waits(word, known.volume):
-            few.change(word, known.volume, quiet(progress))
+            few.change(word, known.volume, cancellable_only(progress))
             layers = layers_of(known, self._branch(known), few)
-            self.glance(lambda: self._to_stage(known, layers, known.reading.captions, first=True))
+            self.show_preview(lambda: self._to_stage(known, layers, known.reading.captions, first=True))
 
     def show(self, known: Known) -> str:
         self._preview(known)
@@ -162,11 +162,11 @@ class TokenAttention(Explorable):
         words = dict.fromkeys((self._chosen(known), *known.reading.words))
         return next((word for word in words if known.reading.waits(word, known.volume)), None)
 
-    def _preview(self, known: Known, plays: bool = False) -> None:
+    def _preview(self, known: Known, autoplay: bool = False) -> None:
         """Show what there is so far: the picture and its maps come first, then the chosen word's effect, then all."""
         self._known = known
-        self._put(plays and not self.glanced)
-        self.glanced = ""
+        self._put(autoplay and not self.preview_label)
+        self.preview_label = ""
 
     @contextmanager
     def _placed(self) -> Iterator[None]:
@@ -179,22 +179,24 @@ class TokenAttention(Explorable):
             finally:
                 self._placer = outer
 
-    def _put(self, plays: bool = False) -> None:
+    def _put(self, autoplay: bool = False) -> None:
         """Send the recording to the page, and tell of it."""
         known = self._known
         if known is not None:
-            self._to_stage(known, layers_of(known, self._branch(known)), known.reading.captions, plays)
+            self._to_stage(known, layers_of(known, self._branch(known)), known.reading.captions, autoplay)
             self._tell()
 
-    def _to_stage(self, known: Known, layers: list[Layer], captions: Sequence[str], plays: bool = False,
+    def _to_stage(self, known: Known, layers: list[Layer], captions: Sequence[str], autoplay: bool = False,
               first: bool = False) -> None:
         """Send layers to the page, at the word, layer and head asked for."""
         axes, panels = axes_of(known), panels_of(known, first)
         with self._placed():
             wanted = {"word": known.label(self.word), "layer": self.layer, "head": self.head}
-            self.stage.at = {a.name: a.labels.index(wanted[a.name]) if wanted[a.name] in a.labels else 0 for a in axes}
-            self.stage.show(layers, captions, strip="believed", axes=axes, panels=panels, columns=len(panels),
-                            plays=plays and known.drawing is None, file_name="attention")
+            self.stage.selection = {
+                a.name: a.labels.index(wanted[a.name]) if wanted[a.name] in a.labels else 0 for a in axes
+            }
+            self.stage.show(layers, captions, thumbnails="denoised", axes=axes, panels=panels, columns=len(panels),
+                            autoplay=autoplay and known.drawing is None, file_name="attention")
 
     def _branch(self, known: Known) -> str:
         return self.branch if self.branch in known.reading.branches else known.reading.branches[-1]
@@ -206,7 +208,7 @@ class TokenAttention(Explorable):
     def view(self) -> View:
         """What is on the screen now; the first answer is waited for."""
         if self._known is None:
-            self.answer()
+            self.wait_for_result()
         known = self._known
         assert known is not None
         squares = self.saved_regions | ({} if self.region is None else {BRUSHED: self.region})
@@ -226,11 +228,11 @@ class TokenAttention(Explorable):
             html += ranking(view.where[0], words, stands, weighs, changes, known.volume.loudness)
         self._tables.value = wide(html, "Words by region")
         if chart:
-            self.chart.follow(self.stage.dark)
+            self.chart.set_dark(self.stage.dark)
             self.chart.draw(beside(words, weighs, changes, view.word, view.where[0], self.stage.dark,
                                    known.volume.loudness))
-        self.see(view.sentence())
-        self.score(*view.score())
+        self.set_caption(view.sentence())
+        self.set_score(*view.score())
 
     # ---- between the page and the traits ---------------------------------------------------------------------------
 
@@ -239,12 +241,12 @@ class TokenAttention(Explorable):
         if self._placer == threading.get_ident() or self._known is None:
             return
         with self._placed():
-            at = change["new"] if change["name"] == "at" else self.stage.at
+            at = change["new"] if change["name"] == "selection" else self.stage.selection
             for axis in self.stage.axes:
                 setattr(self, axis["name"], axis["labels"][min(at.get(axis["name"], 0), len(axis["labels"]) - 1)])
-            if self.stage.at != at:  # a recording came in between, and put the page back
-                self.stage.at = at
-                self.stage.send_state("at")  # the page believes to have said so: only this tells it
+            if self.stage.selection != at:  # a recording came in between, and put the page back
+                self.stage.selection = at
+                self.stage.send_state("selection")  # the page believes to have said so: only this tells it
         self._tell_and_try()
 
     def _lead_page(self, change: Any) -> None:
@@ -254,17 +256,17 @@ class TokenAttention(Explorable):
         name, value = change["name"], change["new"]
         labels = {axis["name"]: list(axis["labels"]) for axis in self.stage.axes}[name]
         if value not in labels:
-            self.say(f"There is no {name} {value!r} here: choose one of {', '.join(labels)}.", "error")
+            self.set_status(f"There is no {name} {value!r} here: choose one of {', '.join(labels)}.", "error")
             return
         with self._placed():
-            self.stage.at = self.stage.at | {name: labels.index(value)}
+            self.stage.selection = self.stage.selection | {name: labels.index(value)}
         self._tell_and_try()
 
     def _tell_and_try(self) -> None:
         """Start and end tokens are tried only when they are chosen."""
         self._tell()
         if self._known is not None and not self.busy and self._waiting(self._known) is not None:
-            self.draw()
+            self.recompute()
 
     def _brushed(self, change: Any) -> None:
         hand = change["new"]
@@ -278,12 +280,12 @@ class TokenAttention(Explorable):
         if self.region is not None:
             self.saved_regions = self.saved_regions | {f"region {len(self.saved_regions) + 1}": self.region}
             self.region = None
-            self.stage.clear_hand()
+            self.stage.clear_marks()
 
     def clear_regions(self) -> None:
         """Take all brushed regions out of the table."""
         self.saved_regions, self.region = {}, None
-        self.stage.clear_hand()
+        self.stage.clear_marks()
 
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
@@ -302,7 +304,7 @@ class TokenAttention(Explorable):
             {"attention": known.reading.shown(view.branch), "effect": (("token", "row", "column"), view.effects),
              "image": (("row", "column", "rgb"), known.reading.image), "table": (("region", "word"), table.values)},
             coords={"region": list(table.index), "word": list(table.columns), "rgb": list("rgb")},
-            attrs={name: getattr(known.wish, name) for name in self.asks[:5]} | vars(known.volume))
+            attrs={name: getattr(known.wish, name) for name in self.inputs[:5]} | vars(known.volume))
 
     def table(self) -> Any:
         """Regions by words, as a pandas table: how far above its own average each word is read there, in spreads."""
@@ -317,7 +319,9 @@ class TokenAttention(Explorable):
         reading = view.known.reading
         frame = int(reading.frames[view.frame])
         table = (0 if view.known.drawing else frame, view.branch, *view.shown, view.trust is not None)
-        return code(self.opened, self.asked(), self._chosen(view.known), float(reading.weights.t.values[frame]), table)
+        return code(
+            self.pipe_code, self.request(), self._chosen(view.known), float(reading.weights.t.values[frame]), table
+        )
 
 
 def _round(progress: Progress, turn: int, rounds: int, done: int, of: int) -> None:

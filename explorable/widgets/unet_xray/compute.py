@@ -19,7 +19,7 @@ from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...run import Run
 from ..core.explorable import Progress
-from ..core.preview import FEW, quiet, scaled
+from ..core.preview import PREVIEW_STEPS, cancellable_only, to_preview_step
 
 CHUNK = 4  # images decoded at a time: between two chunks a newer request can come in
 RUN_SETTINGS = ("prompt", "steps", "guidance", "seed")
@@ -198,10 +198,13 @@ class CachedComputation:
     def preview(self, pipe: PipelineProtocol, parts: dict[str, Stage], request: Request, progress: Progress) -> Result:
         """Return both runs in few steps, with an empty receptive field."""
         steps = request.settings.steps
-        step_ranges = {n: (round(a * FEW / steps), round(b * FEW / steps)) for n, (a, b) in request.step_ranges.items()}
-        few = replace(request, settings=replace(request.settings, steps=FEW), step_ranges=step_ranges,
-                      position=replace(request.position, step=scaled(request.position.step, steps)))
-        original, edited, _ = self._runs(pipe, parts, few, quiet(progress))
+        step_ranges = {
+            n: (round(a * PREVIEW_STEPS / steps), round(b * PREVIEW_STEPS / steps))
+            for n, (a, b) in request.step_ranges.items()
+        }
+        few = replace(request, settings=replace(request.settings, steps=PREVIEW_STEPS), step_ranges=step_ranges,
+                      position=replace(request.position, step=to_preview_step(request.position.step, steps)))
+        original, edited, _ = self._runs(pipe, parts, few, cancellable_only(progress))
         return Result(parts, original, edited, np.zeros(original.inside.run.latents.shape[-2:]), request)
 
 

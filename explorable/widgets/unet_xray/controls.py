@@ -7,14 +7,14 @@ from typing import Any
 import ipywidgets as ipw
 
 from ...analysis.unet_activations import Stage
-from ..core.controls import guidance_of, make_room, prompt_of, seed_of, steps_of, text_box
+from ..core.controls import extend_slider, guidance_control, prompt_control, seed_controls, steps_control, text_box
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 
 
 def settings_row(w: Explorable) -> ipw.Widget:
     """Prompt, seed, steps and guidance."""
-    return row(prompt_of(w), *seed_of(w), steps_of(w), guidance_of(w))
+    return row(prompt_control(w), *seed_controls(w), steps_control(w), guidance_control(w))
 
 
 def edit_rows(w: Explorable, parts: dict[str, Stage]) -> list[ipw.Widget]:
@@ -69,8 +69,8 @@ def _fader_with_steps(w: Explorable, part: Stage) -> tuple[ipw.Widget, ipw.Widge
         steps.max = w.steps
         steps.value = range_of(w.step_ranges)
 
-    w.tie("faders", fader, lambda v: make_room(fader, float(v.get(name, 1.0))), lambda v: {**w.faders, name: v})
-    w.tie("step_ranges", steps, range_of, with_range)
+    w.bind("faders", fader, lambda v: extend_slider(fader, float(v.get(name, 1.0))), lambda v: {**w.faders, name: v})
+    w.bind("step_ranges", steps, range_of, with_range)
     w.observe(follow_steps, names="steps")
     return fader, steps
 
@@ -85,7 +85,7 @@ def _patch_row(w: Explorable, parts: dict[str, Stage]) -> ipw.Widget:
                          tooltip="Replace these skips with those of the other prompt's run from the same noise")
     donor = text_box("with those of", "The prompt of the run that the swapped skips are taken from. Press Enter to "
                      "apply.", "write a prompt", "2 1 240px")
-    w.tie("swapped_skips", which, lambda v: v if v in choices else ())
-    w.tie("donor_prompt", donor)
+    w.bind("swapped_skips", which, lambda v: v if v in choices else ())
+    w.bind("donor_prompt", donor)
     hint = ipw.HTML('<span class="ex-help">Click a position in a tile to see its receptive field in the latent.</span>')
     return row(which, donor, hint)

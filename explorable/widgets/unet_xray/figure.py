@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..core.theme import colour, figure
 
-STYLES = {"original": ("plain", "dash"), "edited": ("picture", "solid")}
+STYLES = {"original": ("plain", "dash"), "edited": ("image", "solid")}
 
 
 def spectra(power: xr.DataArray, high: float, dark: bool = False) -> go.Figure:
@@ -22,11 +22,11 @@ def spectra(power: xr.DataArray, high: float, dark: bool = False) -> go.Figure:
     fig.update_xaxes(type="log", tickvals=[1, 2, 4, 8, 16, 32, 64])
     fig.update_yaxes(type="log", exponentformat="power")
     for k, name in enumerate(power.run.values):
-        idea, dash = STYLES.get(str(name), ("other", "dot"))
+        colour_name, dash = STYLES.get(str(name), ("other", "dot"))
         row = power.isel(run=k)
         positive = row.where(row > 0)  # zero has no logarithm: leave a gap in the line
         fig.add_scatter(x=row.frequency.values, y=positive.values, name=str(name), mode="lines",
-                        line={"color": colour(idea, dark), "dash": dash, "width": 2},
+                        line={"color": colour(colour_name, dark), "dash": dash, "width": 2},
                         hovertemplate="%{x} cycles per image: %{y:.2e}<extra>" + str(name) + "</extra>")
     fig.add_vline(x=high, line={"color": colour("plain", dark), "dash": "dot", "width": 1})
     # On a logarithmic axis plotly places a line at the value, but a text at its logarithm.

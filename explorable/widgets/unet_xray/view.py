@@ -13,7 +13,7 @@ from ...analysis.spectrum import spectrum
 from ...analysis.unet_activations import STRONGEST, Stage
 from ...analysis.verdict import Verdict
 from ...world.words import COUNT_WORDS, PLACE_WORDS, THING_WORDS, TIME_WORDS
-from ..stage.stage import Axis, Layer, Map, Panel, Points
+from ..stage.stage import Axis, Heatmap, Images, Layer, Panel, Points
 from .compute import Position, Result
 
 Cell = tuple[int, int, int, int]  # in the grid of panels: column, row, columns, rows, counted from 1
@@ -92,22 +92,22 @@ def layers_of(result: Result) -> list[Layer]:
     """Return the stage's layers: two images, a tile or bridge for each part, and the receptive field."""
     at, field = result.request.position, result.receptive_field
     runs = [result.runs[name] for name in RUNS]
-    layers: list[Layer] = [Layer(f"image {name}", f"Predicted image, {name} run", run.previews,
+    layers: list[Layer] = [Images(f"image {name}", f"Predicted image, {name} run", run.previews,
                                  "the denoised estimate at this step, decoded")
                            for name, run in zip(RUNS, runs, strict=True)]
     for name, part in result.parts.items():
         if part.kind == "skip":
             share = np.stack([run.inside.shares[name] for run in runs], 1)[:, :, None, None]
-            layers.append(Map(name, title_of(part).capitalize(), share,
+            layers.append(Heatmap(name, title_of(part).capitalize(), share,
                               "its share of the energy that enters the up path", axes=("frame", "run"), low=0.0,
                               high=1.0))
             continue
         frames = np.stack([enlarge(run.inside.tiles[name]) for run in runs], 2)
-        layers.append(Layer(name, title_of(part), frames, f"{NOTES[part.kind]}; {part.channels} channels at "
+        layers.append(Images(name, title_of(part), frames, f"{NOTES[part.kind]}; {part.channels} channels at "
                             f"{part.side} × {part.side}", axes=("frame", "colours", "run")))
         layers.append(_ring(f"ring {name}", at, part.side, name == at.part))
     relative = field / max(float(field.max()), 1e-30)
-    layers.append(Map("receptive field", "Receptive field", relative, "size of the gradient, 1 where it is largest",
+    layers.append(Heatmap("receptive field", "Receptive field", relative, "size of the gradient, 1 where it is largest",
                       axes=(), low=0.0, high=1.0))
     layers.append(_ring("ring receptive field", at, result.parts[at.part].side, True, FIELD_RING_SIZE))
     return layers
@@ -117,7 +117,7 @@ def _ring(name: str, at: Position, side: int, is_here: bool, size: float = RING_
     """Return a ring around the position; empty where the position is in another part."""
     centre = np.array([[(at.column + 0.5) / side, 1 - (at.row + 0.5) / side]])
     return Points(name, "The chosen position", centre if is_here else centre[:0], axes=(),
-                  extent=(0.0, 1.0, 0.0, 1.0), ideas=("guidance",), marks=(0,), size=size)
+                  extent=(0.0, 1.0, 0.0, 1.0), colours=("guidance",), highlighted=(0,), size=size)
 
 
 def panels_of(result: Result, notes: Mapping[str, str]) -> tuple[list[Panel], int]:
@@ -128,18 +128,26 @@ def panels_of(result: Result, notes: Mapping[str, str]) -> tuple[list[Panel], in
     cells, columns = layout(result.parts)
     at = result.request.position
     panels = [Panel(f"image {name}", (f"image {name}",), f"{name} ({notes[name]})" if name in notes else name,
-                    at=cells[f"image {name}"]) for name in RUNS]
+                    grid_area=cells[f"image {name}"]) for name in RUNS]
     for name, part in result.parts.items():
         if part.kind == "skip":
             share = 100 * float(result.edited.inside.shares[name].mean())
-            panels.append(Panel(name, (name,), f"{title_of(part)}: {share:.0f}%", at=cells[name],
+            panels.append(Panel(name, (name,), f"{title_of(part)}: {share:.0f}%", grid_area=cells[name],
                                 ratio=4.5 * cells[name][2]))
         else:
-            panels.append(Panel(name, (name, f"ring {name}"), title_of(part), at=cells[name], reports="click",
-                                small=True))
+            panels.append(
+                Panel(
+                    name,
+                    (name, f"ring {name}"),
+                    title_of(part),
+                    grid_area=cells[name],
+                    interaction="click",
+                    compact=True,
+                )
+            )
     title = f"receptive field of {title_of(result.parts[at.part])} at step {at.step}"
     panels.append(Panel("receptive field", ("image edited", "receptive field", "ring receptive field"), title,
-                        at=cells["receptive field"]))
+                        grid_area=cells["receptive field"]))
     return panels, columns
 
 

@@ -17,8 +17,8 @@ from ...analysis.unet_activations import Stage, unet_stages
 from ...diffusion.settings import DEFAULT_GUIDANCE, Settings
 from ...pipeline import PipelineProtocol
 from ..core.chart import Chart
-from ..core.explorable import Explorable, Progress, refuse_setting
-from ..core.preview import FEW, SAID, nearest, stretched, worth
+from ..core.explorable import Explorable, Progress, validate_setting
+from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
 from ..stage.stage import Stage as Screen
 from .compute import RUN_SETTINGS, CachedComputation, InspectedRun, Position, Request, Result, check_position
 from .controls import edit_rows, settings_row
@@ -54,8 +54,8 @@ class UNetXRay(Explorable):
     """
 
     question = "What do the skips carry?"
-    doing = "Sampling and recording …"
-    asks = ("prompt", "seed", "steps", "guidance", "faders", "step_ranges", "donor_prompt", "swapped_skips",
+    busy_text = "Sampling and recording …"
+    inputs = ("prompt", "seed", "steps", "guidance", "faders", "step_ranges", "donor_prompt", "swapped_skips",
             "position", "step")
 
     prompt = tr.Unicode("a black cat in a meadow")
@@ -73,20 +73,20 @@ class UNetXRay(Explorable):
         super().__init__(pipe, **values)
         self._parts: dict[str, Stage] = {}
         self._computation, self._preview_computation = CachedComputation(), CachedComputation()
-        self.stage = Screen(waiting="Loading the network …")
+        self.stage = Screen(placeholder="Loading the network …")
         self.chart = Chart()
         self._edit_controls = ipw.VBox()  # filled once the network's parts are known
         self._edit_controls.layout.overflow = "visible"
-        self.frame_with(settings_row(self), self._edit_controls, self.stage, self._seen, self._score,
+        self.set_layout(settings_row(self), self._edit_controls, self.stage, self._seen, self._score,
                         self._status, self._bar, self.chart)
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
-        self.say("Loading the model …", "busy")
-        self.draw()
+        self.set_status("Loading the model …", "busy")
+        self.recompute()
 
     @tr.validate("seed", "steps", "guidance")
     def _refuse(self, proposal: Any) -> Any:
-        return refuse_setting(proposal)
+        return validate_setting(proposal)
 
     @tr.validate("faders")
     def _validate_faders(self, proposal: Any) -> Any:
@@ -114,36 +114,38 @@ class UNetXRay(Explorable):
 
     # ---- from a request to the screen ------------------------------------------------------------------------------
 
-    def asked(self) -> Request:
+    def request(self) -> Request:
         settings = Settings(self.prompt, steps=self.steps, guidance=self.guidance, seed=self.seed)
         part, row, column = self.position
         at = Position(part, row, column, min(max(self.step, 0), self.steps - 1))
         return Request(settings, dict(self.faders), dict(self.step_ranges), self.donor_prompt,
                        tuple(self.swapped_skips), at)
 
-    def compute(self, pipe: PipelineProtocol, asked: Request, progress: Progress) -> Result:
+    def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
         parts = self._parts or unet_stages(pipe.points(optional=False))
         self._parts = parts
-        check_position(asked.position, parts)
-        pipe.points().match([*asked.faders, *asked.swapped_skips])
+        check_position(request.position, parts)
+        pipe.points().match([*request.faders, *request.swapped_skips])
         few: Result | None = None
-        is_new = self.shown is None or self.shown.request.edit_key != asked.edit_key
-        if is_new and pipe.supports_preview and worth(asked.settings.steps):
-            few = self._preview_computation.preview(pipe, parts, asked, progress)
-            self.glance(functools.partial(self._put_on_stage, few))
+        is_new = self.result is None or self.result.request.edit_key != request.edit_key
+        if is_new and pipe.supports_preview and needs_preview(request.settings.steps):
+            few = self._preview_computation.preview(pipe, parts, request, progress)
+            self.show_preview(functools.partial(self._put_on_stage, few))
 
         def on_edited_previews(previews: np.ndarray) -> None:
             if few is not None:
-                self.glance(lambda: self._put_on_stage(few, previews), f"the edited image, and for the rest {SAID}")
+                self.show_preview(
+                    lambda: self._put_on_stage(few, previews), f"the edited image, and for the rest {PREVIEW_LABEL}"
+                )
 
         def on_runs(original: InspectedRun, edited: InspectedRun) -> None:
             if few is not None:
                 no_field = np.zeros(edited.inside.run.latents.shape[-2:])
-                result = Result(parts, original, edited, no_field, asked)
-                self.glance(lambda: self._put_on_stage(result),
+                result = Result(parts, original, edited, no_field, request)
+                self.show_preview(lambda: self._put_on_stage(result),
                             "everything but the receptive field and the examiner's verdicts")
 
-        return self._computation.compute(pipe, parts, asked, progress, on_edited_previews, on_runs)
+        return self._computation.compute(pipe, parts, request, progress, on_edited_previews, on_runs)
 
     def show(self, answer: Result) -> str:
         if not self._edit_controls.children:
@@ -151,9 +153,9 @@ class UNetXRay(Explorable):
         self._put_on_stage(answer)
         self._draw_chart()
         losses = describe_losses(answer.verdicts) if answer.edited is not answer.original else ""
-        self.see(" ".join(filter(None, (describe_edits(answer), losses, describe_receptive_field(answer)))))
+        self.set_caption(" ".join(filter(None, (describe_edits(answer), losses, describe_receptive_field(answer)))))
         original, edited = (100 * run.high_frequency_share for run in answer.runs.values())
-        self.score("High-frequency share", f"{edited:.2f}% of the contrast", f"original {original:.2f}%. High "
+        self.set_score("High-frequency share", f"{edited:.2f}% of the contrast", f"original {original:.2f}%. High "
                    f"frequencies have more than {FINE} cycles per image, which is finer than a latent position; right "
                    f"of the dotted line below. The edit changed the image by {answer.image_difference:.3f} (root mean "
                    "square, 1 is black to white).")
@@ -167,22 +169,27 @@ class UNetXRay(Explorable):
         layers = layers_of(result)
         captions = [f"step {k} of {len(times)}, t = {t:.2f}" for k, t in enumerate(times)]
         if self.pipe.takes_exact_steps and len(times) != steps:
-            picks = nearest(range(steps), steps, FEW - 1)
-            layers, captions = stretched(layers, picks), [f"{SAID}: {captions[k]}" for k in picks]
-            notes = dict.fromkeys(result.runs, SAID)
+            frame_indices = nearest_frames(range(steps), steps, PREVIEW_STEPS - 1)
+            layers, captions = (
+                stretch_layers(layers, frame_indices),
+                [f"{PREVIEW_LABEL}: {captions[k]}" for k in frame_indices],
+            )
+            notes = dict.fromkeys(result.runs, PREVIEW_LABEL)
         if previews is not None:
-            layers = [replace(layer, frames=previews, picks=None) if layer.name == "image edited" else layer
+            layers = [replace(layer, frames=previews, frame_indices=None) if layer.name == "image edited" else layer
                       for layer in layers]
-            captions = [f"step {k} of {steps}; everything but the edited image is {SAID}" for k in range(steps)]
+            captions = [
+                f"step {k} of {steps}; everything but the edited image is {PREVIEW_LABEL}" for k in range(steps)
+            ]
             del notes["edited"]
         panels, columns = panels_of(result, notes)
         self.stage.show(layers, captions, file_name="unet-x-ray", axes=AXES, panels=panels, columns=columns,
-                        plays=self.stage.arrival == 0)
+                        autoplay=self.stage.recording_id == 0)
 
     def _draw_chart(self) -> None:
-        self.chart.follow(self.stage.dark)
-        if self.shown is not None:
-            self.chart.draw(spectra(spectra_of(self.shown), FINE, self.stage.dark))
+        self.chart.set_dark(self.stage.dark)
+        if self.result is not None:
+            self.chart.draw(spectra(spectra_of(self.result), FINE, self.stage.dark))
 
     def _on_pointer(self, pointer: dict) -> None:
         """A click on a tile chooses that position at the step on the screen."""
@@ -199,17 +206,17 @@ class UNetXRay(Explorable):
     def data(self) -> xr.Dataset:
         """What is on the screen: images, the tiles of each part, shares and energies of skips and backbones over the
         steps, the spectra, and the receptive field in the latent. Axis `run`: original, edited."""
-        return to_dataset(self.answer())
+        return to_dataset(self.wait_for_result())
 
     def table(self) -> Any:
         """A pandas table with a row a step: each skip's share of the energy that enters the up path, and the
         difference of the edited image from the original (root mean square, 1 is black to white)."""
-        return step_table(self.answer())
+        return step_table(self.wait_for_result())
 
     def code(self) -> str:
         """Lines that sample the edited image without the explorable."""
         settings = "".join(f", {name}={getattr(self, name)!r}" for name in RUN_SETTINGS[1:])
-        lines = ["import explorable as ex", "", self.opened]
+        lines = ["import explorable as ex", "", self.pipe_code]
         if self.swapped_skips:
             lines += [f"with ex.record(pipe, {', '.join(map(repr, self.swapped_skips))}) as other:",
                       f"    pipe({self.donor_prompt!r}{settings})"]

@@ -51,7 +51,7 @@ def test_a_refused_control_moves_back(studio: Studio):
 
 
 def test_the_wish_in_work_is_not_begun_anew(studio: Studio, pipe: CountingPipeline):
-    pipe.asked.clear()
+    pipe.requests.clear()
     pipe.reached.clear()
     pipe.go_on.clear()
     studio.prompt = "a blue boat"  # what leaving the text field does
@@ -59,24 +59,24 @@ def test_the_wish_in_work_is_not_begun_anew(studio: Studio, pipe: CountingPipeli
     controls_of(studio)["Draw"].click()
     pipe.go_on.set()
     studio.wait()
-    assert [prompt for prompt, _ in pipe.asked] == ["a blue boat"]
-    studio.draw()
+    assert [prompt for prompt, _ in pipe.requests] == ["a blue boat"]
+    studio.recompute()
     studio.wait()
-    assert len(pipe.asked) == 2, "once it is done, it can be asked for again"
+    assert len(pipe.requests) == 2, "once it is done, it can be asked for again"
 
 
 def test_a_long_computation_says_that_it_is_on(studio: Studio, pipe: CountingPipeline, monkeypatch: pytest.MonkeyPatch):
     said = []
     studio._status.observe(lambda change: said.append(change["new"]), names="value")
-    monkeypatch.setattr(base, "NOTICEABLE", 100)
+    monkeypatch.setattr(base, "BUSY_TEXT_DELAY", 100)
     studio.seed = 1
     studio.wait()
     assert not [text for text in said if "ex-busy" in text], "quick work makes the line flicker"
-    monkeypatch.setattr(base, "NOTICEABLE", 0)
+    monkeypatch.setattr(base, "BUSY_TEXT_DELAY", 0)
     studio.seed = 2
     studio.wait()
     assert ["Drawing …" in text and "ex-busy" in text for text in said[-2:]] == [True, False]
-    with base.MODEL:
+    with base.COMPUTE_LOCK:
         studio.seed = 3
         end = time.monotonic() + 20
         while "Waiting" not in status(studio) and time.monotonic() < end:

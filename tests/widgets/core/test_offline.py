@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from explorable.widgets.core import offline
-from explorable.widgets.stage.layers import Axis, Layer, Map
-from explorable.widgets.stage.stage import BYTES, Stage
+from explorable.widgets.stage.layers import Axis, Heatmap, Images
+from explorable.widgets.stage.stage import BYTES_PREFIX, Stage
 
 
 def unpacked(kept: dict) -> np.ndarray:
@@ -27,32 +27,38 @@ def stage():
     coarse = rng.integers(0, 255, (20, 2, 16, 16, 3)).astype(np.uint8)
     tiles = rng.integers(0, 255, (20, 2, 5, 5, 3)).astype(np.uint8)
     made = Stage()
-    made.show([Layer("seen", "Seen", coarse[:, 0].repeat(8, 1).repeat(8, 2)),
-               Layer("tiles", "Tiles", tiles, axes=("frame", "of")), Map("map", "Map", rng.random((20, 4, 4)))],
-              [str(k) for k in range(20)], axes=[Axis("of", "of", ("a", "b"))])
+    made.show(
+        [
+            Images("seen", "Seen", coarse[:, 0].repeat(8, 1).repeat(8, 2)),
+            Images("tiles", "Tiles", tiles, axes=("frame", "of")),
+            Heatmap("heatmap", "Map", rng.random((20, 4, 4))),
+        ],
+        [str(k) for k in range(20)],
+        axes=[Axis("of", "of", ("a", "b"))],
+    )
     yield made
     made.close()
 
 
 def test_pictures_are_kept_to_the_last_bit(stage: Stage):
-    found, quality = offline.packed(stage)
+    found, quality = offline.pack_layers(stage)
     assert quality is None and "JPEG" not in offline.page("?", stage, "", "", "").split("<script")[0]
     for name in ("seen", "tiles"):
-        assert unpacked(found[BYTES + name]).tobytes() == getattr(stage, BYTES + name)
-        assert found[BYTES + name]["size"] == len(getattr(stage, BYTES + name))
-    assert isinstance(found[f"{BYTES}map"], str)
+        assert unpacked(found[BYTES_PREFIX + name]).tobytes() == getattr(stage, BYTES_PREFIX + name)
+        assert found[BYTES_PREFIX + name]["size"] == len(getattr(stage, BYTES_PREFIX + name))
+    assert isinstance(found[f"{BYTES_PREFIX}heatmap"], str)
 
 
 def test_what_would_be_too_large_is_kept_with_a_little_loss_and_said(stage: Stage, monkeypatch: pytest.MonkeyPatch):
     noise = np.random.default_rng(1).normal(0, 6, (20, 128, 128, 3))
-    frames = np.frombuffer(getattr(stage, f"{BYTES}seen"), np.uint8).reshape(noise.shape)
+    frames = np.frombuffer(getattr(stage, f"{BYTES_PREFIX}seen"), np.uint8).reshape(noise.shape)
     grainy = np.clip(frames + noise, 0, 255).astype(np.uint8)
-    stage.show([Layer("seen", "Seen", grainy), Map("map", "Map", np.zeros((20, 4, 4)))], stage.captions)
-    exact, _ = offline.packed(stage)
+    stage.show([Images("seen", "Seen", grainy), Heatmap("heatmap", "Map", np.zeros((20, 4, 4)))], stage.captions)
+    exact, _ = offline.pack_layers(stage)
     monkeypatch.setattr(offline, "MOST", sum(map(offline._size, exact.values())) * 3 // 4)
-    found, quality = offline.packed(stage)
+    found, quality = offline.pack_layers(stage)
     assert sum(map(offline._size, found.values())) <= offline.MOST and quality in offline.QUALITIES
-    back = unpacked(found[f"{BYTES}seen"]).reshape(grainy.shape).astype(float)
+    back = unpacked(found[f"{BYTES_PREFIX}seen"]).reshape(grainy.shape).astype(float)
     assert np.array_equal(back[-1], grainy[-1]), "the finished picture loses nothing"
     assert 0 < np.square(back - grainy).mean() ** 0.5 < 6
     assert f"kept as JPEG, of quality {quality}" in offline.page("?", stage, "", "", "")

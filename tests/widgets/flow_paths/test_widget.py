@@ -159,17 +159,17 @@ def test_every_step_ends_on_a_frame(steps: int, frames: int):
 
 def test_no_model_is_opened_for_points(made: Make, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(base, "load", None)
-    base.shipped.cache_clear()
+    base.shipped_pipeline.cache_clear()
     flow = made()
-    assert flow.error is None and flow.shown is not None
+    assert flow.error is None and flow.result is not None
 
 
 def test_paths_and_scores_are_shown(made: Make):
     flow = made()
-    assert flow.stage.arrival == 1 and flow.stage.plays and len(flow.stage.captions) == 41
-    assert [panel["reports"] for panel in flow.stage.panels] == ["drag", ""]
+    assert flow.stage.recording_id == 1 and flow.stage.autoplay and len(flow.stage.captions) == 41
+    assert [panel["interaction"] for panel in flow.stage.panels] == ["drag", ""]
     assert len(flow.chart.data) == 5
-    assert f"{lab.scores(flow.asked()).bend:.2g}" in flow._score.value and "after 8 evaluations" in flow._score.value
+    assert f"{lab.scores(flow.request()).bend:.2g}" in flow._score.value and "after 8 evaluations" in flow._score.value
     assert "every noise goes a straight way" in flow._seen.value and "from where the exact flow" in status(flow)
 
 
@@ -184,22 +184,22 @@ def test_the_particles_do_not_wait_for_the_scores(made: Make, monkeypatch: pytes
     monkeypatch.setattr(lab, "_score", late)
     flow.seed = 4242
     assert begun.wait(60)
-    assert flow.stage.arrival == 2 and flow._staged.asked.seed == 4242 and flow._staged.scores is None
+    assert flow.stage.recording_id == 2 and flow._staged.request.seed == 4242 and flow._staged.scores is None
     go_on.set()
     flow.wait(300)
-    assert flow.stage.arrival == 2, "the recording must not be sent twice"
-    assert flow.shown.scores is not None and flow.error is None
+    assert flow.stage.recording_id == 2, "the recording must not be sent twice"
+    assert flow.result.scores is not None and flow.error is None
 
 
 def test_a_drag_moves_one_path_and_leaves_the_rest(made: Make):
     flow = made()
-    scene, drawn_before, flow.stage.frame = flow.shown.scene, flow.chart.data, 17
+    scene, drawn_before, flow.stage.frame = flow.result.scene, flow.chart.data, 17
     flow.stage.pointer = {"panel": "marginal", "kind": "drag", "x": 0.75, "y": 0.25, "done": False}
     flow.wait(300)
     assert flow.start == pytest.approx((lab.SIDE / 2, lab.SIDE / 2))
-    assert flow.shown.scene is scene and flow.chart.data == drawn_before
+    assert flow.result.scene is scene and flow.chart.data == drawn_before
     np.testing.assert_allclose(flow.data.own[0], flow.start)
-    assert flow.stage.arrival == 2 and not flow.stage.plays and flow.stage.frame == 17
+    assert flow.stage.recording_id == 2 and not flow.stage.autoplay and flow.stage.frame == 17
 
 
 def test_other_hands_in_other_panels_are_left_alone(made: Make):
@@ -208,7 +208,7 @@ def test_other_hands_in_other_panels_are_left_alone(made: Make):
     flow.stage.pointer = {"panel": "conditional", "kind": "draw", "x": 0.1, "y": 0.1, "points": [[0.1, 0.1]]}
     flow.stage.pointer = {"panel": "marginal", "kind": "click", "x": 0.1, "y": 0.1}
     flow.wait(300)
-    assert flow.start == before and flow.stage.arrival == 1
+    assert flow.start == before and flow.stage.recording_id == 1
 
 
 def test_the_noise_time_stays_when_the_frames_are_others(made: Make):
@@ -219,41 +219,41 @@ def test_the_noise_time_stays_when_the_frames_are_others(made: Make):
     assert (len(flow.stage.captions), flow.stage.frame) == (51, 25)
     flow.distribution = "spiral"  # another world plays from its start
     flow.wait(300)
-    assert flow.stage.plays and flow.stage.frame == 50
+    assert flow.stage.autoplay and flow.stage.frame == 50
 
 
 def test_a_world_is_drawn_stroke_by_stroke(made: Make):
     flow = made(distribution="drawn")
-    assert flow.shown.asked.drawing == RING and flow.stage.panels[1]["reports"] == "draw"
+    assert flow.result.request.drawing == RING and flow.stage.panels[1]["interaction"] == "draw"
 
     def stroke(*points: list[float]) -> None:
         flow.stage.pointer = {"panel": "conditional", "kind": "draw", "x": 0.5, "y": 0.5, "points": list(points)}
         flow.wait(300)
 
     stroke([0.2, 0.2])
-    assert "draw at least two points" in status(flow) and flow.shown.asked.drawing == RING
+    assert "draw at least two points" in status(flow) and flow.result.request.drawing == RING
     stroke([0.2, 0.2], [0.8, 0.2])  # the keyboard sends all that it has with each point
     assert flow.error is None and len(flow.drawing) == 2
     np.testing.assert_allclose(flow.drawing, [[-2**0.5, 0], [2**0.5, 0]], atol=1e-3)
-    np.testing.assert_allclose(flow.shown.scene.points, flow.drawing, atol=1e-3)
+    np.testing.assert_allclose(flow.result.scene.points, flow.drawing, atol=1e-3)
     stroke([0.5, 0.9])
     assert len(flow.drawing) == 3 and np.mean(flow.drawing, axis=0) == pytest.approx([0, 0], abs=1e-3)
     flow.clear_drawing()
     flow.wait(300)
-    assert flow.drawing is None and flow.shown.asked.drawing == RING
+    assert flow.drawing is None and flow.result.request.drawing == RING
     stroke(*np.random.default_rng(0).random((900, 2)).round(4).tolist())
     assert flow.error is None and len(flow.drawing) == on_stage.MOST_DRAWN
 
 
 def test_a_word_makes_a_world_or_says_why_not(made: Make):
     flow = made(distribution="word", text="hi")
-    before = flow.shown.scene
+    before = flow.result.scene
     flow.text = "much too long a word"
     flow.wait(300)
-    assert "write at most 12" in status(flow) and flow.shown.scene is before
+    assert "write at most 12" in status(flow) and flow.result.scene is before
     flow.text = "ho"
     flow.wait(300)
-    assert flow.error is None and not np.array_equal(flow.shown.scene.points, before.points)
+    assert flow.error is None and not np.array_equal(flow.result.scene.points, before.points)
 
 
 @pytest.mark.parametrize(("name", "value", "said"), [
@@ -277,7 +277,7 @@ def test_what_cannot_be_is_refused(made: Make, name: str, value: object, said: s
 def test_its_code_walks_the_same_paths(made: Make, values: dict):
     flow, names = made(**values), {}
     exec(flow.code(), names)
-    np.testing.assert_allclose(names["trajectories"].x[-1], flow.shown.scene.marginal[-1], atol=2e-3)
+    np.testing.assert_allclose(names["trajectories"].x[-1], flow.result.scene.marginal[-1], atol=2e-3)
     np.testing.assert_allclose(names["own"].x[-1, 0], flow.data.own[-1], atol=2e-3)
 
 
@@ -343,7 +343,7 @@ def test_pictures_are_those_of_the_pipeline(made: Make, few: tuple[int, ...]):
     for steps in few:
         run = pipe("a red car", steps=steps, guidance=3.0, seed=2, sampler="ddim")
         assert np.array_equal(flow.data.pictures.sel(model=pipe.name, steps=steps), run.image)
-    assert flow.stage.captions == ["1 step", "4 steps", "5 steps"] and flow.stage.strip == pipe.name
+    assert flow.stage.captions == ["1 step", "4 steps", "5 steps"] and flow.stage.thumbnails == pipe.name
     assert [trace.name for trace in flow.chart.data] == [pipe.name] and "With 4 steps" in flow._score.value
     assert flow.table().loc[pipe.name, 5].item() == 0
     names = {"pipe": pipe}
@@ -355,10 +355,10 @@ def test_guidance_is_each_models_own_until_it_is_moved(made: Make, few: tuple[in
     flow = made(tiny(), mode="pictures", prompt="a red car")
     controls = {c.description: c for r in flow.children if hasattr(r, "children") for c in r.children}
     slider, own = controls["guidance"], controls["each model's own guidance"]
-    assert own.value and flow.shown.guidance == {flow.pipe.name: DEFAULT_GUIDANCE} and slider.value == DEFAULT_GUIDANCE
+    assert own.value and flow.result.guidance == {flow.pipe.name: DEFAULT_GUIDANCE} and slider.value == DEFAULT_GUIDANCE
     slider.value = 2.0
     flow.wait(300)
-    assert flow.guidance == 2 and not own.value and flow.shown.guidance == {flow.pipe.name: 2.0}
+    assert flow.guidance == 2 and not own.value and flow.result.guidance == {flow.pipe.name: 2.0}
     own.value = True
     assert flow.guidance is None and slider.value == DEFAULT_GUIDANCE
     own.value = False
@@ -373,7 +373,7 @@ def test_models_hang_side_by_side(made: Make, few: tuple[int, ...], monkeypatch:
         p.name: pictures.Painter(lambda p=p: p, w) for p, w in zip(pipes, (4.0, 1.0), strict=True)})
     monkeypatch.setattr(FlowPaths, "pipe", None)
     flow = made(mode="pictures", prompt="a red car")
-    assert flow.error is None and flow.shown.guidance == {"tiny-unet": 4.0, "tiny-dit": 1.0}
+    assert flow.error is None and flow.result.guidance == {"tiny-unet": 4.0, "tiny-dit": 1.0}
     assert [panel["title"] for panel in flow.stage.panels] == [
         "tiny-unet", "tiny-dit", "tiny-unet: 1, 4, 5 steps", "tiny-dit: 1, 4, 5 steps"]
     row = np.frombuffer(flow.stage.buffers[1], np.uint8).reshape(flow.stage.layers[1]["shape"])
@@ -387,25 +387,25 @@ def test_few_steps_come_first_model_by_model(made: Make, few: tuple[int, ...], m
         p.name: pictures.Painter(lambda p=p: p, 1.0) for p in pipes})
     monkeypatch.setattr(FlowPaths, "pipe", None)
     flow = made(mode="points")
-    before, came = flow.shown, []
+    before, came = flow.result, []
     stage = flow.stage
 
     def arrived(change: object) -> None:
         sent = np.frombuffer(stage.buffers[0], np.uint8).reshape(stage.layers[0]["shape"])
-        came.append((stage.captions, stage.layers[0]["picks"], stage.plays, sent, flow.shown is before))
+        came.append((stage.captions, stage.layers[0]["frame_indices"], stage.autoplay, sent, flow.result is before))
 
-    stage.observe(arrived, names="arrival")
+    stage.observe(arrived, names="recording_id")
     flow.prompt, flow.mode = "a red car", "pictures"
     flow.wait(300)
     last = flow.data.pictures.sel(model="tiny-unet").values
     assert [captions for captions, *_ in came] == [
         ["1 step", "4 steps: still being drawn; this is of 1", "5 steps: still being drawn; this is of 1"],
         ["1 step", "4 steps", "5 steps: still being drawn; this is of 4"], ["1 step", "4 steps", "5 steps"]]
-    assert [picks for _, picks, *_ in came] == [[0, 0, 0], [0, 1, 1], None]
-    assert [plays for _, _, plays, *_ in came] == [True, False, False]
+    assert [frame_indices for _, frame_indices, *_ in came] == [[0, 0, 0], [0, 1, 1], None]
+    assert [autoplay for _, _, autoplay, *_ in came] == [True, False, False]
     for k, (*_, sent, kept) in enumerate(came):
         assert np.array_equal(sent, last[: k + 1]) and kept == (k < 2), "only the whole is an answer"
-    assert flow.shown.whole and "still" not in flow._status.value + flow._seen.value
+    assert flow.result.whole and "still" not in flow._status.value + flow._seen.value
 
 
 def test_every_denoiser_of_the_zoo_is_there():

@@ -12,7 +12,7 @@ from ipywidgets.widgets.widget import _instances as MODELS
 from explorable.diffusion.settings import SettingError
 from explorable.measure.trajectory import apart
 from explorable.pipeline import Pipeline
-from explorable.widgets.core.preview import FEW, SAID
+from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.noise_trajectory import compute as journey
 from explorable.widgets.noise_trajectory import widget as trajectory
 from explorable.widgets.noise_trajectory.controls import ELSEWHERE
@@ -40,8 +40,8 @@ def frames(walk: NoiseTrajectory, name: str) -> np.ndarray:
     """The pictures of a layer, as the page has them."""
     k = [spec["name"] for spec in walk.stage.layers].index(name)
     found = np.frombuffer(walk.stage.buffers[k], np.uint8).reshape(walk.stage.layers[k]["shape"])
-    picks = walk.stage.layers[k]["picks"]
-    return found if picks is None else found[picks]
+    frame_indices = walk.stage.layers[k]["frame_indices"]
+    return found if frame_indices is None else found[frame_indices]
 
 
 def controls_of(walk: NoiseTrajectory) -> dict:
@@ -55,30 +55,30 @@ def test_one_slider_goes_both_ways(walk: NoiseTrajectory, pipe: Pipeline):
     assert captions[STEPS] == "step 0 of 4, t = 1.00, signal to noise 0"
     assert captions[-1] == "step 4 of 4, t = 0.00, signal to noise ∞" and len(captions) == 2 * STEPS + 1
     run = pipe("a red car", steps=STEPS)
-    held, believed = frames(walk, "held"), frames(walk, "believed")
-    assert np.abs(held[STEPS:-1].astype(int) - run.noisy[:-1].values).max() <= ROUGH / 2 + 1
-    assert np.array_equal(walk.data.held[:-1], run.noisy[:-1]) and np.array_equal(believed[STEPS:-1], run.previews)
-    assert np.array_equal(held[-1], run.image) and np.array_equal(believed[-1], run.image)
-    assert (believed[:STEPS] == walk.shown.source).all()
+    noisy, denoised = frames(walk, "noisy"), frames(walk, "denoised")
+    assert np.abs(noisy[STEPS:-1].astype(int) - run.noisy[:-1].values).max() <= ROUGH / 2 + 1
+    assert np.array_equal(walk.data.noisy[:-1], run.noisy[:-1]) and np.array_equal(denoised[STEPS:-1], run.previews)
+    assert np.array_equal(noisy[-1], run.image) and np.array_equal(denoised[-1], run.image)
+    assert (denoised[:STEPS] == walk.result.source).all()
 
 
 def test_what_dissolves_ends_in_the_noise_that_the_run_starts_from(walk: NoiseTrajectory, pipe: Pipeline):
-    journey = walk.shown
+    journey = walk.result
     assert journey.drawn and np.array_equal(journey.source, draw(parse("a red car").scene).image)
     start, t = walk.run.latents.values[0], journey.times[-1]
     latent = pipe.encode(journey.source[None]).numpy()[0]
     np.testing.assert_allclose(journey.gone[-1], (1 - t) * latent + t * start, atol=1e-6)
     walk.origin = "finished"
     walk.wait()
-    assert not walk.shown.drawn and walk.shown.parent is journey.parent
-    np.testing.assert_allclose(walk.shown.gone[0], walk.run.latents.values[-1], atol=1e-6)
-    assert np.array_equal(frames(walk, "believed")[0], walk.run.image)
+    assert not walk.result.drawn and walk.result.parent is journey.parent
+    np.testing.assert_allclose(walk.result.gone[0], walk.run.latents.values[-1], atol=1e-6)
+    assert np.array_equal(frames(walk, "denoised")[0], walk.run.image)
 
 
 def test_words_that_cannot_be_drawn_dissolve_the_finished_picture(walk: NoiseTrajectory):
     walk.prompt = "car red"
     walk.wait()
-    assert walk.error is None and not walk.shown.drawn and "no drawing of this prompt" in walk._status.value
+    assert walk.error is None and not walk.result.drawn and "no drawing of this prompt" in walk._status.value
 
 
 def test_a_branch_grows_beside_its_parent(walk: NoiseTrajectory):
@@ -88,14 +88,14 @@ def test_a_branch_grows_beside_its_parent(walk: NoiseTrajectory):
     assert walk.run is parent, "the parent was walked again"
     branch = walk.branch_run
     assert branch.parent is parent and branch.branched_at == 2 and branch.settings.prompt == "a blue boat"
-    held = frames(walk, "branch held")
-    assert (held[: STEPS + 2] == BLANK).all() and np.array_equal(held[-1], branch.image)
-    assert [p["name"] for p in walk.stage.panels][-3:] == ["branch held", "branch believed", "branch noise"]
+    noisy = frames(walk, "branch noisy")
+    assert (noisy[: STEPS + 2] == BLANK).all() and np.array_equal(noisy[-1], branch.image)
+    assert [p["name"] for p in walk.stage.panels][-3:] == ["branch noisy", "branch denoised", "branch noise"]
     assert list(walk.data.run.values) == ["parent", "branch"]
     assert np.isnan(walk.data.latent_distance.sel(run="branch")[:2]).all()
     assert float(walk.data.latent_distance.sel(run="branch")[-1]) == 0
     gap = float(apart(parent.latents.values[-1], branch.latents.values[-1]))
-    assert f"{gap:.2f} from the run" in walk._score.value and not walk.stage.plays
+    assert f"{gap:.2f} from the run" in walk._score.value and not walk.stage.autoplay
 
 
 def test_without_a_change_there_is_no_branch(walk: NoiseTrajectory):
@@ -127,7 +127,7 @@ def test_the_rewind_slider_comes_back_when_there_are_enough_steps_again(walk: No
 
 def test_the_same_wish_once_more_is_walked_anew(walk: NoiseTrajectory):
     before = walk.run
-    walk.draw()
+    walk.recompute()
     walk.wait()
     assert walk.run is not before
 
@@ -150,18 +150,18 @@ def test_branch_controls_show_the_runs_values_until_they_are_changed(walk: Noise
 
 
 def test_every_place_of_the_plane_leads_to_its_step(walk: NoiseTrajectory):
-    spec, = (spec for spec in walk.stage.layers if spec.get("leads"))
+    spec, = (spec for spec in walk.stage.layers if spec.get("target_frames"))
     left, right, bottom, top = spec["extent"]
     k = walk.stage.layers.index(spec)
     parts = np.frombuffer(walk.stage.buffers[k], "<u2").reshape(spec["shape"]) / 65535
     places = parts * [right - left, top - bottom] + [left, bottom]
-    data, leads, m = walk.data, np.array(spec["leads"]), len(walk.shown.times)
-    assert [p["reports"] for p in walk.stage.panels if spec["name"] in p["layers"]] == ["click"]
+    data, target_frames, m = walk.data, np.array(spec["target_frames"]), len(walk.result.times)
+    assert [p["interaction"] for p in walk.stage.panels if spec["name"] in p["layers"]] == ["click"]
     for step in range(STEPS + 1):
-        there = places[leads == m + step]
+        there = places[target_frames == m + step]
         for way in (data.latents_in_plane, data.estimates_in_plane):
             assert np.abs(there - way.values[0, step]).sum(1).min() < 1e-3 * (right - left)
-    assert sorted(set(leads)) == list(range(len(walk.stage.captions)))
+    assert sorted(set(target_frames)) == list(range(len(walk.stage.captions)))
 
 
 def test_rewinding_to_what_is_on_the_screen(walk: NoiseTrajectory):
@@ -177,7 +177,7 @@ def test_the_plane_is_named_and_holds_every_point(walk: NoiseTrajectory):
     title = next(p["title"] for p in walk.stage.panels if p["name"] == "ways")
     first, second = walk.data.variance.values
     assert title == f"PCA of latents and estimates: {first:.0%} + {second:.0%} of variance" and first > second
-    shown = ways(walk.shown)
+    shown = ways(walk.result)
     left, right, bottom, top = shown.extent
     assert (shown.places > [left, bottom]).all() and (shown.places < [right, top]).all()
     centred = np.concatenate([walk.data.latents_in_plane.values[0], walk.data.estimates_in_plane.values[0]])
@@ -231,8 +231,8 @@ def test_a_long_run_is_thinned(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch):
     walk = NoiseTrajectory(pipe, prompt="a red car", steps=12, guidance=1, branch_step=5, branch_guidance=0.0)
     walk.wait()
     assert [c.split(",")[0] for c in walk.stage.captions[-5:]] == [f"step {k} of 12" for k in (0, 3, 6, 9, 12)]
-    held = frames(walk, "branch held")  # it left between two steps that are shown
-    assert (held[:6] == BLANK).all() and np.array_equal(held[-1], walk.branch_run.image)
+    noisy = frames(walk, "branch noisy")  # it left between two steps that are shown
+    assert (noisy[:6] == BLANK).all() and np.array_equal(noisy[-1], walk.branch_run.image)
     assert walk.branch_run.branched_at == 5 and len(walk.table()) == 13
     walk.close()
 
@@ -240,35 +240,39 @@ def test_a_long_run_is_thinned(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch):
 def arrivals(walk: NoiseTrajectory) -> list[tuple[list[str], np.ndarray, bool]]:
     """What comes from now on: captions, what is held, and whether it plays."""
     found: list[tuple[list[str], np.ndarray, bool]] = []
-    walk.stage.observe(lambda change: found.append((walk.stage.captions, frames(walk, "held"), walk.stage.plays)),
-                       names="arrival")
+    walk.stage.observe(lambda change: found.append((walk.stage.captions, frames(walk, "noisy"), walk.stage.autoplay)),
+                       names="recording_id")
     return found
 
 
 def test_a_longer_walk_is_first_seen_in_few_steps(walk: NoiseTrajectory, pipe: Pipeline):
     came, before = arrivals(walk), walk.run
-    walk.steps = steps = 3 * FEW
+    walk.steps = steps = 3 * PREVIEW_STEPS
     walk.wait()
-    (said, held, plays), (whole, _, again) = came
+    (said, noisy, autoplay), (whole, _, again) = came
     assert len(said) == len(whole) == 2 * steps + 1, "no frame moves when the rest comes"
-    assert all(caption.startswith(SAID) for caption in said) and not any(SAID in caption for caption in whole)
-    assert (plays, again) == (True, False) and walk.run is not before and walk.run.steps == steps
-    few = pipe("a red car", steps=FEW)
-    for k in (0, FEW // 2):
-        assert np.abs(held[steps + 3 * k].astype(int) - few.noisy.values[k]).max() <= ROUGH / 2 + 1
-    assert np.array_equal(held[-1], few.image) and SAID not in walk._status.value + walk._seen.value
+    assert all(caption.startswith(PREVIEW_LABEL) for caption in said) and not any(
+        PREVIEW_LABEL in caption for caption in whole
+    )
+    assert (autoplay, again) == (True, False) and walk.run is not before and walk.run.steps == steps
+    few = pipe("a red car", steps=PREVIEW_STEPS)
+    for k in (0, PREVIEW_STEPS // 2):
+        assert np.abs(noisy[steps + 3 * k].astype(int) - few.noisy.values[k]).max() <= ROUGH / 2 + 1
+    assert np.array_equal(noisy[-1], few.image) and PREVIEW_LABEL not in walk._status.value + walk._seen.value
 
 
 def test_a_branch_is_first_seen_in_few_steps_beside_the_run(walk: NoiseTrajectory, pipe: Pipeline):
-    walk.steps = steps = 3 * FEW
+    walk.steps = steps = 3 * PREVIEW_STEPS
     walk.wait()
     came, run = arrivals(walk), walk.run
     walk.stage.frame = steps + 4
     walk.branch(step=2, guidance=1.0)
     walk.wait()
-    (said, held, plays), (whole, same, again) = came
-    assert walk.run is run and np.array_equal(held, same) and not plays and not again
-    assert all(caption.endswith(f"; of the branch, {SAID}") for caption in said) and SAID not in "".join(whole)
+    (said, noisy, autoplay), (whole, same, again) = came
+    assert walk.run is run and np.array_equal(noisy, same) and not autoplay and not again
+    assert all(
+        caption.endswith(f"; of the branch, {PREVIEW_LABEL}") for caption in said
+    ) and PREVIEW_LABEL not in "".join(whole)
     assert walk.stage.frame == steps + 4
     walk.branch(step=steps - 2, guidance=2.0)  # not worth it
     walk.wait()
@@ -276,17 +280,19 @@ def test_a_branch_is_first_seen_in_few_steps_beside_the_run(walk: NoiseTrajector
 
 
 def test_a_first_look_is_no_answer(walk: NoiseTrajectory, monkeypatch: pytest.MonkeyPatch):
-    before, seen_then = walk.shown, []
-    walk.stage.observe(lambda change: seen_then.append((walk.glanced, walk.shown, walk.data)), names="arrival")
+    before, seen_then = walk.result, []
+    walk.stage.observe(
+        lambda change: seen_then.append((walk.preview_label, walk.result, walk.data)), names="recording_id"
+    )
     travel = trajectory.travel
 
     def broken(pipe, wish, *rest):
-        if wish.settings.steps > FEW:
+        if wish.settings.steps > PREVIEW_STEPS:
             raise ValueError("the whole went wrong")
         return travel(pipe, wish, *rest)
 
     monkeypatch.setattr(trajectory, "travel", broken)
-    walk.steps = 3 * FEW
+    walk.steps = 3 * PREVIEW_STEPS
     walk.wait()
     assert [shown is before and len(data.step) == STEPS + 1 for _, shown, data in seen_then] == [True, True]
     assert "whole went wrong" in walk._status.value and len(walk.stage.captions) == 2 * STEPS + 1
@@ -295,15 +301,15 @@ def test_a_first_look_is_no_answer(walk: NoiseTrajectory, monkeypatch: pytest.Mo
 
 
 def test_what_dissolves_is_decoded_once_while_only_guidance_changes(walk: NoiseTrajectory):
-    away = walk.shown.away
+    away = walk.result.away
     walk.guidance = 2.0
     walk.wait()
-    assert walk.shown.away is away and walk.run.settings.guidance == 2
+    assert walk.result.away is away and walk.run.settings.guidance == 2
     walk.seed = 1
     walk.wait()
-    assert walk.shown.away is not away
-    latent = walk.shown.parent.run.latents.values[0]
-    np.testing.assert_allclose(walk.shown.gone[-1][0, 0, 0], 0.25 * walk.pipe.encode(walk.shown.source[None]).numpy()[
+    assert walk.result.away is not away
+    latent = walk.result.parent.run.latents.values[0]
+    np.testing.assert_allclose(walk.result.gone[-1][0, 0, 0], 0.25 * walk.pipe.encode(walk.result.source[None]).numpy()[
         0, 0, 0, 0] + 0.75 * latent[0, 0, 0], atol=1e-6)
 
 
@@ -327,9 +333,9 @@ def test_its_repr_is_one_short_line(walk: NoiseTrajectory):
 
 
 def test_a_refused_branch_changes_nothing(walk: NoiseTrajectory):
-    before = walk.asked()
+    before = walk.request()
     refused = ({"step": -3, "prompt": "a black cat"}, {"seed": -5}, {"guidance": float("nan"), "prompt": "a black cat"})
     for wrong in refused:
         with pytest.raises(ValueError, match=r"step|seed|guidance"):
             walk.branch(**wrong)
-        assert walk.asked() == before
+        assert walk.request() == before

@@ -5,26 +5,26 @@ import { body, modelOf } from "./page.mjs";
 import stage from "../../../explorable/widgets/stage/stage.js";
 
 const WORDS = ["a", "red", "car"];
-const picture = (name, axes, shape) => ({ name, label: name, note: "", kind: "picture", axes, shape });
+const picture = (name, axes, shape) => ({ name, label: name, note: "", kind: "image", axes, shape });
 const bytes = (...values) => new DataView(Uint8Array.from(values).buffer);
 const grey = (...values) => bytes(...values.flatMap((v) => [v, v, v]));
 
 /** Four frames of three words, each one pixel of its own grey: 10 * frame + word; and a path through the frames. */
 function opened(t) {
-  const path = { name: "path", label: "path", note: "", kind: "points", axes: [], shape: [4, 2], ideas: ["picture"],
-    groups: null, marks: [], size: 6, trail: false, leads: [0, 1, 2, 3] };
+  const path = { name: "path", label: "path", note: "", kind: "points", axes: [], shape: [4, 2], colours: ["image"],
+    groups: null, highlighted: [], size: 6, trail: false, target_frames: [0, 1, 2, 3] };
   const model = modelOf({
     layers: [picture("read", ["frame", "word"], [4, 3, 1, 1, 3]), path],
     "bytes read": grey(...[0, 1, 2, 3].flatMap((f) => WORDS.map((_, w) => 10 * f + w))),
     "bytes path": new DataView(Uint16Array.from([0, 1, 2, 3].flatMap((k) => [(k / 4) * 65535, 32768])).buffer),
     captions: ["step 0", "step 1", "step 2", "step 3"], axes: [{ name: "word", title: "word", labels: WORDS }],
-    panels: [{ name: "read", layers: ["read"] }, { name: "ways", layers: ["path"], reports: "click" }],
-    strip: "", frame: 3, at: { word: 2 }, layer: "read", arrival: 1, plays: false, waiting: "", columns: 2, dark: true,
+    panels: [{ name: "read", layers: ["read"] }, { name: "ways", layers: ["path"], interaction: "click" }],
+    thumbnails: "", frame: 3, selection: { word: 2 }, layer: "read", recording_id: 1, autoplay: false, placeholder: "", columns: 2, dark: true,
   });
   const el = body();
   const close = stage.render({ model, el });
   t.after(() => close());
-  const [read, ways] = el.find("ex-picture");
+  const [read, ways] = el.find("ex-canvas");
   return { model, el, read, ways, shown: () => read.painted[0].image[0], caption: () => el.find("ex-caption")[0].textContent };
 }
 
@@ -43,9 +43,9 @@ test("each choice of an axis that shows a layer has a small picture of it, at th
   const { model, el } = opened(t);
   const minis = () => el.find("ex-mini").map((canvas) => canvas.painted[0].image[0]);
   assert.deepEqual(el.find("ex-mini"), []);
-  model.state.axes = [{ name: "word", title: "word", labels: WORDS, shows: "read" }];
-  Object.assign(model.state, { arrival: 2 });
-  model.tell("change:arrival");
+  model.state.axes = [{ name: "word", title: "word", labels: WORDS, thumbnail_layer: "read" }];
+  Object.assign(model.state, { recording_id: 2 });
+  model.tell("change:recording_id");
   assert.deepEqual(minis(), [30, 31, 32]);
   const [slider] = el.find("ex-slider");
   slider.value = "1";
@@ -73,12 +73,12 @@ test("a layer whose bytes did not come again keeps what it has painted", (t) => 
   const { model, read } = opened(t);
   const before = read.painted[0];
   model.state["bytes path"] = new DataView(Uint16Array.from({ length: 8 }, () => 0).buffer);
-  Object.assign(model.state, { arrival: 2 });
-  model.tell("change:arrival");
+  Object.assign(model.state, { recording_id: 2 });
+  model.tell("change:recording_id");
   assert.equal(read.painted[0], before);
   model.state["bytes read"] = grey(...Array.from({ length: 12 }, (_, k) => 100 + k));
-  Object.assign(model.state, { arrival: 3 });
-  model.tell("change:arrival");
+  Object.assign(model.state, { recording_id: 3 });
+  model.tell("change:recording_id");
   assert.equal(read.painted[0].image[0], 111);
 });
 
@@ -106,32 +106,32 @@ test("what takes the place of a first look goes on playing where that was, unles
   t.after(() => (globalThis.requestAnimationFrame = () => 0));
   const { model, el, shown } = opened(t);
   const arrive = (state) => {
-    Object.assign(model.state, { arrival: model.state.arrival + 1 }, state);
-    model.tell("change:arrival");
+    Object.assign(model.state, { recording_id: model.state.recording_id + 1 }, state);
+    model.tell("change:recording_id");
   };
-  arrive({ plays: true });
+  arrive({ autoplay: true });
   next(0);
   next(700); // of 1200: frame 2 of 4
   assert.equal(shown(), 22);
-  arrive({ plays: false, "bytes read": grey(...Array.from({ length: 12 }, (_, k) => 100 + k)) });
+  arrive({ autoplay: false, "bytes read": grey(...Array.from({ length: 12 }, (_, k) => 100 + k)) });
   assert.equal(shown(), 100 + 2 * 3 + 2, "the new recording, the same frame");
   next(1200);
   assert.equal(shown(), 111, "it played to its end");
-  arrive({ plays: true });
+  arrive({ autoplay: true });
   next(0);
   const [slider] = el.find("ex-slider");
   slider.value = 1;
   slider.fire("input");
-  arrive({ plays: false });
+  arrive({ autoplay: false });
   assert.equal(shown(), 105, "the hand's frame stays");
 });
 
 test("thumbnails of frames that show the same are all there", (t) => {
   const { model, el } = opened(t);
-  const few = { ...picture("read", ["frame"], [2, 1, 1, 3]), picks: [0, 0, 1, 1] };
-  Object.assign(model.state, { layers: [few], "bytes read": grey(1, 2), strip: "read", axes: [], at: {},
-    panels: [{ name: "read", layers: ["read"] }], arrival: 2 });
-  model.tell("change:arrival");
+  const few = { ...picture("read", ["frame"], [2, 1, 1, 3]), frame_indices: [0, 0, 1, 1] };
+  Object.assign(model.state, { layers: [few], "bytes read": grey(1, 2), thumbnails: "read", axes: [], selection: {},
+    panels: [{ name: "read", layers: ["read"] }], recording_id: 2 });
+  model.tell("change:recording_id");
   const canvases = el.find("ex-thumb").map((thumb) => thumb.find("canvas")[0]);
   assert.equal(new Set(canvases).size, 4);
 });

@@ -7,8 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explorable.widgets.core.preview import FEW, nearest, scaled, stretched, worth
-from explorable.widgets.stage.layers import Arrows, Axis, Layer, Map, Panel, Points, Recording
+from explorable.widgets.core.preview import (
+    PREVIEW_STEPS,
+    nearest_frames,
+    needs_preview,
+    stretch_layers,
+    to_preview_step,
+)
+from explorable.widgets.stage.layers import Arrows, Axis, Heatmap, Images, Panel, Points, Recording
 from explorable.widgets.stage.stage import Stage
 
 STEPS = [f"step {k}" for k in range(3)]
@@ -17,12 +23,12 @@ WORDS = Axis("word", "word", ("red", "car"))
 
 def test_a_map_keeps_its_numbers_to_one_part_in_255():
     numbers = np.random.default_rng(0).uniform(0, 3, (3, 2, 4, 5))
-    layer = Map("read", "Read", numbers, axes=("frame", "word"))
+    layer = Heatmap("read", "Read", numbers, axes=("frame", "word"))
     Recording((layer,), tuple(STEPS), (WORDS,))
     low, high = layer.ends()
     back = low + np.frombuffer(layer.data(), np.uint8).reshape(numbers.shape) / 255 * (high - low)
     assert (low, high) == (0, numbers.max()) and np.abs(back - numbers).max() <= 0.5 * high / 255 + 1e-9
-    assert Map("flat", "Flat", np.zeros((3, 2, 2))).ends() == (0, 1)  # nothing to divide by
+    assert Heatmap("flat", "Flat", np.zeros((3, 2, 2))).ends() == (0, 1)  # nothing to divide by
 
 
 def test_points_keep_their_places_and_what_lies_outside_is_put_on_the_edge():
@@ -36,62 +42,72 @@ def test_points_keep_their_places_and_what_lies_outside_is_put_on_the_edge():
 
 
 def test_there_may_be_no_points():
-    layer = Points("none", "None", np.zeros((3, 0, 2)), leads=())
+    layer = Points("none", "None", np.zeros((3, 0, 2)), target_frames=())
     Recording((layer, Arrows("field", "Field", np.zeros((3, 0, 4)))), tuple(STEPS))
     assert layer.data() == b"" and layer.spec()["shape"] == [3, 0, 2]
 
 
-@pytest.mark.parametrize(("layer", "why"), [
-    (Map("a", "A", np.zeros((3, 4, 4)), axes=("frame", "head")), "spans head: this stage has frame, word"),
-    (Map("a", "A", np.zeros((3, 4, 4)), axes=("frame", "word")), r"must be \(3, 2, height, width\), finite numbers"),
-    (Map("a", "A", np.full((3, 4, 4), np.nan)), "finite numbers"),
-    (Layer("a", "A", np.zeros((3, 4, 4, 3))), "uint8"),
-    (Layer("a", "A", np.zeros((2, 4, 4, 3), np.uint8)), r"must be \(3, height, width, 3\) uint8"),
-    (Points("a", "A", np.zeros((3, 4, 3))), r"points, 2\)"),
-    (Arrows("a", "A", np.zeros((3, 4, 2))), r"arrows, 4\)"),
-])
+@pytest.mark.parametrize(
+    ("layer", "why"),
+    [
+        (Heatmap("a", "A", np.zeros((3, 4, 4)), axes=("frame", "head")), "spans head: this stage has frame, word"),
+        (
+            Heatmap("a", "A", np.zeros((3, 4, 4)), axes=("frame", "word")),
+            r"must be \(3, 2, height, width\), finite numbers",
+        ),
+        (Heatmap("a", "A", np.full((3, 4, 4), np.nan)), "finite numbers"),
+        (Images("a", "A", np.zeros((3, 4, 4, 3))), "uint8"),
+        (Images("a", "A", np.zeros((2, 4, 4, 3), np.uint8)), r"must be \(3, height, width, 3\) uint8"),
+        (Points("a", "A", np.zeros((3, 4, 3))), r"points, 2\)"),
+        (Arrows("a", "A", np.zeros((3, 4, 2))), r"arrows, 4\)"),
+    ],
+)
 def test_a_layer_that_does_not_fit_is_refused_by_name(layer, why):
     with pytest.raises(ValueError, match=why):
         Recording((layer,), tuple(STEPS), (WORDS,))
 
 
 def test_frames_that_show_the_same_are_sent_once():
-    layer = Layer("a", "A", np.zeros((2, 2, 4, 4, 3), np.uint8), axes=("frame", "word"), picks=[0, 0, 1])
+    layer = Images("a", "A", np.zeros((2, 2, 4, 4, 3), np.uint8), axes=("frame", "word"), frame_indices=[0, 0, 1])
     Recording((layer,), tuple(STEPS), (WORDS,))
-    assert layer.spec()["picks"] == [0, 0, 1] and len(layer.data()) == 2 * 2 * 48
+    assert layer.spec()["frame_indices"] == [0, 0, 1] and len(layer.data()) == 2 * 2 * 48
     for wrong in ([0, 1], [0, 1, 2], [0, -1, 1]):
         with pytest.raises(ValueError, match="layer 'a'"):
-            Recording((replace(layer, picks=wrong),), tuple(STEPS), (WORDS,))
+            Recording((replace(layer, frame_indices=wrong),), tuple(STEPS), (WORDS,))
 
 
 def test_a_short_recording_is_laid_out_over_the_frames_of_a_long_one():
-    picks, places = np.array([0, 0, 1, 1, 2]), np.arange(6.0).reshape(3, 1, 2)
-    pictures = Layer("p", "P", np.zeros((2, 4, 4, 3), np.uint8), picks=[0, 0, 1])
-    still = Map("s", "S", np.zeros((4, 4)), axes=())
-    ways = Points("w", "W", places, leads=(0, 1, 2))
-    laid = stretched([pictures, still, ways], picks)
-    assert laid[0].picks == [0, 0, 0, 0, 1] and laid[0].frames is pictures.frames and laid[1] is still
-    assert np.array_equal(laid[2].frames[:, 0], places[picks, 0]) and laid[2].leads == [0, 2, 4]
+    frame_indices, places = np.array([0, 0, 1, 1, 2]), np.arange(6.0).reshape(3, 1, 2)
+    pictures = Images("p", "P", np.zeros((2, 4, 4, 3), np.uint8), frame_indices=[0, 0, 1])
+    still = Heatmap("s", "S", np.zeros((4, 4)), axes=())
+    ways = Points("w", "W", places, target_frames=(0, 1, 2))
+    laid = stretch_layers([pictures, still, ways], frame_indices)
+    assert laid[0].frame_indices == [0, 0, 0, 0, 1] and laid[0].frames is pictures.frames and laid[1] is still
+    assert np.array_equal(laid[2].frames[:, 0], places[frame_indices, 0]) and laid[2].target_frames == [0, 2, 4]
     Recording(tuple(laid), tuple("abcde"))
 
 
 def test_a_first_look_shows_what_is_nearest():
-    assert nearest(range(21), 20).tolist() == [0] * 3 + [1] * 5 + [2] * 5 + [3] * 5 + [4] * 3
-    assert [scaled(k, 20) for k in (0, 2, 3, 12, 19)] == [0, 0, 1, 2, 3] and not worth(2 * FEW) and worth(2 * FEW + 1)
+    assert nearest_frames(range(21), 20).tolist() == [0] * 3 + [1] * 5 + [2] * 5 + [3] * 5 + [4] * 3
+    assert (
+        [to_preview_step(k, 20) for k in (0, 2, 3, 12, 19)] == [0, 0, 1, 2, 3]
+        and not needs_preview(2 * PREVIEW_STEPS)
+        and needs_preview(2 * PREVIEW_STEPS + 1)
+    )
 
 
 def test_a_panel_of_a_layer_that_there_is_not_is_refused():
     with pytest.raises(ValueError, match="panel 'main' shows b: there are a"):
-        Recording((Map("a", "A", np.zeros((3, 2, 2))),), tuple(STEPS), (), (Panel("main", ("a", "b")),))
+        Recording((Heatmap("a", "A", np.zeros((3, 2, 2))),), tuple(STEPS), (), (Panel("main", ("a", "b")),))
 
 
 def test_a_recording_that_takes_the_place_of_another_leaves_the_reader_where_they_are():
-    made, layer = Stage(), Map("a", "A", np.zeros((3, 2, 2, 2)), axes=("frame", "word"))
-    made.show([layer], STEPS, axes=[WORDS], plays=False)
-    assert (made.frame, made.at) == (2, {"word": 0})  # the first one rests on its end
-    made.frame, made.at = 1, {"word": 1}
-    made.show([layer], STEPS, axes=[WORDS], plays=False)
-    assert (made.frame, made.at, made.arrival) == (1, {"word": 1}, 2)
+    made, layer = Stage(), Heatmap("a", "A", np.zeros((3, 2, 2, 2)), axes=("frame", "word"))
+    made.show([layer], STEPS, axes=[WORDS], autoplay=False)
+    assert (made.frame, made.selection) == (2, {"word": 0})  # the first one rests on its end
+    made.frame, made.selection = 1, {"word": 1}
+    made.show([layer], STEPS, axes=[WORDS], autoplay=False)
+    assert (made.frame, made.selection, made.recording_id) == (1, {"word": 1}, 2)
     made.show([layer], STEPS, axes=[WORDS])
     assert made.frame == 2
     made.close()
@@ -105,7 +121,7 @@ def test_a_layer_whose_bytes_are_the_same_is_not_sent_again(monkeypatch: pytest.
 
     def show(*names: str) -> list[bytes]:
         sent.clear()
-        made.show([Layer(name, name, {"still": still, "moving": moving}[name]) for name in names], STEPS)
+        made.show([Images(name, name, {"still": still, "moving": moving}[name]) for name in names], STEPS)
         return sorted(part for parts in sent for part in parts)  # a message has no order
 
     assert show("still", "moving") == sorted([still.tobytes(), moving.tobytes()])
@@ -121,8 +137,11 @@ def test_a_layer_whose_bytes_are_the_same_is_not_sent_again(monkeypatch: pytest.
 
 @pytest.mark.parametrize("shows", ["b", "points", "still"])
 def test_what_an_axis_shows_is_a_picture_along_it(shows):
-    layers = (Map("a", "A", np.zeros((3, 2, 2, 2)), axes=("frame", "word")), Map("still", "Still", np.zeros((3, 2, 2))),
-              Points("points", "Points", np.zeros((3, 2, 4, 2)), axes=("frame", "word")))
-    Recording(layers, tuple(STEPS), (replace(WORDS, shows="a"),))
-    with pytest.raises(ValueError, match=f"axis 'word' shows '{shows}'"):
-        Recording(layers, tuple(STEPS), (replace(WORDS, shows=shows),))
+    layers = (
+        Heatmap("a", "A", np.zeros((3, 2, 2, 2)), axes=("frame", "word")),
+        Heatmap("still", "Still", np.zeros((3, 2, 2))),
+        Points("points", "Points", np.zeros((3, 2, 4, 2)), axes=("frame", "word")),
+    )
+    Recording(layers, tuple(STEPS), (replace(WORDS, thumbnail_layer="a"),))
+    with pytest.raises(ValueError, match=f"axis 'word' has thumbnail_layer='{shows}'"):
+        Recording(layers, tuple(STEPS), (replace(WORDS, thumbnail_layer=shows),))

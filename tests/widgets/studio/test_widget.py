@@ -10,9 +10,9 @@ from tiny import CountingPipeline, status
 
 from explorable.diffusion.settings import SettingError
 from explorable.nn.text import UnknownWordError
-from explorable.widgets.core.layout import pipeline_map, word_chips
-from explorable.widgets.core.preview import FEW, SAID
-from explorable.widgets.stage.stage import Layer, Stage
+from explorable.widgets.core.layout import pipeline_map, token_chips
+from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
+from explorable.widgets.stage.stage import Images, Stage
 from explorable.widgets.studio.widget import Studio
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -32,11 +32,11 @@ def test_it_draws_what_the_pipeline_draws(studio: Studio, pipe: CountingPipeline
 def test_the_recording_is_on_the_stage(studio: Studio):
     stage, data = studio.stage, studio.data
     sent = zip(stage.buffers, stage.layers, strict=True)
-    held, believed = (np.frombuffer(data, np.uint8).reshape(spec["shape"]) for data, spec in sent)
-    assert np.array_equal(held[:-1], data.noisy) and np.array_equal(believed[:-1], data.previews)
-    assert np.array_equal(held[-1], data.image) and np.array_equal(believed[-1], data.image)
+    noisy, denoised = (np.frombuffer(data, np.uint8).reshape(spec["shape"]) for data, spec in sent)
+    assert np.array_equal(noisy[:-1], data.noisy) and np.array_equal(denoised[:-1], data.previews)
+    assert np.array_equal(noisy[-1], data.image) and np.array_equal(denoised[-1], data.image)
     assert stage.captions == [f"step {k} of 3, t = {t}" for k, t in enumerate(("1.00", "0.67", "0.33", "0.00"))]
-    assert (stage.frame, stage.arrival) == (3, 1)
+    assert (stage.frame, stage.recording_id) == (3, 1)
 
 
 def test_the_last_frame_is_the_picture_to_the_last_bit(studio: Studio, pipe: CountingPipeline,
@@ -53,37 +53,43 @@ def test_the_last_frame_is_the_picture_to_the_last_bit(studio: Studio, pipe: Cou
 def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: CountingPipeline, tmp_path: Path):
     came, before = [], studio.run
     stage = studio.stage
-    stage.observe(lambda change: came.append((stage.captions, stage.layers[0]["shape"][0], stage.plays, status(studio),
-                                              studio.run is before)), names="arrival")
-    studio.steps = steps = 3 * FEW
+    stage.observe(
+        lambda change: came.append(
+            (stage.captions, stage.layers[0]["shape"][0], stage.autoplay, status(studio), studio.run is before)
+        ),
+        names="recording_id",
+    )
+    studio.steps = steps = 3 * PREVIEW_STEPS
     studio.wait()
-    (said, few, plays, _, kept), (whole, many, again, busy, _) = came
-    assert len(said) == len(whole) == many == steps + 1 and few == FEW + 1
-    assert all(caption.startswith(f"{SAID}: step") for caption in said) and SAID not in "".join(whole)
-    assert (plays, again, kept) == (True, False, True), "the whole takes the place of the first look, and is the answer"
-    assert SAID in busy.lower() and SAID not in status(studio).lower() and studio.run.steps == steps
-    assert [settings["steps"] for _, settings in pipe.asked[-2:]] == [FEW, steps]
-    assert SAID not in studio.save_html(tmp_path / "studio.html").read_text("utf-8"), "a saved one is finished"
+    (said, few, autoplay, _, kept), (whole, many, again, busy, _) = came
+    assert len(said) == len(whole) == many == steps + 1 and few == PREVIEW_STEPS + 1
+    assert all(caption.startswith(f"{PREVIEW_LABEL}: step") for caption in said) and PREVIEW_LABEL not in "".join(whole)
+    assert (autoplay, again, kept) == (True, False, True), (
+        "the whole takes the place of the first look, and is the answer"
+    )
+    assert PREVIEW_LABEL in busy.lower() and PREVIEW_LABEL not in status(studio).lower() and studio.run.steps == steps
+    assert [settings["steps"] for _, settings in pipe.requests[-2:]] == [PREVIEW_STEPS, steps]
+    assert PREVIEW_LABEL not in studio.save_html(tmp_path / "studio.html").read_text("utf-8"), "a saved one is finished"
 
 
 def test_a_newer_wish_overtakes_a_first_look(studio: Studio, pipe: CountingPipeline):
     pipe.reached.clear()
     pipe.go_on.clear()
-    studio.steps = 3 * FEW
+    studio.steps = 3 * PREVIEW_STEPS
     assert pipe.reached.wait(20)
     studio.steps = 2
     pipe.go_on.set()
     studio.wait()
-    assert studio.stage.arrival == 2 and [s.steps for s in pipe.finished] == [3, 2]
+    assert studio.stage.recording_id == 2 and [s.steps for s in pipe.finished] == [3, 2]
 
 
 def test_an_unknown_word_is_said_and_the_picture_stays(studio: Studio):
-    before, arrival = studio.run, studio.stage.arrival
+    before, recording_id = studio.run, studio.stage.recording_id
     studio.prompt = "a red cra"
     studio.wait()
     assert "&#x27;cra&#x27;" in status(studio) and "car" in status(studio) and 'role="alert"' in status(studio)
     assert isinstance(studio.error, UnknownWordError)
-    assert studio.run is before and studio.stage.arrival == arrival
+    assert studio.run is before and studio.stage.recording_id == recording_id
     studio.prompt = "a red boat"
     studio.wait()
     assert studio.error is None and "ex-error" not in status(studio)
@@ -93,7 +99,7 @@ def test_a_prompt_is_text_and_never_html(studio: Studio):
     studio.prompt = NASTY
     studio.wait()
     assert "<img" not in status(studio) and "&lt;img" in status(studio)
-    assert "<img" not in word_chips(["<start>", NASTY, "<end>"])
+    assert "<img" not in token_chips(["<start>", NASTY, "<end>"])
     seconds = {"text encoder": 0.1, "denoiser": 1.0, "decoder": 0.1}
     made = pipeline_map(3, 24, None, (16, 64, 64), (3, 512, 512), NASTY, seconds)
     assert "<img" not in made
@@ -106,11 +112,11 @@ def test_a_prompt_is_text_and_never_html(studio: Studio):
      ("sampler", "magic")],
 )
 def test_a_bad_setting_is_refused_and_changes_nothing(studio: Studio, pipe: CountingPipeline, name: str, value: object):
-    before, asked = getattr(studio, name), len(pipe.asked)
+    before, request = getattr(studio, name), len(pipe.requests)
     with pytest.raises(SettingError, match=name):
         setattr(studio, name, value)
     studio.wait()
-    assert getattr(studio, name) == before and len(pipe.asked) == asked
+    assert getattr(studio, name) == before and len(pipe.requests) == request
     with pytest.raises(SettingError, match=name):
         Studio(pipe, **{name: value})
 
@@ -145,7 +151,7 @@ def test_heun_is_said_to_look_once_at_its_last_step(studio: Studio):
 def test_the_words_are_chips_with_the_padding_folded(studio: Studio):
     chips = studio._chips.value
     assert all(f">{name}<" in chips for name in ("&lt;start&gt;", "red", "car", "&lt;end&gt;", "19 × &lt;pad&gt;"))
-    assert "pad" not in word_chips(["<start>", *["a"] * 22, "<end>"])
+    assert "pad" not in token_chips(["<start>", *["a"] * 22, "<end>"])
 
 
 def test_the_code_reproduces_the_picture(studio: Studio, pipe: CountingPipeline):
@@ -177,12 +183,12 @@ def test_its_repr_is_one_short_line(studio: Studio):
     studio.prompt = "a red ball to the left of a green dog in a meadow at sunset by a lake " * 3
     assert len(repr(studio)) < 110 and repr(studio) == repr(studio) and "\n" not in repr(studio)
     assert repr(studio).startswith("Studio('a red ball")
-    assert repr(studio.stage) == "Stage(held, believed; 4 frames)"
+    assert repr(studio.stage) == "Stage(noisy, denoised; 4 frames)"
 
 
 def test_a_stage_refuses_what_it_cannot_draw():
     good = np.zeros((2, 8, 8, 3), np.uint8)
     with pytest.raises(ValueError, match="'a'"):
-        Stage().show([Layer("a", "A", good.astype(float))], ["0", "1"])
+        Stage().show([Images("a", "A", good.astype(float))], ["0", "1"])
     with pytest.raises(ValueError, match="'a'"):
-        Stage().show([Layer("a", "A", good)], ["0", "1", "2"])
+        Stage().show([Images("a", "A", good)], ["0", "1", "2"])

@@ -13,7 +13,7 @@ from tiny_pipes import tiny
 
 import explorable as ex
 from explorable.analysis import attention_maps as maps
-from explorable.widgets.core.preview import FEW, SAID
+from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.token_attention.tables import ranking, region_table
 from explorable.widgets.token_attention.view import mask_of, square_of
 from explorable.widgets.token_attention.widget import TokenAttention
@@ -123,7 +123,7 @@ def test_another_loudness_paints_no_plain_picture_again(painted):
     reading = painted.reading
     painted.scale = 2.0
     painted.wait(PATIENCE)
-    assert painted.reading is reading and painted.shown.reading is reading
+    assert painted.reading is reading and painted.result.reading is reading
     painted.seed = 1
     painted.wait(PATIENCE)
     assert painted.reading is not reading
@@ -171,9 +171,9 @@ def test_in_a_drawn_picture_words_are_silenced_at_every_noise_time(drawn):
 def test_setting_a_word_moves_the_page_and_the_page_sets_the_word(either):
     either.word = "red"
     labels = {axis["name"]: axis["labels"] for axis in either.stage.axes}
-    assert labels["word"][either.stage.at["word"]] == "red" and "“red”" in either._seen.value
+    assert labels["word"][either.stage.selection["word"]] == "red" and "“red”" in either._seen.value
     layer = labels["layer"][2]
-    either.stage.at = {"word": 3, "layer": 2, "head": 1}
+    either.stage.selection = {"word": 3, "layer": 2, "head": 1}
     assert (either.word, either.layer, either.head) == ("car", layer, "1")
     assert "“car”" in either._seen.value
     either.word = "boat"
@@ -192,33 +192,33 @@ def test_a_choice_made_while_a_recording_is_put_on_the_page_stands(painted, monk
     painted.scale = 2.0
     assert begun.wait(PATIENCE)
     chosen = {"word": 2, "layer": 1, "head": 1}
-    hand = threading.Thread(target=lambda: setattr(painted.stage, "at", chosen))  # as a message from the page
+    hand = threading.Thread(target=lambda: setattr(painted.stage, "selection", chosen))  # as a message from the page
     hand.start()
     time.sleep(0.1)
     go_on.set()
     hand.join(60)
     painted.wait(PATIENCE)
-    assert (painted.word, painted.head, painted.stage.at) == ("red", "1", chosen)
+    assert (painted.word, painted.head, painted.stage.selection) == ("red", "1", chosen)
 
 
 def test_a_choice_that_a_recording_has_put_back_is_told_to_the_page_again(painted, monkeypatch):
-    old, told = dict(painted.stage.at), []
+    old, told = dict(painted.stage.selection), []
     monkeypatch.setattr(painted.stage, "send_state", lambda key=None: told.append(key))
     with painted._placed():  # as a recording that was sent just now, from another thread
-        painted.stage.at = old
+        painted.stage.selection = old
     chosen = {**old, "word": 2}
-    painted._follow_page({"name": "at", "new": chosen})
-    assert painted.word == "red" and painted.stage.at == chosen and told[-1] == "at"
+    painted._follow_page({"name": "selection", "new": chosen})
+    assert painted.word == "red" and painted.stage.selection == chosen and told[-1] == "selection"
 
 
 def test_choosing_computes_nothing(painted, monkeypatch):
     monkeypatch.setattr(type(painted.pipe), "__call__", lambda *args, **kwargs: 1 / 0)
-    arrival = painted.stage.arrival
-    painted.stage.at = {**painted.stage.at, "word": 2}
+    recording_id = painted.stage.recording_id
+    painted.stage.selection = {**painted.stage.selection, "word": 2}
     painted.stage.frame = 0
     painted.stage.pointer = {"panel": "read", "kind": "brush", "x0": 0.1, "y0": 0.1, "x": 0.4, "y": 0.6, "done": True}
     painted.wait(PATIENCE)
-    assert painted.stage.arrival == arrival and painted.error is None and painted.word == "red"
+    assert painted.stage.recording_id == recording_id and painted.error is None and painted.word == "red"
 
 
 def test_the_table_is_of_the_layer_head_and_frame_on_the_screen(painted):
@@ -322,36 +322,44 @@ def arrivals(w: TokenAttention) -> list[dict]:
     """What comes to the stage from now on."""
     found: list[dict] = []
     w.stage.observe(lambda change: found.append({
-        "captions": w.stage.captions, "title": w.stage.panels[-2]["title"], "plays": w.stage.plays,
+        "captions": w.stage.captions, "title": w.stage.panels[-2]["title"], "autoplay": w.stage.autoplay,
         "frame": w.stage.frame, "reading": w.reading,
-        "layers": {s["name"]: layer_of(w, s["name"])[1] for s in w.stage.layers}}), names="arrival")
+        "layers": {s["name"]: layer_of(w, s["name"])[1] for s in w.stage.layers}}), names="recording_id")
     return found
 
 
 def test_a_longer_reading_is_first_seen_in_few_steps(painted):
     came, before = arrivals(painted), painted.reading
-    painted.steps = steps = 3 * FEW
+    painted.steps = steps = 3 * PREVIEW_STEPS
     painted.wait(PATIENCE)
     first, whole = came[:2]
     assert len(first["captions"]) == len(whole["captions"]) == steps
-    assert all(c.startswith(f"{SAID}: step") for c in first["captions"]) and SAID not in "".join(whole["captions"])
-    assert (first["plays"], whole["plays"]) == (True, False) and whole["frame"] == steps - 1
+    assert all(c.startswith(f"{PREVIEW_LABEL}: step") for c in first["captions"]) and PREVIEW_LABEL not in "".join(
+        whole["captions"]
+    )
+    assert (first["autoplay"], whole["autoplay"]) == (True, False) and whole["frame"] == steps - 1
     assert first["reading"] is before and whole["reading"] is painted.reading and before is not painted.reading
-    few = painted.pipe(PROMPT, steps=FEW, guidance=painted.guidance, seed=0)
-    assert np.array_equal(first["layers"]["believed"], few.previews.values)
-    assert SAID not in status(painted).lower() and painted.data.sizes["step"] == steps
+    few = painted.pipe(PROMPT, steps=PREVIEW_STEPS, guidance=painted.guidance, seed=0)
+    assert np.array_equal(first["layers"]["denoised"], few.previews.values)
+    assert PREVIEW_LABEL not in status(painted).lower() and painted.data.sizes["step"] == steps
 
 
 def test_a_changed_word_is_first_tried_in_few_steps(painted):
-    painted.steps = 3 * FEW
+    painted.steps = 3 * PREVIEW_STEPS
     painted.wait(PATIENCE)
     came, reading = arrivals(painted), painted.reading
     painted.scale = 3.0
     painted.wait(PATIENCE)
     first, chosen, last = came
-    assert first["title"] == f"The word read 3 times as much: {SAID}" and SAID not in chosen["title"] + last["title"]
+    assert (
+        first["title"] == f"The word read 3 times as much: {PREVIEW_LABEL}"
+        and PREVIEW_LABEL not in chosen["title"] + last["title"]
+    )
     with ex.edit(painted.pipe, {"*.cross.weights": ex.Reweight("car", 3.0)}):
-        few, whole = (painted.pipe(PROMPT, steps=n, guidance=painted.guidance, seed=0).image for n in (FEW, 3 * FEW))
+        few, whole = (
+            painted.pipe(PROMPT, steps=n, guidance=painted.guidance, seed=0).image
+            for n in (PREVIEW_STEPS, 3 * PREVIEW_STEPS)
+        )
     car = painted.reading.names.index("car")
     assert np.array_equal(first["layers"]["changed"][car], few)
     assert np.array_equal(chosen["layers"]["changed"][car], whole)

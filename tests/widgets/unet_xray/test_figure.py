@@ -21,7 +21,7 @@ def test_there_is_a_line_for_each_run(dark):
     assert [t.name for t in fig.data] == ["original", "edited"]
     assert list(fig.data[0].y) == [4, 2, 1] and list(fig.data[1].y) == [1, 2, 4]
     assert list(fig.data[0].x) == [1, 2, 3]
-    assert fig.data[1].line.color == colour("picture", dark) and fig.data[0].line.dash != fig.data[1].line.dash
+    assert fig.data[1].line.color == colour("image", dark) and fig.data[0].line.dash != fig.data[1].line.dash
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
     assert [shape.x0 for shape in fig.layout.shapes] == [2], "the start of the high frequencies is marked"
     assert fig.layout.annotations[0].x == pytest.approx(np.log10(2)), "plotly places a text at the logarithm"

@@ -13,7 +13,7 @@ from explorable.analysis.verdict import Seen as Examined
 from explorable.analysis.verdict import Verdict
 from explorable.hooks import PatchFrom, Scale, edit, record
 from explorable.widgets.core.explorable import _below
-from explorable.widgets.core.preview import FEW, SAID
+from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.unet_xray import compute
 from explorable.widgets.unet_xray.view import describe_losses, describe_verdict, layout, losses
 from explorable.widgets.unet_xray.widget import UNetXRay
@@ -55,7 +55,7 @@ def test_without_edits_it_shows_what_the_pipeline_samples(xray, pipe):
         assert np.array_equal(data.image.sel(run=name), run.image)
         assert np.array_equal(on_stage(xray, f"image {name}")[-1], run.image)
         assert np.array_equal(on_stage(xray, f"image {name}")[:-1], run.previews[:-1])
-    assert xray.shown.image_difference == 0 and "Nothing is edited" in xray._seen.value
+    assert xray.result.image_difference == 0 and "Nothing is edited" in xray._seen.value
     assert xray.stage.captions[0] == "step 0 of 3, t = 1.00" and len(xray.stage.captions) == 3
     assert f"{100 * float(fine_share(run.image)):.2f}%" in xray._score.value
 
@@ -65,8 +65,8 @@ def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
     panels = {p["name"]: p for p in xray.stage.panels}
     assert set(panels) == {*stages, "image original", "image edited", "receptive field"}
     for name, stage in stages.items():
-        assert panels[name]["reports"] == ("" if stage.kind == "skip" else "click")
-        assert panels[name]["small"] == (stage.kind != "skip")  # four tiles in a line of a narrow page
+        assert panels[name]["interaction"] == ("" if stage.kind == "skip" else "click")
+        assert panels[name]["compact"] == (stage.kind != "skip")  # four tiles in a line of a narrow page
     tile = on_stage(xray, "up.1.0")
     assert tile.shape == (3, 4, 2, 16, 16, 3)
     assert np.array_equal(tile[:, :, 0, ::2, ::2], xray.data["tile up.1.0"].sel(run="edited"))
@@ -101,7 +101,7 @@ def test_a_fader_edits_its_point_on_its_steps(xray, pipe):
     assert xray.step_ranges == {}, "all steps is the default and not stored"
     controls(xray)["reset faders"].click()
     xray.wait()
-    assert xray.faders == {} and controls(xray)["skip 16 × 16"].value == 1 and xray.shown.image_difference == 0
+    assert xray.faders == {} and controls(xray)["skip 16 × 16"].value == 1 and xray.result.image_difference == 0
 
 
 def test_setting_a_trait_moves_the_fader(xray):
@@ -119,12 +119,12 @@ def test_setting_a_trait_moves_the_fader(xray):
 def test_any_point_can_be_scaled_from_code_and_an_unknown_one_is_named(xray):
     xray.faders = {"middle.cross.added": 0}
     xray.wait()
-    assert xray.error is None and xray.shown.image_difference > 0
+    assert xray.error is None and xray.result.image_difference > 0
     assert "middle.cross.added scaled by 0" in xray._seen.value
-    before = xray.shown
+    before = xray.result
     xray.faders = {"up.0.skpi": 0}
     xray.wait()
-    assert "up.0.skip" in xray._status.value and xray.shown is before
+    assert "up.0.skip" in xray._status.value and xray.result is before
 
 
 @pytest.mark.parametrize(("name", "value", "said"), [
@@ -143,7 +143,7 @@ def test_swapped_skips_are_patched_from_the_other_prompts_run(xray, pipe):
     xray.donor_prompt = OTHER
     controls(xray)["swap skips"].value = ("up.1.skip",)
     xray.wait()
-    assert xray.swapped_skips == ("up.1.skip",) and xray.error is None and xray.shown.image_difference > 0
+    assert xray.swapped_skips == ("up.1.skip",) and xray.error is None and xray.result.image_difference > 0
     with record(pipe, "up.1.skip") as other:
         pipe(OTHER, steps=3)
     with edit(pipe, {"up.1.skip": PatchFrom(other)}):
@@ -177,10 +177,10 @@ def test_a_position_outside_the_network_is_an_error(xray, position):
 
 
 def test_another_position_samples_nothing_again(xray):
-    before = xray.shown
+    before = xray.result
     xray.position = ("inlet", 3, 3)
     xray.wait()
-    assert xray.shown.original is before.original and xray.shown.edited is before.edited
+    assert xray.result.original is before.original and xray.result.edited is before.edited
     assert (xray.data.receptive_field > 0).sum() == 9
 
 
@@ -189,54 +189,56 @@ def arrivals(xray: UNetXRay) -> list[dict]:
     found: list[dict] = []
     stage = xray.stage
     stage.observe(lambda change: found.append({
-        "captions": stage.captions, "titles": {p["name"]: p["title"] for p in stage.panels}, "plays": stage.plays,
-        "shown": xray.shown, "frame": stage.frame,
+        "captions": stage.captions, "titles": {p["name"]: p["title"] for p in stage.panels}, "autoplay": stage.autoplay,
+        "shown": xray.result, "frame": stage.frame,
         "layers": {spec["name"]: on_stage(xray, spec["name"]) for spec in stage.layers if spec["kind"] != "points"}}),
-                  names="arrival")
+                  names="recording_id")
     return found
 
 
 def test_a_preview_comes_first_and_the_edited_image_before_the_original(pipe):
-    steps = 3 * FEW
+    steps = 3 * PREVIEW_STEPS
     xray = UNetXRay(pipe, prompt=PROMPT, steps=steps, faders={"up.0.skip": 0.5})
     xray.wait()
-    came, before = arrivals(xray), xray.shown
+    came, before = arrivals(xray), xray.result
     xray.stage.frame = 7
     xray.seed = 1
     xray.wait()
     first, image, both, last = came
     assert [len(c["captions"]) for c in came] == [steps] * 4 and [c["frame"] for c in came] == [7] * 4
     assert all(c["shown"] is before for c in came[:3]), "a preview is not the result"
-    assert first["titles"]["image edited"] == f"edited ({SAID})" and first["captions"][0].startswith(SAID)
-    assert image["titles"]["image edited"] == "edited" and SAID in image["captions"][0]
-    assert last["titles"]["image edited"] == f"edited (the examiner sees: {describe_verdict(xray.shown.verdicts[1])})"
+    assert first["titles"]["image edited"] == f"edited ({PREVIEW_LABEL})" and first["captions"][0].startswith(
+        PREVIEW_LABEL
+    )
+    assert image["titles"]["image edited"] == "edited" and PREVIEW_LABEL in image["captions"][0]
+    assert last["titles"]["image edited"] == f"edited (the examiner sees: {describe_verdict(xray.result.verdicts[1])})"
     with edit(pipe, {"up.0.skip": Scale(0.5)}):
-        few, whole = (pipe(PROMPT, steps=n, seed=1) for n in (FEW, steps))
+        few, whole = (pipe(PROMPT, steps=n, seed=1) for n in (PREVIEW_STEPS, steps))
     assert np.array_equal(first["layers"]["image edited"][-1], few.image)
     for c in (image, both, last):
         assert np.array_equal(c["layers"]["image edited"][-1], whole.image)
         assert np.array_equal(c["layers"]["image edited"][:-1], whole.previews[:-1])
     assert not both["layers"]["receptive field"].any() and last["layers"]["receptive field"].any()
     assert np.array_equal(both["layers"]["up.0.0"], last["layers"]["up.0.0"])
-    assert SAID not in "".join(both["captions"] + last["captions"]) and not any(c["plays"] for c in came)
+    assert PREVIEW_LABEL not in "".join(both["captions"] + last["captions"]) and not any(c["autoplay"] for c in came)
     came.clear()
     xray.faders = {"up.0.skip": 0.25}
     xray.wait()
-    assert len(came) == 3 and SAID in came[0]["captions"][0], "the original run is cached"
+    assert len(came) == 3 and PREVIEW_LABEL in came[0]["captions"][0], "the original run is cached"
     xray.close()
 
 
 def test_swapped_skips_have_a_preview_too(pipe):
-    xray = UNetXRay(pipe, prompt=PROMPT, steps=3 * FEW, donor_prompt=OTHER)
+    xray = UNetXRay(pipe, prompt=PROMPT, steps=3 * PREVIEW_STEPS, donor_prompt=OTHER)
     xray.wait()
     came = arrivals(xray)
     xray.swapped_skips = ("up.0.skip",)
     xray.wait()
     with record(pipe, "up.0.skip") as other:
-        pipe(OTHER, steps=FEW)
+        pipe(OTHER, steps=PREVIEW_STEPS)
     with edit(pipe, {"up.0.skip": PatchFrom(other)}):
-        assert np.array_equal(came[0]["layers"]["image edited"][-1], pipe(PROMPT, steps=FEW).image)
-    assert xray.error is None and SAID not in xray._seen.value
+        assert np.array_equal(came[0]["layers"]["image edited"][-1], pipe(PROMPT, steps=PREVIEW_STEPS).image)
+    assert xray.error is None and PREVIEW_LABEL not in xray._seen.value
     xray.close()
 
 
@@ -252,7 +254,7 @@ def test_it_says_what_the_examiner_sees_in_both_images_and_what_was_lost(xray, p
     monkeypatch.setattr(compute, "examine", examine)
     xray.faders = {"up.0.skip": 0}
     xray.wait()
-    assert np.array_equal(examined[0], [xray.shown.original.image, xray.shown.edited.image])
+    assert np.array_equal(examined[0], [xray.result.original.image, xray.result.edited.image])
     titles = {p["name"]: p["title"] for p in xray.stage.panels}
     assert titles["image original"] == "original (the examiner sees: two black cats in a meadow at night, cozy)"
     assert titles["image edited"] == "edited (the examiner sees: a red cat on a beach at night)"
