@@ -232,7 +232,8 @@ def _work(run: Run) -> str:
 
 def _remark(drawn: Drawn) -> str:
     """What the status line says of a picture: what was special about the wish, and how it came about."""
-    took = f"{format_duration(sum(drawn.run.seconds.values()))}, and {format_duration(drawn.seconds)} to decode the recording"
+    took = (f"{format_duration(sum(drawn.run.seconds.values()))}, and {format_duration(drawn.seconds)} to decode the "
+            "recording")
     return f"{_special(drawn.run.settings)} {_work(drawn.run)}: {took}.".strip()
 
 
