@@ -129,7 +129,7 @@ def test_the_x_ray_opens_the_u_of_a_foreign_u_net(family):
         assert skips == ["up.1.0.skip", "up.1.1.skip", "up.0.0.skip", "up.0.1.skip"]
         assert made.result.receptive_field.shape == (8, 8) and made.result.receptive_field.max() > 0
         assert not made.result.verdicts
-        places = [panel["at"] for panel in made.stage.panels]
+        places = [panel["grid_area"] for panel in made.stage.panels]
         assert len({tuple(at) for at in places}) == len(places)  # nothing lies on anything else
         before = made.result.edited.image
         made.faders = {"up.0.0.skip": 0.0}
