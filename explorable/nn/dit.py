@@ -162,7 +162,7 @@ class DiT(nn.Module):
         zero(self.outlet)
         set_point_names(self)
         for block in self.blocks:
-            set_point_names(block.words, block.words.way, position_axis="token")  # type: ignore[union-attr, arg-type]
+            set_point_names(block.words, block.words.point_prefix, position_axis="token")  # type: ignore[union-attr, arg-type]
 
     @property
     def overview(self) -> Block:
