@@ -1,4 +1,4 @@
-"""The families of pipelines that can be opened, told by the names of their classes."""
+"""The families of diffusers pipelines that can be opened, recognised by the names of their classes."""
 
 from __future__ import annotations
 
@@ -11,118 +11,125 @@ from torch import nn
 
 from ..diffusion.settings import SettingError
 
-COMPARED = ("denoised = uncond + w (cond - uncond), two looks at each step; w = 1 is off, and what lies below 1 this "
-            "pipeline treats as 1")
-DISTILLED = ("w is told to the network, which was trained to give in one look what a comparison at w would have given "
-             "its teacher: no comparison is made, there is no uncond branch, and a negative prompt says nothing")
-UNGUIDED = "none: this model was trained to draw without guidance, and w says nothing to it"
+CFG_MEANING = ("denoised = uncond + w (cond - uncond), two evaluations at each step; w = 1 is off, and this pipeline "
+               "treats lower values as 1")
+DISTILLED_MEANING = ("w is an input of the network, which was distilled to predict in one evaluation what classifier-"
+                     "free guidance at w gives: no comparison is made, there is no uncond branch, and a negative "
+                     "prompt has no effect")
+UNGUIDED_MEANING = "none: this model was trained to sample without guidance, and w has no effect"
 
 
 @dataclass(frozen=True)
-class Reader:
-    """One stretch of the tokens that a network reads. tokenizers: whose pieces stand there, side by side if there are
-    two; length: where their number comes from, an argument of the call or (None) the tokenizer."""
+class TextInput:
+    """A stretch of the token sequence that a denoiser attends to.
+
+    tokenizers: the pipeline's attributes whose pieces it contains; two are concatenated along the channels.
+    length_argument: the argument of the call that sets its length; None: the tokenizer's model_max_length.
+    """
 
     tokenizers: tuple[str, ...]
-    length: str | None = None
+    length_argument: str | None = None
 
 
 @dataclass(frozen=True)
 class Family:
-    """What sets a family apart.
+    """What distinguishes a family of pipelines.
 
-    network: the attribute that holds the denoiser. sample: what the denoiser calls the noisy latent. readers: whose
-    tokens its attention reads, in order. text_first: in joint attention, words stand before places. clock: what the
-    scheduler's timestep is divided by before the network is told.
+    denoiser: the attribute that holds the denoiser. latent_argument: the denoiser's argument for the noisy latent.
+    text_inputs: the token sequence that its attention reads, in order. text_first: in joint attention, text comes
+    before the image. timestep_divisor: the scheduler's timestep is divided by it before the denoiser gets it.
+    distilled: guidance is an input of the denoiser.
     """
 
     name: str
     pipelines: tuple[str, ...]
-    network: str
-    sample: str
-    readers: tuple[Reader, ...]
+    denoiser: str
+    latent_argument: str
+    text_inputs: tuple[TextInput, ...]
     text_first: bool = False
-    clock: float = 1.0
+    timestep_divisor: float = 1.0
+    distilled: bool = False
 
-    def compares(self, network: nn.Module) -> bool:
-        """Does guidance compare two branches?"""
-        config = network.config
-        return self.name != "Flux" and getattr(config, "time_cond_proj_dim", None) is None
+    def uses_cfg(self, denoiser: nn.Module) -> bool:
+        """Return whether guidance compares two branches."""
+        return not self.distilled and getattr(denoiser.config, "time_cond_proj_dim", None) is None
 
-    def guidance(self, network: nn.Module) -> str:
-        """What w means to this pipeline, in words."""
-        if self.compares(network):
-            return COMPARED
-        return DISTILLED if getattr(network.config, "guidance_embeds", True) else UNGUIDED
+    def guidance_meaning(self, denoiser: nn.Module) -> str:
+        """Describe what the guidance scale w does in this pipeline."""
+        if self.uses_cfg(denoiser):
+            return CFG_MEANING
+        return DISTILLED_MEANING if getattr(denoiser.config, "guidance_embeds", True) else UNGUIDED_MEANING
 
 
 FAMILIES = (
     Family("Stable Diffusion", ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"), "unet", "sample",
-           (Reader(("tokenizer",)),)),
+           (TextInput(("tokenizer",)),)),
     Family("Stable Diffusion XL", ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"), "unet", "sample",
-           (Reader(("tokenizer", "tokenizer_2")),)),
+           (TextInput(("tokenizer", "tokenizer_2")),)),
     Family("Stable Diffusion 3", ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"), "transformer",
-           "hidden_states", (Reader(("tokenizer", "tokenizer_2")), Reader(("tokenizer_3",), "max_sequence_length"))),
+           "hidden_states",
+           (TextInput(("tokenizer", "tokenizer_2")), TextInput(("tokenizer_3",), "max_sequence_length"))),
     Family("Flux", ("FluxPipeline", "FluxImg2ImgPipeline"), "transformer", "hidden_states",
-           (Reader(("tokenizer_2",), "max_sequence_length"),), text_first=True, clock=1000.0),
+           (TextInput(("tokenizer_2",), "max_sequence_length"),), text_first=True, timestep_divisor=1000.0,
+           distilled=True),
     Family("PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), "transformer", "hidden_states",
-           (Reader(("tokenizer",), "max_sequence_length"),)),
+           (TextInput(("tokenizer",), "max_sequence_length"),)),
 )
 
 
-def arguments(pipeline: Any) -> dict[str, inspect.Parameter]:
-    """What a pipeline's own call takes, by name."""
+def call_parameters(pipeline: Any) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a pipeline's own call by name."""
     return {name: p for name, p in inspect.signature(type(pipeline).__call__).parameters.items() if name != "self"}
 
 
-def default_of(pipeline: Any, name: str) -> Any:
-    """What a pipeline's own call takes where nothing is said."""
-    return arguments(pipeline)[name].default
+def call_default(pipeline: Any, name: str) -> Any:
+    """Return the default of a parameter of a pipeline's own call."""
+    return call_parameters(pipeline)[name].default
 
 
-def family_of(pipeline: Any) -> Family:
-    """The family of a pipeline, by its class or one that it derives from.
+def find_family(pipeline: Any) -> Family:
+    """Return the family of a pipeline, by its class or one of its base classes.
 
     Raises:
-        SettingError: none of them; names those that there are.
+        SettingError: it belongs to no known family.
     """
     if inspect.isclass(pipeline):
         raise SettingError(f"{pipeline.__name__} is a class: load a pipeline with from_pretrained, and open that")
     if hasattr(pipeline, "points") and hasattr(pipeline, "branch"):
         raise SettingError(f"{pipeline!r} is open already: use it as it is"
-                           + ("; ex.open(pipe.pipeline) opens it anew" if hasattr(pipeline, "pipeline") else ""))
+                           + ("; ex.open(pipe.pipeline) opens it again" if hasattr(pipeline, "pipeline") else ""))
     names = [cls.__name__ for cls in type(pipeline).__mro__]
     for family in FAMILIES:
         if any(name in family.pipelines for name in names):
             return family
     known = "; ".join(f"{f.name} ({', '.join(f.pipelines)})" for f in FAMILIES)
-    raise SettingError(f"{names[0]} is of no family that can be opened: {known}")
+    raise SettingError(f"{names[0]} belongs to no family that can be opened: {known}")
 
 
 def check_openable(pipeline: Any, family: Family) -> None:
-    """Refuse a network whose inside cannot be seen or changed from outside, and say what to do.
+    """Refuse a denoiser whose activations cannot be read or changed from outside.
 
     Raises:
-        SettingError: compiled, offloaded or quantised.
+        SettingError: it is compiled, offloaded or quantised; says what to do.
     """
-    network = getattr(pipeline, family.network)
-    compiled = hasattr(network, "_orig_mod") or any(m._compiled_call_impl is not None for m in network.modules())
+    denoiser = getattr(pipeline, family.denoiser)
+    compiled = hasattr(denoiser, "_orig_mod") or any(m._compiled_call_impl is not None for m in denoiser.modules())
     if compiled:
-        raise SettingError(f"the {family.network} is compiled, and what is compiled does not stop at its points: load "
-                           "the pipeline anew, and open it before, or instead of, torch.compile")
-    if _offloaded(network.modules()) or getattr(pipeline, "hf_device_map", None):
-        raise SettingError(f"the {family.network} is offloaded, and moves between devices while it runs: load the "
-                           "pipeline anew without enable_..._offload or a device map, and move it with .to(device); "
+        raise SettingError(f"the {family.denoiser} is compiled, and compiled code skips hook points: load the "
+                           "pipeline again, and open it before, or instead of, torch.compile")
+    if _is_offloaded(denoiser.modules()) or getattr(pipeline, "hf_device_map", None):
+        raise SettingError(f"the {family.denoiser} is offloaded, and moves between devices while it runs: load the "
+                           "pipeline again without enable_..._offload or a device map, and move it with .to(device); "
                            "half precision (torch_dtype=torch.float16) takes half the memory")
-    if getattr(network, "is_quantized", False) or getattr(network, "hf_quantizer", None) is not None:
-        raise SettingError(f"the {family.network} is quantised, and its layers are no plain ones: load it in half "
+    if getattr(denoiser, "is_quantized", False) or getattr(denoiser, "hf_quantizer", None) is not None:
+        raise SettingError(f"the {family.denoiser} is quantised, and its layers are not plain ones: load it in half "
                            "precision (torch_dtype=torch.float16 or bfloat16) without quantization_config")
 
 
-def _offloaded(modules: Iterable[nn.Module]) -> bool:
-    """Has accelerate, or diffusers' group offloading, put its hook on any of them?"""
+def _is_offloaded(modules: Iterable[nn.Module]) -> bool:
+    """Return whether any module has a hook of accelerate or of diffusers' group offloading."""
     for module in modules:
-        own = getattr(getattr(module, "_diffusers_hook", None), "hooks", {})
-        if hasattr(module, "_hf_hook") or any("offloading" in name for name in own):
+        hooks = getattr(getattr(module, "_diffusers_hook", None), "hooks", {})
+        if hasattr(module, "_hf_hook") or any("offloading" in name for name in hooks):
             return True
     return False

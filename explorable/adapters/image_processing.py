@@ -1,4 +1,4 @@
-"""Pictures to latents and back, by a pipeline's own autoencoder."""
+"""Encode images to latents and decode latents to images with a pipeline's own autoencoder."""
 
 from __future__ import annotations
 
@@ -12,41 +12,42 @@ from torch import Tensor
 
 
 @torch.inference_mode()
-def encoded(pipeline: Any, images: np.ndarray) -> Tensor:
-    """Pictures (n, high, wide, 3) uint8 to latents (n, channels, y, x) float32, on the CPU."""
+def encode_images(pipeline: Any, images: np.ndarray) -> Tensor:
+    """Encode images (n, height, width, 3) uint8 as latents (n, channel, y, x) float32, on the CPU."""
     vae = pipeline.vae
-    pictures = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    with in_range(vae):
-        mode = vae.encode(pictures.to(vae.device, vae.dtype)).latent_dist.mode().float().cpu()
-    return (mode - shift_of(vae)) * vae.config.scaling_factor
+    pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with upcast_if_needed(vae):
+        mode = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode().float().cpu()
+    return (mode - shift_factor(vae)) * vae.config.scaling_factor
 
 
 @torch.inference_mode()
-def decoded(pipeline: Any, latents: np.ndarray) -> np.ndarray:
-    """Latents (n, channels, y, x) to pictures (n, high, wide, 3) uint8, one at a time, as the pipeline rounds them."""
-    vae, pictures = pipeline.vae, []
-    with in_range(vae):
+def decode_latents(pipeline: Any, latents: np.ndarray) -> np.ndarray:
+    """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8, one at a time, rounded as the pipeline
+    rounds them."""
+    vae, images = pipeline.vae, []
+    with upcast_if_needed(vae):
         for z in torch.from_numpy(np.array(latents, np.float32)).split(1):
-            z = z.to(vae.device, vae.dtype) / vae.config.scaling_factor + shift_of(vae)
-            picture = vae.decode(z, return_dict=False)[0]
-            pictures += pipeline.image_processor.postprocess(picture, output_type="pil")
-    return np.stack([np.asarray(picture) for picture in pictures])
+            z = z.to(vae.device, vae.dtype) / vae.config.scaling_factor + shift_factor(vae)
+            image = vae.decode(z, return_dict=False)[0]
+            images += pipeline.image_processor.postprocess(image, output_type="pil")
+    return np.stack([np.asarray(image) for image in images])
 
 
-def shift_of(vae: Any) -> float:
-    """What is taken from a latent before it is scaled."""
+def shift_factor(vae: Any) -> float:
+    """Return what is subtracted from a latent before it is scaled."""
     return getattr(vae.config, "shift_factor", None) or 0.0
 
 
 @contextmanager
-def in_range(vae: Any) -> Iterator[None]:
-    """SDXL's autoencoder overflows in half precision: within this it is in single, if it says that it must be."""
+def upcast_if_needed(vae: Any) -> Iterator[None]:
+    """Within this `with`, run an autoencoder in float32 if its config says that it overflows in float16, as SDXL's."""
     before = vae.dtype
-    forced = before is torch.float16 and getattr(vae.config, "force_upcast", False)
+    needs_upcast = before is torch.float16 and getattr(vae.config, "force_upcast", False)
     try:
-        if forced:
+        if needs_upcast:
             vae.to(torch.float32)
         yield
     finally:
-        if forced:
+        if needs_upcast:
             vae.to(before)

@@ -1,137 +1,117 @@
-"""Where the points of other people's networks are: the names are this package's, the modules are theirs.
+"""Where the hook points of diffusers networks are: the names are this package's, the modules are diffusers'.
 
-U-Net   inlet, down.K.J.*, middle.*, up.K.J.*, prediction, with K = 0 the finest level. A unit has res.out,
-        attend.weights, attend.added, cross.weights, cross.added, think.added and think.out (each with a number before
-        it where a unit has several blocks), and out. The middle convolves once more: middle.last.res.out. Each unit on
-        the way up has a skip of its own, up.K.J.skip, and up.K.J.backbone, what comes up from below.
-DiT     blocks.K.* (and single.K.*, Flux's blocks of one stream): joint.weights and cross.weights in the joint
-        attention, picture.out and words.out. PixArt's blocks have the names of a U-Net's unit.
+U-Net   inlet, down.K.J.*, middle.*, up.K.J.*, prediction, with K = 0 the finest level. A block has res.out,
+        attend.weights, attend.added, cross.weights, cross.added, think.added and think.out (each after a number where
+        a block has several transformer blocks), and out. The middle block has a second convolution,
+        middle.last.res.out. Each block on the way up has a skip connection of its own, up.K.J.skip, and
+        up.K.J.backbone, its other input.
+DiT     blocks.K.* (and single.K.*, Flux's single-stream blocks): joint.weights and cross.weights in the joint
+        attention, picture.out and words.out. PixArt's blocks have the names of a U-Net's transformer block.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..nn.hook_points import hook_point, is_hooked
-from .attention import Look, Words
+from .attention import AttentionHook, TokenLayout
+from .patching import Wrapper
 
-Around = Callable[..., Any]  # around(original, *args, **kwargs): a module's forward, and what happens about it
-Tap = tuple[nn.Module, Around]
-MAP, ROW = "channel y x", "position channel"
-
-
-@contextmanager
-def shadowed(owner: Any, method: str, around: Around, active: Callable[[], bool]) -> Iterator[None]:
-    """Within this, owner.method is `around` its original. Leaving, however it comes, takes that away again.
-
-    active: asked at each call; another run within this one, or in another thread, is none of its business.
-    """
-    own = vars(owner).get(method)  # what somebody else has put there
-    original = getattr(owner, method)
-
-    @functools.wraps(original)
-    def shadow(*args: Any, **kwargs: Any) -> Any:
-        return around(original, *args, **kwargs) if active() else original(*args, **kwargs)
-
-    setattr(owner, method, shadow)
-    try:
-        yield
-    finally:
-        if own is None:
-            delattr(owner, method)
-        else:
-            setattr(owner, method, own)
+ModuleHook = tuple[nn.Module, Wrapper]  # a module and the wrapper of its forward
+AttentionFactory = Callable[[nn.Module, str, str], ModuleHook]  # of a module, a prefix and a kind of attention
+MAP_AXES, SEQUENCE_AXES = "channel y x", "position channel"
 
 
-def taps(network: nn.Module, words: Words, text_first: bool, half: bool) -> Iterator[Tap]:
-    """Every point within a network, as the modules whose forwards are to be listened to."""
+def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
+                 half_precision: bool) -> Iterator[ModuleHook]:
+    """Yield the modules with hook points, each with the wrapper that its forward needs."""
 
-    def attention(module: nn.Module, way: str, kind: str) -> Tap:
-        return module, functools.partial(Look(way, kind, words, text_first, half).around, module)
+    def attention(module: nn.Module, prefix: str, kind: str) -> ModuleHook:
+        hook = AttentionHook(prefix, kind, layout, text_first, half_precision)
+        return module, functools.partial(hook.wrap_forward, module)
 
-    if hasattr(network, "down_blocks"):
-        yield from _unet(network, attention)
+    if hasattr(denoiser, "down_blocks"):
+        yield from _unet(denoiser, attention)
         return
     for group, prefix in (("transformer_blocks", "blocks"), ("single_transformer_blocks", "single")):
-        for k, block in enumerate(getattr(network, group, None) or ()):
-            way = f"{prefix}.{k}."
+        for k, block in enumerate(getattr(denoiser, group, None) or ()):
             if hasattr(block, "attn"):
-                yield from _joint(block, way, f"{words.axis} channel", attention)
+                yield from _joint_block(block, f"{prefix}.{k}.", f"{layout.text_axis} channel", attention)
             else:
-                yield from _basic(block, way, attention)
+                yield from _transformer_block(block, f"{prefix}.{k}.", attention)
 
 
-def _unet(network: Any, attention: Callable[[nn.Module, str, str], Tap]) -> Iterator[Tap]:
-    yield network.conv_in, _out("inlet", MAP)
-    for k, block in enumerate(network.down_blocks):
-        for j, res in enumerate(block.resnets):
-            yield from _unit(f"down.{k}.{j}.", res, _attentions(block, j), attention)
-    below = network.config.block_out_channels[-1]
-    if network.mid_block is not None:  # some small ones have none
-        yield from _middle(network.mid_block, attention)
-    for level, block in zip(reversed(range(len(network.up_blocks))), network.up_blocks, strict=True):
-        for j, res in enumerate(block.resnets):
-            yield res, _bridge(f"up.{level}.{j}.", below)
-            yield from _unit(f"up.{level}.{j}.", res, _attentions(block, j), attention)
-            below = res.out_channels
+def _unet(unet: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
+    yield unet.conv_in, _output_hook("inlet", MAP_AXES)
+    for k, block in enumerate(unet.down_blocks):
+        for j, resnet in enumerate(block.resnets):
+            yield from _unet_block(f"down.{k}.{j}.", resnet, _transformer_of(block, j), attention)
+    channels = unet.config.block_out_channels[-1]
+    if unet.mid_block is not None:  # some small models have none
+        yield from _mid_block(unet.mid_block, attention)
+    for level, block in zip(reversed(range(len(unet.up_blocks))), unet.up_blocks, strict=True):
+        for j, resnet in enumerate(block.resnets):
+            yield resnet, _skip_hooks(f"up.{level}.{j}.", channels)
+            yield from _unet_block(f"up.{level}.{j}.", resnet, _transformer_of(block, j), attention)
+            channels = resnet.out_channels
 
 
-def _middle(middle: Any, attention: Callable[[nn.Module, str, str], Tap]) -> Iterator[Tap]:
-    """Convolve, look around and read, and convolve once more; some read several times, some never."""
-    first, *others = middle.resnets
-    yield first, _out("middle.res.out", MAP)
-    for j, res in enumerate(others):
-        yield from _mixer("middle." if j == 0 else f"middle.{j}.", _attentions(middle, j), attention)
-        yield res, _out("middle.last.res.out" if res is others[-1] else f"middle.{j + 1}.res.out", MAP)
+def _mid_block(block: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
+    """Yield the hooks of a middle block: a convolution, then any number of transformers, each with a convolution."""
+    first, *others = block.resnets
+    yield first, _output_hook("middle.res.out", MAP_AXES)
+    for j, resnet in enumerate(others):
+        yield from _transformer("middle." if j == 0 else f"middle.{j}.", _transformer_of(block, j), attention)
+        name = "middle.last.res.out" if resnet is others[-1] else f"middle.{j + 1}.res.out"
+        yield resnet, _output_hook(name, MAP_AXES)
 
 
-def _attentions(block: Any, j: int) -> nn.Module | None:
+def _transformer_of(block: Any, j: int) -> nn.Module | None:
     return block.attentions[j] if getattr(block, "attentions", None) else None
 
 
-def _unit(way: str, res: nn.Module, mixer: Any, attention: Callable[[nn.Module, str, str], Tap]) -> Iterator[Tap]:
-    """One step of a level: convolve, then look around and read the words."""
-    yield res, _out(f"{way}res.out", MAP)
-    yield from _mixer(way, mixer, attention)
+def _unet_block(prefix: str, resnet: nn.Module, transformer: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
+    yield resnet, _output_hook(f"{prefix}res.out", MAP_AXES)
+    yield from _transformer(prefix, transformer, attention)
 
 
-def _mixer(way: str, mixer: Any, attention: Callable[[nn.Module, str, str], Tap]) -> Iterator[Tap]:
-    if mixer is None:
+def _transformer(prefix: str, transformer: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
+    if transformer is None:
         return
-    for b, block in enumerate(mixer.transformer_blocks):
-        yield from _basic(block, f"{way}{b}." if len(mixer.transformer_blocks) > 1 else way, attention)
-    yield mixer, _out(f"{way}out", MAP)
+    several = len(transformer.transformer_blocks) > 1
+    for k, block in enumerate(transformer.transformer_blocks):
+        yield from _transformer_block(block, f"{prefix}{k}." if several else prefix, attention)
+    yield transformer, _output_hook(f"{prefix}out", MAP_AXES)
 
 
-def _basic(block: Any, way: str, attention: Callable[[nn.Module, str, str], Tap]) -> Iterator[Tap]:
-    """A block that looks around, reads the words, and thinks, one after the other."""
+def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
+    """Yield the hooks of self-attention, cross-attention and MLP."""
     for module, kind, name in ((block.attn1, "self", "attend"), (block.attn2, "cross", "cross")):
         if module is not None:
-            yield attention(module, way, kind)
-            yield module, _out(f"{way}{name}.added", ROW)
-    yield block.ff, _out(f"{way}think.added", ROW)
-    yield block, _out(f"{way}think.out", ROW)
+            yield attention(module, prefix, kind)
+            yield module, _output_hook(f"{prefix}{name}.added", SEQUENCE_AXES)
+    yield block.ff, _output_hook(f"{prefix}think.added", SEQUENCE_AXES)
+    yield block, _output_hook(f"{prefix}think.out", SEQUENCE_AXES)
 
 
-def _joint(block: Any, way: str, row: str, attention: Callable[[nn.Module, str, str], Tap]) -> Iterator[Tap]:
-    """A block in which places and words read each other. It gives both out, words first."""
-    yield attention(block.attn, way, "joint")
-    if getattr(block, "attn2", None) is not None:  # Stable Diffusion 3.5 Medium: places look around once more
-        yield attention(block.attn2, way, "self")
-    yield block, _out(f"{way}picture.out", ROW, 1)
-    yield block, _out(f"{way}words.out", row, 0)
+def _joint_block(block: Any, prefix: str, text_axes: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
+    """Yield the hooks of a block with joint attention, which returns (text, image)."""
+    yield attention(block.attn, prefix, "joint")
+    if getattr(block, "attn2", None) is not None:  # Stable Diffusion 3.5 Medium: self-attention of the image
+        yield attention(block.attn2, prefix, "self")
+    yield block, _output_hook(f"{prefix}picture.out", SEQUENCE_AXES, 1)
+    yield block, _output_hook(f"{prefix}words.out", text_axes, 0)
 
 
-def _out(name: str, axes: str, part: int | None = None) -> Around:
-    """A point at what a module gives out, or at one part of it."""
+def _output_hook(name: str, axes: str, part: int | None = None) -> Wrapper:
+    """Return a wrapper with a hook point at a module's output, or at one part of it."""
 
-    def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def wrapper(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
         if not is_hooked(name):
             return out
@@ -141,31 +121,33 @@ def _out(name: str, axes: str, part: int | None = None) -> Around:
             return out if value is None else (*out[:k], hook_point(name, value, axes), *out[k + 1:])
         return hook_point(name, out, axes)
 
-    return around
+    return wrapper
 
 
-def _bridge(way: str, below: int) -> Around:
-    """Points at what a unit on the way up is given: `below` channels from below, the rest from across."""
+def _skip_hooks(prefix: str, channels: int) -> Wrapper:
+    """Return a wrapper with hook points at the two inputs of an up block, which are concatenated: `channels` channels
+    of the backbone, then the skip connection."""
 
-    def around(original: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        names = [f"{way}backbone", f"{way}skip"]
+    def wrapper(original: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        names = [f"{prefix}backbone", f"{prefix}skip"]
         if any(is_hooked(name) for name in names):
-            old = x.split([below, x.shape[1] - below], 1)
-            new = [hook_point(name, part, MAP) for name, part in zip(names, old, strict=True)]
+            old = x.split([channels, x.shape[1] - channels], 1)
+            new = [hook_point(name, part, MAP_AXES) for name, part in zip(names, old, strict=True)]
             x = torch.cat(new, 1) if any(a is not b for a, b in zip(new, old, strict=True)) else x
         return original(x, *args, **kwargs)
 
-    return around
+    return wrapper
 
 
-# ---- packed latents --------------------------------------------------------------------------------------------------
+# ---- Flux's packed latents -------------------------------------------------------------------------------------------
 
 
-def unpacked(x: Tensor, high: int, wide: int) -> Tensor:
-    """Flux's row of 2 x 2 patches (batch, high * wide, 4 * channels) as a latent (batch, channels, 2 high, 2 wide)."""
-    return x.unflatten(2, (-1, 2, 2)).unflatten(1, (high, wide)).permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+def unpack_latents(x: Tensor, rows: int, columns: int) -> Tensor:
+    """Unpack 2 x 2 patches (batch, rows * columns, 4 * channels) to a latent (batch, channels, 2 rows, 2 columns)."""
+    return (x.unflatten(2, (-1, 2, 2)).unflatten(1, (rows, columns)).permute(0, 3, 1, 4, 2, 5)
+            .flatten(4, 5).flatten(2, 3))
 
 
-def packed(x: Tensor) -> Tensor:
-    """A latent as Flux's row of patches."""
+def pack_latents(x: Tensor) -> Tensor:
+    """Pack a latent into a sequence of 2 x 2 patches."""
     return x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).permute(0, 2, 4, 1, 3, 5).flatten(3, 5).flatten(1, 2)

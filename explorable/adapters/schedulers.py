@@ -1,8 +1,8 @@
-"""Other people's schedulers in this package's words: how much noise there is at a step, and what a prediction says of
-the finished latent.
+"""The noise levels of diffusers' schedulers, and what a prediction says about the final latent.
 
-Whatever a scheduler keeps, its network is shown alpha x0 + sigma noise, with alpha^2 + sigma^2 = 1 or, in flow
-matching, alpha + sigma = 1; so runs hold that, and t is where the path that the network was trained on has it.
+Whatever form of the latent a scheduler stores, its network gets alpha x0 + sigma noise, with alpha^2 + sigma^2 = 1 or,
+in flow matching, alpha + sigma = 1. Runs contain that form, and t is the noise time of the path that the network was
+trained on.
 """
 
 from __future__ import annotations
@@ -20,38 +20,41 @@ from ..diffusion.paths import Path, Straight, VariancePreserving
 from ..diffusion.predictions import from_denoised, to_denoised
 from ..diffusion.settings import SettingError
 
-# By what its steps are counted: "alphas", the training schedule itself; "sigmas", a list of sigma / alpha; "scaled",
-# the same, with latents kept divided by alpha; "flow", a list of sigma with alpha = 1 - sigma.
-KINDS = {
+# What a scheduler's steps index: "alphas", the training schedule itself; "sigmas", a list of sigma / alpha; "scaled",
+# the same, with latents stored divided by alpha; "flow", a list of sigma with alpha = 1 - sigma.
+SCHEDULER_KINDS = {
     **dict.fromkeys(("DDIM", "DDPM", "PNDM", "LCM", "TCD"), "alphas"),
     **dict.fromkeys(("DPMSolverMultistep", "DPMSolverSinglestep", "UniPCMultistep", "DEISMultistep"), "sigmas"),
     **dict.fromkeys(("EulerDiscrete", "EulerAncestralDiscrete", "LMSDiscrete", "HeunDiscrete"), "scaled"),
     **dict.fromkeys(("FlowMatchEulerDiscrete", "FlowMatchHeunDiscrete"), "flow"),
 }
 PREDICTIONS = {"epsilon": "noise", "v_prediction": "v", "sample": "x0", "flow_prediction": "velocity"}
-LEAST = 2**-24  # of alpha^2, where a schedule ends in noise alone: as diffusers has it
+MIN_ALPHA_SQUARED = 2**-24  # as in diffusers, where a schedule ends in pure noise
 
 
-class Trained(VariancePreserving):
-    """The path of a training schedule: alpha^2 at t = (k + 1) / N is its k-th number; t = 0 is the picture."""
+class TrainedPath(VariancePreserving):
+    """The path of a training schedule of N steps: alphas_cumprod[k] is alpha^2 at t = (k + 1) / N; t = 0 is the image.
+
+    Between these times log(sigma / alpha) is interpolated linearly.
+    """
 
     name = "trained"
 
     def __init__(self, alphas_cumprod: Any):
-        squares = np.clip(np.asarray(alphas_cumprod, dtype=np.float64), LEAST, 1 - LEAST)
+        squares = np.clip(np.asarray(alphas_cumprod, dtype=np.float64), MIN_ALPHA_SQUARED, 1 - MIN_ALPHA_SQUARED)
         self.times = np.arange(1, len(squares) + 1) / len(squares)
-        self.logs = 0.5 * np.log((1 - squares) / squares)  # of sigma / alpha, between which it is interpolated
+        self.log_ratios = 0.5 * np.log((1 - squares) / squares)  # log(sigma / alpha)
 
     def ratio(self, t: float) -> float:
-        """sigma / alpha: straight to 0 before the first of the trained times."""
+        """Return sigma / alpha, which is linear before the first of the training times."""
         first = self.times[0]
-        return math.exp(np.interp(t, self.times, self.logs)) * min(1.0, t / first)
+        return math.exp(np.interp(t, self.times, self.log_ratios)) * min(1.0, t / first)
 
     def time_at(self, ratio: float) -> float:
-        first = math.exp(self.logs[0])
+        first = math.exp(self.log_ratios[0])
         if ratio <= first:
             return float(self.times[0] * ratio / first)
-        return float(np.interp(math.log(ratio), self.logs, self.times))
+        return float(np.interp(math.log(ratio), self.log_ratios, self.times))
 
     def alpha(self, t: float) -> float:
         return 1 / math.hypot(1.0, self.ratio(t))
@@ -59,38 +62,38 @@ class Trained(VariancePreserving):
     def sigma(self, t: float) -> float:
         return self.ratio(t) * self.alpha(t)
 
-    def ratio_rate(self, t: float) -> float:
-        """d ratio / dt: of the stretch that t lies in, or ends."""
+    def d_ratio(self, t: float) -> float:
+        """Return d(sigma / alpha) / dt of the interval that contains t or ends there."""
         if t <= self.times[0]:
-            return math.exp(self.logs[0]) / float(self.times[0])
+            return math.exp(self.log_ratios[0]) / float(self.times[0])
         k = min(int(np.searchsorted(self.times, t)), len(self.times) - 1)
-        return self.ratio(t) * float((self.logs[k] - self.logs[k - 1]) / (self.times[k] - self.times[k - 1]))
+        return self.ratio(t) * float((self.log_ratios[k] - self.log_ratios[k - 1]) / (self.times[k] - self.times[k - 1]))
 
     def d_alpha(self, t: float) -> float:
-        return -self.ratio(t) * self.ratio_rate(t) * self.alpha(t) ** 3
+        return -self.ratio(t) * self.d_ratio(t) * self.alpha(t) ** 3
 
     def d_sigma(self, t: float) -> float:
-        return self.ratio_rate(t) * self.alpha(t) ** 3
+        return self.d_ratio(t) * self.alpha(t) ** 3
 
 
 @dataclass(frozen=True)
-class Level:
-    """How much noise there is at a step: alpha and sigma; t, its noise time. It is a path of one point, so that
-    predictions are read by the same rule as everywhere else."""
+class NoiseLevel:
+    """The noise level at one step: its time t, alpha and sigma. It is a path of a single point, so that predictions are
+    converted by the same functions as elsewhere."""
 
     t: float
-    at_alpha: float
-    at_sigma: float
+    alpha_t: float
+    sigma_t: float
     name: str = "level"
 
     def alpha(self, t: float) -> float:
-        return self.at_alpha
+        return self.alpha_t
 
     def sigma(self, t: float) -> float:
-        return self.at_sigma
+        return self.sigma_t
 
     def d_alpha(self, t: float) -> float:
-        return -1.0  # of the straight path, where it is asked for
+        return -1.0  # velocity predictions occur on the straight path only
 
     def d_sigma(self, t: float) -> float:
         return 1.0
@@ -99,72 +102,74 @@ class Level:
         return self.t
 
 
-class Noise:
-    """A scheduler, read. prediction: what the network predicts, in this package's words; path: what it was trained on.
+class NoiseSchedule:
+    """Reads noise levels from a scheduler. prediction: what the network predicts, in this package's terms; path: the
+    noise path of its training.
 
     Raises:
-        SettingError: a scheduler whose steps cannot be read; names those that can.
+        SettingError: an unknown scheduler; names those that are known.
     """
 
     def __init__(self, scheduler: Any):
         config, name = scheduler.config, type(scheduler).__name__
-        kind = KINDS.get(name.removesuffix("Scheduler"))
+        kind = SCHEDULER_KINDS.get(name.removesuffix("Scheduler"))
         if kind is None:
-            raise SettingError(f"the scheduler {name} is none whose steps can be read: take one of "
-                               f"{', '.join(f'{k}Scheduler' for k in KINDS)}, as in pipeline.scheduler = "
+            raise SettingError(f"the noise levels of {name} cannot be read: use one of "
+                               f"{', '.join(f'{k}Scheduler' for k in SCHEDULER_KINDS)}, as in pipeline.scheduler = "
                                "diffusers.DDIMScheduler.from_config(pipeline.scheduler.config)")
         if getattr(config, "use_flow_sigmas", False) or config.get("prediction_type") == "flow_prediction":
             kind = "flow"
         self.scheduler, self.kind = scheduler, kind
         self.prediction = "velocity" if kind == "flow" else PREDICTIONS[config.prediction_type]
-        self.steps_trained = int(config.num_train_timesteps)
-        self.path: Path = Straight() if kind == "flow" else Trained(scheduler.alphas_cumprod)
+        self.training_steps = int(config.num_train_timesteps)
+        self.path: Path = Straight() if kind == "flow" else TrainedPath(scheduler.alphas_cumprod)
 
-    def count(self, steps: int) -> int:
-        """How many looks the scheduler takes where so many steps are asked for: some take two a step, or one more."""
-        twin = copy.deepcopy(self.scheduler)
-        more = {"mu": 1.0} if twin.config.get("use_dynamic_shifting") else {}  # which moves steps, and adds none
-        twin.set_timesteps(steps, **more)
-        return len(twin.timesteps)
+    def evaluations(self, steps: int) -> int:
+        """Return how often the network is evaluated when `steps` are requested: some schedulers evaluate twice a step,
+        or once more."""
+        copied = copy.deepcopy(self.scheduler)
+        more = {"mu": 1.0} if copied.config.get("use_dynamic_shifting") else {}  # moves timesteps, adds none
+        copied.set_timesteps(steps, **more)
+        return len(copied.timesteps)
 
-    def level(self, step: int, timestep: Any) -> Level:
-        """How much noise there is at the scheduler's `step`, counted from 0 in this run."""
+    def level(self, step: int, timestep: Any) -> NoiseLevel:
+        """Return the noise level at a step of the scheduler, counted from 0 in this run."""
         if self.kind == "alphas":
-            return self.trained(int(timestep))
-        number = float(self.scheduler.sigmas[(getattr(self.scheduler, "begin_index", None) or 0) + step])
+            return self.training_level(int(timestep))
+        sigma = float(self.scheduler.sigmas[(getattr(self.scheduler, "begin_index", None) or 0) + step])
         if self.kind == "flow":
-            return Level(number, 1 - number, number)
-        alpha = 1 / math.hypot(1.0, number)
-        return Level(self.path.time_at(number), alpha, number * alpha)
+            return NoiseLevel(sigma, 1 - sigma, sigma)
+        alpha = 1 / math.hypot(1.0, sigma)
+        return NoiseLevel(self.path.time_at(sigma), alpha, sigma * alpha)
 
-    def trained(self, timestep: int) -> Level:
-        """The level of one of the training schedule's own times."""
-        square = max(float(self.scheduler.alphas_cumprod[timestep]), LEAST)
-        return Level((timestep + 1) / self.steps_trained, math.sqrt(square), math.sqrt(1 - square))
+    def training_level(self, timestep: int) -> NoiseLevel:
+        """Return the noise level at a timestep of the training schedule."""
+        square = max(float(self.scheduler.alphas_cumprod[timestep]), MIN_ALPHA_SQUARED)
+        return NoiseLevel((timestep + 1) / self.training_steps, math.sqrt(square), math.sqrt(1 - square))
 
-    def nearest(self, t: float) -> tuple[Level, float]:
-        """The level at t, or at the trained time nearest to it; and what the network calls that time, 0 to N."""
+    def nearest_level(self, t: float) -> tuple[NoiseLevel, float]:
+        """Return the noise level at t, or at the nearest training time, and the network's timestep there (0 to N)."""
         if self.kind == "flow":
-            return Level(t, 1 - t, t), t * self.steps_trained
-        timestep = min(max(round(t * self.steps_trained) - 1, 0), self.steps_trained - 1)
-        return self.trained(timestep), timestep
+            return NoiseLevel(t, 1 - t, t), t * self.training_steps
+        timestep = min(max(round(t * self.training_steps) - 1, 0), self.training_steps - 1)
+        return self.training_level(timestep), timestep
 
-    def shown(self, sample: Tensor, level: Level) -> Tensor:
-        """What the network is shown of a latent as the scheduler keeps it, in float64."""
-        return sample.double() * level.at_alpha if self.kind == "scaled" else sample.double()
+    def to_latent(self, sample: Tensor, level: NoiseLevel) -> Tensor:
+        """Convert a latent from the scheduler's form to the network's, in float64."""
+        return sample.double() * level.alpha_t if self.kind == "scaled" else sample.double()
 
-    def kept(self, x: Tensor, level: Level) -> Tensor:
-        """The other way."""
-        return x / level.at_alpha if self.kind == "scaled" else x
+    def to_sample(self, latent: Tensor, level: NoiseLevel) -> Tensor:
+        """Convert a latent from the network's form to the scheduler's."""
+        return latent / level.alpha_t if self.kind == "scaled" else latent
 
-    def denoised(self, x: Tensor, prediction: Tensor, level: Level) -> Tensor:
-        """The estimate of x0 that a prediction means, in float64."""
+    def denoised(self, x: Tensor, prediction: Tensor, level: NoiseLevel) -> Tensor:
+        """Convert a prediction to the estimate of x0, in float64."""
         return to_denoised(self.prediction, level, x.double(), prediction.double(), level.t)
 
-    def slope(self, level: Level) -> float:
-        """By how much the estimate moves with the prediction."""
+    def d_denoised(self, level: NoiseLevel) -> float:
+        """Return the derivative of the estimate with respect to the prediction."""
         return float(self.denoised(torch.zeros(1), torch.ones(1), level))
 
-    def predicted(self, x: Tensor, denoised: Tensor, level: Level) -> Tensor:
-        """The prediction that means an estimate."""
+    def predicted(self, x: Tensor, denoised: Tensor, level: NoiseLevel) -> Tensor:
+        """Convert an estimate of x0 to a prediction, in float64."""
         return from_denoised(self.prediction, level, x.double(), denoised.double(), level.t)

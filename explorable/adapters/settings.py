@@ -1,81 +1,84 @@
-"""What can be asked of an opened pipeline: this package's settings, and other arguments of the pipeline's own call."""
+"""The settings of an opened pipeline: this package's, and further arguments of the pipeline's own call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..diffusion.settings import TIMESTEP_FIELDS, SettingError, Settings, check_settings
-from ..hooks import Point
-from .families import Family, arguments, default_of
+from .families import Family, call_default, call_parameters
 
-OURS = {"negative_prompt": "negative", "num_inference_steps": "steps", "guidance_scale": "guidance",
-        "generator": "seed"}
-RESERVED = {*OURS, "prompt", "prompt_2", "prompt_3", "negative_prompt_2", "negative_prompt_3", "num_images_per_prompt",
-            "latents", "output_type", "return_dict", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
-            "callback", "callback_steps", "kwargs", "timesteps", "sigmas", "true_cfg_scale", "skip_guidance_layers",
-            "skip_layer_guidance_scale", "skip_layer_guidance_start", "skip_layer_guidance_stop"}
+RENAMED_ARGUMENTS = {"negative_prompt": "negative", "num_inference_steps": "steps", "guidance_scale": "guidance",
+                     "generator": "seed"}
+RESERVED_ARGUMENTS = {
+    *RENAMED_ARGUMENTS, "prompt", "prompt_2", "prompt_3", "negative_prompt_2", "negative_prompt_3",
+    "num_images_per_prompt", "latents", "output_type", "return_dict", "callback_on_step_end",
+    "callback_on_step_end_tensor_inputs", "callback", "callback_steps", "kwargs", "timesteps", "sigmas",
+    "true_cfg_scale", "skip_guidance_layers", "skip_layer_guidance_scale", "skip_layer_guidance_start",
+    "skip_layer_guidance_stop"}
 
 
 @dataclass(frozen=True)
 class OpenedSettings(Settings):
-    """Settings of an opened pipeline. sampler: its scheduler's name; more: other arguments of its own call."""
+    """Settings of an opened pipeline. sampler: the name of its scheduler; arguments: further ones of its own call."""
 
-    more: tuple[tuple[str, Any], ...] = ()
+    arguments: tuple[tuple[str, Any], ...] = ()
 
 
-def asked(pipeline: Any, family: Family, prompt: str, negative: str | None = None, steps: int | None = None,
-          guidance: float | None = None, seed: int = 0, sampler: str | None = None, **more: Any) -> OpenedSettings:
-    """What is asked for, checked; None: what the pipeline takes where nothing is said.
+def make_settings(pipeline: Any, family: Family, prompt: str, negative: str | None = None, steps: int | None = None,
+                  guidance: float | None = None, seed: int = 0, sampler: str | None = None,
+                  **arguments: Any) -> OpenedSettings:
+    """Check settings, and fill in the pipeline's own default where one is None.
 
     Raises:
-        SettingError: which setting makes no sense here, and what it may be.
+        SettingError: names the setting and its valid values.
     """
-    scheduler, network = type(pipeline.scheduler).__name__, getattr(pipeline, family.network)
+    scheduler, denoiser = type(pipeline.scheduler).__name__, getattr(pipeline, family.denoiser)
     if sampler not in (None, scheduler):
-        raise SettingError(f"sampler is {sampler!r}: this pipeline samples with its own {scheduler}; leave the "
+        raise SettingError(f"sampler is {sampler!r}, but this pipeline samples with its own {scheduler}: leave the "
                            "sampler out, and set pipeline.scheduler to change it")
-    steps = default_of(pipeline, "num_inference_steps") if steps is None else steps
-    guidance = default_of(pipeline, "guidance_scale") if guidance is None else guidance
+    steps = call_default(pipeline, "num_inference_steps") if steps is None else steps
+    guidance = call_default(pipeline, "guidance_scale") if guidance is None else guidance
     s = check_settings(Settings(prompt, negative, steps, guidance, seed))
-    if family.compares(network) and s.guidance < 1:
-        raise SettingError(f"guidance is {guidance!r}: choose a number from 1 to 100; {family.guidance(network)}")
-    if not family.compares(network) and negative is not None:
-        raise SettingError(f"negative is {negative!r}: leave it out; guidance here is {family.guidance(network)}")
-    own = tuple(sorted(own_arguments(pipeline, more).items()))
-    return OpenedSettings(s.prompt, s.negative, s.steps, s.guidance, s.seed, scheduler, more=own)
+    if family.uses_cfg(denoiser) and s.guidance < 1:
+        raise SettingError(f"guidance is {guidance!r}: choose a number from 1 to 100; "
+                           f"{family.guidance_meaning(denoiser)}")
+    if not family.uses_cfg(denoiser) and negative is not None:
+        raise SettingError(f"negative is {negative!r}: leave it out; guidance here is "
+                           f"{family.guidance_meaning(denoiser)}")
+    further = tuple(sorted(check_arguments(pipeline, arguments).items()))
+    return OpenedSettings(s.prompt, s.negative, s.steps, s.guidance, s.seed, scheduler, arguments=further)
 
 
-def own_arguments(pipeline: Any, more: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Arguments of the pipeline's own call, or a SettingError: which is none, or is said otherwise here."""
-    free = [name for name in arguments(pipeline)
-            if name not in RESERVED and not name.endswith(("prompt_embeds", "attention_mask"))]
-    for name in more:
-        if name not in free:
-            why = f"is called {OURS[name]} here" if name in OURS else "cannot be set"
-            raise SettingError(f"{name} {why}; a {type(pipeline).__name__} takes {', '.join(free)}")
-    return more
-
-
-def rearranged(pipeline: Any, family: Family, old: OpenedSettings, changes: Mapping[str, Any]) -> OpenedSettings:
-    """Settings with some changed, as a branch may.
+def check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return arguments of the pipeline's own call as they are.
 
     Raises:
-        SettingError: which change is none.
+        SettingError: the call has no such argument, or it has another name here.
+    """
+    free = [name for name in call_parameters(pipeline)
+            if name not in RESERVED_ARGUMENTS and not name.endswith(("prompt_embeds", "attention_mask"))]
+    for name in arguments:
+        if name not in free:
+            why = f"is called {RENAMED_ARGUMENTS[name]} here" if name in RENAMED_ARGUMENTS else "cannot be set"
+            raise SettingError(f"{name} {why}; a {type(pipeline).__name__} takes {', '.join(free)}")
+    return arguments
+
+
+def change_settings(pipeline: Any, family: Family, old: OpenedSettings, changes: Mapping[str, Any]) -> OpenedSettings:
+    """Return settings with some changed, as a branch may.
+
+    Raises:
+        SettingError: a change that a branch cannot make.
     """
     for name in changes:
         if name in TIMESTEP_FIELDS:
-            raise SettingError(f"a branch cannot change {name}, which says where the steps lie")
-    known = {name: getattr(old, name) for name in ("prompt", "negative", "steps", "guidance", "seed", "sampler")}
-    return asked(pipeline, family, **{**known, **dict(old.more), **changes})
+            raise SettingError(f"a branch cannot change {name}, which sets the timesteps")
+    same = {name: getattr(old, name) for name in ("prompt", "negative", "steps", "guidance", "seed", "sampler")}
+    return make_settings(pipeline, family, **{**same, **dict(old.arguments), **changes})
 
 
-def with_tokens(points: Iterable[Point], tokens: int) -> tuple[Point, ...]:
-    """Points as a prompt makes them: weights over pieces are gathered into so many tokens."""
-    return tuple(replace(p, shape=(*p.shape[:-1], tokens)) if p.name.endswith("cross.weights") else p for p in points)
-
-
-def sized(value: Any) -> str:
-    """What of an argument can decide on the size of things: of a picture its own, of anything else what it says."""
-    return str(getattr(value, "shape", None) or getattr(value, "size", None) or value)
+def size_key(argument: Any) -> str:
+    """Return what of an argument may decide on the sizes of activations: an image's own size, else its value."""
+    return str(getattr(argument, "shape", None) or getattr(argument, "size", None) or argument)

@@ -1,0 +1,164 @@
+"""What every call of an opened pipeline needs: settings, the token axis, the points, and the dispatch of hooks."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from ..diffusion.settings import SettingError, Settings
+from ..hooks import Point, Recorder, RunPlan, attached_to, dispatcher_for
+from ..nn.hook_points import dispatching_to
+from ..run import Run
+from .attention import TokenLayout
+from .families import check_openable, find_family
+from .points import OpenedPointFinder, OpenedPointTable, with_token_count
+from .sampling import PipelineCall, SchedulerStep, StopSampling
+from .schedulers import NoiseSchedule
+from .settings import OpenedSettings, check_arguments, make_settings, size_key
+from .tokens import PAD, TokenAxis, token_axis
+
+_LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()  # by denoiser
+
+
+class FoundPoints(NamedTuple):
+    """The points of a call, the size of its image, and the points that cannot be reached, with their processors."""
+
+    points: tuple[Point, ...]
+    image_size: tuple[int, int]
+    hidden: dict[str, str]
+
+
+class HookedPipeline:
+    """A diffusers pipeline whose calls pass hook points. `OpenedPipeline` adds the public methods.
+
+    Several may be opened on one denoiser: a lock makes their calls wait for each other, for a scheduler serves one call
+    at a time.
+    """
+
+    def __init__(self, pipeline: Any, merge_subwords: bool = True, half_precision: bool = True, **call_defaults: Any):
+        self._family = find_family(pipeline)
+        check_openable(pipeline, self._family)
+        self.pipeline, self.call_defaults = pipeline, call_defaults
+        self.merge_subwords, self.half_precision = merge_subwords, half_precision
+        self.closed = False
+        self._found_points: dict[Any, FoundPoints] = {}
+        check_arguments(pipeline, call_defaults)
+        NoiseSchedule(pipeline.scheduler)
+        self.lock = _LOCKS.setdefault(self.denoiser, threading.RLock())
+
+    @property
+    def denoiser(self) -> nn.Module:
+        """The network that predicts noise, v or velocity."""
+        return getattr(self.pipeline, self._family.denoiser)
+
+    @property
+    def device(self) -> torch.device:
+        return self.pipeline.device
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """The noise levels of the present scheduler."""
+        return NoiseSchedule(self.pipeline.scheduler)
+
+    @property
+    def uses_cfg(self) -> bool:
+        """Whether guidance compares two branches (classifier-free guidance)."""
+        return self._family.uses_cfg(self.denoiser)
+
+    def _settings(self, *args: Any, **more: Any) -> OpenedSettings:
+        return make_settings(self.pipeline, self._family, *args, **{**self.call_defaults, **more})
+
+    def _branches(self, settings: Settings) -> tuple[str, ...]:
+        return ("uncond", "cond") if settings.guidance > 1 and self.uses_cfg else ("cond",)
+
+    def _token_axis(self, text: str, settings: OpenedSettings) -> TokenAxis:
+        with self.lock:  # a tokenizer keeps its truncation and padding from one call to the next
+            return token_axis(self.pipeline, self._family, text, dict(settings.arguments), self.merge_subwords)
+
+    def _resumable_steps(self, run: Run) -> tuple[SchedulerStep, ...]:
+        """Return the steps of a run with the scheduler's state at each.
+
+        Raises:
+            SettingError: the run was loaded from a file.
+        """
+        if not isinstance(run.settings, OpenedSettings) or not all(
+                isinstance(step, SchedulerStep) for step in run.steps_taken):
+            raise SettingError("this run was loaded from a file, which does not contain its scheduler's state: sample "
+                               "it again with the same settings, and branch from that")
+        return run.steps_taken  # type: ignore[return-value]
+
+    # ---- a call --------------------------------------------------------------------------------------------------
+
+    def _make_call(self, layout: TokenLayout, settings: OpenedSettings, **more: Any) -> PipelineCall:
+        return PipelineCall(self.pipeline, self._family, self.schedule, layout, self._branches(settings),
+                            self.half_precision, **more)
+
+    def _arguments(self, settings: OpenedSettings, prompt: Any, negative: Any, generator: Any) -> dict[str, Any]:
+        """Return the arguments of the pipeline's own call. prompt, negative, generator: one each, or lists."""
+        optional = {"negative_prompt": negative} if negative is not None else {}
+        return {"prompt": prompt, "num_inference_steps": settings.steps, "guidance_scale": settings.guidance,
+                "generator": generator, **optional, **dict(settings.arguments)}
+
+    @contextmanager
+    def _dispatching(self, prompts: list[str], settings: OpenedSettings, first_step: int = 0,
+                     recorder: Recorder | None = None) -> Iterator[TokenLayout]:
+        """Within this `with`, lock the pipeline and dispatch hooks: what is attached to it, and the run's own recorder.
+
+        Raises:
+            SettingError: the pipeline was closed, or a prompt is too long. MemoryRefusedError, UnknownPointError.
+        """
+        if self.closed:
+            raise SettingError("this pipeline was closed: open it again with ex.open(pipeline)")
+        texts = {"uncond": [settings.negative or ""] * len(prompts), "cond": prompts}
+        axes = {b: [self._token_axis(text, settings) for text in texts[b]] for b in self._branches(settings)}
+        layout = self._layout([axis for branch in axes.values() for axis in branch], axes["cond"][0].names)
+        attachments = (*attached_to(self), *([recorder] if recorder else ()))
+        with self.lock:
+            if not attachments:
+                with dispatching_to(None):
+                    yield layout
+                return
+            names = {b: _common_names(branch, layout.tokens) for b, branch in axes.items()}
+            found = self._find_points(settings)
+            table = OpenedPointTable(with_token_count(found.points, layout.tokens), settings.steps, found.hidden)
+            plan = RunPlan(table, self.schedule.evaluations(settings.steps), len(prompts), names, first_step,
+                           found.image_size)
+            with dispatching_to(dispatcher_for(attachments, plan)):
+                yield layout
+
+    def _layout(self, axes: Sequence[TokenAxis], names: tuple[str, ...]) -> TokenLayout:
+        """Return the layout of a batch with these token axes."""
+        tokens, assignment = max(len(axis.names) for axis in axes), None
+        if self.merge_subwords:
+            assignment = torch.stack([axis.assignment(tokens) for axis in axes])[:, None].to(self.device)
+        return TokenLayout(tokens, axes[0].pieces, assignment, names)
+
+    def _find_points(self, settings: OpenedSettings) -> FoundPoints:
+        """Find the points by one evaluation, in which no attention weights are computed; once for each size of image,
+        number of branches and set of attention processors."""
+        branches = self._branches(settings)
+        processors = {type(module.processor) for module in self.denoiser.modules() if hasattr(module, "processor")}
+        sizes = tuple((name, size_key(value)) for name, value in settings.arguments)
+        key = (branches, type(self.pipeline.scheduler), frozenset(processors), sizes)
+        if key not in self._found_points:
+            pieces = self._token_axis("", settings).pieces
+            finder, generator = OpenedPointFinder(), torch.Generator().manual_seed(0)
+            layout = TokenLayout(pieces, pieces, torch.eye(pieces) if self.merge_subwords else None)
+            call = self._make_call(layout, settings)
+            with self.lock, dispatching_to(finder), suppress(StopSampling):
+                call(**self._arguments(replace(settings, negative=None), "", None, generator))
+            self._found_points[key] = FoundPoints(tuple(finder.points.values()), call.image_size, finder.hidden)
+        return self._found_points[key]
+
+
+def _common_names(axes: Sequence[TokenAxis], tokens: int) -> tuple[str, ...]:
+    """Return the tokens of a branch if all its prompts have the same, padded to the length of the longer branch."""
+    names = axes[0].names
+    return (*names, *[PAD] * (tokens - len(names))) if len({axis.names for axis in axes}) == 1 else ()
