@@ -1,4 +1,4 @@
-"""Other people's pipelines, opened up: the same runs, points, recordings and edits over diffusers' models.
+"""Open diffusers pipelines: the same runs, points, recordings and edits over their models.
 
     from diffusers import DiffusionPipeline
     with ex.open(DiffusionPipeline.from_pretrained("…")) as pipe:
@@ -7,6 +7,6 @@
 
 from .opened_pipeline import OpenedPipeline, open_pipeline
 
-open = open_pipeline  # as explorable calls it
+open = open_pipeline  # the name at the package's top level
 
 __all__ = ["OpenedPipeline", "open", "open_pipeline"]

@@ -1,4 +1,4 @@
-"""How much memory each family needs: counted on networks built from their published sizes, without a number in them."""
+"""How much memory a published model needs, counted on networks that are built without allocating weights."""
 
 from __future__ import annotations
 
@@ -12,68 +12,71 @@ from torch import nn
 
 from ..hooks import Point
 from ..nn.hook_points import dispatching_to
-from .attention import MetaPointFinder, Words
-from .networks import shadowed, taps
-from .settings import with_tokens
+from .attention import TokenLayout
+from .networks import module_hooks
+from .patching import wrapped_method
+from .points import CROSS_WEIGHTS, OpenedPointFinder, with_token_count
 
-HALF = 2  # bytes of a number
+BYTES_PER_WEIGHT = 2  # half precision
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedModel:
     """A model as its configuration files describe it.
 
-    network, others: what builds the denoiser, and the text encoders and the autoencoder. side: of its picture, in
-    pixels; steps: its pipeline's own number; rows: of the denoiser's batch, 2 where guidance compares; pieces: of the
-    prompt that its attention reads. inputs: of one look, beside the latent.
+    build_denoiser, build_others: return the denoiser, and the text encoders and the autoencoder. image_side: in pixels.
+    steps: the pipeline's default. batch_size: of the denoiser for one image, 2 with classifier-free guidance.
+    pieces: of the prompt that its attention reads. inputs: of a batch size and a latent's side, the denoiser's inputs.
     """
 
     name: str
-    network: Callable[[], nn.Module]
-    others: tuple[Callable[[], nn.Module], ...]
-    side: int
+    build_denoiser: Callable[[], nn.Module]
+    build_others: tuple[Callable[[], nn.Module], ...]
+    image_side: int
     steps: int
-    rows: int
+    batch_size: int
     pieces: int
     inputs: Callable[[int, int], dict[str, Any]]
     text_first: bool = False
 
 
 @dataclass(frozen=True)
-class Need:
-    """What a model needs. weights: how many its denoiser has; denoiser, all: their bytes in half precision, without and
-    with text encoders and autoencoder. points: the maps of its cross-attention, gathered into words."""
+class MemoryNeed:
+    """What a model needs. weights: of its denoiser, their number; denoiser_bytes, all_bytes: in half precision, without
+    and with text encoders and autoencoder. points: the maps of its cross-attention, one for each word."""
 
-    model: Published
+    model: PublishedModel
     weights: int
-    denoiser: int
-    all: int
+    denoiser_bytes: int
+    all_bytes: int
     points: tuple[Point, ...]
 
-    def maps(self, without: Iterable[str] = ()) -> int:
-        """Bytes of the maps of all words, layers, heads and steps, with the axes `without` averaged."""
-        return sum(point.nbytes(self.model.steps, without) for point in self.points)
+    def map_bytes(self, reduced: Iterable[str] = ()) -> int:
+        """Return the bytes of all attention maps of a run, with the axes `reduced` averaged."""
+        return sum(point.nbytes(self.model.steps, reduced) for point in self.points)
 
 
-def size(module: nn.Module) -> int:
-    """How many numbers a module holds."""
+def count_weights(module: nn.Module) -> int:
+    """Return the number of parameters."""
     return sum(p.numel() for p in module.parameters())
 
 
-def needed(model: Published, tokens: int = 12) -> Need:
-    """What a model needs, for a prompt of so many tokens, start, end and padding counted as one each."""
+def memory_need(model: PublishedModel, tokens: int = 12) -> MemoryNeed:
+    """Return what a model needs, for a prompt of `tokens` tokens, with start, end and padding as one each."""
     with torch.device("meta"), torch.no_grad():
-        network = model.network().eval()
-        others = sum(size(build()) for build in model.others)
-        survey = MetaPointFinder()
-        survey.image_size = (model.side, model.side)
-        survey.set_step(0, 0.5)
-        survey.set_branches(("uncond", "cond")[-model.rows:])
+        denoiser = model.build_denoiser().eval()
+        others = sum(count_weights(build()) for build in model.build_others)
+        finder = OpenedPointFinder()
+        finder.image_size = (model.image_side, model.image_side)
+        finder.set_step(0, 0.5)
+        finder.set_branches(("uncond", "cond")[-model.batch_size:])
         with ExitStack() as stack:
-            for module, around in taps(network, Words(model.pieces, model.pieces), model.text_first, True):
-                stack.enter_context(shadowed(module, "forward", around, lambda: True))
-            stack.enter_context(dispatching_to(survey))
-            network(**model.inputs(model.rows, model.side // 8))
-    own = size(network)
-    maps = [point for point in survey.points.values() if point.name.endswith("cross.weights")]
-    return Need(model, own, own * HALF, (own + others) * HALF, with_tokens(maps, tokens))
+            layout = TokenLayout(model.pieces, model.pieces)
+            for module, wrapper in module_hooks(denoiser, layout, model.text_first, True):
+                stack.enter_context(wrapped_method(module, "forward", wrapper, lambda: True))
+            stack.enter_context(dispatching_to(finder))
+            denoiser(**model.inputs(model.batch_size, model.image_side // 8))
+    weights = count_weights(denoiser)
+    maps = [point for point in finder.points.values() if point.name.endswith(CROSS_WEIGHTS)]
+    return MemoryNeed(model, weights, weights * BYTES_PER_WEIGHT, (weights + others) * BYTES_PER_WEIGHT,
+                      with_token_count(maps, tokens))

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..diffusion.paths import Path
-from ..diffusion.settings import SettingError, Settings, check_settings
-from ..hooks import PointTable, Recorder, Recording
-from ..pipeline.pipeline import as_patterns, check_pairs
+from ..diffusion.settings import Settings, check_settings
+from ..hooks import PointTable, Recording
+from ..pipeline.arguments import check_image, check_noise_time, check_pairs, make_recorder
 from ..run import Run, collect
 from .attention import TokenLayout
 from .families import call_default, call_parameters
@@ -123,7 +123,7 @@ class OpenedPipeline(HookedPipeline):
 
     def _sample(self, settings: OpenedSettings, record: str | Sequence[str],
                 progress: Callable[[int, int], None] | None, parent: tuple[Run, int] | None = None) -> Run:
-        recorder = Recorder(as_patterns(record)) if record else None
+        recorder = make_recorder(record) if record else None
         start = None
         if parent is not None and parent[1] > 0:
             reseeded = settings.seed != parent[0].settings.seed
@@ -165,10 +165,8 @@ class OpenedPipeline(HookedPipeline):
         Raises:
             SettingError: the image or t is invalid; and what `__call__` raises.
         """
-        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise SettingError("image must be an array (height, width, 3) of uint8")
-        if not 0 < t <= 1:
-            raise SettingError(f"t is {t!r}: choose a noise time above 0, up to 1")
+        check_image(image)
+        check_noise_time(t)
         if "height" in call_parameters(self.pipeline):
             more = {"height": image.shape[0], "width": image.shape[1], **more}
         settings = self._settings(prompt, None, 2, 1.0 if self.uses_cfg else None, seed, **more)
@@ -176,7 +174,7 @@ class OpenedPipeline(HookedPipeline):
         latent = self.encode(image[None]).double()
         noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(settings.seed), dtype=torch.float64)
         x = level.alpha_t * latent + level.sigma_t * noise
-        recorder = Recorder(as_patterns(record))
+        recorder = make_recorder(record)
         with self._dispatching([prompt], settings, recorder=recorder) as layout:
             self._evaluate(layout, settings, SingleEvaluation(level, timestep, x))
         return recorder.last

@@ -214,7 +214,7 @@ class PipelineCall:
         return x if new is one else torch.cat([self.pack(new)] * len(self.branches))
 
     def hook_prediction(self, packed: Tensor, level: NoiseLevel) -> Tensor:
-        """Pass the prediction, and the difference cond - uncond of the denoised estimates, through their hook points."""
+        """Pass the prediction, and the difference cond - uncond of denoised estimates, through their hook points."""
         old = self.unpack(packed)
         new = hook_point("prediction", old, MAP_AXES)
         if len(self.branches) == 2 and is_hooked("sampler.difference"):

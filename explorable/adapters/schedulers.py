@@ -67,7 +67,8 @@ class TrainedPath(VariancePreserving):
         if t <= self.times[0]:
             return math.exp(self.log_ratios[0]) / float(self.times[0])
         k = min(int(np.searchsorted(self.times, t)), len(self.times) - 1)
-        return self.ratio(t) * float((self.log_ratios[k] - self.log_ratios[k - 1]) / (self.times[k] - self.times[k - 1]))
+        rise, run = self.log_ratios[k] - self.log_ratios[k - 1], self.times[k] - self.times[k - 1]
+        return self.ratio(t) * float(rise / run)
 
     def d_alpha(self, t: float) -> float:
         return -self.ratio(t) * self.d_ratio(t) * self.alpha(t) ** 3

@@ -69,7 +69,7 @@ def opening_overhead(steps: int = 20, repeats: int = REPEATS, quick: bool = Fals
         sides = ways(pipeline, pipe, settings)
         same = len({way(0).tobytes() for way in sides.values()}) == 1
         timed = turns({**sides}, repeats)
-        size = sum(p.numel() for p in pipe.network.parameters())
+        size = sum(p.numel() for p in pipe.denoiser.parameters())
     found: list[dict[str, Any]] = rows(timed, "way", "times untouched")
     for row in found[1:]:
         middle, low, high = costs(timed[row["way"]], timed[UNTOUCHED])
@@ -91,17 +91,18 @@ def pipeline_memory() -> Table:
     Raises:
         ModuleNotFoundError: diffusers is not installed.
     """
-    from ..adapters.memory import needed
-    from ..adapters.published_models import MODELS
+    from ..adapters.memory import memory_need
+    from ..adapters.published_models import PUBLISHED_MODELS
 
     found: list[dict[str, Any]] = []
-    for model in MODELS:
-        need = needed(model)
-        found.append({"model": model.name, "picture": f"{model.side} × {model.side}", "steps": model.steps,
-                      "denoiser, M weights": round(need.weights / 1e6), "denoiser, GB": round(need.denoiser / 1e9, 1),
-                      "with encoders, GB": round(need.all / 1e9, 1), "layers": len(need.points),
-                      "all maps, GB": round(need.maps() / 1e9, 2),
-                      "means over steps and heads, MB": round(need.maps(("step", "head")) / 1e6, 1)})
+    for model in PUBLISHED_MODELS:
+        need = memory_need(model)
+        found.append({"model": model.name, "picture": f"{model.image_side} × {model.image_side}", "steps": model.steps,
+                      "denoiser, M weights": round(need.weights / 1e6),
+                      "denoiser, GB": round(need.denoiser_bytes / 1e9, 1),
+                      "with encoders, GB": round(need.all_bytes / 1e9, 1),
+                      "layers": len(need.points), "all maps, GB": round(need.map_bytes() / 1e9, 2),
+                      "means over steps and heads, MB": round(need.map_bytes(("step", "head")) / 1e6, 1)})
     return Table("What it takes to open a pipeline: its weights, and where each word of a prompt is read", found, [
         "counted on networks built from their public configurations, without a number in them; half precision",
         "maps: of 12 tokens (pieces gathered into words, all padding one), of every layer, head, step and branch",

@@ -1,4 +1,4 @@
-"""The device that a pipeline computes on, and computing there as the CPU does."""
+"""The device that a pipeline computes on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from ..diffusion.settings import SettingError
 
 
 def choose_device(device: str | None = None) -> torch.device:
-    """The device asked for, or the best there is. Raises SettingError where it is not there."""
+    """Return a device; None: a GPU if there is one, else the CPU.
+
+    Raises:
+        SettingError: the device is not available.
+    """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -20,14 +24,16 @@ def choose_device(device: str | None = None) -> torch.device:
         torch.zeros(1, device=chosen).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = textwrap.shorten(str(error).splitlines()[0], 120, placeholder=" …")
-        raise SettingError(f"device {device!r} cannot be used here ({reason}); device='cpu' always can") from error
+        raise SettingError(f"device {device!r} is not available here ({reason}); device='cpu' always is") from error
     return chosen
 
 
 @contextmanager
 def full_float32(device: torch.device) -> Iterator[None]:
-    """Within this `with` convolutions keep all of float32 on an NVIDIA GPU too. cuDNN rounds to the ten bits of TF32
-    unless it is told not to, and over many guided steps a picture drifts from the CPU's."""
+    """Within this `with`, convolutions on an NVIDIA GPU use all bits of float32.
+
+    By default cuDNN rounds to TF32's ten bits of mantissa, and over many guided steps the image drifts from the CPU's.
+    """
     if device.type != "cuda":
         yield
         return

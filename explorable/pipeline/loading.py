@@ -1,4 +1,4 @@
-"""A shipped model, opened as a pipeline on the best device there is."""
+"""Open a shipped model as a pipeline."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from .pipeline import Pipeline
 
 
 def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
-    """Open a shipped model as a pipeline: its weights are checked, and put on the best device there is.
+    """Open a shipped model as a pipeline: verify its weights and move them to a device.
+
+    Args:
+        device: "cuda", "mps" or "cpu"; None: a GPU if there is one.
 
     Raises:
-        WeightError: an unknown name, or a weight file that is not what its card says.
-        SettingError: a device that is not there.
+        WeightError: the name is unknown, or a weight file does not match its card.
+        SettingError: the device is not available.
     """
     about, chosen = card(name), choose_device(device)
     if about.get("role") != "denoiser":
-        raise WeightError(f"{name!r} is the {about.get('role', 'unnamed part')} of a pipeline and draws nothing by "
-                          "itself; load('unet-flow') draws, and has it inside")
+        raise WeightError(f"{name!r} is not a denoiser but the {about.get('role', 'unnamed part')} of a pipeline: load "
+                          "a denoiser, as in load('unet-flow'), which includes it")
     if about.get("path") not in PATHS:
-        raise WeightError(f"the card {name}.json names no path that is known here: install the package again")
+        raise WeightError(f"the card {name}.json names an unknown noise path: install the package again")
     pipe = Pipeline(name, load_text().text, load_denoiser(name), load_vae(), PATHS[about["path"]],
                     about.get("prediction", ""), chosen)
     pipe.default_guidance = card_guidance(about)
@@ -31,5 +34,5 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
 
 
 def card_guidance(about: dict) -> float:
-    """The guidance that a model is meant to be asked with, by its card."""
+    """Return the guidance scale that a model's card recommends."""
     return float(about.get("guidance", DEFAULT_GUIDANCE))

@@ -86,7 +86,7 @@ def test_another_seed_drowns_the_same_belief_in_other_static(pipe):
     step = run.steps_taken[2]
     dice = torch.Generator().manual_seed(9)
     fresh = torch.randn(step.x.shape, generator=dice, dtype=torch.float64)
-    drowned = step.level.at_alpha * step.denoised + step.level.at_sigma * fresh
+    drowned = step.level.alpha_t * step.denoised + step.level.sigma_t * fresh
     np.testing.assert_allclose(branch.latents.values[2], drowned[0], atol=1e-5)
     assert np.array_equal(run.branch(2, seed=9).image, branch.image)
 
@@ -116,7 +116,7 @@ def test_a_saved_run_is_as_it_was_and_says_that_it_cannot_be_branched(pipe, tmp_
     name = next(iter(run.recorded))
     np.testing.assert_array_equal(again[name], run[name])
     assert np.array_equal(again.preview(1), run.preview(1))
-    with pytest.raises(ex.SettingError, match="opened from a file"):
+    with pytest.raises(ex.SettingError, match="loaded from a file"):
         again.branch(1)
 
 
@@ -197,7 +197,7 @@ def test_an_existing_picture_is_looked_at_once(pipe, pipeline, family):
     assert pipe.decode(recording["sampler.denoised"].values.reshape(z.shape))[0].shape == picture.shape
     with pytest.raises(ex.SettingError, match="choose a noise time"):
         pipe.inspect(picture, tp.PROMPT, t=0)
-    with pytest.raises(ex.SettingError, match="no array"):
+    with pytest.raises(ex.SettingError, match="must be an array"):
         pipe.inspect(picture[..., 0], tp.PROMPT)
 
 

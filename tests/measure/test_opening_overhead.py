@@ -7,8 +7,8 @@ import pytest
 import tiny_pipelines as tp
 
 import explorable as ex
-from explorable.adapters.memory import Published, needed, size
-from explorable.adapters.published_models import MODELS
+from explorable.adapters.memory import PublishedModel, count_weights, memory_need
+from explorable.adapters.published_models import PUBLISHED_MODELS
 from explorable.adapters.tokens import END, PAD, START
 from explorable.diffusion.settings import Settings
 from explorable.measure import MEASURES
@@ -46,7 +46,7 @@ def test_what_is_counted_without_a_weight_is_what_a_real_run_keeps(family):
     """The counting goes another way than a run does: a bare network on no device, against a pipeline that draws."""
     pipeline = tp.shared(family)
     network = tp.network_of(pipeline)
-    like = next(m for m in MODELS if m.text_first == (family == "flux"))
+    like = next(m for m in PUBLISHED_MODELS if m.text_first == (family == "flux"))
 
     def inputs(rows: int, side: int) -> dict:
         import torch
@@ -62,19 +62,20 @@ def test_what_is_counted_without_a_weight_is_what_a_real_run_keeps(family):
 
     config = {k: v for k, v in network.config.items() if not k.startswith("_")}
     steps = 3 if family == "flux" else 4  # PNDM looks once more
-    model = Published("tiny", lambda: type(network)(**config), (), 64, steps, like.rows, tp.ROOM, inputs,
-                      like.text_first)
+    model = PublishedModel("tiny", lambda: type(network)(**config), (), 64, steps, like.batch_size, tp.ROOM, inputs,
+                           like.text_first)
     with ex.open(pipeline, **tp.ALWAYS[family]) as pipe:
         run = pipe(tp.PROMPT, steps=3, record="*.cross.weights")
-    need = needed(model, len(run.tokens))
-    assert need.weights == size(network)
+    need = memory_need(model, len(run.tokens))
+    assert need.weights == count_weights(network)
     kept = {name: array.shape[2:] for name, array in run.recorded.items()}
-    assert {point.name: point.shape for point in need.points} == kept and need.maps() == run.recorded.nbytes
+    assert {point.name: point.shape for point in need.points} == kept and need.map_bytes() == run.recorded.nbytes
 
 
 def test_the_published_sizes_are_those_that_their_papers_give():
     """860 M and 2.6 G weights in the U-Nets (Rombach et al. 2022; Podell et al. 2023), 12 G in FLUX.1."""
-    weights = {model.name: needed(model).weights for model in MODELS if "XL" in model.name or "1.5" in model.name}
+    weights = {model.name: memory_need(model).weights for model in PUBLISHED_MODELS
+               if "XL" in model.name or "1.5" in model.name}
     assert round(weights["Stable Diffusion 1.5"] / 1e6) == 860
     assert round(weights["Stable Diffusion XL"] / 1e8) == 26
     assert round(weights["PixArt-alpha XL"] / 1e8) == 6

@@ -53,7 +53,7 @@ def test_an_unknown_model_is_told_what_there_is(shelf):
 
 @pytest.mark.parametrize("name", ["vae", "text"])
 def test_a_part_of_a_pipeline_draws_nothing_by_itself(shelf, name):
-    with pytest.raises(WeightError, match=f"'{name}' is the .* of a pipeline"):
+    with pytest.raises(WeightError, match=f"'{name}' is not a denoiser but the .* of a pipeline"):
         ex.load(name, "cpu")
 
 
@@ -80,9 +80,9 @@ ABSENT = [f"cuda:{torch.cuda.device_count() + 7}", "nonsense", ""]
 
 @pytest.mark.parametrize("device", ABSENT)
 def test_a_device_that_is_not_there_is_named(shelf, device):
-    with pytest.raises(ex.SettingError, match=rf"device '{device}' cannot be used here"):
+    with pytest.raises(ex.SettingError, match=rf"device '{device}' is not available here"):
         ex.load(device=device)
-    with pytest.raises(SettingError, match="device='cpu' always can"):
+    with pytest.raises(SettingError, match="device='cpu' always is"):
         choose_device(device)
 
 

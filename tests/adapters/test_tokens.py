@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import explorable as ex
-from explorable.adapters.tokens import END, PAD, START, Piece, _gathered
+from explorable.adapters.tokens import END, PAD, START, Piece, _merge_subwords
 
 WORDS = ("a", "golden", "dog", "on", "a", "road", ",", "at", "night")
 STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": ()}  # T5 has no start
 
 
 def tokens_of(pipe, text: str = tp.PROMPT) -> tuple[str, ...]:
-    return pipe._said(text, pipe._asked(text)).names
+    return pipe._token_axis(text, pipe._settings(text)).names
 
 
-def test_pieces_are_gathered_to_words(pipe, family):
+def test_pieces_are_merge_subwords_to_words(pipe, family):
     run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
     names = (*STARTS[family], *WORDS, END, PAD)
     assert run.tokens == names
@@ -61,20 +61,20 @@ def test_a_prompt_that_only_one_reader_has_room_for_is_read_as_far_as_each_can()
     pipeline = tp.fresh("sd3")
     long = " ".join(["a golden dog"] * 6)
     with ex.open(pipeline, max_sequence_length=40) as pipe:
-        said = pipe._said(long, pipe._asked(long))
+        said = pipe._token_axis(long, pipe._settings(long))
         assert said.names == (START, *["a", "golden", "dog"] * 6, END, PAD)
         in_pieces = [w for k in range(6) for w in (3 * k + 1, 3 * k + 2, 3 * k + 2, 3 * k + 3)]
-        assert said.of_piece[:tp.ROOM] == (0, *in_pieces[:tp.ROOM - 2], 19)
+        assert said.token_of_piece[:tp.ROOM] == (0, *in_pieces[:tp.ROOM - 2], 19)
         run = pipe(long, steps=2, record="*.cross.weights")
         assert np.array_equal(run.image, tp.untouched(pipeline, "sd3", long, num_inference_steps=2,
                                                       max_sequence_length=40))
-    with ex.open(pipeline, max_sequence_length=10) as pipe, pytest.raises(ex.SettingError, match="say less"):
+    with ex.open(pipeline, max_sequence_length=10) as pipe, pytest.raises(ex.SettingError, match="shorten the prompt"):
         pipe(long)
 
 
 @pytest.mark.parametrize("family", ("sd", "sdxl", "flux", "pixart"))
 def test_too_long_a_prompt_is_refused_before_anything_is_drawn(pipe, family):
-    with pytest.raises(ex.SettingError, match=f"the text encoder reads {tp.ROOM} at most: say less"):
+    with pytest.raises(ex.SettingError, match=f"the text encoder reads {tp.ROOM} at most: shorten the prompt"):
         pipe("night " * 12)
 
 
@@ -117,11 +117,11 @@ def test_any_cut_of_the_same_words_gathers_to_them(words, data):
         return (*pieces, Piece(END), *[Piece(PAD)] * data.draw(st.integers(1, 3)))
 
     rows = [row(True), row(False)]
-    said = _gathered(rows)
+    said = _merge_subwords(rows)
     assert said.names == (START, *words, END, PAD)
     spelled: dict[int, list[str]] = {}
     for row_ in rows:
-        for piece, token in zip(row_, said.of_piece[0 if row_ is rows[0] else len(rows[0]):], strict=False):
+        for piece, token in zip(row_, said.token_of_piece[0 if row_ is rows[0] else len(rows[0]):], strict=False):
             spelled.setdefault(token, []).append(piece.text)
     for k, text in enumerate(words):
         assert "".join(spelled[k + 1]) == 2 * text

@@ -161,7 +161,7 @@ def test_the_size_of_a_recording_is_said_before_it_is_taken(pipe):
 def test_what_does_not_fit_is_refused_with_its_size(pipe, monkeypatch):
     from explorable.hooks import recorder
 
-    monkeypatch.setattr(recorder, "SHARE", 1e-9)
+    monkeypatch.setattr(recorder, "MEMORY_SHARE", 1e-9)
     with pytest.raises(ex.MemoryRefusedError, match=r"would take .* MB"):
         pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights")
 
