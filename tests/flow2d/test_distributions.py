@@ -1,4 +1,4 @@
-"""Point worlds: their spread, their seeds, and what a drawing or a word is refused for."""
+"""2-D distributions: standardization, seeds, and refused drawings and words."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from hypothesis.extra.numpy import arrays
 
 from explorable.flow2d import DISTRIBUTIONS, normalize_drawing, sample_distribution, word_points
 
-worlds = pytest.mark.parametrize("name", DISTRIBUTIONS)
+each_distribution = pytest.mark.parametrize("name", DISTRIBUTIONS)
 
 
-@worlds
+@each_distribution
 @pytest.mark.parametrize("count", [2, 37, 400])
-def test_a_world_is_centred_and_of_unit_spread(name, count):
+def test_points_are_standardized(name, count):
     points = DISTRIBUTIONS[name](count, 3)
     assert points.shape == (count, 2) and points.dtype == np.float64
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-12)
     assert points.var(axis=0).mean() == pytest.approx(1)
 
 
-@worlds
-def test_a_seed_is_a_world_and_no_other(name):
-    one = sample_distribution(name, 50, 1)
-    assert np.array_equal(one, sample_distribution(name, 50, 1))
-    assert not np.array_equal(one, sample_distribution(name, 50, 2))
+@each_distribution
+def test_a_seed_determines_the_points(name):
+    points = sample_distribution(name, 50, 1)
+    assert np.array_equal(points, sample_distribution(name, 50, 1))
+    assert not np.array_equal(points, sample_distribution(name, 50, 2))
 
 
-def test_a_board_has_eight_dark_squares_and_a_ring_eight_heaps():
+def test_the_checkerboard_and_the_gaussians_have_eight_clusters():
     for name in ("checkerboard", "eight gaussians"):
         points = sample_distribution(name, 400)
-        heaps = np.stack([points[k::8].mean(axis=0) for k in range(8)])
-        inside = np.linalg.norm(points - heaps[np.arange(400) % 8], axis=1).max()
-        apart = np.linalg.norm(heaps[:, None] - heaps, axis=-1)[~np.eye(8, dtype=bool)].min()
-        assert inside < apart, "every point is nearer to its own heap than heaps are to each other"
+        centres = np.stack([points[k::8].mean(axis=0) for k in range(8)])
+        radius = np.linalg.norm(points - centres[np.arange(400) % 8], axis=1).max()
+        gap = np.linalg.norm(centres[:, None] - centres, axis=-1)[~np.eye(8, dtype=bool)].min()
+        assert radius < gap, "points are nearer to their own centre than centres are to each other"
 
 
 def test_a_word_stands_upright():
@@ -43,22 +43,22 @@ def test_a_word_stands_upright():
     assert np.ptp(tall[:, 1]) > 2 * np.ptp(tall[:, 0])
     assert np.ptp(wide[:, 0]) > 2 * np.ptp(wide[:, 1])
     upper = word_points(300, 0, "T")[:, 1] > 0.5
-    assert upper.mean() > 0.4, "a T has its bar above"
+    assert upper.mean() > 0.4, "the bar of a T is at its top"
 
 
 @given(arrays(np.float64, st.tuples(st.integers(2, 30), st.just(2)), elements=st.floats(-100, 100)),
        st.floats(0.1, 10), st.floats(-10, 10))
-def test_a_drawing_keeps_its_shape_wherever_and_however_large_it_is(points, scale, shift):
+def test_a_drawing_is_normalized_for_position_and_scale(points, scale, shift):
     if np.ptp(points, axis=0).max() < 1e-3:
         return
-    once = normalize_drawing(points)
-    np.testing.assert_allclose(normalize_drawing(once), once, atol=1e-9)
-    np.testing.assert_allclose(normalize_drawing(scale * points + shift), once, atol=1e-6)
-    assert once.var(axis=0).mean() == pytest.approx(1)
+    normalized = normalize_drawing(points)
+    np.testing.assert_allclose(normalize_drawing(normalized), normalized, atol=1e-9)
+    np.testing.assert_allclose(normalize_drawing(scale * points + shift), normalized, atol=1e-6)
+    assert normalized.var(axis=0).mean() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
-    ("drawing", "said"),
+    ("drawing", "message"),
     [
         ([], "is empty: give at least one point"),
         (np.zeros((0, 2)), "is empty: give at least one point"),
@@ -74,8 +74,8 @@ def test_a_drawing_keeps_its_shape_wherever_and_however_large_it_is(points, scal
         ("two suns", "choose one of two moons, eight gaussians, spiral, checkerboard, word"),
     ],
 )
-def test_what_is_no_world_is_refused_in_words(drawing, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_distribution_is_refused(drawing, message):
+    with pytest.raises(ValueError, match=message):
         sample_distribution(drawing)
 
 
@@ -85,9 +85,9 @@ def test_a_number_out_of_range_is_refused_by_name(count, seed):
         sample_distribution("spiral", count, seed)
 
 
-@pytest.mark.parametrize(("text", "said"), [("", "no visible letters"),
+@pytest.mark.parametrize(("text", "message"), [("", "no visible letters"),
                                             (" \n ", "no visible letters"), ("incomprehensible", "16 letters"),
                                             ("caf\u00e9", "'\u00e9' cannot be drawn")])
-def test_a_word_that_cannot_be_drawn_is_refused(text, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_word_that_cannot_be_drawn_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
         word_points(50, 0, text)

@@ -1,4 +1,4 @@
-"""Closed-form fields against automatic differentiation, brute force and the law of conservation."""
+"""Closed-form fields against automatic differentiation, brute force and the continuity equation."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ each_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 each_time = pytest.mark.parametrize("t", TIMES)
 
 
-def close(actual, expected, tolerance: float = 1e-9) -> None:
-    """To this share of the largest of them."""
+def assert_close(actual, expected, tolerance: float = 1e-9) -> None:
+    """Assert equality up to a fraction of the largest expected value."""
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1.0, np.abs(expected).max()))
 
 
 def log_density(field: MixtureField, x: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-    """The definition, in torch, by the distances themselves: a mixture of equal Gaussians, (m, 2) to (m,)."""
+    """Return the log density by its definition, in torch: (m, 2) to (m,)."""
     centres = alpha * torch.tensor(field.points) + sigma * torch.tensor(field.noises)
     variance = alpha**2 * field.point_variance + sigma**2 * field.noise_variance + 2 * alpha * sigma * field.covariance
     each = -(x[:, None] - centres).square().sum(-1) / (2 * variance) - torch.log(2 * math.pi * variance)
@@ -46,7 +46,7 @@ def log_density(field: MixtureField, x: Tensor, alpha: Tensor, sigma: Tensor) ->
 
 def differentiated(field: MixtureField, x: np.ndarray, alpha: float, sigma: float,
                    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """The log density (m,), its gradient in x (m, 2), and its derivatives in alpha and sigma (m,), by autograd."""
+    """Return the log density (m,), its gradient in x (m, 2), and its derivatives in alpha and sigma, by autograd."""
     at = torch.tensor(x, requires_grad=True)
     a, s = (torch.full((len(x), 1, 1), value, dtype=torch.float64, requires_grad=True) for value in (alpha, sigma))
     value = torch.cat([log_density(field, at[k : k + 1], a[k], s[k]) for k in range(len(x))])
@@ -57,11 +57,11 @@ def differentiated(field: MixtureField, x: np.ndarray, alpha: float, sigma: floa
 @each_field
 @each_path
 @each_time
-def test_density_and_score_are_what_autograd_says(field, path, t):
+def test_density_and_score_agree_with_autograd(field, path, t):
     a, s = path.alpha(t), path.sigma(t)
     value, slope, _ = differentiated(field, X, a, s)
-    close(field.log_density(X, a, s), value.numpy())
-    close(field.score(X, a, s), slope.numpy())
+    assert_close(field.log_density(X, a, s), value.numpy())
+    assert_close(field.score(X, a, s), slope.numpy())
 
 
 @pytest.mark.parametrize("width", [0.0, 0.2])
@@ -72,14 +72,14 @@ def test_the_velocity_is_the_probability_flow_of_the_score(width, path, t):
     field, a, s = ideal_field(POINTS, width), path.alpha(t), path.sigma(t)
     shrink = path.d_alpha(t) / a
     flow = shrink * X - s * (path.d_sigma(t) - s * shrink) * differentiated(field, X, a, s)[1].numpy()
-    close(field.velocity(X, a, s, path.d_alpha(t), path.d_sigma(t)), flow)
+    assert_close(field.velocity(X, a, s, path.d_alpha(t), path.d_sigma(t)), flow)
 
 
 @each_field
 @each_path
 @pytest.mark.parametrize("t", TIMES[1:])
-def test_the_velocity_moves_the_density_and_loses_nothing(field, path, t):
-    """The continuity equation, d log p / dt + div v + v . score = 0: autograd in t, central differences in x."""
+def test_the_velocity_satisfies_the_continuity_equation(field, path, t):
+    """d log p / dt + div v + v . score = 0, by autograd in t and central differences in x."""
     at, h = (path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t)), 1e-5
     _, slope, (in_alpha, in_sigma) = differentiated(field, X, *at[:2])
     change = in_alpha.numpy() * at[2] + in_sigma.numpy() * at[3]
@@ -92,8 +92,8 @@ def test_the_velocity_moves_the_density_and_loses_nothing(field, path, t):
 @each_field
 @each_path
 @each_time
-def test_the_posterior_mean_is_brute_force_conditioning(field, path, t):
-    """Point by point and Gaussian by Gaussian: (x0, noise) given x, by the rules for a joint normal."""
+def test_the_posterior_mean_agrees_with_brute_force(field, path, t):
+    """Condition (x0, noise) on x for each Gaussian separately, by the formulas of a joint normal distribution."""
     a, s = path.alpha(t), path.sigma(t)
     joint = np.array([[field.point_variance, field.covariance], [field.covariance, field.noise_variance]])
     mix = np.array([a, s])
@@ -102,48 +102,48 @@ def test_the_posterior_mean_is_brute_force_conditioning(field, path, t):
         gaps = [x - a * p - s * e for p, e in zip(field.points, field.noises, strict=True)]
         nearest = min(gap @ gap for gap in gaps)
         weights = [math.exp((nearest - gap @ gap) / (2 * variance)) for gap in gaps]
-        for kind, mean, found in ((0, field.points, denoised), (1, field.noises, noise)):
+        for kind, mean, actual in ((0, field.points, denoised), (1, field.noises, noise)):
             each = [w * (m + gain[kind] * gap) for w, m, gap in zip(weights, mean, gaps, strict=True)]
-            close(found, sum(each) / math.fsum(weights))
+            assert_close(actual, sum(each) / math.fsum(weights))
 
 
 @each_field
-def test_what_is_found_adds_up_to_what_was_given(field):
+def test_denoised_and_noise_add_up_to_x_and_to_the_velocity(field):
     a, s = 0.6, 0.8
-    close(a * field.denoised(X, a, s) + s * field.noise(X, a, s), X)
-    close(field.velocity(X, a, s, -2.0, 3.0), -2 * field.denoised(X, a, s) + 3 * field.noise(X, a, s))
+    assert_close(a * field.denoised(X, a, s) + s * field.noise(X, a, s), X)
+    assert_close(field.velocity(X, a, s, -2.0, 3.0), -2 * field.denoised(X, a, s) + 3 * field.noise(X, a, s))
 
 
-def test_tweedie():
+def test_tweedies_formula():
     """With normal noise, E[noise | x] = -sigma score and E[x0 | x] = (x + sigma^2 score) / alpha (Efron 2011)."""
     field, a, s = FIELDS["wide points"], 0.7, 0.5
-    close(field.noise(X, a, s), -s * field.score(X, a, s))
-    close(field.denoised(X, a, s), (X + s**2 * field.score(X, a, s)) / a)
+    assert_close(field.noise(X, a, s), -s * field.score(X, a, s))
+    assert_close(field.denoised(X, a, s), (X + s**2 * field.score(X, a, s)) / a)
 
 
-def test_far_from_everything_the_nearest_point_is_the_answer():
-    """Every weight underflows there: neither 0 / 0 nor a warning may come of it."""
+def test_far_from_all_points_the_denoised_estimate_is_the_nearest():
+    """Every weight underflows there, which must give neither 0 / 0 nor a warning."""
     far = 1e3 * X
     for dtype in (np.float64, np.float32):
         field = replace(ideal_field(POINTS), dtype=dtype)
         gaps = np.linalg.norm(far[:, None] - 0.9 * POINTS, axis=-1)
-        sure = np.sort(gaps, axis=1)[:, 1] - gaps.min(axis=1) > 1e-1
+        has_clear_nearest = np.sort(gaps, axis=1)[:, 1] - gaps.min(axis=1) > 1e-1
         nearest = POINTS[gaps.argmin(axis=1)]
-        assert sure.any() and np.isfinite(field.log_density(far, 0.9, 0.05)).all()
-        close(field.denoised(far, 0.9, 0.05)[sure], nearest[sure], 1e-5)
+        assert has_clear_nearest.any() and np.isfinite(field.log_density(far, 0.9, 0.05)).all()
+        assert_close(field.denoised(far, 0.9, 0.05)[has_clear_nearest], nearest[has_clear_nearest], 1e-5)
 
 
 @each_field
-def test_single_precision_is_close(field):
+def test_float32_weights_are_accurate(field):
     at = (0.6, 0.4, -1.0, 1.0)
-    close(replace(field, dtype=np.float32).velocity(X, *at), field.velocity(X, *at), 1e-5)
+    assert_close(replace(field, dtype=np.float32).velocity(X, *at), field.velocity(X, *at), 1e-5)
 
 
 def test_a_width_makes_the_field_smooth_at_the_end():
-    """At t = 0 the points have their width and no noise: the score there is the world's own."""
+    """At t = 0 the points have a width and no noise, so the score is that of the data distribution."""
     field = FIELDS["wide points"]
-    close(field.score(X, 1.0, 0.0), field.score(X, 1.0, 1e-8), 1e-6)
-    close(field.denoised(X, 1.0, 0.0), X)
+    assert_close(field.score(X, 1.0, 0.0), field.score(X, 1.0, 1e-8), 1e-6)
+    assert_close(field.denoised(X, 1.0, 0.0), X)
     with pytest.raises(ValueError, match="give a width above 0"):
         FIELDS["bare points"].score(X, 1.0, 0.0)
 
@@ -153,27 +153,27 @@ def test_a_conditional_path_has_the_conditional_velocity(path):
     for t in TIMES[:-1]:
         h = 1e-6
         before, after = (conditional_position(POINTS, NOISES, path.alpha(u), path.sigma(u)) for u in (t - h, t + h))
-        close(conditional_velocity(POINTS, NOISES, path.d_alpha(t), path.d_sigma(t)), (after - before) / (2 * h),
+        assert_close(conditional_velocity(POINTS, NOISES, path.d_alpha(t), path.d_sigma(t)), (after - before) / (2 * h),
               1e-6)
     paths = conditional_paths(path, POINTS, NOISES, TIMES)
     assert paths.shape == (len(TIMES), 60, 2)
     np.testing.assert_array_equal(paths[1], conditional_position(POINTS, NOISES, path.alpha(0.3), path.sigma(0.3)))
 
 
-def test_one_point_has_one_answer():
-    """Then the marginal velocity is the conditional one: there is a single way to come by."""
+def test_the_field_of_one_point_is_its_conditional_velocity():
+    """With one data point, a single conditional path runs through each x."""
     field = ideal_field(POINTS[:1])
     noise = (X - 0.3 * POINTS[:1]) / 0.7
-    close(field.velocity(X, 0.3, 0.7, -1.0, 1.0), conditional_velocity(POINTS[:1], noise, -1.0, 1.0))
+    assert_close(field.velocity(X, 0.3, 0.7, -1.0, 1.0), conditional_velocity(POINTS[:1], noise, -1.0, 1.0))
 
 
-@pytest.mark.parametrize(("make", "said"), [
+@pytest.mark.parametrize(("make", "message"), [
     (lambda: ideal_field(np.zeros((0, 2))), "is empty: give at least one point"),
     (lambda: ideal_field(POINTS, -1), "width is -1"),
     (lambda: ideal_field(POINTS, math.nan), "width is nan"),
     (lambda: paired_field(POINTS, NOISES, 0.0), "width above 0"),
     (lambda: paired_field(POINTS, NOISES[:5], 0.1), "5 noises and 60 points"),
 ])
-def test_what_is_no_field_is_refused_in_words(make, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_field_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""The laboratory: agrees with the samplers, meets exact flows, and its scores are what they are called."""
+"""Trajectories: agreement with the samplers and with exact flows, and the formulas of the scores."""
 
 from __future__ import annotations
 
@@ -38,51 +38,51 @@ each_solver = pytest.mark.parametrize("solver", SOLVERS)
 @each_path
 @each_solver
 @pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
-def test_it_walks_as_the_samplers_do(path, solver, field):
+def test_the_solvers_agree_with_the_samplers(path, solver, field):
     def denoise(x, t):
         return torch.from_numpy(field.denoised(x.numpy(), path.alpha(t), path.sigma(t)))
 
     for steps in (1, 2, 20):
-        walked = integrate(field, path, START, uniform_timesteps(steps), solver)
+        trajectories = integrate(field, path, START, uniform_timesteps(steps), solver)
         records = list(SAMPLERS[solver](denoise, path, torch.from_numpy(START), uniform_timesteps(steps)))
         theirs = torch.stack([records[0].x, *(r.next_x for r in records)]).numpy()
-        np.testing.assert_allclose(walked.x, theirs, rtol=0, atol=1e-10)
-        assert walked.evaluations == (2 * steps - 1 if solver == "heun" else steps)
+        np.testing.assert_allclose(trajectories.x, theirs, rtol=0, atol=1e-10)
+        assert trajectories.evaluations == (2 * steps - 1 if solver == "heun" else steps)
 
 
 @pytest.mark.parametrize("coupling", ["independent", "optimal"])
 @each_path
-def test_the_laboratory_is_a_walk_in_the_field_of_its_world(path, coupling):
-    found = sample_trajectories("two moons", path, START, coupling, "heun", 12, count=80, exact=True)
-    asked = integrate(marginal_field(POINTS, coupling), path, START, uniform_timesteps(12), "heun")
-    np.testing.assert_array_equal(found.x, asked.x)
-    quick = sample_trajectories(POINTS, path, START, coupling, "heun", 12)
-    assert quick.x.shape == (13, 50, 2) and quick.x.dtype == np.float64
-    np.testing.assert_allclose(quick.x, asked.x, atol=1e-3)
-    assert found.times.tolist() == uniform_timesteps(12) and found.evaluations == 23
+def test_sample_trajectories_integrates_the_marginal_field(path, coupling):
+    actual = sample_trajectories("two moons", path, START, coupling, "heun", 12, count=80, exact=True)
+    expected = integrate(marginal_field(POINTS, coupling), path, START, uniform_timesteps(12), "heun")
+    np.testing.assert_array_equal(actual.x, expected.x)
+    fast = sample_trajectories(POINTS, path, START, coupling, "heun", 12)
+    assert fast.x.shape == (13, 50, 2) and fast.x.dtype == np.float64
+    np.testing.assert_allclose(fast.x, expected.x, atol=1e-3)
+    assert actual.times.tolist() == uniform_timesteps(12) and actual.evaluations == 23
 
 
 @pytest.mark.parametrize(("mean", "spread"), [((0.7, -0.2), 0.5), ((-1.5, 1.0), 2.0), ((0.3, 0.4), 0.0)])
 @each_path
-def test_a_gaussian_is_met_exactly(path, mean, spread):
-    """The flow keeps (x - alpha m) / sqrt(alpha^2 s^2 + sigma^2) as it is: from pure noise, x -> m + s x."""
+def test_the_exact_flow_of_a_gaussian_is_affine(path, mean, spread):
+    """The flow conserves (x - alpha m) / sqrt(alpha^2 s^2 + sigma^2), so from pure noise x -> m + s x."""
     field, a, s = ideal_field([mean], spread), path.alpha(1.0), path.sigma(1.0)
     end = mean + spread / np.hypot(a * spread, s) * (START - a * np.array(mean))
     np.testing.assert_allclose(exact_endpoints(field, START, a, s), end, atol=1e-8)
 
 
 @each_path
-def test_a_fine_walk_ends_where_the_exact_flow_does(path):
+def test_many_steps_end_at_the_exact_endpoints(path):
     end = exact_endpoints(FIELDS["wide points"], START, path.alpha(1.0), path.sigma(1.0))
-    walked = integrate(FIELDS["wide points"], path, START, uniform_timesteps(800), "heun")
-    assert np.median(np.linalg.norm(walked.x[-1] - end, axis=1)) < 2e-4
+    trajectories = integrate(FIELDS["wide points"], path, START, uniform_timesteps(800), "heun")
+    assert np.median(np.linalg.norm(trajectories.x[-1] - end, axis=1)) < 2e-4
 
 
 @each_path
-def test_the_exact_flow_may_start_anywhere_on_the_way(path):
+def test_the_exact_flow_may_start_at_any_t(path):
     field, t = FIELDS["wide points"], 0.5
-    way = integrate(field, path, START[:5], [1.0 - k / 4000 for k in range(2001)], "heun")
-    np.testing.assert_allclose(exact_endpoints(field, way.x[-1], path.alpha(t), path.sigma(t)),
+    first_half = integrate(field, path, START[:5], [1.0 - k / 4000 for k in range(2001)], "heun")
+    np.testing.assert_allclose(exact_endpoints(field, first_half.x[-1], path.alpha(t), path.sigma(t)),
                                exact_endpoints(field, START[:5], path.alpha(1.0), path.sigma(1.0)), atol=1e-4)
     np.testing.assert_allclose(exact_endpoints(field, START, 1.0, 0.0), START)
 
@@ -92,28 +92,28 @@ def test_the_exact_flow_may_start_anywhere_on_the_way(path):
 @pytest.mark.parametrize("field", [GAUSSIAN, MOONS], ids=["gaussian", "moons"])
 def test_the_error_falls_with_the_order_of_the_method(path, solver, field):
     steps = [64, 128, 256, 512]
-    found = endpoint_errors(field, path, START, solver, steps)
-    assert found.distances.shape == (4, 50)
-    assert found.evaluations == [2 * n - 1 if solver == "heun" else n for n in steps]
-    slope = np.polyfit(np.log(steps), np.log(np.median(found.distances, axis=1)), 1)[0]
+    actual = endpoint_errors(field, path, START, solver, steps)
+    assert actual.distances.shape == (4, 50)
+    assert actual.evaluations == [2 * n - 1 if solver == "heun" else n for n in steps]
+    slope = np.polyfit(np.log(steps), np.log(np.median(actual.distances, axis=1)), 1)[0]
     assert slope == pytest.approx(-ORDER[solver], abs=0.15)
 
 
 @each_solver
-def test_one_point_alone_is_reached_in_one_step(solver):
-    walked = integrate(ideal_field([[0.4, 1.2]]), Straight(), START, uniform_timesteps(1), solver)
-    np.testing.assert_allclose(walked.x[-1], [[0.4, 1.2]] * 50)
+def test_a_single_point_is_reached_in_one_step(solver):
+    trajectories = integrate(ideal_field([[0.4, 1.2]]), Straight(), START, uniform_timesteps(1), solver)
+    np.testing.assert_allclose(trajectories.x[-1], [[0.4, 1.2]] * 50)
 
 
-def test_straight_lines_score_as_such():
+def test_straight_lines_have_straightness_0_and_length_ratio_1():
     times = np.array([1.0, 0.7, 0.1, 0.0])
     line = START + (1 - times)[:, None, None] * np.array([3.0, -1.0])
     np.testing.assert_allclose(straightness(Trajectories(times, line, 3)), 0, atol=1e-24)
     np.testing.assert_allclose(path_length_ratio(Trajectories(times, line, 3)), 1)
 
 
-def test_a_half_circle_scores_as_the_formula_says():
-    """Radius 1, even speed pi, ends 2 apart: the detour is pi / 2, the straightness pi^2 - 4."""
+def test_the_scores_of_a_half_circle():
+    """Radius 1, constant speed pi, ends at distance 2: length ratio pi / 2, straightness pi^2 - 4."""
     times = np.linspace(1, 0, 2001)
     angle = np.pi * (1 - times)
     arc = Trajectories(times, np.stack([np.cos(angle), np.sin(angle)], axis=-1)[:, None], 2000)
@@ -123,16 +123,16 @@ def test_a_half_circle_scores_as_the_formula_says():
     assert np.isnan(path_length_ratio(still)[0]) and straightness(still)[0] == 0
 
 
-def test_scores_agree_with_those_of_pictures():
-    from explorable.measure import straightness as pictures
+def test_scores_agree_with_those_of_latents():
+    from explorable.measure import straightness as of_latents
 
-    walked = integrate(FIELDS["wide points"], Straight(), START, uniform_timesteps(30))
-    x = torch.from_numpy(walked.x)
-    np.testing.assert_allclose(path_length_ratio(walked), pictures.detour(x).numpy())
-    np.testing.assert_allclose(straightness(walked) / 2, pictures.bend(x, walked.times.tolist()).numpy())
+    trajectories = integrate(FIELDS["wide points"], Straight(), START, uniform_timesteps(30))
+    x = torch.from_numpy(trajectories.x)
+    np.testing.assert_allclose(path_length_ratio(trajectories), of_latents.detour(x).numpy())
+    np.testing.assert_allclose(straightness(trajectories) / 2, of_latents.bend(x, trajectories.times.tolist()).numpy())
 
 
-@pytest.mark.parametrize(("changed", "said"), [
+@pytest.mark.parametrize(("changed", "message"), [
     ({"distribution": "mars"}, "distribution is 'mars': choose one of two moons"),
     ({"distribution": [[0.0, float("nan")]]}, "must be a number between"),
     ({"distribution": []}, "is empty: give at least one point"),
@@ -145,7 +145,7 @@ def test_scores_agree_with_those_of_pictures():
     ({"start": []}, "start is empty"),
     ({"width": -0.1}, "width is -0.1"),
 ])
-def test_what_cannot_be_walked_is_refused_in_words(changed, said):
-    asked = {"distribution": "spiral", "path": Straight(), "start": START, "count": 20} | changed
-    with pytest.raises(ValueError, match=said):
-        sample_trajectories(**asked)
+def test_invalid_arguments_are_refused(changed, message):
+    arguments = {"distribution": "spiral", "path": Straight(), "start": START, "count": 20} | changed
+    with pytest.raises(ValueError, match=message):
+        sample_trajectories(**arguments)
