@@ -1,11 +1,11 @@
-"""How fast is the laboratory of FlowPaths, and are its closed forms what automatic differentiation says?
+"""Speed of FlowPaths in the plane, and agreement of its closed forms with automatic differentiation.
 
     python tests/benchmarks/flow_paths.py [--repeats 30] [--json]
 
-512 particles, 50 steps. A drag computes the reader's own path alone; the particles are walked anew when the path, the
-solver or the steps change. The fields are compared in float64, at 512 places, with the gradient of the log density:
-the score itself, and for the independent coupling what follows from it, by Tweedie's formula and the equation of the
-probability flow (Song et al. 2021, equation 13). The largest difference of each world, path and time is one value.
+512 particles, 50 steps. A drag computes the user's own path alone; all particles are recomputed when the path, the
+solver or the steps change. The fields are compared in float64, at 512 positions, with the gradient of the log density:
+the score itself, and for the independent coupling what follows from it by Tweedie's formula and the probability flow
+ODE (Song et al. 2021, equation 13). Each value is the largest difference for a distribution, a path and a time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from explorable.flow2d import (
     sample_distribution,
     sample_trajectories,
 )
-from explorable.widgets.flow_paths import compute as lab
+from explorable.widgets.flow_paths.compute import Data, Request, compute_frames, compute_own_path
 
 PARTICLES, STEPS = 512, 50
 DRAG_MS, CLOSE = 16, 1e-6
@@ -54,12 +54,13 @@ def speed(repeats: int) -> Iterator[dict[str, Any]]:
         starts = noise.standard_normal((repeats + 1, PARTICLES, 2))
         yield row(f"{what}: all particles", timed(lambda k, c=coupling, s=solver, starts=starts: sample_trajectories(
             "two moons", PATHS["straight"], starts[k], c, s, STEPS), repeats), "ms", DRAG_MS)
-        wishes = [lab.Lab("two moons", "", None, "straight", coupling, solver, STEPS, PARTICLES, 0, (x, 1.0))
-                  for x in np.linspace(-2, 2, repeats + 1).tolist()]
-        yield row(f"{what}: the own path, on a drag",
-                  timed(lambda k, wishes=wishes: lab.strand(wishes[k]), repeats), "ms", DRAG_MS)
-        yield row(f"{what}: all that the stage shows, {PARTICLES} points",
-                  timed(lambda k, wishes=wishes: lab.scene.__wrapped__(wishes[k]), repeats), "ms")
+        data = Data("two moons", "", None, PARTICLES, 0)
+        requests = [Request(data, coupling, "straight", solver, STEPS, (x, 1.0))
+                    for x in np.linspace(-2, 2, repeats + 1).tolist()]
+        yield row(f"{what}: own path, on a drag",
+                  timed(lambda k, requests=requests: compute_own_path(requests[k]), repeats), "ms", DRAG_MS)
+        yield row(f"{what}: everything on the stage, {PARTICLES} points",
+                  timed(lambda k, requests=requests: compute_frames.__wrapped__(requests[k]), repeats), "ms")
 
 
 def differentiated(field: MixtureField, x: np.ndarray, alpha: float, sigma: float) -> np.ndarray:
@@ -96,7 +97,7 @@ def exactness() -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     asked = options(__doc__, 30)
-    report(f"The laboratory: {PARTICLES} particles, {STEPS} steps", [*speed(asked.repeats), *exactness()], asked.json)
+    report(f"FlowPaths: {PARTICLES} particles, {STEPS} steps", [*speed(asked.repeats), *exactness()], asked.json)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""The laboratory of FlowPaths: from its settings to what is on the stage and in the chart. No widget is in it."""
+"""The computation of FlowPaths in the plane: trajectories, the field's arrows and the scores of one request."""
 
 from __future__ import annotations
 
 import functools
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ...diffusion.paths import PATHS
+from ...diffusion.paths import PATHS, Path
 from ...diffusion.timesteps import uniform_timesteps
 from ...flow2d import (
     SOLVERS,
@@ -30,38 +30,52 @@ from ...flow2d import (
 )
 from ...flow2d.couplings import DEFAULT_WIDTH
 
-DRAWN = "drawn"  # the world of the reader's own hand
-SIDE = 3.2  # the stage shows x and y from -SIDE to SIDE: of 1000 normal numbers, one lies beyond
-FRAMES = 40  # at least, so that the field and the conditional paths move smoothly where a solver leaps
-FINE = 160  # steps of heun for the line that is called exact
-ARROWS = 13  # a side
-STEPS = (1, 2, 4, 8, 16, 32, 64)
-SCORED = 64  # particles that the chart and the score are taken over
-EARLIEST = 0.01  # the noise time of the last arrows: at t = 0 curved paths are infinitely fast
+DRAWN = "drawn"  # the distribution that the user draws
+HALF_EXTENT = 3.2  # panels show x and y from -3.2 to 3.2, which contains 99.9% of a standard normal distribution
+MIN_FRAMES = 40  # so that particles move smoothly where the solver takes few steps
+MIN_EXACT_STEPS = 160  # of Heun's method, for the path shown as exact
+ARROWS_PER_SIDE = 13
+MIN_ARROW_TIME = 0.01  # at t = 0 the velocity of curved paths is infinite
+STEP_COUNTS = (1, 2, 4, 8, 16, 32, 64)  # of the chart
+SCORED_PARTICLES = 64
+MAX_CACHED_SCORES = 16
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Lab:
-    """What the laboratory is asked for. start: where the path begins that the reader drags."""
+class Data:
+    """A data distribution: its name, the text of "word", the points of "drawn", and the number and seed of points."""
 
     distribution: str
     text: str
     drawing: tuple[tuple[float, float], ...] | None
-    path: str
-    coupling: str
-    solver: str
-    steps: int
     count: int
     seed: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """The settings of one computation. start: where the user's own path begins."""
+
+    data: Data
+    coupling: str
+    path: str
+    solver: str
+    steps: int
     start: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """All that a drag leaves as it is: times (frames,) from 1 to 0, the points of the world (points, 2), marginal and
-    conditional paths (frames, particles, 2) from the same noises, and the field's arrows (frames, arrows, 4)."""
+class Frames:
+    """What the stage shows apart from the user's own path, which is all that a drag changes.
+
+    Args:
+        times: (frames,) from 1 to 0.
+        points: of the data, (points, 2).
+        marginal, conditional: paths from the same noises, (frames, particles, 2).
+        arrows: of the field, from (x0, y0) to (x1, y1), (frames, arrows, 4).
+    """
 
     times: Array
     points: Array
@@ -71,192 +85,185 @@ class Scene:
 
 
 @dataclass(frozen=True, eq=False)
-class Strand:
-    """The path from the reader's own start, (frames, 2): as the solver walks it, and exactly."""
+class OwnPath:
+    """The path from the user's start (frames, 2), as the solver takes it and exactly."""
 
-    walked: Array
+    solver: Array
     exact: Array
     evaluations: int
 
     @property
-    def gap(self) -> float:
-        """How far the solver ends from the exact end."""
-        return float(np.linalg.norm(self.walked[-1] - self.exact[-1]))
+    def error(self) -> float:
+        """The distance between the two endpoints."""
+        return float(np.linalg.norm(self.solver[-1] - self.exact[-1]))
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """errors: `distance` (solver, steps, particle) to the exact end, and `evaluations` (solver, steps). bend: the mean
-    straightness, detour: the median length over distance, both of fine walks."""
+    """The scores of a distribution, a coupling and a path, over fresh noises.
+
+    Args:
+        errors: `distance` (solver, steps, particle) to the exact endpoint, and `evaluations` (solver, steps).
+        straightness, path_length_ratio: mean and median over trajectories of many steps.
+    """
 
     errors: xr.Dataset
-    bend: float
+    straightness: float
     path_length_ratio: float
 
 
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a request gives. scores and chosen (evaluations, median error) are None until they are computed."""
+
+    request: Request
+    frames: Frames
+    own: OwnPath
+    seconds: float
+    scores: Scores | None = None
+    chosen: tuple[int, float] | None = None
+
+
+def compute(request: Request, progress: Callable[[int, int], None], show_partial: Callable[[Result], object]) -> Result:
+    """Compute a request. `show_partial` receives the result without its scores where those are not cached."""
+    started = time.perf_counter()
+    frames = compute_frames(replace(request, start=(0.0, 0.0)))  # so that a drag finds them in the cache
+    result = Result(request, frames, compute_own_path(request), time.perf_counter() - started)
+    if not is_scored(request):
+        progress(0, 1)
+        show_partial(result)
+    return replace(result, scores=compute_scores(request, progress), chosen=chosen_error(request))
+
+
 @functools.lru_cache(maxsize=16)
-def ground(distribution: str, text: str, drawing: tuple | None, count: int, seed: int) -> Array:
-    """The points of a world (points, 2).
+def data_points(data: Data) -> Array:
+    """Return the points of a distribution (points, 2).
 
     Raises:
-        ValueError: a drawing or a text that makes no world, in words.
+        ValueError: an invalid drawing or text.
     """
-    if distribution == DRAWN:
-        if not drawing:
-            raise ValueError("nothing is drawn yet: draw with the pointer in the right panel")
-        return sample_distribution(np.array(drawing))
-    return word_points(count, seed, text) if distribution == "word" else sample_distribution(distribution, count, seed)
+    if data.distribution == DRAWN:
+        if not data.drawing:
+            raise ValueError("the drawing is empty: draw with the pointer in the right panel")
+        return sample_distribution(np.array(data.drawing))
+    if data.distribution == "word":
+        return word_points(data.count, data.seed, data.text)
+    return sample_distribution(data.distribution, data.count, data.seed)
 
 
 @functools.lru_cache(maxsize=16)
-def joined(distribution: str, text: str, drawing: tuple | None, count: int, seed: int, coupling: str,
-           ) -> tuple[Pairs, MixtureField]:
-    """Which noise goes with which point, and the field that this makes.
-
-    The field is `marginal` of these points; here the pairs, which reflow takes long to find, are found once for both.
-    """
-    points = ground(distribution, text, drawing, count, seed)
-    coupled = sample_pairs(points, coupling, DEFAULT_WIDTH, seed)
+def pairs_and_field(data: Data, coupling: str) -> tuple[Pairs, MixtureField]:
+    """Return the pairs of a coupling and its `marginal_field`, with the pairs (slow for reflow) computed once."""
+    points = data_points(data)
+    pairs = sample_pairs(points, coupling, DEFAULT_WIDTH, data.seed)
     if coupling == "independent":
-        return coupled, ideal_field(points, DEFAULT_WIDTH)
-    return coupled, paired_field(*coupled, DEFAULT_WIDTH)
+        return pairs, ideal_field(points, DEFAULT_WIDTH)
+    return pairs, paired_field(*pairs, DEFAULT_WIDTH)
 
 
-def joined_for(lab: Lab) -> tuple[Pairs, MixtureField]:
-    return joined(lab.distribution, lab.text, lab.drawing, lab.count, lab.seed, lab.coupling)
-
-
-def parts_of(steps: int) -> int:
-    """Into how many frames each step is cut."""
-    return math.ceil(FRAMES / steps)
+def frames_per_step(steps: int) -> int:
+    """Return the number of frames that show each step of the solver."""
+    return math.ceil(MIN_FRAMES / steps)
 
 
 @functools.lru_cache(maxsize=4)
-def scene(lab: Lab) -> Scene:
-    """The stage's recording but for the reader's own path. Ask with `anywhere(lab)`, so that a drag finds it made."""
-    path, (coupled, field) = PATHS[lab.path], joined_for(lab)
+def compute_frames(request: Request) -> Frames:
+    """Compute what the stage shows apart from the user's own path, whatever `request.start` is."""
+    path, (pairs, field) = PATHS[request.path], pairs_and_field(request.data, request.coupling)
     field = replace(field, dtype=np.float32)
-    walked = integrate(field, path, coupled.noises, uniform_timesteps(lab.steps), lab.solver)
-    times = uniform_timesteps(lab.steps * parts_of(lab.steps))
-    return Scene(np.array(times), ground(lab.distribution, lab.text, lab.drawing, lab.count, lab.seed),
-                 between(walked.x, parts_of(lab.steps)), conditional_paths(path, *coupled, times),
-                 np.stack([arrows(field, lab.path, t) for t in times]))
+    trajectories = integrate(field, path, pairs.noises, uniform_timesteps(request.steps), request.solver)
+    times = uniform_timesteps(request.steps * frames_per_step(request.steps))
+    return Frames(np.array(times), data_points(request.data),
+                  interpolate_steps(trajectories.x, frames_per_step(request.steps)),
+                  conditional_paths(path, *pairs, times), np.stack([velocity_arrows(field, path, t) for t in times]))
 
 
-def anywhere(lab: Lab) -> Lab:
-    """The same wish without its start."""
-    return replace(lab, start=(0.0, 0.0))
-
-
-def between(x: Array, parts: int) -> Array:
-    """A walk (steps + 1, …) cut finer: in each step a solver moves along a straight line. (steps * parts + 1, …)"""
+def interpolate_steps(x: Array, parts: int) -> Array:
+    """Cut each step of x (steps + 1, …) into equal parts: (steps * parts + 1, …). Solvers move straight in a step."""
     share = (np.arange(parts) / parts).reshape(1, parts, *[1] * (x.ndim - 1))
     cut = x[:-1, None] + share * np.diff(x, axis=0)[:, None]
     return np.concatenate([cut.reshape(-1, *x.shape[1:]), x[-1:]])
 
 
-def arrows(field: MixtureField, path_name: str, t: float) -> Array:
-    """Which way a particle goes at t, on a grid: (arrows, 4). As we go from noise to points, against dx/dt.
+def velocity_arrows(field: MixtureField, path: Path, t: float) -> Array:
+    """Return arrows of a particle's motion at t on a grid: (arrows, 4). From noise to data it is -dx/dt.
 
-    An arrow grows with the speed v as v / (v + 1) of a cell, so that the slow and the fast can both be seen.
+    The length of an arrow is speed / (speed + 1) of a grid cell, so that slow and fast motion are both visible.
     """
-    path, t = PATHS[path_name], max(t, EARLIEST)
-    ticks = np.linspace(-SIDE, SIDE, ARROWS + 2)[1:-1]
+    t = max(t, MIN_ARROW_TIME)
+    ticks = np.linspace(-HALF_EXTENT, HALF_EXTENT, ARROWS_PER_SIDE + 2)[1:-1]
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    way = -field.velocity(grid, path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t))
-    speed = np.linalg.norm(way, axis=1, keepdims=True)
-    half = 0.5 * (ticks[1] - ticks[0]) * way / (speed + 1)
+    motion = -field.velocity(grid, path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t))
+    speed = np.linalg.norm(motion, axis=1, keepdims=True)
+    half = 0.5 * (ticks[1] - ticks[0]) * motion / (speed + 1)
     return np.concatenate([grid - half, grid + half], axis=1)
 
 
-def strand(lab: Lab) -> Strand:
-    """The path from the reader's start: all that a drag computes."""
-    path, (_, field) = PATHS[lab.path], joined_for(lab)
-    start, frames = np.array([lab.start]), lab.steps * parts_of(lab.steps)
-    walked = integrate(field, path, start, uniform_timesteps(lab.steps), lab.solver)
-    finer = math.ceil(FINE / frames)
-    exact = integrate(field, path, start, uniform_timesteps(frames * finer), "heun")
-    return Strand(between(walked.x, parts_of(lab.steps))[:, 0], exact.x[::finer, 0], walked.evaluations)
+def compute_own_path(request: Request) -> OwnPath:
+    """Compute the path from the user's start: all that a drag costs."""
+    path, (_, field) = PATHS[request.path], pairs_and_field(request.data, request.coupling)
+    start, count = np.array([request.start]), request.steps * frames_per_step(request.steps)
+    own = integrate(field, path, start, uniform_timesteps(request.steps), request.solver)
+    steps_per_frame = math.ceil(MIN_EXACT_STEPS / count)
+    exact = integrate(field, path, start, uniform_timesteps(count * steps_per_frame), "heun")
+    return OwnPath(interpolate_steps(own.x, frames_per_step(request.steps))[:, 0], exact.x[::steps_per_frame, 0],
+                   own.evaluations)
 
 
-def fresh(seed: int) -> Array:
-    """The starts that are scored: noise that no coupling has seen."""
-    return np.random.default_rng([seed, 2]).standard_normal((SCORED, 2))
+def scored_noises(seed: int) -> Array:
+    """Return the starts of the scored particles, which no coupling uses."""
+    return np.random.default_rng([seed, 2]).standard_normal((SCORED_PARTICLES, 2))
 
 
 @functools.lru_cache(maxsize=32)
-def exact_ends(distribution: str, text: str, drawing: tuple | None, count: int, seed: int, coupling: str, path: str,
-               ) -> Array:
-    """Where the exact flow takes the scored starts, (particles, 2)."""
-    field = joined(distribution, text, drawing, count, seed, coupling)[1]
-    return exact_endpoints(field, fresh(seed), PATHS[path].alpha(1.0), PATHS[path].sigma(1.0))
+def scored_endpoints(data: Data, coupling: str, path_name: str) -> Array:
+    """Return the exact endpoints of the scored particles, (particles, 2)."""
+    field, path = pairs_and_field(data, coupling)[1], PATHS[path_name]
+    return exact_endpoints(field, scored_noises(data.seed), path.alpha(1.0), path.sigma(1.0))
 
 
-def exact_ends_for(lab: Lab) -> Array:
-    return exact_ends(lab.distribution, lab.text, lab.drawing, lab.count, lab.seed, lab.coupling, lab.path)
+_scores: dict[tuple[Data, str, str], Scores] = {}  # not an lru_cache, since `progress` is not part of the key
 
 
-_scored: dict[Lab, Scores] = {}  # the last few; not an lru_cache, for `progress` is no part of the question
-KEPT = 16
+def compute_scores(request: Request, progress: Callable[[int, int], None] = lambda done, total: None) -> Scores:
+    """Compute or look up the scores of a distribution, a coupling and a path, whatever the solver and its steps."""
+    key = (request.data, request.coupling, request.path)
+    if key not in _scores:
+        scores = _score(*key, progress)
+        while len(_scores) >= MAX_CACHED_SCORES:
+            _scores.pop(next(iter(_scores)))
+        _scores[key] = scores
+    return _scores[key]
 
 
-def scores(lab: Lab, progress: Callable[[int, int], None] = lambda done, of: None) -> Scores:
-    """The chart and the straightness of a world, a coupling and a path. The solver and the steps do not matter."""
-    request = replace(anywhere(lab), solver="", steps=0)
-    if request not in _scored:
-        made = _score(request, progress)
-        while len(_scored) >= KEPT:
-            _scored.pop(next(iter(_scored)))
-        _scored[request] = made
-    return _scored[request]
+def is_scored(request: Request) -> bool:
+    """Whether `compute_scores` has the scores in its cache."""
+    return (request.data, request.coupling, request.path) in _scores
 
 
-def is_scored(lab: Lab) -> bool:
-    """Whether `scores` has its answer ready."""
-    return replace(anywhere(lab), solver="", steps=0) in _scored
-
-
-def _score(lab: Lab, progress: Callable[[int, int], None]) -> Scores:
-    path, field, start = PATHS[lab.path], joined_for(lab)[1], fresh(lab.seed)
-    of = 2 + len(SOLVERS) * len(STEPS)
-    progress(1, of)
-    ends = exact_ends_for(lab)
+def _score(data: Data, coupling: str, path_name: str, progress: Callable[[int, int], None]) -> Scores:
+    path, field, start = PATHS[path_name], pairs_and_field(data, coupling)[1], scored_noises(data.seed)
+    total = 2 + len(SOLVERS) * len(STEP_COUNTS)
+    progress(1, total)
+    ends = scored_endpoints(data, coupling, path_name)
     distance, evaluations = [], []
     for solver in SOLVERS:
-        for steps in STEPS:
-            walked = integrate(field, path, start, uniform_timesteps(steps), solver)
-            distance.append(np.linalg.norm(walked.x[-1] - ends, axis=1))
-            evaluations.append(walked.evaluations)
-            progress(1 + len(distance), of)
+        for steps in STEP_COUNTS:
+            trajectories = integrate(field, path, start, uniform_timesteps(steps), solver)
+            distance.append(np.linalg.norm(trajectories.x[-1] - ends, axis=1))
+            evaluations.append(trajectories.evaluations)
+            progress(1 + len(distance), total)
     fine = integrate(field, path, start, uniform_timesteps(100), "heun")
-    errors = xr.Dataset(
-        {"distance": (("solver", "steps", "particle"), np.reshape(distance, (len(SOLVERS), len(STEPS), -1))),
-         "evaluations": (("solver", "steps"), np.reshape(evaluations, (len(SOLVERS), len(STEPS))))},
-        coords={"solver": list(SOLVERS), "steps": list(STEPS)})
+    shape = (len(SOLVERS), len(STEP_COUNTS))
+    errors = xr.Dataset({"distance": (("solver", "steps", "particle"), np.reshape(distance, (*shape, -1))),
+                         "evaluations": (("solver", "steps"), np.reshape(evaluations, shape))},
+                        coords={"solver": list(SOLVERS), "steps": list(STEP_COUNTS)})
     return Scores(errors, float(straightness(fine).mean()), float(np.nanmedian(path_length_ratio(fine))))
 
 
-def chosen_error(lab: Lab) -> tuple[int, float]:
-    """Evaluations and the median distance to the exact end, of the chosen solver at the chosen number of steps."""
-    walked = integrate(joined_for(lab)[1], PATHS[lab.path], fresh(lab.seed), uniform_timesteps(lab.steps), lab.solver)
-    return walked.evaluations, float(np.median(np.linalg.norm(walked.x[-1] - exact_ends_for(lab), axis=1)))
-
-
-def dataset(lab: Lab, made: Scene, own: Strand, scored: Scores | None) -> xr.Dataset:
-    """The whole laboratory as labelled arrays."""
-    way = ("frame", "walker", "axis")
-    paths = xr.Dataset(
-        {"marginal": (way, made.marginal), "conditional": (way, made.conditional), "own": (way[::2], own.walked),
-         "own_exact": (way[::2], own.exact), "points": (("point", "axis"), made.points),
-         "arrows": (("frame", "arrow", "end"), made.arrows)},
-        coords={"t": ("frame", made.times), "axis": ["x", "y"], "end": ["x0", "y0", "x", "y"]},
-        attrs={"distribution": lab.distribution, "path": lab.path, "coupling": lab.coupling, "solver": lab.solver,
-               "seed": lab.seed, "start": lab.start})
-    return paths if scored is None else paths.merge(scored.errors)
-
-
-def table(scored: Scores) -> Any:
-    """A pandas row for each solver and number of steps: evaluations, median and quartiles of the distance."""
-    low, middle, high = scored.errors.distance.quantile([0.25, 0.5, 0.75], "particle").drop_vars("quantile")
-    return xr.Dataset({"evaluations": scored.errors.evaluations, "median": middle, "lower quartile": low,
-                       "upper quartile": high}).to_dataframe()
+def chosen_error(request: Request) -> tuple[int, float]:
+    """Return the evaluations and the median endpoint error of the chosen solver and number of steps."""
+    trajectories = integrate(pairs_and_field(request.data, request.coupling)[1], PATHS[request.path],
+                             scored_noises(request.data.seed), uniform_timesteps(request.steps), request.solver)
+    ends = scored_endpoints(request.data, request.coupling, request.path)
+    return trajectories.evaluations, float(np.median(np.linalg.norm(trajectories.x[-1] - ends, axis=1)))

@@ -1,88 +1,86 @@
-"""The controls of FlowPaths: the world, the laboratory, and what is drawn. Each is tied to one of its traits."""
+"""The controls of FlowPaths, each bound to one of its traits."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import ipywidgets as ipw
 
 from ...diffusion.settings import DEFAULT_GUIDANCE
 from ...flow2d import DISTRIBUTIONS, SOLVERS
 from ..core.controls import extend_slider, guidance_slider, prompt_control, seed_controls, steps_control
+from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from .compute import DRAWN
 
-if TYPE_CHECKING:
-    from .widget import FlowPaths
-
-MODES = {"points": "points in the plane", "pictures": "pictures"}
-WORDS = {
+MODES = {"points": "points in the plane", "images": "images"}
+LABELS = {
     "path": {"straight": "straight", "linear": "variance preserving", "cosine": "cosine"},
     "coupling": {"independent": "independent", "optimal": "optimal transport", "reflowed": "reflowed"},
     "solver": {name: name for name in SOLVERS},
 }
-TIPS = {
+TOOLTIPS = {
     "path": ["x = (1 - t) point + t noise", "alpha² + sigma² = 1, beta grows linearly in t",
              "alpha² + sigma² = 1, alpha falls along a cosine"],
-    "coupling": ["Any noise with any point", "The pairs whose distances sum to least",
-                 "Each noise with where the independent flow takes it"],
-    "solver": ["One evaluation a step, error of order 1", "Two evaluations a step, error of order 2"],
+    "coupling": ["Noises and points paired at random", "The pairs with the least total squared distance",
+                 "Each noise paired with its endpoint under the independent coupling's flow"],
+    "solver": ["One evaluation per step, error of order 1", "Two evaluations per step, error of order 2"],
 }
 
 
-def control_rows(w: FlowPaths) -> tuple[ipw.Widget, ...]:
-    """All controls, in rows: those that do nothing now are hidden."""
-    distribution, of_world = _world_row(w)
-    path, pictures = _path_row(w), _picture_row(w)
+def control_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
+    """Return all controls in rows. Those without effect in the present mode are hidden."""
+    data, data_controls = _data_row(w)
+    path, images = _path_row(w), _image_row(w)
 
-    def show(change: object = None) -> None:
-        points = w.mode == "points"
-        shown = {path: points, pictures: not points,
-                 **{c: points and name in ("points", w.distribution) for name, of in of_world.items() for c in of}}
-        for control, on in shown.items():
-            control.layout.display = None if on else "none"
+    def update_visibility(change: object = None) -> None:
+        is_points = w.mode == "points"
+        visible = {path: is_points, images: not is_points,
+                   **{control: is_points and name in ("points", w.distribution)
+                      for name, controls in data_controls.items() for control in controls}}
+        for control, is_visible in visible.items():
+            control.layout.display = None if is_visible else "none"
 
-    w.observe(show, names=["mode", "distribution"])
-    show()
-    return distribution, path, pictures
+    w.observe(update_visibility, names=["mode", "distribution"])
+    update_visibility()
+    return data, path, images
 
 
-def _world_row(w: FlowPaths) -> tuple[ipw.Widget, dict[str, list[ipw.Widget]]]:
-    """What is looked at; and which controls are there for which world, "points" for all of them."""
+def _data_row(w: Explorable) -> tuple[ipw.Widget, dict[str, list[ipw.Widget]]]:
+    """Return the row of the mode and the data, and its controls by the distribution ("points": any) they belong to."""
     mode = ipw.ToggleButtons(
-        options=[(words, name) for name, words in MODES.items()], description="paths of",
+        options=[(label, name) for name, label in MODES.items()], description="paths of",
         style={**NARROW, "button_width": "auto"},
-        tooltips=["Points: the truth is known in closed form", "The trained denoisers, in few steps and in many"])
+        tooltips=["Points in the plane, whose field is known in closed form",
+                  "Images of the trained denoisers, in few and in many steps"])
     distribution = ipw.Dropdown(
         description="distribution", options=[*((name, name) for name in DISTRIBUTIONS), ("drawn by hand", DRAWN)],
-        style=NARROW, tooltip="The distribution that the particles flow to", layout=ipw.Layout(width="220px"))
+        style=NARROW, tooltip="The data distribution that the particles flow to", layout=ipw.Layout(width="220px"))
     text = ipw.Text(description="word", continuous_update=False, style=NARROW, layout=ipw.Layout(width="170px"),
-                    tooltip="A short word to be made of points: Enter sets it")
-    clear = ipw.Button(description="Clear", tooltip="Begin a new drawing", layout=ipw.Layout(width="70px"))
+                    tooltip="A short word to sample points from; press Enter to apply")
+    clear = ipw.Button(description="Clear", tooltip="Start a new drawing", layout=ipw.Layout(width="70px"))
     clear.on_click(lambda _: w.clear_drawing())
     for name, control in (("mode", mode), ("distribution", distribution), ("text", text)):
         w.bind(name, control)
-    made = row(mode, distribution, text, clear, *seed_controls(w, "Chooses the noise"))
-    return made, {"points": [distribution], "word": [text], DRAWN: [clear]}
+    controls = row(mode, distribution, text, clear, *seed_controls(w, "Seed of the noise"))
+    return controls, {"points": [distribution], "word": [text], DRAWN: [clear]}
 
 
-def _path_row(w: FlowPaths) -> ipw.Widget:
-    """The laboratory."""
+def _path_row(w: Explorable) -> ipw.Widget:
+    """Return the row of the path, the coupling, the solver and its steps."""
 
-    def switch(name: str) -> ipw.ToggleButtons:
-        made = ipw.ToggleButtons(options=[(text, key) for key, text in WORDS[name].items()], description=name,
-                                 tooltips=TIPS[name], style={**NARROW, "button_width": "auto"})
-        w.bind(name, made)
-        return made
+    def buttons(name: str) -> ipw.ToggleButtons:
+        control = ipw.ToggleButtons(options=[(label, key) for key, label in LABELS[name].items()], description=name,
+                                    tooltips=TOOLTIPS[name], style={**NARROW, "button_width": "auto"})
+        w.bind(name, control)
+        return control
 
-    return row(*map(switch, WORDS), steps_control(w, "Steps of the solver from noise to points"))
+    return row(*map(buttons, LABELS), steps_control(w, "Steps of the solver from noise to data"))
 
 
-def _picture_row(w: FlowPaths) -> ipw.Widget:
-    """What is drawn, and at which guidance: each model's own, until the slider is moved or the box unticked."""
-    guidance = guidance_slider(tip="The same guidance for every model; w in uncond + w (cond - uncond)")
-    own = ipw.Checkbox(description="each model's own guidance", indent=False, layout=ipw.Layout(width="210px"),
-                       tooltip="The guidance that each model is meant for, as the line at the bottom says")
+def _image_row(w: Explorable) -> ipw.Widget:
+    """Return the row of the prompt and the guidance: each model's default, until the slider or the box is changed."""
+    guidance = guidance_slider(tip="The same guidance for every model: w in uncond + w (cond - uncond)")
+    default = ipw.Checkbox(description="each model's default guidance", indent=False, layout=ipw.Layout(width="230px"),
+                           tooltip="The guidance each model was made for, listed in the status line below")
     w.bind("guidance", guidance, lambda v: extend_slider(guidance, DEFAULT_GUIDANCE if v is None else v))
-    w.bind("guidance", own, lambda v: v is None, lambda ticked: None if ticked else guidance.value)
-    return row(prompt_control(w), guidance, own)
+    w.bind("guidance", default, lambda v: v is None, lambda is_checked: None if is_checked else guidance.value)
+    return row(prompt_control(w), guidance, default)

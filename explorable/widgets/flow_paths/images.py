@@ -1,4 +1,4 @@
-"""The same question put to pictures: every trained denoiser, from the same noise, in few steps and in many."""
+"""The computation of FlowPaths on images: every trained denoiser from the same noise, in few and in many steps."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import numpy as np
 import xarray as xr
 
 from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
-from ...pipeline import Pipeline
+from ...pipeline import PipelineProtocol
 from ..core.explorable import Progress, shipped_pipeline
-from ..stage.layers import Images, Panel
 
-STEPS = (1, 2, 4, 8, 20, 50)
-# It takes the picture and the noise apart and mixes them anew, which is right on every path while the estimate stands
-# still; on the straight path it is Euler's method. So no path is favoured.
+STEP_COUNTS = (1, 2, 4, 8, 20, 50)
+# DDIM with eta 0 splits x into the estimate and noise and mixes them anew, which is exact on every path while the
+# estimate is constant. On the straight path it is Euler's method. So it favours no path.
 SAMPLER = "ddim"
-STILL_GREY = 128  # where a picture is still to be drawn
+MISSING_GREY = 128  # where an image is not computed yet
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is drawn. guidance None: for each model what it is meant for."""
+class ImageRequest:
+    """What is sampled. guidance None: each model's default."""
 
     prompt: str
     guidance: float | None
@@ -30,136 +29,92 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Painter:
-    """A denoiser that draws: how it is opened, when it is its turn, and the guidance that it is meant for."""
+class Model:
+    """A model to compare: a function that loads it, and its default guidance."""
 
-    open: Callable[[], Pipeline]
-    guidance: float
+    load: Callable[[], PipelineProtocol]
+    default_guidance: float
 
 
 @dataclass(frozen=True, eq=False)
-class Wall:
-    """The pictures (model, steps, y, x, rgb) uint8, and the guidance that each model had.
+class ImageResult:
+    """Images of all models and numbers of steps.
 
-    there: (model, steps), which pictures are drawn; the others are grey. Of a whole wall, all.
+    Args:
+        images: (model, steps, y, x, rgb) uint8, grey where missing.
+        guidance: of each model.
+        is_computed: (model, steps) bool.
     """
 
-    wish: Wish
-    pictures: xr.DataArray
+    request: ImageRequest
+    images: xr.DataArray
     guidance: dict[str, float]
-    there: np.ndarray
+    is_computed: np.ndarray
 
     @property
-    def drawn(self) -> tuple[int, ...]:
-        """The numbers of steps at which every model's picture is there."""
-        return tuple(n for k, n in enumerate(STEPS) if self.there[:, k].all())
+    def step_counts(self) -> tuple[int, ...]:
+        """The numbers of steps for which every model's image is computed."""
+        return tuple(n for k, n in enumerate(STEP_COUNTS) if self.is_computed[:, k].all())
 
     @property
-    def whole(self) -> bool:
-        """Whether all pictures are there."""
-        return bool(self.there.all())
+    def is_complete(self) -> bool:
+        """Whether all images are computed."""
+        return bool(self.is_computed.all())
 
     @property
     def distance(self) -> xr.DataArray:
-        """Root mean square over the pixels, where 0 is black and 1 is white, from each model's own picture of most
-        steps: (model, steps)."""
-        pictures = self.pictures.astype("float32") / 255
-        return ((pictures - pictures[:, -1]) ** 2).mean(["y", "x", "rgb"]) ** 0.5
+        """The root mean square pixel difference (values 0 to 1) from the same model's image of most steps:
+        (model, steps)."""
+        images = self.images.astype("float32") / 255
+        return ((images - images[:, -1]) ** 2).mean(["y", "x", "rgb"]) ** 0.5
 
 
-def painters(pipe: Pipeline | None) -> dict[str, Painter]:
-    """Every denoiser in the zoo, whichever there are; or the one pipeline that an explorable was given."""
+def models(pipe: PipelineProtocol | None) -> dict[str, Model]:
+    """Return every denoiser of the zoo by name, or only the given pipeline."""
     if pipe is not None:
-        guidance = pipe.default_guidance if isinstance(pipe, Pipeline) else DEFAULT_GUIDANCE
-        return {pipe.name: Painter(lambda: pipe, guidance)}
-    from ...measure.denoisers import default_guidance, select_denoisers  # loads the training code: only when needed
+        return {pipe.name: Model(lambda: pipe, pipe.default_guidance)}
+    from ...measure.denoisers import default_guidance, select_denoisers  # imports the training: slow to load
 
-    return {
-        name: Painter(lambda name=name: shipped_pipeline(name), default_guidance(name))
-        for name in select_denoisers()[0]
-    }  # type: ignore[misc]
+    return {name: Model(lambda name=name: shipped_pipeline(name), default_guidance(name))  # type: ignore[misc]
+            for name in select_denoisers()[0]}
 
 
-def draw(painting: Mapping[str, Painter], wish: Wish, progress: Progress,
-         so_far: Callable[[Wall], None] = lambda wall: None) -> Wall:
-    """Every painter's picture at each number of steps, all from the noise of the same seed: few steps first, so that
-    soon there is something of each. so_far: hears of the wall when all have come to one more number of steps.
+def guidance_of(compared: Mapping[str, Model], request: ImageRequest) -> dict[str, float]:
+    """Return the guidance that each model is sampled with."""
+    return {name: model.default_guidance if request.guidance is None else request.guidance
+            for name, model in compared.items()}
+
+
+def compute_images(compared: Mapping[str, Model], request: ImageRequest, progress: Progress,
+                   show_partial: Callable[[ImageResult], None] = lambda result: None) -> ImageResult:
+    """Sample each model at each number of steps, from the noise of one seed and with few steps first.
+
+    `show_partial` receives the incomplete result whenever all models have completed another number of steps.
 
     Raises:
-        SettingError, UnknownWordError, PromptTooLongError: a wish that cannot be drawn.
+        SettingError, UnknownWordError, PromptTooLongError: an invalid request.
     """
-    guidance = DEFAULT_GUIDANCE if wish.guidance is None else wish.guidance
-    check_settings(Settings(wish.prompt, guidance=guidance, seed=wish.seed))
-    wall, done, of = None, 0, len(painting) * sum(STEPS)
-    for j, steps in enumerate(STEPS):
-        for k, (name, painter) in enumerate(painting.items()):
-            run = painter.open()(wish.prompt, steps=steps, guidance=wished(painting, wish)[name], seed=wish.seed,
-                                 sampler=SAMPLER, progress=lambda i, _, before=done: progress(before + i, of))  # type: ignore[misc]
-            wall = wall or _blank(painting, wish, run.image.shape)
-            wall.pictures[k, j] = run.image
-            wall.there[k, j] = True
+    guidance = DEFAULT_GUIDANCE if request.guidance is None else request.guidance
+    check_settings(Settings(request.prompt, guidance=guidance, seed=request.seed))
+    result, done, total = None, 0, len(compared) * sum(STEP_COUNTS)
+    for j, steps in enumerate(STEP_COUNTS):
+        for k, (name, model) in enumerate(compared.items()):
+            run = model.load()(request.prompt, steps=steps, guidance=guidance_of(compared, request)[name],
+                               seed=request.seed, sampler=SAMPLER,
+                               progress=lambda i, _, before=done: progress(before + i, total))  # type: ignore[misc]
+            result = result or _empty_result(compared, request, run.image.shape)
+            result.images[k, j] = run.image
+            result.is_computed[k, j] = True
             done += steps
-        if wall is not None and not wall.whole:
-            so_far(wall)
-    if wall is None:
-        raise ValueError("there is no model to draw with")
-    return wall
+        if result is not None and not result.is_complete:
+            show_partial(result)
+    if result is None:
+        raise ValueError("there is no model to sample from: train one, or give FlowPaths a pipeline")
+    return result
 
 
-def _blank(painting: Mapping[str, Painter], wish: Wish, shape: tuple[int, ...]) -> Wall:
-    """A wall without pictures, of this shape each."""
-    pictures = np.full((len(painting), len(STEPS), *shape), STILL_GREY, np.uint8)
-    return Wall(wish, xr.DataArray(pictures, dims=("model", "steps", "y", "x", "rgb"),
-                                   coords={"model": list(painting), "steps": list(STEPS), "rgb": list("rgb")}),
-                wished(painting, wish), np.zeros(pictures.shape[:2], bool))
-
-
-def counted(steps: int) -> str:
-    """A number of steps in words."""
-    return f"{steps} step{'s' * (steps > 1)}"
-
-
-def recording(wall: Wall) -> dict:
-    """What the stage is given: for each model a picture that follows the slider, and all its pictures in a row. Where
-    one is still to be drawn, the slider shows the last that there is, and the row is grey."""
-    names, drawn = wall.pictures.model.values.tolist(), wall.drawn
-    frame_indices = [min(j, len(drawn) - 1) for j in range(len(STEPS))]
-    layers, panels = [], []
-    for k, name in enumerate(names):
-        frames = wall.pictures[k].values
-        row = np.concatenate(list(frames), axis=1)  # (128, 6 * 128, 3)
-        frames = np.ascontiguousarray(frames[: len(drawn)])
-        layers += [
-            Images(
-                name,
-                name,
-                frames,
-                f"guidance {wall.guidance[name]:g}",
-                frame_indices=None if wall.whole else frame_indices,
-            ),
-            Images(f"{name}, all", f"{name}, all", row, axes=()),
-        ]
-        panels.append(Panel(name, (name,), name, grid_area=(k + 1, 1, 1, 1)))
-    if len(names) > 1:  # with one alone, the stage's own strip of thumbnails is enough
-        panels += [Panel(f"{name}, all", (f"{name}, all",), f"{name}: {', '.join(map(str, STEPS))} steps",
-                         grid_area=(1, k + 2, len(names), 1)) for k, name in enumerate(names)]
-    else:
-        layers = layers[:1]
-    captions = [counted(n) if n in drawn else f"{counted(n)}: still being drawn; this is of {drawn[-1]}" for n in STEPS]
-    return {"layers": layers, "captions": captions, "panels": panels,
-            "columns": len(names), "thumbnails": names[0] if len(names) == 1 else "", "file_name": "few-steps"}
-
-
-def wished(painting: Mapping[str, Painter], wish: Wish) -> dict[str, float]:
-    """The guidance that each painter gets."""
-    return {name: painter.guidance if wish.guidance is None else wish.guidance for name, painter in painting.items()}
-
-
-def code(pipe: Pipeline | None, wish: Wish) -> str:
-    """All pictures in a few lines."""
-    opened = "ex.load(name)" if pipe is None else "pipe"  # the reader's own
-    own = "" if pipe is None else f"# pipe: your own {pipe!r}\n"
-    return (f"import explorable as ex\n\n{own}pictures = {{}}\nfor name, guidance in "
-            f"{wished(painters(pipe), wish)!r}.items():\n    for steps in {STEPS}:\n"
-            f"        run = {opened}({wish.prompt!r}, steps=steps, guidance=guidance, seed={wish.seed}, "
-            f"sampler={SAMPLER!r})\n        pictures[name, steps] = run.image")
+def _empty_result(compared: Mapping[str, Model], request: ImageRequest, shape: tuple[int, ...]) -> ImageResult:
+    images = np.full((len(compared), len(STEP_COUNTS), *shape), MISSING_GREY, np.uint8)
+    coords = {"model": list(compared), "steps": list(STEP_COUNTS), "rgb": list("rgb")}
+    return ImageResult(request, xr.DataArray(images, dims=("model", "steps", "y", "x", "rgb"), coords=coords),
+                       guidance_of(compared, request), np.zeros(images.shape[:2], bool))

@@ -1,123 +1,235 @@
-"""The laboratory of FlowPaths on the stage, and in words."""
+"""What FlowPaths shows of a result: stage layers, captions, sentences, tables and code."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ...flow2d import normalize_drawing
-from ..stage.layers import Arrows, Layer, Panel, Points
-from .compute import DRAWN, SIDE, Lab, Scene, Strand, parts_of
+from ...pipeline import PipelineProtocol
+from ..stage.layers import Arrows, Images, Layer, Panel, Points
+from .compute import DRAWN, HALF_EXTENT, SCORED_PARTICLES, Frames, OwnPath, Request, Result, frames_per_step
+from .images import SAMPLER, STEP_COUNTS, ImageRequest, ImageResult, guidance_of, models
 
-EXTENT = (-SIDE, SIDE, -SIDE, SIDE)
-FOLLOWED = 40  # particles with a trail: more would hide each other
-MOST_DRAWN = 400  # points of a drawing
+EXTENT = (-HALF_EXTENT, HALF_EXTENT, -HALF_EXTENT, HALF_EXTENT)
+MAX_TRAILS = 40  # more would hide each other
+MAX_DRAWN_POINTS = 400
+
+# ---- points in the plane --------------------------------------------------------------------------------------------
 
 
-def layers(made: Scene, own: Strand) -> list[Layer]:
-    """What the stage shows, the lowest first."""
-    followed = slice(None, FOLLOWED)
+def stage_layers(frames: Frames, own: OwnPath) -> list[Layer]:
+    """Return the layers of both panels, the lowest first."""
 
-    def points(name: str, label: str, frames: np.ndarray, colour_name: str, *, size: float = 6, still: bool = False,
-               trail: bool = False, ring: bool = False) -> Points:
-        return Points(
-            name,
-            label,
-            frames,
-            axes=() if still else ("frame",),
-            extent=EXTENT,
-            colours=(colour_name,),
-            size=size,
-            trail=trail,
-            highlighted=(0,) if ring else (),
-        )
+    def points(name: str, label: str, positions: np.ndarray, colour: str, *, size: float = 6, is_still: bool = False,
+               trail: bool = False, has_ring: bool = False) -> Points:
+        return Points(name, label, positions, axes=() if is_still else ("frame",), extent=EXTENT, colours=(colour,),
+                      size=size, trail=trail, highlighted=(0,) if has_ring else ())
 
     return [
-        Arrows("field", "the field", made.arrows, "which way it goes here, now", extent=EXTENT),
-        points("points", "the points of the world", made.points, "image", still=True),
-        points("noise", "the noises", made.marginal[0], "noise", size=5, still=True),
-        points("marginal cloud", "particles in the field", made.marginal, "plain"),
-        points("marginal paths", "their paths", made.marginal[:, followed], "plain", trail=True),
-        points("conditional cloud", "noise and point, mixed", made.conditional, "plain"),
-        points("conditional paths", "their paths", made.conditional[:, followed], "plain", trail=True),
-        points("exact path", "the exact path of your start", own.exact[:, None], "image", size=9, trail=True),
-        points("your path", "your start on its way", own.walked[:, None], "guidance", size=10, trail=True, ring=True),
-        points("your start", "your start", own.walked[:1], "noise", size=9, still=True, ring=True),
+        Arrows("field", "the marginal field", frames.arrows, "direction of motion at this t", extent=EXTENT),
+        points("points", "data points", frames.points, "image", is_still=True),
+        points("noise", "noises", frames.marginal[0], "noise", size=5, is_still=True),
+        points("marginal cloud", "particles", frames.marginal, "plain"),
+        points("marginal paths", "marginal paths", frames.marginal[:, :MAX_TRAILS], "plain", trail=True),
+        points("conditional cloud", "alpha point + sigma noise", frames.conditional, "plain"),
+        points("conditional paths", "conditional paths", frames.conditional[:, :MAX_TRAILS], "plain", trail=True),
+        points("exact path", "the exact path from your start", own.exact[:, None], "image", size=9, trail=True),
+        points("your path", "the solver's path from your start", own.solver[:, None], "guidance", size=10, trail=True,
+               has_ring=True),
+        points("your start", "your start", own.solver[:1], "noise", size=9, is_still=True, has_ring=True),
     ]
 
 
-def panels(request: Lab) -> list[Panel]:
-    """Marginal paths beside conditional ones. On the left the start is dragged; on the right a world is drawn."""
-    drawing, both = request.distribution == DRAWN, ("points", "noise")
-    left = (f"From noise (brown) to points (blue), {request.solver}, {request.steps} step{'s' * (request.steps > 1)}: "
-            "drag your start")
+def stage_panels(request: Request) -> list[Panel]:
+    """Return the panels: marginal paths with a start to drag, and conditional paths with a distribution to draw."""
+    is_drawn, both = request.data.distribution == DRAWN, ("points", "noise")
+    left = f"Marginal paths, {request.solver}, {count_text(request.steps, 'step')}: drag your start"
+    right = "Conditional paths, from each noise to its own point" + ": draw here" * is_drawn
     return [Panel("marginal", ("field", *both, "marginal paths", "marginal cloud", "exact path", "your path",
                                "your start"), left, interaction="drag", ratio=1.0),
-            Panel("conditional", (*both, "conditional paths", "conditional cloud"),
-                  "Each noise on its own way to its own point" + ": draw here" * drawing,
-                  interaction="draw" if drawing else "", ratio=1.0)]
+            Panel("conditional", (*both, "conditional paths", "conditional cloud"), right,
+                  interaction="draw" if is_drawn else "", ratio=1.0)]
 
 
-def captions(times: Sequence[float], steps: int) -> list[str]:
-    """One a frame: the noise time, and how far the solver is."""
-    parts = parts_of(steps)
-    return [f"t = {t:.2f}, " + (f"after {k // parts} of {steps}" if k % parts == 0 else
+def frame_captions(times: Sequence[float], steps: int) -> list[str]:
+    """Return the caption of each frame: t, and the steps taken so far."""
+    parts = frames_per_step(steps)
+    return [f"t = {t:.2f}, " + (f"after {k // parts} of {steps} steps" if k % parts == 0 else
                                 f"in step {k // parts + 1} of {steps}") for k, t in enumerate(times)]
 
 
-def place(x: float, y: float) -> tuple[float, float]:
-    """Where in the plane a part of a panel's width and height is."""
-    return round(SIDE * (2 * x - 1), 3), round(SIDE * (1 - 2 * y), 3)
+def count_text(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 step", "4 steps"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def sentence(request: Lab) -> str:
-    """What is being seen, in one or two sentences."""
+def to_plane(x: float, y: float) -> tuple[float, float]:
+    """Convert a pointer position, as fractions of a panel from its top left, to the coordinates of the plane."""
+    return round(HALF_EXTENT * (2 * x - 1), 3), round(HALF_EXTENT * (1 - 2 * y), 3)
+
+
+def add_stroke(drawing: Sequence[tuple[float, float]], stroke: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Return a drawing (n, 2) with a stroke added, normalized as it will be shown, so that the next stroke fits."""
+    points = np.array([*drawing, *stroke])
+    if len(points) > MAX_DRAWN_POINTS:  # keeps the shape, with fewer points
+        points = points[np.linspace(0, len(points) - 1, MAX_DRAWN_POINTS).round().astype(int)]
+    with contextlib.suppress(ValueError):  # a single point is no distribution yet; the computation reports it
+        points = normalize_drawing(points).round(4)
+    return points
+
+
+def describe(request: Request) -> str:
+    """Return one or two sentences on what the panels show."""
+    is_straight = request.path == "straight"
     if request.steps == 1 and request.coupling == "independent":
-        left = ("Left: noise alone tells nothing of its point, so at the start the field shows the mean of the whole "
-                "world, and a single step takes every particle there." if request.path == "straight" else
-                "Left: this path leaves pure noise so slowly that a single step, which knows no other speed, goes "
-                "nowhere.")
-        return f"{left} Right: each noise on its own way to its own point."
-    ways = "straight" if request.path == "straight" else "curved"
+        left = ("Left: pure noise tells nothing about its point, so the first velocity points to the mean of the data, "
+                "and a single step takes every particle there." if is_straight else
+                "Left: on this path the velocity at pure noise is almost zero, so a single step moves nothing.")
+        return f"{left} Right: each noise has its own path to its own point."
     if request.coupling == "independent":
-        return (f"Right: every noise goes a {ways} way to a point drawn by lot. Left: where such ways cross, the field "
-                "knows only their mean, so the particles bend; yet with enough steps both clouds look alike all along.")
-    how = "paired by optimal transport" if request.coupling == "optimal" else "paired by the flow itself"
-    if ways == "straight":
-        return (f"Right: {how}, the straight ways hardly cross. Left: so the mean is the way itself, and the particles "
-                "go almost straight: few steps are enough.")
-    return (f"Right: {how}, but this path bends every way by itself. Left: the particles follow the bend: a good "
-            "coupling makes only the straight path cheap.")
+        shape = "straight" if is_straight else "curved"
+        return (f"Right: each noise has a {shape} path to a random point. Left: where these paths cross, "
+                "the field is their mean velocity, so the particles bend. With enough steps both "
+                "clouds have the same distribution at every t.")
+    pairs = "paired by optimal transport" if request.coupling == "optimal" else "paired by reflow"
+    if is_straight:
+        return (f"Right: {pairs}, straight paths hardly cross. Left: so the mean velocity is nearly that of a single "
+                "path, the particles move almost straight, and few steps are enough.")
+    return (f"Right: {pairs}, but each path of this kind is curved. Left: the particles follow the curve. A good "
+            "coupling saves steps only on the straight path.")
 
 
-def code(request: Lab) -> str:
-    """The laboratory in a few lines."""
-    if request.distribution == "word":
-        points = f"word_points({request.count}, {request.seed}, {request.text!r})"
-    elif request.distribution == DRAWN:
-        points = f"sample_distribution({[list(p) for p in request.drawing or ()]!r})"
+def score(result: Result) -> tuple[str, str, str]:
+    """Return the score's name, value and note."""
+    assert result.scores is not None and result.chosen is not None  # only partial results lack them
+    evaluations, error = result.chosen
+    note = (f"(0: one step is enough; paths are {result.scores.path_length_ratio:.2f} times as long as the distance of "
+            f"their ends). Median distance to the exact endpoint, over {SCORED_PARTICLES} other noises: {error:.2g} "
+            f"after {count_text(evaluations, 'evaluation')}.")
+    return "Straightness:", f"{result.scores.straightness:.2g}", note
+
+
+def dataset(result: Result) -> xr.Dataset:
+    """Return everything in the panels, and the scores where they are computed."""
+    request, frames, own = result.request, result.frames, result.own
+    dims = ("frame", "trajectory", "axis")
+    arrays = xr.Dataset(
+        {"marginal": (dims, frames.marginal), "conditional": (dims, frames.conditional),
+         "own": (dims[::2], own.solver), "own_exact": (dims[::2], own.exact),
+         "points": (("point", "axis"), frames.points), "arrows": (("frame", "arrow", "end"), frames.arrows)},
+        coords={"t": ("frame", frames.times), "axis": ["x", "y"], "end": ["x0", "y0", "x1", "y1"]},
+        attrs={"distribution": request.data.distribution, "path": request.path, "coupling": request.coupling,
+               "solver": request.solver, "seed": request.data.seed, "start": request.start})
+    return arrays if result.scores is None else arrays.merge(result.scores.errors)
+
+
+def table(result: Result) -> Any:
+    """Return a pandas row per solver and number of steps: evaluations, median and quartiles of the distance."""
+    assert result.scores is not None  # only partial results lack them
+    errors = result.scores.errors
+    low, middle, high = errors.distance.quantile([0.25, 0.5, 0.75], "particle").drop_vars("quantile")
+    return xr.Dataset({"evaluations": errors.evaluations, "median": middle, "lower quartile": low,
+                       "upper quartile": high}).to_dataframe()
+
+
+def code(request: Request) -> str:
+    """Return code that reproduces the trajectories."""
+    data = request.data
+    if data.distribution == "word":
+        points = f"word_points({data.count}, {data.seed}, {data.text!r})"
+    elif data.distribution == DRAWN:
+        points = f"sample_distribution({[list(p) for p in data.drawing or ()]!r})"
     else:
-        points = f"sample_distribution({request.distribution!r}, {request.count}, {request.seed})"
+        points = f"sample_distribution({data.distribution!r}, {data.count}, {data.seed})"
     return (f"import explorable as ex\nimport numpy as np\nfrom explorable.diffusion.paths import PATHS\n"
             f"from explorable.diffusion.timesteps import uniform_timesteps\n"
             f"from explorable.flow2d import (integrate, marginal_field, sample_distribution, sample_pairs,\n"
             f"                               word_points)\n\n"
             f"points = {points}\n"
-            f"noises = sample_pairs(points, {request.coupling!r}, seed={request.seed}).noises\n"
-            f"field = marginal_field(points, {request.coupling!r}, seed={request.seed})\n"
+            f"noises = sample_pairs(points, {request.coupling!r}, seed={data.seed}).noises\n"
+            f"field = marginal_field(points, {request.coupling!r}, seed={data.seed})\n"
             f"path, times = PATHS[{request.path!r}], uniform_timesteps({request.steps})\n"
             f"own = integrate(field, path, np.array([{list(request.start)!r}]), times, {request.solver!r})\n"
             f"trajectories = integrate(field, path, noises, times, {request.solver!r})\n"
             f"trajectories.x[-1]")
 
 
-def with_stroke(drawing: Sequence[tuple[float, float]], stroke: Sequence[tuple[float, float]]) -> np.ndarray:
-    """A drawing with one more stroke: where the stage will show it, so that the next stroke fits to it. (n, 2)"""
-    together = np.array([*drawing, *stroke])
-    if len(together) > MOST_DRAWN:  # a long drawing keeps its shape, with fewer points
-        together = together[np.linspace(0, len(together) - 1, MOST_DRAWN).round().astype(int)]
-    with contextlib.suppress(ValueError):  # a first point alone is no world yet: who computes it says so
-        together = normalize_drawing(together).round(4)
-    return together
+# ---- images ---------------------------------------------------------------------------------------------------------
+
+
+def image_recording(result: ImageResult) -> dict[str, Any]:
+    """Return the arguments of `Stage.show`: per model an image that follows the slider, and all images in a row.
+
+    Where an image is not computed yet, the slider shows the last one that is, and the row is grey.
+    """
+    names, computed = result.images.model.values.tolist(), result.step_counts
+    frame_indices = None if result.is_complete else [min(j, len(computed) - 1) for j in range(len(STEP_COUNTS))]
+    layers, panels = [], []
+    for k, name in enumerate(names):
+        frames = result.images[k].values
+        row = np.concatenate(list(frames), axis=1)  # (128, 6 * 128, 3)
+        frames = np.ascontiguousarray(frames[: len(computed)])
+        layers += [Images(name, name, frames, f"guidance {result.guidance[name]:g}", frame_indices=frame_indices),
+                   Images(f"{name}, all", f"{name}, all", row, axes=())]
+        panels.append(Panel(name, (name,), name, grid_area=(k + 1, 1, 1, 1)))
+    if len(names) > 1:  # a single model has the stage's thumbnails
+        panels += [Panel(f"{name}, all", (f"{name}, all",), f"{name}: {', '.join(map(str, STEP_COUNTS))} steps",
+                         grid_area=(1, k + 2, len(names), 1)) for k, name in enumerate(names)]
+    else:
+        layers = layers[:1]
+    captions = [count_text(n, "step") + (f": not computed yet, shown with {computed[-1]}" if n not in computed else "")
+                for n in STEP_COUNTS]
+    return {"layers": layers, "captions": captions, "panels": panels, "columns": len(names),
+            "thumbnails": names[0] if len(names) == 1 else "", "file_name": "few-steps"}
+
+
+def preview_text(result: ImageResult) -> str:
+    """Return what an incomplete result is called."""
+    counts = ", ".join(map(str, STEP_COUNTS))
+    return f"a preview with up to {count_text(result.step_counts[-1], 'step')}, of {counts}"
+
+
+def describe_images(result: ImageResult) -> str:
+    """Return one sentence on what the panels show."""
+    names, counts = result.images.model.values.tolist(), ", ".join(map(str, STEP_COUNTS))
+    subject = "Each model samples" if len(names) > 1 else f"{names[0]} samples"
+    return f"{subject} the same prompt from the same noise in {counts} steps: move the slider from few to many."
+
+
+def image_score(result: ImageResult) -> tuple[str, str, str]:
+    """Return the score's name, value and note."""
+    values = "; ".join(f"{name} {float(result.distance.sel(model=name, steps=4)):.2f}"
+                       for name in result.images.model.values.tolist())
+    return (f"Distance of the 4-step image from the same model's {STEP_COUNTS[-1]}-step image:", values,
+            "(root mean square over pixels from 0 to 1)")
+
+
+def image_status(result: ImageResult) -> str:
+    """Return the settings that the images were sampled with."""
+    return f"Sampler {SAMPLER}; " + "; ".join(f"{name} at guidance {w:g}" for name, w in result.guidance.items())
+
+
+def image_dataset(result: ImageResult) -> xr.Dataset:
+    """Return the images and their distances from those of most steps."""
+    return xr.Dataset({"images": result.images, "distance": result.distance},
+                      attrs={"prompt": result.request.prompt, "seed": result.request.seed})
+
+
+def image_table(result: ImageResult) -> Any:
+    """Return a pandas row per model and number of steps."""
+    return result.distance.rename(f"distance from {STEP_COUNTS[-1]} steps").to_dataframe()
+
+
+def image_code(pipe: PipelineProtocol | None, request: ImageRequest) -> str:
+    """Return code that reproduces the images."""
+    load = "ex.load(name)" if pipe is None else "pipe"
+    comment = "" if pipe is None else f"# pipe: your own {pipe!r}\n"
+    return (f"import explorable as ex\n\n{comment}images = {{}}\nfor name, guidance in "
+            f"{guidance_of(models(pipe), request)!r}.items():\n    for steps in {STEP_COUNTS}:\n"
+            f"        run = {load}({request.prompt!r}, steps=steps, guidance=guidance, seed={request.seed}, "
+            f"sampler={SAMPLER!r})\n        images[name, steps] = run.image")

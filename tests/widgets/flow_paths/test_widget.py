@@ -1,9 +1,10 @@
-"""FlowPaths: its laboratory agrees with the world's, its stage shows it, and a hand moves what it should."""
+"""FlowPaths: agreement with flow2d, what the stage shows, and the pointer."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,22 +32,17 @@ from explorable.measure.denoisers import default_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.widgets.core import explorable as base
-from explorable.widgets.flow_paths import compute as lab
-from explorable.widgets.flow_paths import images as pictures
-from explorable.widgets.flow_paths import view as on_stage
+from explorable.widgets.flow_paths import compute, images, view
 from explorable.widgets.flow_paths.widget import RING, FlowPaths
 
-COUNT = 24  # points: quick, and enough for everything that is no statistic
-WISH = lab.Lab("two moons", "", None, "straight", "independent", "euler", 8, COUNT, 0, (0.5, 1.0))
-
-
-def wished(**changes: object) -> lab.Lab:
-    return lab.Lab(**{**WISH.__dict__, **changes})
+COUNT = 24  # points: fast, and enough where no statistics are tested
+DATA = compute.Data("two moons", "", None, COUNT, 0)
+REQUEST = compute.Request(DATA, "independent", "straight", "euler", 8, (0.5, 1.0))
 
 
 @pytest.fixture
 def made():
-    """Makes explorables, with the answer there, and closes them."""
+    """Make explorables, wait for their results, and close them."""
     open_ones: list[FlowPaths] = []
 
     def make(pipe: Pipeline | None = None, **values: object) -> FlowPaths:
@@ -62,102 +58,104 @@ def made():
 
 Make = Callable[..., FlowPaths]
 
-# ---- the laboratory ------------------------------------------------------------------------------------------------
+# ---- the computation -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("coupling", ["independent", "optimal"])
-def test_its_particles_are_those_of_the_worlds_laboratory(path: str, solver: str, coupling: str):
-    seen = lab.scene(wished(path=path, solver=solver, coupling=coupling))
-    joined = sample_pairs(seen.points, coupling)
-    theirs = sample_trajectories("two moons", PATHS[path], joined.noises, coupling, solver, 8, count=COUNT)
-    np.testing.assert_allclose(seen.marginal[:: lab.parts_of(8)], theirs.x, atol=1e-3)
+def test_its_particles_are_those_of_sample_trajectories(path: str, solver: str, coupling: str):
+    frames = compute.compute_frames(replace(REQUEST, path=path, solver=solver, coupling=coupling))
+    pairs = sample_pairs(frames.points, coupling)
+    expected = sample_trajectories("two moons", PATHS[path], pairs.noises, coupling, solver, 8, count=COUNT)
+    np.testing.assert_allclose(frames.marginal[:: compute.frames_per_step(8)], expected.x, atol=1e-3)
     a, s = PATHS[path].alpha(0.5), PATHS[path].sigma(0.5)
-    middle = len(seen.times) // 2
-    assert seen.times[middle] == 0.5
-    np.testing.assert_allclose(seen.conditional[middle], a * joined.points + s * joined.noises)
-    assert all(np.isfinite(part).all() for part in (seen.marginal, seen.conditional, seen.arrows))
+    middle = len(frames.times) // 2
+    assert frames.times[middle] == 0.5
+    np.testing.assert_allclose(frames.conditional[middle], a * pairs.points + s * pairs.noises)
+    assert all(np.isfinite(part).all() for part in (frames.marginal, frames.conditional, frames.arrows))
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_its_field_is_the_marginal_one(coupling: str):
     points = sample_distribution("two moons", COUNT)
-    coupled, field = lab.joined_for(wished(coupling=coupling))
-    theirs, x = marginal_field(points, coupling), np.array([[0.3, -0.4], [2.0, 1.0]])
-    np.testing.assert_allclose(field.velocity(x, 0.4, 0.6, -1, 1), theirs.velocity(x, 0.4, 0.6, -1, 1), atol=1e-9)
-    np.testing.assert_allclose(coupled.noises, sample_pairs(points, coupling).noises)
+    pairs, field = compute.pairs_and_field(DATA, coupling)
+    expected, x = marginal_field(points, coupling), np.array([[0.3, -0.4], [2.0, 1.0]])
+    np.testing.assert_allclose(field.velocity(x, 0.4, 0.6, -1, 1), expected.velocity(x, 0.4, 0.6, -1, 1), atol=1e-9)
+    np.testing.assert_allclose(pairs.noises, sample_pairs(points, coupling).noises)
 
 
-def test_between_two_steps_a_solver_goes_straight_ahead():
+def test_steps_are_interpolated_linearly():
     x = np.random.default_rng(0).standard_normal((4, 5, 2))
-    cut = lab.between(x, 3)
+    cut = compute.interpolate_steps(x, 3)
     assert cut.shape == (10, 5, 2)
     np.testing.assert_allclose(cut[::3], x)
     np.testing.assert_allclose(cut[1], (2 * x[0] + x[1]) / 3)
-    np.testing.assert_array_equal(lab.between(x, 1), x)
+    np.testing.assert_array_equal(compute.interpolate_steps(x, 1), x)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_the_exact_path_is_exact(path: str):
-    own = lab.strand(wished(path=path))
+    own = compute.compute_own_path(replace(REQUEST, path=path))
     p, field = PATHS[path], marginal_field(sample_distribution("two moons", COUNT))
-    np.testing.assert_allclose(own.walked[0], WISH.start)
-    end = exact_endpoints(field, np.array([WISH.start]), p.alpha(1.0), p.sigma(1.0))[0]
+    np.testing.assert_allclose(own.solver[0], REQUEST.start)
+    end = exact_endpoints(field, np.array([REQUEST.start]), p.alpha(1.0), p.sigma(1.0))[0]
     np.testing.assert_allclose(own.exact[-1], end, atol=5e-3)
-    assert own.evaluations == 8 and own.gap == pytest.approx(np.linalg.norm(own.walked[-1] - end), abs=5e-3)
-    assert len(own.exact) == len(own.walked) == len(lab.scene(wished(path=path)).times)
+    assert own.evaluations == 8 and own.error == pytest.approx(np.linalg.norm(own.solver[-1] - end), abs=5e-3)
+    assert len(own.exact) == len(own.solver) == len(compute.compute_frames(replace(REQUEST, path=path)).times)
 
 
-def test_arrows_go_with_the_particles_and_stay_in_their_cells():
+def test_arrows_have_the_direction_of_motion_and_fit_their_cells():
     field, path = marginal_field(sample_distribution("two moons", COUNT)), PATHS["straight"]
-    found = lab.arrows(field, "straight", 0.7)
-    middle, way = (found[:, :2] + found[:, 2:]) / 2, found[:, 2:] - found[:, :2]
+    arrows = compute.velocity_arrows(field, path, 0.7)
+    middle, vector = (arrows[:, :2] + arrows[:, 2:]) / 2, arrows[:, 2:] - arrows[:, :2]
     v = -field.velocity(middle, path.alpha(0.7), path.sigma(0.7), -1, 1)
-    cosine = (way * v).sum(1) / np.linalg.norm(way, axis=1) / np.linalg.norm(v, axis=1)
+    cosine = (vector * v).sum(1) / np.linalg.norm(vector, axis=1) / np.linalg.norm(v, axis=1)
     np.testing.assert_allclose(cosine, 1)
-    cell = 2 * lab.SIDE / (lab.ARROWS + 1)
-    assert (np.linalg.norm(way, axis=1) < cell).all()
-    assert np.isfinite(lab.arrows(field, "cosine", 0.0)).all(), "infinitely fast at t = 0: the last arrows stand before"
+    cell = 2 * compute.HALF_EXTENT / (compute.ARROWS_PER_SIDE + 1)
+    assert (np.linalg.norm(vector, axis=1) < cell).all()
+    at_end = compute.velocity_arrows(field, PATHS["cosine"], 0.0)
+    assert np.isfinite(at_end).all(), "the velocity is infinite at t = 0, so the last arrows are of a later t"
 
 
 @pytest.mark.parametrize("path", ["straight", "linear"])
-def test_its_scores_are_those_of_the_world(path: str):
-    scored, start = lab.scores(wished(path=path)), lab.fresh(0)
+def test_its_scores_are_those_of_flow2d(path: str):
+    scores, start = compute.compute_scores(replace(REQUEST, path=path)), compute.scored_noises(0)
     field = marginal_field(sample_distribution("two moons", COUNT))
     for solver in SOLVERS:
-        theirs = endpoint_errors(field, PATHS[path], start, solver, lab.STEPS)
-        one = scored.errors.sel(solver=solver)
-        assert one.evaluations.values.tolist() == theirs.evaluations
-        np.testing.assert_allclose(one.distance, theirs.distances, atol=1e-8)
+        expected = endpoint_errors(field, PATHS[path], start, solver, compute.STEP_COUNTS)
+        errors = scores.errors.sel(solver=solver)
+        assert errors.evaluations.values.tolist() == expected.evaluations
+        np.testing.assert_allclose(errors.distance, expected.distances, atol=1e-8)
     fine = integrate(field, PATHS[path], start, uniform_timesteps(100), "heun")
-    assert scored.bend == pytest.approx(straightness(fine).mean())
-    assert scored.path_length_ratio == pytest.approx(np.nanmedian(path_length_ratio(fine)))
-    looks, error = lab.chosen_error(wished(path=path, solver="heun", steps=4))
-    assert (looks, error) == (7, pytest.approx(float(scored.errors.distance.sel(solver="heun", steps=4).median())))
+    assert scores.straightness == pytest.approx(straightness(fine).mean())
+    assert scores.path_length_ratio == pytest.approx(np.nanmedian(path_length_ratio(fine)))
+    chosen = compute.chosen_error(replace(REQUEST, path=path, solver="heun", steps=4))
+    assert chosen == (7, pytest.approx(float(scores.errors.distance.sel(solver="heun", steps=4).median())))
 
 
-def test_what_was_scored_is_not_scored_again(monkeypatch: pytest.MonkeyPatch):
-    before = lab.scores(WISH)
-    monkeypatch.setattr(lab, "_score", None)
-    assert lab.is_scored(wished(solver="heun", steps=3, start=(0.0, 0.0)))
-    assert lab.scores(wished(solver="heun", steps=3, start=(0.0, 0.0))) is before
-    assert not lab.is_scored(wished(path="cosine", seed=77))
+def test_scores_are_cached(monkeypatch: pytest.MonkeyPatch):
+    before = compute.compute_scores(REQUEST)
+    monkeypatch.setattr(compute, "_score", None)
+    other = replace(REQUEST, solver="heun", steps=3, start=(0.0, 0.0))
+    assert compute.is_scored(other) and compute.compute_scores(other) is before
+    assert not compute.is_scored(replace(REQUEST, path="cosine", data=replace(DATA, seed=77)))
 
 
 @pytest.mark.parametrize(("steps", "frames"), [(1, 41), (7, 43), (20, 41), (50, 51)])
 def test_every_step_ends_on_a_frame(steps: int, frames: int):
-    times = lab.scene(wished(steps=steps)).times
+    times = compute.compute_frames(replace(REQUEST, steps=steps)).times
     assert len(times) == frames and set(np.round(uniform_timesteps(steps), 12)) <= set(np.round(times, 12))
-    said = on_stage.captions(times.tolist(), steps)
-    assert said[0] == f"t = 1.00, after 0 of {steps}" and said[-1] == f"t = 0.00, after {steps} of {steps}"
-    assert len(said) == frames
+    captions = view.frame_captions(times.tolist(), steps)
+    assert captions[0] == f"t = 1.00, after 0 of {steps} steps"
+    assert captions[-1] == f"t = 0.00, after {steps} of {steps} steps"
+    assert len(captions) == frames
 
 
 # ---- on the screen -------------------------------------------------------------------------------------------------
 
 
-def test_no_model_is_opened_for_points(made: Make, monkeypatch: pytest.MonkeyPatch):
+def test_no_model_is_loaded_for_points(made: Make, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(base, "load", None)
     base.shipped_pipeline.cache_clear()
     flow = made()
@@ -169,40 +167,40 @@ def test_paths_and_scores_are_shown(made: Make):
     assert flow.stage.recording_id == 1 and flow.stage.autoplay and len(flow.stage.captions) == 41
     assert [panel["interaction"] for panel in flow.stage.panels] == ["drag", ""]
     assert len(flow.chart.data) == 5
-    assert f"{lab.scores(flow.request()).bend:.2g}" in flow._score.value and "after 8 evaluations" in flow._score.value
-    assert "every noise goes a straight way" in flow._seen.value and "from where the exact flow" in status(flow)
+    assert f"{flow.result.scores.straightness:.2g}" in flow._score.value and "after 8 evaluations" in flow._score.value
+    assert "each noise has a straight path" in flow._seen.value and "from its exact endpoint" in status(flow)
 
 
-def test_the_particles_do_not_wait_for_the_scores(made: Make, monkeypatch: pytest.MonkeyPatch):
-    flow, begun, go_on, score = made(), threading.Event(), threading.Event(), lab._score
+def test_the_particles_are_shown_before_the_scores(made: Make, monkeypatch: pytest.MonkeyPatch):
+    flow, begun, go_on, score = made(), threading.Event(), threading.Event(), compute._score
 
-    def late(*args):
+    def delayed(*args):
         begun.set()
         assert go_on.wait(60)
         return score(*args)
 
-    monkeypatch.setattr(lab, "_score", late)
+    monkeypatch.setattr(compute, "_score", delayed)
     flow.seed = 4242
     assert begun.wait(60)
-    assert flow.stage.recording_id == 2 and flow._staged.request.seed == 4242 and flow._staged.scores is None
+    assert flow.stage.recording_id == 2 and flow._on_stage.request.data.seed == 4242 and flow._on_stage.scores is None
     go_on.set()
     flow.wait(300)
     assert flow.stage.recording_id == 2, "the recording must not be sent twice"
     assert flow.result.scores is not None and flow.error is None
 
 
-def test_a_drag_moves_one_path_and_leaves_the_rest(made: Make):
+def test_a_drag_recomputes_one_path_only(made: Make):
     flow = made()
-    scene, drawn_before, flow.stage.frame = flow.result.scene, flow.chart.data, 17
+    frames, chart, flow.stage.frame = flow.result.frames, flow.chart.data, 17
     flow.stage.pointer = {"panel": "marginal", "kind": "drag", "x": 0.75, "y": 0.25, "done": False}
     flow.wait(300)
-    assert flow.start == pytest.approx((lab.SIDE / 2, lab.SIDE / 2))
-    assert flow.result.scene is scene and flow.chart.data == drawn_before
+    assert flow.start == pytest.approx((compute.HALF_EXTENT / 2, compute.HALF_EXTENT / 2))
+    assert flow.result.frames is frames and flow.chart.data == chart
     np.testing.assert_allclose(flow.data.own[0], flow.start)
     assert flow.stage.recording_id == 2 and not flow.stage.autoplay and flow.stage.frame == 17
 
 
-def test_other_hands_in_other_panels_are_left_alone(made: Make):
+def test_other_gestures_and_panels_are_ignored(made: Make):
     flow = made()
     before = flow.start
     flow.stage.pointer = {"panel": "conditional", "kind": "draw", "x": 0.1, "y": 0.1, "points": [[0.1, 0.1]]}
@@ -211,62 +209,62 @@ def test_other_hands_in_other_panels_are_left_alone(made: Make):
     assert flow.start == before and flow.stage.recording_id == 1
 
 
-def test_the_noise_time_stays_when_the_frames_are_others(made: Make):
+def test_t_is_kept_when_the_number_of_frames_changes(made: Make):
     flow = made()
     flow.stage.frame = 20  # of 0 … 40
     flow.steps = 50
     flow.wait(300)
     assert (len(flow.stage.captions), flow.stage.frame) == (51, 25)
-    flow.distribution = "spiral"  # another world plays from its start
+    flow.distribution = "spiral"  # another distribution plays from its start
     flow.wait(300)
     assert flow.stage.autoplay and flow.stage.frame == 50
 
 
-def test_a_world_is_drawn_stroke_by_stroke(made: Make):
+def test_a_distribution_is_drawn_stroke_by_stroke(made: Make):
     flow = made(distribution="drawn")
-    assert flow.result.request.drawing == RING and flow.stage.panels[1]["interaction"] == "draw"
+    assert flow.result.request.data.drawing == RING and flow.stage.panels[1]["interaction"] == "draw"
 
     def stroke(*points: list[float]) -> None:
         flow.stage.pointer = {"panel": "conditional", "kind": "draw", "x": 0.5, "y": 0.5, "points": list(points)}
         flow.wait(300)
 
     stroke([0.2, 0.2])
-    assert "draw at least two points" in status(flow) and flow.result.request.drawing == RING
-    stroke([0.2, 0.2], [0.8, 0.2])  # the keyboard sends all that it has with each point
+    assert "draw at least two points" in status(flow) and flow.result.request.data.drawing == RING
+    stroke([0.2, 0.2], [0.8, 0.2])  # the keyboard sends the whole stroke with each point
     assert flow.error is None and len(flow.drawing) == 2
     np.testing.assert_allclose(flow.drawing, [[-2**0.5, 0], [2**0.5, 0]], atol=1e-3)
-    np.testing.assert_allclose(flow.result.scene.points, flow.drawing, atol=1e-3)
+    np.testing.assert_allclose(flow.result.frames.points, flow.drawing, atol=1e-3)
     stroke([0.5, 0.9])
     assert len(flow.drawing) == 3 and np.mean(flow.drawing, axis=0) == pytest.approx([0, 0], abs=1e-3)
     flow.clear_drawing()
     flow.wait(300)
-    assert flow.drawing is None and flow.result.request.drawing == RING
+    assert flow.drawing is None and flow.result.request.data.drawing == RING
     stroke(*np.random.default_rng(0).random((900, 2)).round(4).tolist())
-    assert flow.error is None and len(flow.drawing) == on_stage.MOST_DRAWN
+    assert flow.error is None and len(flow.drawing) == view.MAX_DRAWN_POINTS
 
 
-def test_a_word_makes_a_world_or_says_why_not(made: Make):
+def test_a_word_is_sampled_or_refused(made: Make):
     flow = made(distribution="word", text="hi")
-    before = flow.result.scene
+    before = flow.result.frames
     flow.text = "much too long a word"
     flow.wait(300)
-    assert "write at most 12" in status(flow) and flow.result.scene is before
+    assert "write at most 12" in status(flow) and flow.result.frames is before
     flow.text = "ho"
     flow.wait(300)
-    assert flow.error is None and not np.array_equal(flow.result.scene.points, before.points)
+    assert flow.error is None and not np.array_equal(flow.result.frames.points, before.points)
 
 
-@pytest.mark.parametrize(("name", "value", "said"), [
+@pytest.mark.parametrize(("name", "value", "message"), [
     ("distribution", "mars", "choose one of two moons"), ("path", "bent", "choose one of straight"),
     ("coupling", "lucky", "independent, optimal, reflowed"), ("solver", "leap", "euler, heun"),
     ("steps", 0, "from 1 to"),
     ("count", 5000, "from 8 to"), ("seed", -1, "from 0"), ("start", (9.0, 0.0), "must lie from"),
-    ("mode", "films", "points, pictures"), ("guidance", -1.0, "guidance"), ("drawing", [1, 2], "pairs of numbers"),
+    ("mode", "films", "points, images"), ("guidance", -1.0, "guidance"), ("drawing", [1, 2], "pairs of numbers"),
 ])
-def test_what_cannot_be_is_refused(made: Make, name: str, value: object, said: str):
+def test_invalid_values_are_refused(made: Make, name: str, value: object, message: str):
     flow = made()
     before = getattr(flow, name)
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(Exception, match=message):
         setattr(flow, name, value)
     assert getattr(flow, name) == before
 
@@ -274,33 +272,33 @@ def test_what_cannot_be_is_refused(made: Make, name: str, value: object, said: s
 @pytest.mark.parametrize("values", [{}, {"distribution": "word", "text": "hi", "coupling": "optimal", "solver": "heun"},
                                     {"distribution": "drawn", "drawing": [(0, 0), (1, 2), (3, 1)], "path": "cosine"},
                                     {"start": (0.5, -1.25)}])
-def test_its_code_walks_the_same_paths(made: Make, values: dict):
+def test_its_code_reproduces_the_trajectories(made: Make, values: dict):
     flow, names = made(**values), {}
     exec(flow.code(), names)
-    np.testing.assert_allclose(names["trajectories"].x[-1], flow.result.scene.marginal[-1], atol=2e-3)
+    np.testing.assert_allclose(names["trajectories"].x[-1], flow.result.frames.marginal[-1], atol=2e-3)
     np.testing.assert_allclose(names["own"].x[-1, 0], flow.data.own[-1], atol=2e-3)
 
 
-def test_its_table_is_its_chart(made: Make):
+def test_its_table_has_the_values_of_its_chart(made: Make):
     flow = made()
     table = flow.table()
-    assert len(table) == len(SOLVERS) * len(lab.STEPS)
+    assert len(table) == len(SOLVERS) * len(compute.STEP_COUNTS)
     drawn = next(trace for trace in flow.chart.data if trace.name == "euler, median")
     np.testing.assert_allclose(table.loc["euler"]["median"], drawn.y)
     assert (table["lower quartile"] <= table["upper quartile"]).all()
     assert {"marginal", "conditional", "own", "own_exact", "arrows", "distance"} <= set(flow.data)
 
 
-def test_only_the_controls_that_do_something_are_there(made: Make):
+def test_only_controls_with_an_effect_are_visible(made: Make):
     flow = made(tiny())
 
-    def shown() -> set[str]:
+    def visible() -> set[str]:
         return {c.description for r in flow.children if hasattr(r, "children") and r.layout.display != "none"
                 for c in r.children if c.layout.display != "none"}
 
-    assert shown() == {"paths of", "distribution", "seed", "new", "path", "coupling", "solver", "steps"}
+    assert visible() == {"paths of", "distribution", "seed", "new", "path", "coupling", "solver", "steps"}
     flow.distribution = "word"
-    assert shown() == {"paths of", "distribution", "word", "seed", "new", "path", "coupling", "solver", "steps"}
+    assert visible() == {"paths of", "distribution", "word", "seed", "new", "path", "coupling", "solver", "steps"}
     for row in flow.children:
         for control in getattr(row, "children", ()):
             assert control.description and (control.tooltip or control.tooltips), control
@@ -328,109 +326,112 @@ def test_closing_leaves_nothing():
     assert not [t for t in threading.enumerate() if t.name.startswith("explorable")]
 
 
-# ---- pictures ------------------------------------------------------------------------------------------------------
+# ---- images --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
-    monkeypatch.setattr(pictures, "STEPS", (1, 4, 5))
+    for module in (images, view):
+        monkeypatch.setattr(module, "STEP_COUNTS", (1, 4, 5))
     return 1, 4, 5
 
 
-def test_pictures_are_those_of_the_pipeline(made: Make, few: tuple[int, ...]):
+def test_images_are_those_of_the_pipeline(made: Make, few: tuple[int, ...]):
     pipe = tiny()
-    flow = made(pipe, mode="pictures", prompt="a red car", guidance=3.0, seed=2)
+    flow = made(pipe, mode="images", prompt="a red car", guidance=3.0, seed=2)
     for steps in few:
         run = pipe("a red car", steps=steps, guidance=3.0, seed=2, sampler="ddim")
-        assert np.array_equal(flow.data.pictures.sel(model=pipe.name, steps=steps), run.image)
+        assert np.array_equal(flow.data.images.sel(model=pipe.name, steps=steps), run.image)
     assert flow.stage.captions == ["1 step", "4 steps", "5 steps"] and flow.stage.thumbnails == pipe.name
-    assert [trace.name for trace in flow.chart.data] == [pipe.name] and "With 4 steps" in flow._score.value
+    assert [trace.name for trace in flow.chart.data] == [pipe.name] and "4-step image" in flow._score.value
     assert flow.table().loc[pipe.name, 5].item() == 0
     names = {"pipe": pipe}
     exec(flow.code().replace("import explorable as ex", ""), names)
-    assert np.array_equal(names["pictures"][pipe.name, 4], flow.data.pictures.sel(model=pipe.name, steps=4))
+    assert np.array_equal(names["images"][pipe.name, 4], flow.data.images.sel(model=pipe.name, steps=4))
 
 
-def test_guidance_is_each_models_own_until_it_is_moved(made: Make, few: tuple[int, ...]):
-    flow = made(tiny(), mode="pictures", prompt="a red car")
+def test_guidance_is_each_models_default_until_it_is_set(made: Make, few: tuple[int, ...]):
+    flow = made(tiny(), mode="images", prompt="a red car")
     controls = {c.description: c for r in flow.children if hasattr(r, "children") for c in r.children}
-    slider, own = controls["guidance"], controls["each model's own guidance"]
-    assert own.value and flow.result.guidance == {flow.pipe.name: DEFAULT_GUIDANCE} and slider.value == DEFAULT_GUIDANCE
+    slider, default = controls["guidance"], controls["each model's default guidance"]
+    assert default.value and slider.value == DEFAULT_GUIDANCE
+    assert flow.result.guidance == {flow.pipe.name: DEFAULT_GUIDANCE}
     slider.value = 2.0
     flow.wait(300)
-    assert flow.guidance == 2 and not own.value and flow.result.guidance == {flow.pipe.name: 2.0}
-    own.value = True
+    assert flow.guidance == 2 and not default.value and flow.result.guidance == {flow.pipe.name: 2.0}
+    default.value = True
     assert flow.guidance is None and slider.value == DEFAULT_GUIDANCE
-    own.value = False
+    default.value = False
     assert flow.guidance == DEFAULT_GUIDANCE
     flow.guidance = 20.0
-    assert (slider.value, slider.max, own.value) == (20, 20, False)
+    assert (slider.value, slider.max, default.value) == (20, 20, False)
 
 
-def test_models_hang_side_by_side(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
+def test_models_are_shown_side_by_side(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
     pipes = [tiny(), tiny("dit", "linear")]
-    monkeypatch.setattr(pictures, "painters", lambda pipe: {
-        p.name: pictures.Painter(lambda p=p: p, w) for p, w in zip(pipes, (4.0, 1.0), strict=True)})
+    monkeypatch.setattr(images, "models", lambda pipe: {
+        p.name: images.Model(lambda p=p: p, w) for p, w in zip(pipes, (4.0, 1.0), strict=True)})
     monkeypatch.setattr(FlowPaths, "pipe", None)
-    flow = made(mode="pictures", prompt="a red car")
+    flow = made(mode="images", prompt="a red car")
     assert flow.error is None and flow.result.guidance == {"tiny-unet": 4.0, "tiny-dit": 1.0}
     assert [panel["title"] for panel in flow.stage.panels] == [
         "tiny-unet", "tiny-dit", "tiny-unet: 1, 4, 5 steps", "tiny-dit: 1, 4, 5 steps"]
     row = np.frombuffer(flow.stage.buffers[1], np.uint8).reshape(flow.stage.layers[1]["shape"])
-    assert np.array_equal(row[:, 128:256], flow.data.pictures.sel(model="tiny-unet", steps=4))
-    assert "Each model draws" in flow._seen.value and "tiny-dit at guidance 1" in status(flow)
+    assert np.array_equal(row[:, 128:256], flow.data.images.sel(model="tiny-unet", steps=4))
+    assert "Each model samples" in flow._seen.value and "tiny-dit at guidance 1" in status(flow)
 
 
-def test_few_steps_come_first_model_by_model(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
+def test_images_of_few_steps_are_shown_first(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
     pipes = [tiny(), tiny("dit", "linear")]
-    monkeypatch.setattr(pictures, "painters", lambda pipe: {
-        p.name: pictures.Painter(lambda p=p: p, 1.0) for p in pipes})
+    monkeypatch.setattr(images, "models", lambda pipe: {
+        p.name: images.Model(lambda p=p: p, 1.0) for p in pipes})
     monkeypatch.setattr(FlowPaths, "pipe", None)
     flow = made(mode="points")
-    before, came = flow.result, []
+    before, recordings = flow.result, []
     stage = flow.stage
 
-    def arrived(change: object) -> None:
+    def on_recording(change: object) -> None:
         sent = np.frombuffer(stage.buffers[0], np.uint8).reshape(stage.layers[0]["shape"])
-        came.append((stage.captions, stage.layers[0]["frame_indices"], stage.autoplay, sent, flow.result is before))
+        recordings.append((stage.captions, stage.layers[0]["frame_indices"], stage.autoplay, sent,
+                           flow.result is before))
 
-    stage.observe(arrived, names="recording_id")
-    flow.prompt, flow.mode = "a red car", "pictures"
+    stage.observe(on_recording, names="recording_id")
+    flow.prompt, flow.mode = "a red car", "images"
     flow.wait(300)
-    last = flow.data.pictures.sel(model="tiny-unet").values
-    assert [captions for captions, *_ in came] == [
-        ["1 step", "4 steps: still being drawn; this is of 1", "5 steps: still being drawn; this is of 1"],
-        ["1 step", "4 steps", "5 steps: still being drawn; this is of 4"], ["1 step", "4 steps", "5 steps"]]
-    assert [frame_indices for _, frame_indices, *_ in came] == [[0, 0, 0], [0, 1, 1], None]
-    assert [autoplay for _, _, autoplay, *_ in came] == [True, False, False]
-    for k, (*_, sent, kept) in enumerate(came):
-        assert np.array_equal(sent, last[: k + 1]) and kept == (k < 2), "only the whole is an answer"
-    assert flow.result.whole and "still" not in flow._status.value + flow._seen.value
+    last = flow.data.images.sel(model="tiny-unet").values
+    assert [captions for captions, *_ in recordings] == [
+        ["1 step", "4 steps: not computed yet, shown with 1", "5 steps: not computed yet, shown with 1"],
+        ["1 step", "4 steps", "5 steps: not computed yet, shown with 4"], ["1 step", "4 steps", "5 steps"]]
+    assert [frame_indices for _, frame_indices, *_ in recordings] == [[0, 0, 0], [0, 1, 1], None]
+    assert [autoplay for _, _, autoplay, *_ in recordings] == [True, False, False]
+    for k, (*_, sent, kept) in enumerate(recordings):
+        assert np.array_equal(sent, last[: k + 1]) and kept == (k < 2), "only the complete result is kept"
+    assert flow.result.is_complete and "preview" not in flow._status.value + flow._seen.value
 
 
-def test_every_denoiser_of_the_zoo_is_there():
-    found = pictures.painters(None)
+def test_every_denoiser_of_the_zoo_is_compared():
+    found = images.models(None)
     assert list(found) == select_denoisers()[0]
-    assert {name: painter.guidance for name, painter in found.items()} == {n: default_guidance(n) for n in found}
+    assert {name: model.default_guidance for name, model in found.items()} == {n: default_guidance(n) for n in found}
 
 
-def test_a_pipeline_is_asked_with_the_guidance_it_is_meant_for():
+def test_a_pipeline_is_sampled_with_its_default_guidance():
     pipe = tiny()
     pipe.default_guidance = 1.0
-    assert [painter.guidance for painter in pictures.painters(pipe).values()] == [1.0]
+    assert [model.default_guidance for model in images.models(pipe).values()] == [1.0]
 
 
-def test_modes_change_and_nothing_is_drawn_twice(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
-    flow = made(tiny(), mode="pictures", prompt="a red car")
-    monkeypatch.setattr(pictures, "draw", None)
+def test_results_are_cached_across_modes(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
+    flow = made(tiny(), mode="images", prompt="a red car")
+    monkeypatch.setattr(images, "compute_images", None)
     flow.mode = "points"
     flow.wait(300)
     assert flow.error is None and len(flow.stage.panels) == 2
-    flow.mode = "pictures"
+    flow.mode = "images"
     flow.wait(300)
     assert flow.error is None and flow.stage.captions[0] == "1 step"
 
 
-def test_an_unknown_word_is_said(made: Make, few: tuple[int, ...]):
-    flow = made(tiny(), mode="pictures", prompt="a red cra")
+def test_an_unknown_word_is_reported(made: Make, few: tuple[int, ...]):
+    flow = made(tiny(), mode="images", prompt="a red cra")
     assert isinstance(flow.error, UnknownWordError) and "car" in status(flow)
