@@ -20,19 +20,19 @@ import xarray as xr
 from ..hooks.recording import stack_layers
 
 WEIGHTS = "*.cross.weights"
-SIDE = 16  # places a side at which maps and masks are compared
+MAP_SIZE = 16  # places a side at which maps and masks are compared
 THRESHOLDS = np.linspace(0.1, 0.9, 17)
-ALL, MEAN = "all", "mean"  # of layers, and of heads
-LEAST = 96  # pixels: a region of fewer is no region, at 64 pixels a place
-MINE = 0.5  # the share of a region that a word must speak of to be a true word of it
+ALL_LAYERS, MEAN_HEAD = "all", "mean"  # of layers, and of heads
+MIN_REGION_PIXELS = 96  # pixels: a region of fewer is no region, at 64 pixels a place
+MIN_WORD_SHARE = 0.5  # the share of a region that a word must speak of to be a true word of it
 PAD = "<pad>"
-FLAT = 1e-3  # of its mean: what varies less over the picture says nothing of places
+FLAT_SPREAD = 1e-3  # of its mean: what varies less over the picture says nothing of places
 
 
 # ---- from a recording to maps ---------------------------------------------------------------------------------------
 
 
-def gathered(recorded: Any) -> xr.DataArray:
+def gather_weights(recorded: Any) -> xr.DataArray:
     """All cross-attention weights of a run, or a take, as one array of half precision.
 
     (layer, step, branch, head, y, x, token); coarse maps are repeated up to the finest layer's size; where a layer has
@@ -63,7 +63,7 @@ def token_labels(tokens: Sequence[str]) -> tuple[str, ...]:
     return (*found, *([f"{padding} × {PAD}"] if padding else ()))
 
 
-def of_branch(weights: xr.DataArray, branch: str, tokens: Sequence[str] = ()) -> xr.DataArray:
+def branch_maps(weights: xr.DataArray, branch: str, tokens: Sequence[str] = ()) -> xr.DataArray:
     """The maps of one branch, (step, token, layer, head, y, x) float32, by the labels of the prompt's tokens.
 
     tokens: the prompt's, where the recording has not read it: with guidance 0 it has only the other branch.
@@ -84,7 +84,7 @@ def of_branch(weights: xr.DataArray, branch: str, tokens: Sequence[str] = ()) ->
         "head": [str(h + 1) for h in range(own.sizes["head"])]})
 
 
-def with_means(maps: xr.DataArray) -> xr.DataArray:
+def add_means(maps: xr.DataArray) -> xr.DataArray:
     """The same with one layer more, "all", and one head more, "mean", each the first. Heads that are not there are 0.
 
     Heads of different layers have nothing to do with each other: for "all" layers every head is the mean of them all.
@@ -97,24 +97,24 @@ def with_means(maps: xr.DataArray) -> xr.DataArray:
         to[:, 0] = np.nanmean(own, axis=(1, 2))[:, None]
     return xr.DataArray(found, dims=maps.dims, coords={
         "step": maps.step.values, "t": ("step", maps.t.values), "token": maps.token.values,
-        "layer": [ALL, *maps.layer.values], "head": [MEAN, *maps["head"].values]})
+        "layer": [ALL_LAYERS, *maps.layer.values], "head": [MEAN_HEAD, *maps["head"].values]})
 
 
-def picked_heads(maps: xr.DataArray, layer: str = ALL, head: str = MEAN) -> np.ndarray:
+def select_heads(maps: xr.DataArray, layer: str = ALL_LAYERS, head: str = MEAN_HEAD) -> np.ndarray:
     """The maps of one step, (token, layer, head, y, x), of one layer and head or of all: (token, layers, heads, y, x).
 
     Raises:
         ValueError: no such layer or head.
     """
-    asked = (("layer", layer, [ALL, *maps.layer.values]), ("head", head, [MEAN, *maps["head"].values]))
+    asked = (("layer", layer, [ALL_LAYERS, *maps.layer.values]), ("head", head, [MEAN_HEAD, *maps["head"].values]))
     for name, value, known in asked:
         if value not in known:
             raise ValueError(f"{name} is {value!r}: choose one of {', '.join(map(str, known))}")
-    chosen = maps if layer == ALL else maps.sel(layer=[layer])
-    return (chosen if head == MEAN or layer == ALL else chosen.sel(head=[head])).values
+    chosen = maps if layer == ALL_LAYERS else maps.sel(layer=[layer])
+    return (chosen if head == MEAN_HEAD or layer == ALL_LAYERS else chosen.sel(head=[head])).values
 
 
-def scaled(maps: np.ndarray, axes: Sequence[int] = (-2, -1)) -> np.ndarray:
+def scale_to_max(maps: np.ndarray, axes: Sequence[int] = (-2, -1)) -> np.ndarray:
     """Maps (…, y, x) as shares of their greatest value over `axes`; a map of zeros stays one."""
     return maps / np.maximum(maps.max(tuple(axes), keepdims=True), 1e-9)
 
@@ -122,17 +122,17 @@ def scaled(maps: np.ndarray, axes: Sequence[int] = (-2, -1)) -> np.ndarray:
 # ---- maps and regions -----------------------------------------------------------------------------------------------
 
 
-def by_head(maps: np.ndarray) -> np.ndarray:
+def standardize_heads(maps: np.ndarray) -> np.ndarray:
     """Each head's map of each word brought to the mean 0 and the spread 1 over the picture; a flat map to 0.
 
     maps: (token, layers, heads, y, x), NaN where a head is not there. Returns (token, layers x heads, y, x), 0 there.
     """
     units = maps.astype(np.float32).reshape(len(maps), -1, *maps.shape[-2:])
     mean, spread = units.mean((-2, -1), keepdims=True), units.std((-2, -1), keepdims=True)
-    return np.nan_to_num(np.where(spread <= FLAT * mean, units * 0, (units - mean) / np.maximum(spread, 1e-9)))
+    return np.nan_to_num(np.where(spread <= FLAT_SPREAD * mean, units * 0, (units - mean) / np.maximum(spread, 1e-9)))
 
 
-def standings(maps: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
+def relative_attention(maps: np.ndarray, head_weights: np.ndarray | None = None) -> np.ndarray:
     """How far above its own average over the picture each word is read at each place, in spreads.
 
     maps: (token, layers, heads, y, x), NaN where a head is not there. Returns (token, y, x): 0 on average; 1 where
@@ -143,11 +143,11 @@ def standings(maps: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
     for some heads speak much louder than others, and some words are read more than others everywhere. A flat map is 0.
     """
     there = ~np.isnan(maps[:, :, :, :1, :1]).reshape(len(maps), -1, 1, 1)
-    weight = there if trust is None else there * np.asarray(trust, np.float32).reshape(1, -1, 1, 1)
-    return (by_head(maps) * weight).sum(1) / np.maximum(weight.sum(1), 1e-9)
+    weight = there if head_weights is None else there * np.asarray(head_weights, np.float32).reshape(1, -1, 1, 1)
+    return (standardize_heads(maps) * weight).sum(1) / np.maximum(weight.sum(1), 1e-9)
 
 
-def trust_in(maps: xr.DataArray, heads: Mapping[str, Sequence[float]] | None) -> np.ndarray | None:
+def head_weights_for(maps: xr.DataArray, heads: Mapping[str, Sequence[float]] | None) -> np.ndarray | None:
     """What `standings` takes as trust, (layers, heads), for maps with axes `layer` and `head`.
 
     heads: by layer how much each of its heads counts, as a card has it. None where it knows nothing of these maps, or
@@ -160,7 +160,7 @@ def trust_in(maps: xr.DataArray, heads: Mapping[str, Sequence[float]] | None) ->
     return found if found.any() else None
 
 
-def covered(mask: np.ndarray, size: int | Sequence[int] = SIDE) -> np.ndarray:
+def coverage(mask: np.ndarray, size: int | Sequence[int] = MAP_SIZE) -> np.ndarray:
     """The share of each place that a mask (high, wide) covers, in a grid of so many rows and columns, or of a side."""
     (high, wide), (rows, columns) = mask.shape, (size, size) if isinstance(size, int) else size
     if high % rows == 0 and wide % columns == 0:
@@ -177,13 +177,13 @@ def _overlap(places: int, pixels: int) -> np.ndarray:
     return np.clip(np.minimum(high, there + 1) - np.maximum(low, there), 0, None) * places / pixels
 
 
-def by_region(maps: np.ndarray, regions: Mapping[str, np.ndarray]) -> np.ndarray:
+def mean_by_region(maps: np.ndarray, regions: Mapping[str, np.ndarray]) -> np.ndarray:
     """The mean of each map (token, y, x) over each region, a mask (128, 128): (region, token)."""
-    shares = np.stack([covered(mask, maps.shape[1:]) for mask in regions.values()])
+    shares = np.stack([coverage(mask, maps.shape[1:]) for mask in regions.values()])
     return np.einsum("ryx,tyx->rt", shares, maps) / np.maximum(shares.sum((1, 2)), 1e-9)[:, None]
 
 
-def named_regions(masks: Mapping[str, np.ndarray], least: int = LEAST) -> dict[str, np.ndarray]:
+def named_regions(masks: Mapping[str, np.ndarray], least: int = MIN_REGION_PIXELS) -> dict[str, np.ndarray]:
     """The regions of a drawn picture, by name: its things, their parts and the elements of its place.
 
     masks: as `world.draw` gives them. Things of a kind are taken together, "car.0.wheels" and "car.1.wheels" as
@@ -196,21 +196,21 @@ def named_regions(masks: Mapping[str, np.ndarray], least: int = LEAST) -> dict[s
     return {label: mask for label, mask in found.items() if mask.sum() >= least}
 
 
-def true_words(region: np.ndarray, truths: Sequence[np.ndarray]) -> list[int]:
+def ground_truth_words(region: np.ndarray, truths: Sequence[np.ndarray]) -> list[int]:
     """Which words speak of a region: those whose own pixels, (128, 128) each, hold at least half of it."""
-    return [k for k, truth in enumerate(truths) if (truth & region).sum() >= MINE * max(region.sum(), 1)]
+    return [k for k, truth in enumerate(truths) if (truth & region).sum() >= MIN_WORD_SHARE * max(region.sum(), 1)]
 
 
 # ---- maps and masks -------------------------------------------------------------------------------------------------
 
 
-def coarse(mask: np.ndarray) -> np.ndarray:
+def coarse_mask(mask: np.ndarray) -> np.ndarray:
     """A mask (128, 128) at 16 x 16: places of which it covers at least half; the fullest where it covers none so."""
-    share = covered(mask)
-    return share >= min(0.5, share.max()) if share.max() > 0 else np.zeros((SIDE, SIDE), bool)
+    share = coverage(mask)
+    return share >= min(0.5, share.max()) if share.max() > 0 else np.zeros((MAP_SIZE, MAP_SIZE), bool)
 
 
-def fine(maps: np.ndarray, side: int = SIDE) -> np.ndarray:
+def resize_maps(maps: np.ndarray, side: int = MAP_SIZE) -> np.ndarray:
     """Maps (…, y, x) with their places repeated, or averaged, to (…, side, side)."""
     if maps.shape[-1] == maps.shape[-2] and side % maps.shape[-1] == 0:
         times = side // maps.shape[-1]
@@ -224,7 +224,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / union) if union else 1.0
 
 
-def above(scores: np.ndarray, threshold: float) -> np.ndarray:
+def threshold_map(scores: np.ndarray, threshold: float) -> np.ndarray:
     """Where a map reaches a share of the way from its least to its greatest value."""
     low, high = scores.min(), scores.max()
     return scores >= low + threshold * (high - low)
@@ -232,14 +232,14 @@ def above(scores: np.ndarray, threshold: float) -> np.ndarray:
 
 def best_iou(scores: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
     """The IoU of a map (16, 16) with a mask (16, 16) at the threshold that serves it best, and that threshold."""
-    found = [(iou(above(scores, float(c)), mask), float(c)) for c in THRESHOLDS]
+    found = [(iou(threshold_map(scores, float(c)), mask), float(c)) for c in THRESHOLDS]
     return max(found, key=lambda pair: pair[0])
 
 
 # ---- maps and effects -----------------------------------------------------------------------------------------------
 
 
-def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def pixel_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """How far two pictures (…, y, x, 3) uint8 are apart at each pixel: root mean square over the colours, where 1 is
     black to white."""
     gap = (one.astype(np.float32) - other.astype(np.float32)) / 255

@@ -14,7 +14,7 @@ def saturation(images: np.ndarray) -> float:
     return float(np.divide(high - low, high, out=np.zeros_like(high), where=high > 0).mean())
 
 
-def clipped(images: np.ndarray) -> float:
+def clipped_share(images: np.ndarray) -> float:
     """Share of pixels of (..., 3) uint8 with red, green or blue at an end of its range: there it would have gone on."""
     return float(((images == 0) | (images == 255)).any(-1).mean())
 

@@ -12,10 +12,10 @@ from ..hooks import Hook, HookContext, RunPlan, edit
 from ..hooks.attachments import attached
 from ..pipeline import PipelineProtocol
 from ..run.run import Run
-from .unet_activations import Changes
+from .unet_activations import EditMap
 
 PROBES = 6  # random mixtures of a unit's channels: more of them, a smoother map
-MOST = 0.9  # of what a unit feels: how many places give so much
+ENERGY_SHARE = 0.9  # of what a unit feels: how many places give so much
 
 
 class _ValueReached(Exception):
@@ -41,8 +41,8 @@ class _ValueCatcher(Hook):
         raise _ValueReached
 
 
-def sight(pipe: PipelineProtocol, run: Run, step: int, point: str, row: int, column: int,
-          edits: Changes | None = None, probes: int = PROBES) -> np.ndarray:
+def receptive_field(pipe: PipelineProtocol, run: Run, step: int, point: str, row: int, column: int,
+          edits: EditMap | None = None, probes: int = PROBES) -> np.ndarray:
     """How strongly each place of the latent moves one place of a stage at a step of a run, (y, x) of the latent.
 
     That is the size of the block of the Jacobian between the two, |d h[:, row, column] / d x[:, y, x]| (Frobenius), as
@@ -83,7 +83,7 @@ def _channels(catch: _ValueCatcher, wide: int, row: int, column: int) -> Tensor:
     return catch.value[:, :, row, column]
 
 
-def places_seen(felt: np.ndarray, most: float = MOST) -> int:
+def effective_size(felt: np.ndarray, most: float = ENERGY_SHARE) -> int:
     """How many places, the strongest first, give so much of the squares of what is felt."""
     squares = np.sort(np.square(felt.ravel()))[::-1]
     whole = squares.sum()

@@ -22,16 +22,16 @@ from ..hooks.edits import Edit
 from ..hooks.points import Point
 from ..run.run import Run
 
-UNIT = re.compile(r"(down\.\d+\.\d+|middle|up\.\d+\.\d+)\..*out")
+BLOCK_OUTPUT = re.compile(r"(down\.\d+\.\d+|middle|up\.\d+\.\d+)\..*out")
 ENDS = {"inlet": "inlet", "prediction": "prediction"}
-Changes = Mapping[str, Edit | Iterable[Edit]]  # what is edited: by point, one edit or several in a row
-STRONGEST = 3  # channels that are shown by themselves
-CLIP = 99  # percentile of the sizes at which a colour is full
+EditMap = Mapping[str, Edit | Iterable[Edit]]  # what is edited: by point, one edit or several in a row
+CHANNELS_SHOWN = 3  # channels that are shown by themselves
+CLIP_PERCENTILE = 99  # percentile of the sizes at which a colour is full
 LOW, MID, HIGH = (np.array(c, np.float32) for c in ((0, 90, 160), (246, 246, 246), (190, 84, 0)))  # of one channel
 
 
 @dataclass(frozen=True)
-class Stage:
+class UNetPart:
     """One place of the U. name: its own; point: where it is recorded; side: places a side; channels: of a place; unit:
     the number of its unit on the way up, where each has a skip of its own.
 
@@ -45,15 +45,15 @@ class Stage:
     level: int
     side: int
     channels: int
-    unit: int | None = None
+    block: int | None = None
 
     @property
     def label(self) -> str:
         """What a skip or a backbone is called on the page: its kind, its places, and the unit that it belongs to."""
-        return f"{self.kind} {self.side} × {self.side}" + ("" if self.unit is None else f", unit {self.unit}")
+        return f"{self.kind} {self.side} × {self.side}" + ("" if self.block is None else f", block {self.block}")
 
 
-def unet_stages(points: Iterable[Point]) -> dict[str, Stage]:
+def unet_parts(points: Iterable[Point]) -> dict[str, UNetPart]:
     """The stages of a U-Net by name, in the order in which they run, read off its points.
 
     Raises:
@@ -61,7 +61,7 @@ def unet_stages(points: Iterable[Point]) -> dict[str, Stage]:
     """
     places: dict[str, tuple[str, Point]] = {}
     for p in points:
-        unit = UNIT.fullmatch(p.name)
+        unit = BLOCK_OUTPUT.fullmatch(p.name)
         bridge = re.fullmatch(r"up\.\d+\.(?:\d+\.)?(skip|backbone)", p.name)
         if unit:
             places[unit[1]] = (unit[1].split(".")[0], p)  # the last of a unit's sums is what it gives out
@@ -80,7 +80,7 @@ def unet_stages(points: Iterable[Point]) -> dict[str, Stage]:
             raise ValueError("the X-ray draws square pictures, and this network paints others: open the pipeline with "
                              "one height and width, as in ex.open(pipeline, height=512, width=512)")
         of_unit = numbers[1] if kind in ("skip", "backbone") and len(numbers) == 2 else None
-        found[name] = Stage(name, p.name, kind, level, size["y"], size["channel"], of_unit)
+        found[name] = UNetPart(name, p.name, kind, level, size["y"], size["channel"], of_unit)
     return found
 
 
@@ -88,7 +88,7 @@ def unet_stages(points: Iterable[Point]) -> dict[str, Stage]:
 
 
 @dataclass(frozen=True)
-class Look:
+class ColourMapping:
     """How one stage's activations become colours; made from one run, so that another is seen through the same eyes.
 
     axes: (3, channel), the first principal components, unit length. extent: (3,), the size at which a colour is full.
@@ -103,7 +103,7 @@ class Look:
     shares: np.ndarray
 
 
-def over_places(activations: np.ndarray) -> np.ndarray:
+def centre_over_positions(activations: np.ndarray) -> np.ndarray:
     """(step, channel, y, x) with each step's mean over the places taken out: what differs from place to place.
 
     A whole channel brightening from step to step would otherwise be the first thing that the colours show.
@@ -111,9 +111,9 @@ def over_places(activations: np.ndarray) -> np.ndarray:
     return activations - activations.mean((2, 3), keepdims=True)
 
 
-def look_at(activations: np.ndarray) -> Look:
+def fit_colour_mapping(activations: np.ndarray) -> ColourMapping:
     """The look of a stage, from (step, channel, y, x): the same for all steps, so that no colour flickers."""
-    a = over_places(activations)
+    a = centre_over_positions(activations)
     rows = a.transpose(0, 2, 3, 1).reshape(-1, a.shape[1]).astype(np.float64)
     values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
     axes = np.zeros((3, a.shape[1]))
@@ -121,41 +121,41 @@ def look_at(activations: np.ndarray) -> Look:
     axes[: len(found)] = found * np.sign(found[np.arange(len(found)), np.abs(found).argmax(1)])[:, None]
     shares = np.zeros(3)
     shares[: len(found)] = values[::-1][:3].clip(0) / max(values.clip(0).sum(), 1e-30)
-    strongest = np.argsort(-(rows**2).mean(0), kind="stable")[:STRONGEST]
-    return Look(axes.astype(np.float32), _full(rows @ axes.T), strongest, _full(rows[:, strongest]), shares)
+    strongest = np.argsort(-(rows**2).mean(0), kind="stable")[:CHANNELS_SHOWN]
+    return ColourMapping(axes.astype(np.float32), _full(rows @ axes.T), strongest, _full(rows[:, strongest]), shares)
 
 
 def _full(rows: np.ndarray) -> np.ndarray:
     """The size at which a colour is full, for each column."""
-    return np.maximum(np.percentile(np.abs(rows), CLIP, axis=0), 1e-6).astype(np.float32)
+    return np.maximum(np.percentile(np.abs(rows), CLIP_PERCENTILE, axis=0), 1e-6).astype(np.float32)
 
 
-def principal_colours(activations: np.ndarray, look: Look) -> np.ndarray:
+def principal_colours(activations: np.ndarray, look: ColourMapping) -> np.ndarray:
     """(step, channel, y, x) to (step, y, x, 3) uint8: red, green and blue are the first three components."""
-    parts = np.einsum("scyx,pc->syxp", over_places(activations), look.axes) / look.extent
+    parts = np.einsum("scyx,pc->syxp", centre_over_positions(activations), look.axes) / look.extent
     return np.rint(127.5 + 127.5 * parts.clip(-1, 1)).astype(np.uint8)
 
 
-def channel_colours(activations: np.ndarray, look: Look) -> np.ndarray:
+def channel_colours(activations: np.ndarray, look: ColourMapping) -> np.ndarray:
     """(step, channel, y, x) to (step, strongest, y, x, 3) uint8: blue below a step's mean, orange above it."""
-    parts = over_places(activations)[:, look.strongest] / look.reach[:, None, None]
+    parts = centre_over_positions(activations)[:, look.strongest] / look.reach[:, None, None]
     parts = parts.clip(-1, 1)[..., None]
     mixed = np.where(parts < 0, MID + (MID - LOW) * parts, MID + (HIGH - MID) * parts)
-    if mixed.shape[1] < STRONGEST:  # a stage of fewer channels shows its last again
-        mixed = mixed[:, np.minimum(np.arange(STRONGEST), mixed.shape[1] - 1)]
+    if mixed.shape[1] < CHANNELS_SHOWN:  # a stage of fewer channels shows its last again
+        mixed = mixed[:, np.minimum(np.arange(CHANNELS_SHOWN), mixed.shape[1] - 1)]
     return np.rint(mixed).astype(np.uint8)
 
 
 @dataclass
-class Looks:
+class ColourMappings:
     """The looks of all stages: each is made by the first run that is seen through them."""
 
-    of: dict[str, Look] = field(default_factory=dict)
+    of: dict[str, ColourMapping] = field(default_factory=dict)
 
     def tile(self, name: str, activations: np.ndarray) -> np.ndarray:
         """(step, 1 + STRONGEST, y, x, 3) uint8: principal colours, then the strongest channels."""
         if name not in self.of:
-            self.of[name] = look_at(activations)
+            self.of[name] = fit_colour_mapping(activations)
         look = self.of[name]
         return np.concatenate([principal_colours(activations, look)[:, None], channel_colours(activations, look)], 1)
 
@@ -164,28 +164,28 @@ class Looks:
 
 
 @dataclass(frozen=True, eq=False)
-class Inside:
+class UNetActivations:
     """One run and what was in the U at each step, in the branch that reads the prompt.
 
-    tiles: by stage, (step, 1 + STRONGEST, side, side, 3) uint8. energies: root mean square by stage, (step,).
-    shares: by the name of a skip, (step,): its part of the squares that enter the way up beside the backbone.
+    tiles: by stage, (step, 1 + STRONGEST, side, side, 3) uint8. rms: root mean square by stage, (step,).
+    skip_shares: by the name of a skip, (step,): its part of the squares that enter the way up beside the backbone.
     """
 
     run: Run
     tiles: dict[str, np.ndarray]
-    energies: dict[str, np.ndarray]
-    shares: dict[str, np.ndarray]
+    rms: dict[str, np.ndarray]
+    skip_shares: dict[str, np.ndarray]
 
 
-def activations(array: xr.DataArray) -> np.ndarray:
+def prompt_activations(array: xr.DataArray) -> np.ndarray:
     """A recorded point as (step, channel, y, x), of the branch that reads the prompt where there are two."""
     if "branch" in array.dims:
         array = array.isel(branch=-1)
     return array.transpose("step", "channel", "y", "x").values
 
 
-def look_inside(pipe: Any, stages: Mapping[str, Stage], looks: Looks, edits: Changes | None = None,
-                **wish: Any) -> Inside:
+def sample_activations(pipe: Any, stages: Mapping[str, UNetPart], looks: ColourMappings, edits: EditMap | None = None,
+                **wish: Any) -> UNetActivations:
     """Draw a picture with all stages recorded, and keep what is seen of them; the recording itself is let go.
 
     wish: prompt, seed, steps and so on, as a pipeline takes them.
@@ -193,32 +193,32 @@ def look_inside(pipe: Any, stages: Mapping[str, Stage], looks: Looks, edits: Cha
     Raises:
         UnknownPointError, SettingError and the rest, as in editing and drawing.
     """
-    return seen_inside(listened(pipe, stages, edits, **wish), stages, looks)
+    return summarize_activations(sample_recorded(pipe, stages, edits, **wish), stages, looks)
 
 
-def listened(pipe: Any, stages: Mapping[str, Stage], edits: Changes | None = None, **wish: Any) -> Run:
+def sample_recorded(pipe: Any, stages: Mapping[str, UNetPart], edits: EditMap | None = None, **wish: Any) -> Run:
     """Draw a picture with all stages recorded: the first half of `look_inside`."""
     with edit(pipe, dict(edits)) if edits else nullcontext():
         return pipe(record=[s.point for s in stages.values()], **wish)
 
 
-def seen_inside(run: Run, stages: Mapping[str, Stage], looks: Looks) -> Inside:
+def summarize_activations(run: Run, stages: Mapping[str, UNetPart], looks: ColourMappings) -> UNetActivations:
     """What is seen of a run that has all stages recorded: the other half."""
-    tiles, energies = {}, {}
+    tiles, rms = {}, {}
     for name, stage in stages.items():
-        values = activations(run[stage.point])
+        values = prompt_activations(run[stage.point])
         tiles[name] = looks.tile(name, values)
-        energies[name] = np.sqrt(np.square(values).mean((1, 2, 3)))
-    shares = {}
+        rms[name] = np.sqrt(np.square(values).mean((1, 2, 3)))
+    skip_shares = {}
     for name in (n for n, s in stages.items() if s.kind == "skip"):
-        skip = stages[name].channels * energies[name] ** 2
+        skip = stages[name].channels * rms[name] ** 2
         below = name.removesuffix("skip") + "backbone"
-        both = skip + stages[below].channels * energies[below] ** 2
-        shares[name] = np.divide(skip, both, out=np.zeros_like(skip), where=both > 0)
-    return Inside(replace(run, recorded={}), tiles, energies, shares)
+        both = skip + stages[below].channels * rms[below] ** 2
+        skip_shares[name] = np.divide(skip, both, out=np.zeros_like(skip), where=both > 0)
+    return UNetActivations(replace(run, recorded={}), tiles, rms, skip_shares)
 
 
-def fades(faders: Mapping[str, float], spans: Mapping[str, tuple[int, int]] | None = None,
+def fader_edits(faders: Mapping[str, float], spans: Mapping[str, tuple[int, int]] | None = None,
           swapped: Iterable[str] = (), donor: Any = None) -> dict[str, Edit | Iterable[Edit]]:
     """Edits that turn points down or up, and put another run's values in, within ranges of steps.
 

@@ -13,11 +13,11 @@ from ..nn.pixels import to_tensor
 from ..world import Scene
 from ..zoo.loading import load_examiner
 
-BATCH = 64
+BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
-class Seen:
+class Detection:
     """What the examiner sees of one kind of thing. relation: to the other thing, or "alone"."""
 
     count: int
@@ -30,7 +30,7 @@ class Seen:
 class Verdict:
     """All that the examiner says of a picture: the things that are there, and the whole."""
 
-    things: dict[str, Seen]
+    things: dict[str, Detection]
     place: str
     time: str
     mood: str | None
@@ -47,8 +47,8 @@ def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdic
     """Verdicts on pictures (n, 128, 128, 3) uint8."""
     examiner = examiner or shipped_examiner()
     out: list[Verdict] = []
-    for start in range(0, len(images), BATCH):
-        x = to_tensor(images[start : start + BATCH])
+    for start in range(0, len(images), BATCH_SIZE):
+        x = to_tensor(images[start : start + BATCH_SIZE])
         report = examiner(x)
         best = {name: getattr(report, name).argmax(-1).numpy() for name in report._fields if name != "cells"}
         out += [_in_words(examiner.config, {k: v[i] for k, v in best.items()}) for i in range(len(x))]
@@ -56,23 +56,23 @@ def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdic
 
 
 @torch.inference_mode()
-def features(images: np.ndarray, examiner: Examiner | None = None) -> np.ndarray:
+def examiner_features(images: np.ndarray, examiner: Examiner | None = None) -> np.ndarray:
     """The examiner's own view of pictures (..., 128, 128, 3) uint8, for distances between them: (..., width)."""
     examiner, flat = examiner or shipped_examiner(), images.reshape(-1, *images.shape[-3:])
-    seen = [examiner.features(to_tensor(flat[k : k + BATCH])).numpy() for k in range(0, len(flat), BATCH)]
+    seen = [examiner.features(to_tensor(flat[k : k + BATCH_SIZE])).numpy() for k in range(0, len(flat), BATCH_SIZE)]
     return np.concatenate(seen).reshape(*images.shape[:-3], -1)
 
 
 def _in_words(c: ExaminerConfig, best: dict[str, np.ndarray]) -> Verdict:
     relations = (*c.relations, "alone")
-    things = {kind: Seen(int(best["number"][k]), c.colours[best["colour"][k]], c.sides[best["side"][k]],
+    things = {kind: Detection(int(best["number"][k]), c.colours[best["colour"][k]], c.sides[best["side"][k]],
                          relations[best["relation"][k]])
               for k, kind in enumerate(c.kinds) if best["number"][k]}
     mood = c.moods[best["mood"]]
     return Verdict(things, c.places[best["place"]], c.times[best["time"]], None if mood == "plain" else mood)
 
 
-def bears_out(verdict: Verdict, said: Scene) -> bool:
+def matches_scene(verdict: Verdict, said: Scene) -> bool:
     """Whether everything that `said` states is so in the picture: every thing, number, colour, relation,
     side, place, time and mood; and no thing is there that was not asked for. What is unsaid is free."""
     if set(verdict.things) != {g.kind for g in said.groups}:
@@ -90,7 +90,7 @@ def bears_out(verdict: Verdict, said: Scene) -> bool:
             and said.mood in (None, verdict.mood))
 
 
-def kept(before: Verdict, after: Verdict) -> dict[str, float]:
+def preserved_traits(before: Verdict, after: Verdict) -> dict[str, float]:
     """What of the examiner's verdict is still so: its things, their colours (of things still there), place, time.
 
     things: shared kinds over all kinds that either picture has, 1 where both have none.

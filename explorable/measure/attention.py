@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from ..analysis.attention_maps import SIDE, THRESHOLDS, above, coarse, iou
+from ..analysis.attention_maps import MAP_SIZE, THRESHOLDS, coarse_mask, iou, threshold_map
 from ..pipeline import Pipeline, load
 from ..training.data import scene
 from ..world import Scene, draw, held_out, parse, word_masks, write_caption
@@ -66,7 +66,7 @@ def words_of(pipe: Pipeline, drawn: Scene, rng: random.Random) -> list[Mapped]:
     # (time, layer and head, y, x, token)
     out = []
     for k, (word, (text, pixels)) in enumerate(zip(parse(caption).words, word_masks(picture, caption), strict=True)):
-        mask = coarse(pixels)
+        mask = coarse_mask(pixels)
         if word.role in ROLES.values() and mask.any():
             out.append(Mapped(word.role, text, maps[..., k + 1], mask))  # token 0 is the start
     return out
@@ -77,7 +77,7 @@ def _flat(weights: xr.DataArray) -> np.ndarray:
     flat = weights.isel(step=0, branch=0).stack(unit=("layer", "head")).transpose("unit", "y", "x", "token")
     flat = flat.dropna("unit")
     side = flat.sizes["y"]
-    return np.repeat(np.repeat(flat.values, SIDE // side, 1), SIDE // side, 2)
+    return np.repeat(np.repeat(flat.values, MAP_SIZE // side, 1), MAP_SIZE // side, 2)
 
 
 def units(pipe: Pipeline) -> list[str]:
@@ -102,12 +102,12 @@ class Rule:
     def fitted(self, words: Sequence[Mapped]) -> Rule:
         """The same with the threshold that serves these words best."""
         scored = [(self.scores(w), w.mask) for w in words]
-        means = [np.mean([iou(above(s, c), m) for s, m in scored]) for c in THRESHOLDS]
+        means = [np.mean([iou(threshold_map(s, c), m) for s, m in scored]) for c in THRESHOLDS]
         return Rule(self.name, self.weights, float(THRESHOLDS[int(np.argmax(means))]))
 
     def ious(self, words: Sequence[Mapped]) -> np.ndarray:
         """Of every word, how well its map fits its mask."""
-        return np.array([iou(above(self.scores(w), self.threshold), w.mask) for w in words])
+        return np.array([iou(threshold_map(self.scores(w), self.threshold), w.mask) for w in words])
 
 
 def rules(words: Sequence[Mapped], names: list[str]) -> list[Rule]:
@@ -127,7 +127,7 @@ def _ridge(words: Sequence[Mapped], strength: float = 10.0) -> np.ndarray:
     """Weights of the maps whose sum comes nearest to the masks (Hoerl and Kennard 1970), each word counted alike."""
     rows, targets = [], []
     for w in words:
-        maps = w.maps.reshape(-1, SIDE * SIDE)
+        maps = w.maps.reshape(-1, MAP_SIZE * MAP_SIZE)
         maps = maps / np.maximum(maps.max(1, keepdims=True), 1e-9)
         rows.append((maps - maps.mean(1, keepdims=True)).T)
         targets.append(w.mask.ravel() - w.mask.mean())

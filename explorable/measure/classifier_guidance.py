@@ -15,7 +15,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..analysis.image_statistics import diversity
-from ..analysis.verdict import Verdict, examine, features
+from ..analysis.verdict import Verdict, examine, examiner_features
 from ..diffusion.settings import Settings, check_settings
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, held_out, write_caption
@@ -92,7 +92,7 @@ def _row(pipe: Pipeline, wanted: list[Target], seeds: tuple[int, ...], steps: in
     row = {"painter": who, "sampler": sampler, "pull": classifier_scale} | percent_cells(shown, "shown %", "95%")
     for sort in SORTS:
         row[f"{sort} %"] = percent(shown[[t.sort == sort for t in wanted]])
-    return row | {"diversity": float(f"{diversity(features(images)).mean():.3g}")}
+    return row | {"diversity": float(f"{diversity(examiner_features(images)).mean():.3g}")}
 
 
 def best(rows: list[dict[str, Any]]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..analysis.verdict import bears_out, examine
+from ..analysis.verdict import examine, matches_scene
 from ..diffusion.settings import Settings, check_settings
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, RELATIONS, TIMES, Group, Scene, draw, held_out, parse, write_caption
@@ -118,7 +118,7 @@ def passes(images: np.ndarray, asked: list[Question]) -> np.ndarray:
     count, seeds = images.shape[:2]
     verdicts = examine(images.reshape(count * seeds, *images.shape[2:]))
     said = (question.said for question in asked for _ in range(seeds))
-    return np.array([bears_out(v, s) for v, s in zip(verdicts, said, strict=True)]).reshape(count, seeds)
+    return np.array([matches_scene(v, s) for v, s in zip(verdicts, said, strict=True)]).reshape(count, seeds)
 
 
 def painter(pipe: Pipeline, steps: int, guidance: float, **more: Any) -> Paint:

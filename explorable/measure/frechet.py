@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..analysis.verdict import features
+from ..analysis.verdict import examiner_features
 from ..diffusion.settings import Settings, check_settings
 from ..nn.pixels import to_tensor
 from ..pipeline import Pipeline, load
@@ -50,14 +50,14 @@ def frechet(model: str = "all", steps: int = 20, count: int = COUNT, quick: bool
     count = QUICK if quick else count
     prompts = captions(list(range(count)), 0, "test", everything=True)
     seeds, others = list(range(count)), list(range(count, 2 * count))
-    measured = features(painted(prompts, seeds, true_drawings, "drawing"))
+    measured = examiner_features(painted(prompts, seeds, true_drawings, "drawing"))
     again = painted(prompts, others, true_drawings, "drawing")
-    shown = {"true drawings again (noise floor)": features(again)}
+    shown = {"true drawings again (noise floor)": examiner_features(again)}
     for name in models:
         pipe, w = load(name), default_guidance(name)
         if len(shown) == 1:  # all have the same autoencoder
-            shown["these through the autoencoder"] = features(coded(pipe, again))
-        shown[f"{name}, guidance {w:g}"] = features(painted(prompts, others, painter(pipe, steps, w), name))
+            shown["these through the autoencoder"] = examiner_features(coded(pipe, again))
+        shown[f"{name}, guidance {w:g}"] = examiner_features(painted(prompts, others, painter(pipe, steps, w), name))
     rows: list[dict] = [{"pictures": what, "distance": float(f"{distance(seen, measured):.3g}")}
                         for what, seen in shown.items()]
     return Table(f"Frechet distance to {count} true drawings of the same captions, {steps} steps", rows, [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..analysis.image_statistics import clipped, diversity, saturation
-from ..analysis.verdict import features
+from ..analysis.image_statistics import clipped_share, diversity, saturation
+from ..analysis.verdict import examiner_features
 from ..pipeline import load
 from .exam import SEEDS, painter, passes, seen_questions, sheet, true_drawings
 from .statistics import paired_difference, percent_cells
@@ -43,8 +43,8 @@ def guidance(model: str = "unet-flow", steps: int = 20, prompts: int = PROMPTS, 
 
 def _look(images: np.ndarray, right: np.ndarray) -> dict[str, object]:
     return percent_cells(right, "right %", "95%") | {
-            "saturation": round(saturation(images), 3), "clipped %": round(100 * clipped(images), 1),
-            "diversity": float(f"{diversity(features(images)).mean():.3g}")}
+            "saturation": round(saturation(images), 3), "clipped %": round(100 * clipped_share(images), 1),
+            "diversity": float(f"{diversity(examiner_features(images)).mean():.3g}")}
 
 
 def sweet_spot(passed: dict[float, np.ndarray]) -> str:

@@ -19,7 +19,7 @@ from scipy.special import softmax
 from tqdm.auto import tqdm
 
 from ..analysis import attention_maps as mapping
-from ..analysis.token_reading import Reading, Volume, looked_at
+from ..analysis.word_attention import WordAttention, WordWeight, attention_in_image
 from ..pipeline import Pipeline, load
 from ..world import KINDS, Scene, draw, parse, word_masks, write_caption
 from .attention import SPLITS, TIMES, enough, scenes, taught
@@ -30,7 +30,7 @@ PICTURES = 200  # drawn for each score, seen and held-out apart; a quarter as ma
 EFFECT_PICTURES = 30
 EFFECT_TIME = 0.5
 REGION_KINDS = ("thing", "part", "place")
-WAYS = {"unread": Volume(), "unread and unheard": Volume(unheard=True)}
+WAYS = {"unread": WordWeight(), "unread and unheard": WordWeight(mask_in_text_encoder=True)}
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,16 @@ def region_rows(pipe: Pipeline, drawn: Scene, rng: random.Random, times: Sequenc
     caption = write_caption(picture.scene, rng, everything=True)
     truths = [mask for _, mask in word_masks(picture, caption)]
     recordings = [pipe.inspect(picture.image, caption, t) for t in times]
-    looks = [mapping.of_branch(mapping.gathered(recording), "cond").isel(step=0) for recording in recordings]
+    looks = [mapping.branch_maps(mapping.gather_weights(recording), "cond").isel(step=0) for recording in recordings]
     words = slice(1, 1 + len(truths))  # token 0 is the start
-    maps = np.mean([mapping.by_head(look.values)[words] for look in looks], axis=0)  # (word, layers x heads, y, x)
+    maps = np.mean([mapping.standardize_heads(look.values)[words] for look in looks], axis=0)
+    # (word, layers x heads, y, x)
     regions = mapping.named_regions(picture.masks)
-    values = np.stack([mapping.by_region(word, regions) for word in maps], axis=2)  # (region, layers x heads, word)
+    values = np.stack([mapping.mean_by_region(word, regions) for word in maps], axis=2)
+    # (region, layers x heads, word)
     speaking, found = np.array([mask.any() for mask in truths]), []
     for (name, mask), row in zip(regions.items(), values, strict=True):
-        true = np.isin(np.arange(len(truths)), mapping.true_words(mask, truths))
+        true = np.isin(np.arange(len(truths)), mapping.ground_truth_words(mask, truths))
         if true.any():
             found.append(Row(sort_of(name), name, row, true, speaking))
     return found
@@ -194,14 +196,14 @@ def attention_ablation(model: str = "unet-flow", count: int = EFFECT_PICTURES, q
         picture = draw(scene)
         caption = write_caption(picture.scene, rng, everything=True)
         roles = [word.role for word in parse(caption).words]
-        reading = looked_at(pipe, picture.image, caption, times=(EFFECT_TIME,))
-        look, words = reading.of("cond").isel(step=0), slice(1, 1 + len(roles))  # token 0 is the start
-        standing = mapping.standings(look.values)[words]
+        reading = attention_in_image(pipe, picture.image, caption, times=(EFFECT_TIME,))
+        look, words = reading.maps("cond").isel(step=0), slice(1, 1 + len(roles))  # token 0 is the start
+        standing = mapping.relative_attention(look.values)[words]
         weight = np.nanmean(look.values[words], axis=(1, 2, 3, 4))
         for way, volume in WAYS.items():
-            effects = np.stack([_effect(reading, name, volume) for name in reading.names[words]])
+            effects = np.stack([_effect(reading, name, volume) for name in reading.label_tokens[words]])
             for role, stands, effect in zip(roles, standing, effects, strict=True):
-                rho = mapping.rank_correlation(stands, mapping.covered(effect, stands.shape[-1]))
+                rho = mapping.rank_correlation(stands, mapping.coverage(effect, stands.shape[-1]))
                 found.setdefault(f"over places, {role} words", {}).setdefault(way, []).append(rho)
             rho = mapping.rank_correlation(weight, effects.mean((1, 2)))
             found.setdefault("over the words of a picture", {}).setdefault(way, []).append(rho)
@@ -211,9 +213,9 @@ def attention_ablation(model: str = "unet-flow", count: int = EFFECT_PICTURES, q
         "1 would say that attention tells what a word does, 0 that it tells nothing; intervals are 95% bootstrap"])
 
 
-def _effect(reading: Reading, name: str, volume: Volume) -> np.ndarray:
+def _effect(reading: WordAttention, name: str, volume: WordWeight) -> np.ndarray:
     """What a word's volume changes at the one noise time, (128, 128)."""
-    return mapping.difference(reading.change(name, volume), reading.plain)[0]
+    return mapping.pixel_difference(reading.edit_word(name, volume), reading.original)[0]
 
 
 def _correlated(ways: dict[str, list[float]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from ..analysis.verdict import bears_out, examine
+from ..analysis.verdict import examine, matches_scene
 from ..diffusion.paths import Path
 from ..diffusion.settings import Settings, check_settings
 from ..pipeline import load
@@ -133,7 +133,7 @@ def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, gui
         for j, (changed, fresh) in enumerate(_branches(parent, other, leaving)):
             words[k, j], noise[k, j] = _ends(parent, changed), _ends(parent, fresh)
             verdict = examine(changed.image[None])[0]
-            new[k, j], old[k, j] = bears_out(verdict, other_said), bears_out(verdict, said)
+            new[k, j], old[k, j] = matches_scene(verdict, other_said), matches_scene(verdict, said)
     rows = [{"from step": step, "t": round(float(parent.latents.t[step]), 2)}
             | _apart("words", words[:, j]) | _apart("noise", noise[:, j])
             | {"new words %": round(100 * float(new[:, j].mean())), "old words %": round(100 * float(old[:, j].mean()))}

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
-from ..analysis.spectrum import fine_share
-from ..analysis.unet_activations import Stage, unet_stages
-from ..analysis.verdict import bears_out, examine, kept
+from ..analysis.spectrum import high_frequency_share
+from ..analysis.unet_activations import UNetPart, unet_parts
+from ..analysis.verdict import examine, matches_scene, preserved_traits
 from ..diffusion.settings import Settings
 from ..hooks import Scale, edit
 from ..hooks.edits import Edit
@@ -41,7 +41,7 @@ HALF = 50  # percent: what keeps less than that of its likeness is called forgot
 Parts = Mapping[str, Mapping[str, Edit]]
 
 
-def parts(stages: Mapping[str, Stage]) -> dict[str, dict[str, Edit]]:
+def parts(stages: Mapping[str, UNetPart]) -> dict[str, dict[str, Edit]]:
     """What is taken away: nothing, each skip, all skips, what comes up from below at each level. By its name."""
     found: dict[str, dict[str, Edit]] = {UNTOUCHED: {}}
     for kind in ("skip", "backbone"):
@@ -68,17 +68,17 @@ def costs(made: Mapping[str, np.ndarray], said: list[Scene], seeds: int, examine
     """A row for each part taken away. made: its pictures, seeds of a prompt side by side. said: each picture's wish.
 
     moved: root mean square from the untouched picture, where 1 is black to white; fine detail: its share of the
-    contrast, in percent (see `fine_share`); the rest in percent of the pictures: what the examiner still says, and
-    whether the prompt is borne out.
+    contrast, in percent (see `high_frequency_share`); the rest in percent of the images: what the examiner still
+    says, and whether the image matches the prompt.
     """
     verdicts = {name: examine(images, examiner) for name, images in made.items()}
     plain, rows = made[UNTOUCHED].astype(np.float32), []
     for name, images in made.items():
         moved = np.sqrt(np.square((images - plain) / 255).mean((1, 2, 3)))
-        fine = 100 * fine_share(images)
+        fine = 100 * high_frequency_share(images)
         low, high = bootstrap(fine.reshape(-1, seeds))
-        sense = [kept(b, a) for b, a in zip(verdicts[UNTOUCHED], verdicts[name], strict=True)]
-        right = np.mean([bears_out(v, scene) for v, scene in zip(verdicts[name], said, strict=True)])
+        sense = [preserved_traits(b, a) for b, a in zip(verdicts[UNTOUCHED], verdicts[name], strict=True)]
+        right = np.mean([matches_scene(v, scene) for v, scene in zip(verdicts[name], said, strict=True)])
         row = {"at 0": name, "moved": round(float(moved.mean()), 3), "fine detail %": round(float(fine.mean()), 2),
                "95%": f"{low:.1f} to {high:.1f}"}
         row |= {f"{what} %": _percent([s[what] for s in sense]) for what in sense[0]}
@@ -103,7 +103,7 @@ def unet_ablation(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int =
     check_counts(1, prompts=prompts, seeds=seeds)
     prompts, seeds = (4, 1) if quick else (prompts, seeds)
     pipe, wanted = load(model), cases(prompts)
-    what = parts(unet_stages(pipe.points(optional=False)))
+    what = parts(unet_parts(pipe.points(optional=False)))
     asked = [(prompt, seed) for prompt, _ in wanted for seed in range(seeds)]
     made = pictures(pipe, asked, what, Settings("", guidance=pipe.default_guidance))
     rows = costs(made, [scene for _, scene in wanted for _ in range(seeds)], seeds)
@@ -159,7 +159,7 @@ def faces(model: str = "unet-flow", count: int = FACES, quick: bool = False) -> 
     """
     check_counts(1, count=count)
     pipe, shown = load(model), portraits(QUICK_FACES if quick else count)
-    what = parts(unet_stages(pipe.points(optional=False)))
+    what = parts(unet_parts(pipe.points(optional=False)))
     through = pipe.decode(pipe.encode(np.stack([image for image, _, _ in shown])).numpy())
     found = {"the autoencoder alone": np.array([[likeness(seen, image, face) for _ in TIMES]
                                                 for seen, (image, face, _) in zip(through, shown, strict=True)])}

@@ -26,7 +26,7 @@ def run(request):
 
 
 def test_all_layers_are_gathered_in_half_precision(run):
-    weights = maps.gathered(run)
+    weights = maps.gather_weights(run)
     assert weights.dims == ("layer", "step", "branch", "head", "y", "x", "token") and weights.dtype == np.float16
     points = [name for name in run.recorded if name.endswith("cross.weights")]
     assert [f"{name}.cross.weights" for name in weights.layer.values] == points
@@ -47,7 +47,7 @@ def test_layers_are_joined_as_xarray_would(pattern, monkeypatch):
 
 def test_without_a_recording_it_says_so(run):
     with pytest.raises(UnknownPointError, match="nothing is recorded"):
-        maps.gathered(tiny()(PROMPT, steps=1))
+        maps.gather_weights(tiny()(PROMPT, steps=1))
 
 
 def test_a_guided_run_of_the_shipped_networks_is_far_below_the_limit():
@@ -66,8 +66,8 @@ def test_every_label_is_said_once():
 
 
 def test_the_words_of_a_branch(run):
-    weights = maps.gathered(run)
-    cond, uncond = (maps.of_branch(weights, branch) for branch in ("cond", "uncond"))
+    weights = maps.gather_weights(run)
+    cond, uncond = (maps.branch_maps(weights, branch) for branch in ("cond", "uncond"))
     assert list(cond.token.values)[:3] == ["<start>", "a", "red"] and cond.token.values[-1].endswith("<pad>")
     raw = weights.sel(branch="cond").isel(token=3, step=1).transpose("layer", "head", "y", "x")
     assert np.array_equal(cond.sel(token="car").isel(step=1).values, raw.values.astype(np.float32), equal_nan=True)
@@ -78,17 +78,17 @@ def test_the_words_of_a_branch(run):
 
 
 def test_a_run_that_never_read_the_prompt_has_no_words():
-    weights = maps.gathered(tiny()(PROMPT, steps=1, guidance=0, record=[maps.WEIGHTS]))
+    weights = maps.gather_weights(tiny()(PROMPT, steps=1, guidance=0, record=[maps.WEIGHTS]))
     tokens = ["<start>", *PROMPT.split(), "<end>", *["<pad>"] * 15]
-    found = maps.of_branch(weights, "uncond", tokens)
+    found = maps.branch_maps(weights, "uncond", tokens)
     assert found.sizes["token"] == 10 and not np.nansum(found.sel(token=["red", "car"]).values)
     assert np.nansum(found.sel(token="<end>").values) > 0
 
 
 def test_the_means_stand_first(run):
-    words = maps.of_branch(maps.gathered(run), "cond")
-    shown = maps.with_means(words)
-    assert shown.layer.values[0] == maps.ALL and shown["head"].values[0] == maps.MEAN
+    words = maps.branch_maps(maps.gather_weights(run), "cond")
+    shown = maps.add_means(words)
+    assert shown.layer.values[0] == maps.ALL_LAYERS and shown["head"].values[0] == maps.MEAN_HEAD
     assert np.isfinite(shown.values).all()
     assert np.allclose(shown.isel(layer=0, head=0), words.mean(["layer", "head"]), atol=1e-5)
     assert np.allclose(shown.isel(layer=2, head=0), words.isel(layer=1).mean("head"), atol=1e-5)
@@ -96,11 +96,11 @@ def test_the_means_stand_first(run):
 
 
 def test_heads_are_picked_by_name(run):
-    look = maps.of_branch(maps.gathered(run), "cond").isel(step=0)
-    assert maps.picked_heads(look).shape[1:3] == (look.sizes["layer"], look.sizes["head"])
-    assert maps.picked_heads(look, str(look.layer.values[1]), "1").shape[1:3] == (1, 1)
+    look = maps.branch_maps(maps.gather_weights(run), "cond").isel(step=0)
+    assert maps.select_heads(look).shape[1:3] == (look.sizes["layer"], look.sizes["head"])
+    assert maps.select_heads(look, str(look.layer.values[1]), "1").shape[1:3] == (1, 1)
     with pytest.raises(ValueError, match="layer is 'zzz': choose one of all"):
-        maps.picked_heads(look, "zzz")
+        maps.select_heads(look, "zzz")
 
 
 def test_words_compete_fairly():
@@ -109,24 +109,24 @@ def test_words_compete_fairly():
     here[:, :8] = 1
     quiet, loud, flat = 0.01 + 0.01 * here, 0.5 - 0.1 * here, np.full((16, 16), 0.2)
     heads = np.stack([quiet, loud, flat])[:, None, None]
-    found = maps.standings(heads)
+    found = maps.relative_attention(heads)
     assert np.allclose(found[:, 0, 0], [1, -1, 0]) and np.allclose(found.mean((1, 2)), 0, atol=1e-6)
-    table = maps.by_region(found, {"left": left_half(), "right": ~left_half()})
+    table = maps.mean_by_region(found, {"left": left_half(), "right": ~left_half()})
     assert np.allclose(table, [[1, -1, 0], [-1, 1, 0]], atol=1e-6)
 
 
 def test_trust_goes_to_the_heads_that_a_card_names():
     found = xr.DataArray(np.zeros((2, 2, 3)), dims=("token", "layer", "head"), coords={"layer": ["a", "b"]})
-    np.testing.assert_allclose(maps.trust_in(found, {"b": [0.0, 0.5], "c": [1.0]}), [[0, 0, 0], [0, 0.5, 0]])
-    assert maps.trust_in(found, {"c": [1.0]}) is None and maps.trust_in(found, None) is None
+    np.testing.assert_allclose(maps.head_weights_for(found, {"b": [0.0, 0.5], "c": [1.0]}), [[0, 0, 0], [0, 0.5, 0]])
+    assert maps.head_weights_for(found, {"c": [1.0]}) is None and maps.head_weights_for(found, None) is None
 
 
 def test_heads_that_are_not_there_have_no_voice():
     maps_of_word = np.random.default_rng(0).random((1, 1, 2, 16, 16))
-    alone = maps.standings(maps_of_word)
+    alone = maps.relative_attention(maps_of_word)
     padded = np.concatenate([maps_of_word, np.full((1, 1, 3, 16, 16), np.nan)], axis=2)
-    assert np.allclose(maps.standings(padded), alone, atol=1e-6)
-    assert not maps.standings(np.full((1, 1, 1, 16, 16), np.nan)).any()
+    assert np.allclose(maps.relative_attention(padded), alone, atol=1e-6)
+    assert not maps.relative_attention(np.full((1, 1, 1, 16, 16), np.nan)).any()
 
 
 def test_small_regions_count_by_the_share_that_they_cover():
@@ -134,7 +134,7 @@ def test_small_regions_count_by_the_share_that_they_cover():
     maps_of[0, 0, 0], maps_of[0, 0, 1] = 1, 3
     mask = np.zeros((128, 128), bool)
     mask[:8, 4:10] = True  # half of one place, a quarter of the next
-    assert maps.by_region(maps_of, {"small": mask})[0, 0] == pytest.approx((0.5 * 1 + 0.25 * 3) / 0.75)
+    assert maps.mean_by_region(maps_of, {"small": mask})[0, 0] == pytest.approx((0.5 * 1 + 0.25 * 3) / 0.75)
 
 
 def test_regions_have_plain_names_and_a_size():
@@ -146,8 +146,8 @@ def test_regions_have_plain_names_and_a_size():
 
 def test_a_true_word_speaks_of_half_the_region():
     left, top = left_half(), left_half().T
-    assert maps.true_words(left & top, [left, ~left, top]) == [0, 2]
-    assert maps.true_words(left, [top, left, np.zeros_like(left)]) == [0, 1]
+    assert maps.ground_truth_words(left & top, [left, ~left, top]) == [0, 2]
+    assert maps.ground_truth_words(left, [top, left, np.zeros_like(left)]) == [0, 1]
 
 
 def test_the_best_threshold_finds_a_mask():
@@ -159,7 +159,7 @@ def test_the_best_threshold_finds_a_mask():
 
 def test_difference_is_one_from_black_to_white():
     black, white = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
-    assert np.allclose(maps.difference(black, white), 1) and not maps.difference(white, white).any()
+    assert np.allclose(maps.pixel_difference(black, white), 1) and not maps.pixel_difference(white, white).any()
 
 
 def test_rank_correlation_is_spearmans():
@@ -181,4 +181,4 @@ def test_ranks_are_scipys():
 
 def test_a_map_is_scaled_by_its_greatest():
     values = xr.DataArray(np.arange(8.0).reshape(2, 2, 2)).values
-    assert np.allclose(maps.scaled(values, (0, 1, 2)).max(), 1) and not maps.scaled(np.zeros((2, 2))).any()
+    assert np.allclose(maps.scale_to_max(values, (0, 1, 2)).max(), 1) and not maps.scale_to_max(np.zeros((2, 2))).any()

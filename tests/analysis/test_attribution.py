@@ -8,7 +8,15 @@ import torch
 from tiny_pipes import PROMPT, tiny
 
 import explorable as ex
-from explorable.analysis.attribution import KINDS, Part, attribute, parts, seen_regions, table, word
+from explorable.analysis.attribution import (
+    KINDS,
+    Part,
+    attribute,
+    attribution_table,
+    detected_regions,
+    model_parts,
+    word_part,
+)
 
 
 @pytest.fixture(scope="module", params=["unet", "dit"])
@@ -17,7 +25,7 @@ def pipe(request):
 
 
 def found_in(pipe, kinds=KINDS):
-    return parts(pipe.points(), pipe(PROMPT, steps=1).tokens, kinds)
+    return model_parts(pipe.points(), pipe(PROMPT, steps=1).tokens, kinds)
 
 
 def test_every_word_head_skip_and_block_is_a_part(pipe):
@@ -42,7 +50,7 @@ def test_what_changes_is_put_down_where_it_changes(pipe, examiner):
     left = np.zeros((128, 128), bool)
     left[:, :64] = True
     last = [p.name for p in pipe.points() if p.name.startswith("vae.")][-1]  # the decoder's picture
-    what = {"nothing": Part("mine", {"sampler.latent": ex.Scale(1.0)}), "word red": word("red"),
+    what = {"nothing": Part("mine", {"sampler.latent": ex.Scale(1.0)}), "word red": word_part("red"),
             "corner": Part("mine", {last: lambda x, at: x.index_fill(3, torch.arange(64), 0.0)})}
     found = attribute(pipe, PROMPT, what, regions={"left": left, "right": ~left}, examiner=examiner, steps=2, seed=3)
     plain = pipe(PROMPT, steps=2, seed=3)
@@ -87,7 +95,7 @@ def test_a_part_stands_beside_its_own_attention(pipe, examiner):
     share = found.attended.sel(part=f"head {layer}.{whose} 0")
     assert float(share.mean()) == pytest.approx(1, rel=1e-4)
 
-    rows = table(found)
+    rows = attribution_table(found)
     assert set(rows.index) == set(found_parts) and rows.change.is_monotonic_decreasing
     assert {"kind", "change", "verdict", "attention agrees", "keeps things"} <= set(rows.columns)
     assert rows["attention agrees"].isna().equals(
@@ -97,5 +105,5 @@ def test_a_part_stands_beside_its_own_attention(pipe, examiner):
 
 
 def test_regions_share_out_the_picture(examiner):
-    masks = seen_regions(np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8), examiner)
+    masks = detected_regions(np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8), examiner)
     assert sum(m.astype(int) for m in masks.values()).max() == 1

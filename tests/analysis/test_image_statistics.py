@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorable.analysis.image_statistics import clipped, diversity, saturation
-from explorable.analysis.verdict import features
+from explorable.analysis.image_statistics import clipped_share, diversity, saturation
+from explorable.analysis.verdict import examiner_features
 
 
 def plain(*colour: int) -> np.ndarray:
@@ -26,8 +26,8 @@ def test_saturation_does_not_change_with_brightness():
 
 @pytest.mark.parametrize(("colour", "expected"), [((1, 254, 7), 0), ((0, 9, 9), 1), ((9, 255, 9), 1)])
 def test_clipped_is_any_colour_at_an_end(colour, expected):
-    assert clipped(plain(*colour)) == expected
-    assert clipped(np.concatenate([plain(*colour), plain(5, 6, 7)])) == expected / 2
+    assert clipped_share(plain(*colour)) == expected
+    assert clipped_share(np.concatenate([plain(*colour), plain(5, 6, 7)])) == expected / 2
 
 
 def test_diversity_is_the_mean_distance_of_two():
@@ -40,12 +40,12 @@ def test_diversity_is_the_mean_distance_of_two():
 def test_identical_pictures_have_no_diversity(examiner):
     image = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     same = np.stack([image, image])[None]
-    assert diversity(features(same, examiner)) == 0
-    assert diversity(features(np.stack([image, image[::-1]])[None], examiner)) > 0
+    assert diversity(examiner_features(same, examiner)) == 0
+    assert diversity(examiner_features(np.stack([image, image[::-1]])[None], examiner)) > 0
 
 
 def test_features_keep_the_axes_before_the_picture(examiner):
     images = np.random.default_rng(1).integers(0, 256, (2, 3, 128, 128, 3)).astype(np.uint8)
-    seen = features(images, examiner)
+    seen = examiner_features(images, examiner)
     assert seen.shape == (2, 3, examiner.config.widths[1])
-    np.testing.assert_allclose(seen[1, 2], features(images[1, 2][None], examiner)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(seen[1, 2], examiner_features(images[1, 2][None], examiner)[0], rtol=1e-5, atol=1e-6)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny_pipes import PROMPT, tiny
 
-from explorable.analysis.receptive_field import places_seen, sight
-from explorable.analysis.unet_activations import activations, fades
+from explorable.analysis.receptive_field import effective_size, receptive_field
+from explorable.analysis.unet_activations import fader_edits, prompt_activations
 from explorable.hooks import UnknownPointError, edit, record
 
 
@@ -23,7 +23,7 @@ def run(pipe):
 
 
 def test_the_first_convolution_sees_three_by_three(pipe, run):
-    felt = sight(pipe, run, 1, "inlet", 4, 15)
+    felt = receptive_field(pipe, run, 1, "inlet", 4, 15)
     assert felt.shape == (16, 16)
     seen = np.zeros((16, 16), bool)
     seen[3:6, 14:16] = True
@@ -33,13 +33,13 @@ def test_the_first_convolution_sees_three_by_three(pipe, run):
 def test_the_sight_is_the_jacobian_that_moving_places_shows(pipe, run):
     weights = pipe.denoiser.inlet.weight  # (channel, latent channel, 3, 3): the Jacobian of the first convolution
     exact = weights.square().sum((0, 1)).sqrt().detach().numpy()
-    felt = sight(pipe, run, 0, "inlet", 8, 8, probes=4000)[7:10, 7:10]
+    felt = receptive_field(pipe, run, 0, "inlet", 8, 8, probes=4000)[7:10, 7:10]
     np.testing.assert_allclose(felt, exact, rtol=0.1)
 
 
 def test_what_a_unit_feels_moves_it(pipe, run):
     """A small push where it looks most moves it more than one where it looks least."""
-    felt = sight(pipe, run, 1, "up.1.0.cross.out", 2, 5, probes=32)
+    felt = receptive_field(pipe, run, 1, "up.1.0.cross.out", 2, 5, probes=32)
 
     def moved(y: int, x: int) -> float:
         def push(value, at):
@@ -51,7 +51,7 @@ def test_what_a_unit_feels_moves_it(pipe, run):
         for edits in ({}, {"sampler.latent": push}):
             with edit(pipe, edits), record(pipe, "up.1.0.cross.out") as recorder:
                 pipe(PROMPT, steps=3)
-            kept.append(activations(recorder["up.1.0.cross.out"])[1, :, 2, 5])
+            kept.append(prompt_activations(recorder["up.1.0.cross.out"])[1, :, 2, 5])
         return float(np.linalg.norm(kept[1] - kept[0]))
 
     most, least = (np.unravel_index(f(felt), felt.shape) for f in (np.argmax, np.argmin))
@@ -59,20 +59,20 @@ def test_what_a_unit_feels_moves_it(pipe, run):
 
 
 def test_without_its_skip_the_way_up_sees_by_another_way(pipe, run):
-    whole = sight(pipe, run, 1, "up.0.0.res.out", 8, 8)
-    blind = sight(pipe, run, 1, "up.0.0.res.out", 8, 8, fades({"up.0.skip": 0.0}))
+    whole = receptive_field(pipe, run, 1, "up.0.0.res.out", 8, 8)
+    blind = receptive_field(pipe, run, 1, "up.0.0.res.out", 8, 8, fader_edits({"up.0.skip": 0.0}))
     assert not np.allclose(whole, blind)
-    assert not sight(pipe, run, 1, "up.0.skip", 8, 8, fades({"up.0.skip": 0.0})).any()
+    assert not receptive_field(pipe, run, 1, "up.0.skip", 8, 8, fader_edits({"up.0.skip": 0.0})).any()
 
 
 def test_it_works_on_weights_loaded_in_inference_mode(run):
     with torch.inference_mode():
-        felt = sight(tiny(), run, 1, "middle.cross.out", 1, 1)
+        felt = receptive_field(tiny(), run, 1, "middle.cross.out", 1, 1)
     assert felt.any()
 
 
 def test_it_leaves_the_pipeline_as_it_was(pipe, run):
-    sight(pipe, run, 1, "middle.cross.out", 1, 1)
+    receptive_field(pipe, run, 1, "middle.cross.out", 1, 1)
     assert np.array_equal(pipe(PROMPT, steps=3).image, run.image)
 
 
@@ -81,10 +81,10 @@ def test_it_leaves_the_pipeline_as_it_was(pipe, run):
     (0, "inlte", 0, UnknownPointError)])
 def test_what_is_not_there_is_refused(pipe, run, step, point, row, error):
     with pytest.raises(error):
-        sight(pipe, run, step, point, row, 0)
+        receptive_field(pipe, run, step, point, row, 0)
 
 
 def test_places_seen():
-    assert places_seen(np.zeros((4, 4))) == 0
-    assert places_seen(np.eye(4)) == 4 and places_seen(np.eye(4), 0.5) == 2
-    assert places_seen(np.ones((10, 10))) == 90
+    assert effective_size(np.zeros((4, 4))) == 0
+    assert effective_size(np.eye(4)) == 4 and effective_size(np.eye(4), 0.5) == 2
+    assert effective_size(np.ones((10, 10))) == 90

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorable.analysis.spectrum import FINE, fine_share, spectrum
+from explorable.analysis.spectrum import CUTOFF_WAVES, high_frequency_share, power_spectrum
 
 
 def waves(count: int, side: int = 128, down: bool = False) -> np.ndarray:
@@ -17,32 +17,32 @@ def waves(count: int, side: int = 128, down: bool = False) -> np.ndarray:
 @pytest.mark.parametrize("count", [3, 10, 40])
 def test_a_wave_has_its_power_at_its_length(count):
     for down in (False, True):
-        where, power = spectrum(waves(count, down=down))
+        where, power = power_spectrum(waves(count, down=down))
         assert where[power.argmax()] == count and len(where) == 64
 
 
-@pytest.mark.parametrize(("count", "share"), [(4, 0), (FINE + 4, 1), (60, 1)])
+@pytest.mark.parametrize(("count", "share"), [(4, 0), (CUTOFF_WAVES + 4, 1), (60, 1)])
 def test_the_fine_share_of_a_wave(count, share):
-    assert float(fine_share(waves(count))) == pytest.approx(share, abs=0.01)
+    assert float(high_frequency_share(waves(count))) == pytest.approx(share, abs=0.01)
 
 
 def test_a_flat_picture_has_no_detail():
     flat = np.full((2, 32, 32, 3), 200, np.uint8)
-    assert (fine_share(flat) == 0).all()
-    assert (spectrum(flat)[1] < 1e-12).all()
+    assert (high_frequency_share(flat) == 0).all()
+    assert (power_spectrum(flat)[1] < 1e-12).all()
 
 
 def test_noise_is_flat_and_blur_takes_what_is_fine():
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
-    _, power = spectrum(noise)
+    _, power = power_spectrum(noise)
     assert power[2:20].mean() == pytest.approx(power[-20:].mean(), rel=0.15)
     blurred = noise.reshape(32, 4, 32, 4, 3).mean((1, 3)).repeat(4, 0).repeat(4, 1).astype(np.uint8)
-    assert fine_share(blurred) < 0.7 * fine_share(noise)
+    assert high_frequency_share(blurred) < 0.7 * high_frequency_share(noise)
 
 
 def test_the_share_does_not_change_with_contrast_and_keeps_leading_axes():
     rng = np.random.default_rng(1)
     image = rng.integers(0, 64, (2, 3, 64, 64, 3)).astype(np.uint8)
-    np.testing.assert_allclose(fine_share(image), fine_share(2 * image + 9), rtol=1e-6)
-    assert fine_share(image).shape == (2, 3) and spectrum(image)[1].shape == (2, 3, 32)
-    np.testing.assert_allclose(spectrum(image)[1][1, 2], spectrum(image[1, 2])[1])
+    np.testing.assert_allclose(high_frequency_share(image), high_frequency_share(2 * image + 9), rtol=1e-6)
+    assert high_frequency_share(image).shape == (2, 3) and power_spectrum(image)[1].shape == (2, 3, 32)
+    np.testing.assert_allclose(power_spectrum(image)[1][1, 2], power_spectrum(image[1, 2])[1])

@@ -7,14 +7,14 @@ import pytest
 from tiny_pipes import OTHER, PROMPT, tiny
 
 from explorable.analysis.unet_activations import (
-    Looks,
-    activations,
+    ColourMappings,
     channel_colours,
-    fades,
-    look_at,
-    look_inside,
+    fader_edits,
+    fit_colour_mapping,
     principal_colours,
-    unet_stages,
+    prompt_activations,
+    sample_activations,
+    unet_parts,
 )
 from explorable.hooks import edit
 
@@ -26,7 +26,7 @@ def pipe():
 
 @pytest.fixture(scope="module")
 def stages(pipe):
-    return unet_stages(pipe.points(optional=False))
+    return unet_parts(pipe.points(optional=False))
 
 
 def test_the_stages_are_the_networks_own(pipe, stages):
@@ -37,14 +37,14 @@ def test_the_stages_are_the_networks_own(pipe, stages):
     assert (stages["middle"].level, stages["middle"].side, stages["down.1.0"].side) == (2, 4, 8)
     run = pipe(PROMPT, steps=2, record=[s.point for s in stages.values()])
     for stage in stages.values():
-        assert activations(run[stage.point]).shape == (2, stage.channels, stage.side, stage.side)
-    down, skip = (activations(run[stages[name].point]) for name in ("down.0.0", "up.0.skip"))
+        assert prompt_activations(run[stage.point]).shape == (2, stage.channels, stage.side, stage.side)
+    down, skip = (prompt_activations(run[stages[name].point]) for name in ("down.0.0", "up.0.skip"))
     assert np.array_equal(down, skip), "what a level gives out is what goes across"
 
 
 def test_a_network_without_skips_is_refused():
     with pytest.raises(ValueError, match="take a U-Net"):
-        unet_stages(tiny("dit").points(optional=False))
+        unet_parts(tiny("dit").points(optional=False))
 
 
 def known(rng: np.random.Generator) -> np.ndarray:
@@ -56,7 +56,7 @@ def known(rng: np.random.Generator) -> np.ndarray:
 
 def test_the_colours_are_the_principal_components():
     a = known(np.random.default_rng(0))
-    look = look_at(a)
+    look = fit_colour_mapping(a)
     np.testing.assert_allclose(look.axes @ look.axes.T, np.eye(3), atol=1e-6)
     rows = (a - a.mean((2, 3), keepdims=True)).transpose(0, 2, 3, 1).reshape(-1, 6)
     singular = np.linalg.svd(rows, compute_uv=False) ** 2
@@ -66,7 +66,7 @@ def test_the_colours_are_the_principal_components():
 
 def test_colours_do_not_flicker_with_the_brightness_of_a_step():
     a = known(np.random.default_rng(1))
-    look = look_at(a)
+    look = fit_colour_mapping(a)
     brighter = a + 7 * np.arange(4)[:, None, None, None]
     assert np.array_equal(principal_colours(a, look), principal_colours(brighter, look))
     flat = np.ones((4, 6, 8, 8))
@@ -80,43 +80,43 @@ def test_colours_do_not_flicker_with_the_brightness_of_a_step():
 
 def test_few_channels_and_dead_ones_can_be_shown():
     for a in (np.zeros((2, 6, 4, 4)), np.random.default_rng(0).normal(size=(2, 2, 4, 4))):
-        look = look_at(a)
+        look = fit_colour_mapping(a)
         assert principal_colours(a, look).shape == (2, 4, 4, 3) and channel_colours(a, look).shape == (2, 3, 4, 4, 3)
 
 
 def test_seen_from_inside_the_picture_is_the_same(pipe, stages):
-    inside = look_inside(pipe, stages, Looks(), prompt=PROMPT, steps=3, seed=1)
+    inside = sample_activations(pipe, stages, ColourMappings(), prompt=PROMPT, steps=3, seed=1)
     assert np.array_equal(inside.run.image, pipe(PROMPT, steps=3, seed=1).image)
     assert inside.tiles["up.1.0"].shape == (3, 4, 8, 8, 3) and not inside.run.recorded
 
 
 def test_the_share_of_a_skip_is_of_what_enters_the_way_up(pipe, stages):
-    inside = look_inside(pipe, stages, Looks(), prompt=PROMPT, steps=2)
+    inside = sample_activations(pipe, stages, ColourMappings(), prompt=PROMPT, steps=2)
     run = pipe(PROMPT, steps=2, record=["up.1.*"])
-    skip, below = (np.square(activations(run[f"up.1.{n}"])).sum((1, 2, 3)) for n in ("skip", "backbone"))
-    np.testing.assert_allclose(inside.shares["up.1.skip"], skip / (skip + below), rtol=1e-5)
-    quiet = look_inside(pipe, stages, Looks(), fades({"up.1.skip": 0.0}), prompt=PROMPT, steps=2)
-    assert (quiet.shares["up.1.skip"] == 0).all() and (quiet.shares["up.0.skip"] > 0).all()
+    skip, below = (np.square(prompt_activations(run[f"up.1.{n}"])).sum((1, 2, 3)) for n in ("skip", "backbone"))
+    np.testing.assert_allclose(inside.skip_shares["up.1.skip"], skip / (skip + below), rtol=1e-5)
+    quiet = sample_activations(pipe, stages, ColourMappings(), fader_edits({"up.1.skip": 0.0}), prompt=PROMPT, steps=2)
+    assert (quiet.skip_shares["up.1.skip"] == 0).all() and (quiet.skip_shares["up.0.skip"] > 0).all()
 
 
 def test_an_edited_run_is_seen_through_the_same_eyes(pipe, stages):
-    looks = Looks()
-    first = look_inside(pipe, stages, looks, prompt=PROMPT, steps=2)
+    looks = ColourMappings()
+    first = sample_activations(pipe, stages, looks, prompt=PROMPT, steps=2)
     axes = looks.of["middle"].axes.copy()
-    louder = look_inside(pipe, stages, looks, fades({"inlet": 2.0}), prompt=PROMPT, steps=2)
+    louder = sample_activations(pipe, stages, looks, fader_edits({"inlet": 2.0}), prompt=PROMPT, steps=2)
     assert np.array_equal(looks.of["middle"].axes, axes)
     assert not np.array_equal(first.tiles["inlet"], louder.tiles["inlet"])
 
 
 def test_fades_act_on_their_points_and_steps(pipe):
-    assert fades({"up.0.skip": 1.0}) == {}
+    assert fader_edits({"up.0.skip": 1.0}) == {}
     run = pipe(PROMPT, steps=3, record=["up.0.skip", "up.1.skip"])
     other = pipe(OTHER, steps=3, record=["up.0.skip", "up.1.skip"])
-    made = fades({"up.0.skip": 0.5}, {"up.0.skip": (0, 1)}, ["up.0.skip"], other.recorded)
+    made = fader_edits({"up.0.skip": 0.5}, {"up.0.skip": (0, 1)}, ["up.0.skip"], other.recorded)
     with edit(pipe, made):
         changed = pipe(PROMPT, steps=3, record=["up.0.skip"])["up.0.skip"]
     np.testing.assert_allclose(changed[0], 0.5 * other["up.0.skip"][0], rtol=1e-5)
     assert not np.allclose(changed[1], 0.5 * other["up.0.skip"][1])
-    with edit(pipe, fades({"up.1.skip": 0.0}, {"up.1.skip": (2, 3)})):
+    with edit(pipe, fader_edits({"up.1.skip": 0.0}, {"up.1.skip": (2, 3)})):
         late = pipe(PROMPT, steps=3, record=["up.1.skip"])["up.1.skip"]
     assert np.array_equal(late[:2], run["up.1.skip"][:2]) and not late[2].any()

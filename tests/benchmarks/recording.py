@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import apart, at_rest, memory, opened, options, report, resident, row
 
-from explorable.analysis.attention_maps import WEIGHTS, gathered, of_branch, with_means
+from explorable.analysis.attention_maps import WEIGHTS, add_means, branch_maps, gather_weights
 from explorable.widgets.core.explorable import shipped_pipeline
 
 PROMPT, STEPS = "a red sports car on a mountain road at sunset", 20
@@ -44,10 +44,10 @@ def by_the_core(_: int) -> dict[str, float]:
     run = pipe(PROMPT, steps=STEPS, record=[WEIGHTS])
     growth.look()
     recorded = sum(array.nbytes for array in run.recorded.values()) / 1e6
-    weights = gathered(run)
+    weights = gather_weights(run)
     growth.look()
     for branch in weights.branch.values:
-        maps = with_means(of_branch(weights, str(branch), run.tokens))
+        maps = add_means(branch_maps(weights, str(branch), run.tokens))
         for axis in ("token", "layer", "head", "step"):
             for k in range(maps.sizes[axis]):
                 maps.isel({axis: k}).mean([a for a in maps.dims if a not in (axis, "y", "x")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from explorable.analysis.verdict import Seen, Verdict
+from explorable.analysis.verdict import Detection, Verdict
 from explorable.measure import classifier_guidance as module
 from explorable.measure.classifier_guidance import PAINTERS, SAMPLERS, SORTS, best, shows, targets
 from explorable.measure.registry import measure
@@ -22,7 +22,7 @@ def test_targets_are_words_of_every_sort_and_their_prompts_say_them():
 
 
 def test_shown_is_what_the_examiner_sees():
-    verdict = Verdict({"car": Seen(1, "red", "left", "alone")}, "beach", "night", None)
+    verdict = Verdict({"car": Detection(1, "red", "left", "alone")}, "beach", "night", None)
     assert all(shows(verdict, word) for word in ("car", "red", "beach", "night"))
     assert not any(shows(verdict, word) for word in ("cat", "blue", "meadow", "day", "left"))
 

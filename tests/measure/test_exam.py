@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explorable.analysis.verdict import Seen, Verdict, bears_out
+from explorable.analysis.verdict import Detection, Verdict, matches_scene
 from explorable.measure import exam
 from explorable.measure.registry import MEASURES, measure
 from explorable.measure.statistics import bootstrap
@@ -13,26 +13,26 @@ from explorable.measure.table import Table
 from explorable.world import held_out, parse
 
 SAID = parse("a red car to the left of two blue cats on a beach at night").scene
-RIGHT = Verdict({"car": Seen(1, "red", "left", "left of"), "cat": Seen(2, "blue", "right", "right of")},
+RIGHT = Verdict({"car": Detection(1, "red", "left", "left of"), "cat": Detection(2, "blue", "right", "right of")},
                 "beach", "night", None)
 
 
 def test_a_right_verdict_bears_out_the_prompt():
-    assert bears_out(RIGHT, SAID)
-    assert bears_out(replace(RIGHT, mood="magical"), SAID)  # the prompt says nothing of it
+    assert matches_scene(RIGHT, SAID)
+    assert matches_scene(replace(RIGHT, mood="magical"), SAID)  # the prompt says nothing of it
 
 
 @pytest.mark.parametrize("wrong", [
     replace(RIGHT, place="meadow"),
     replace(RIGHT, time="day"),
     replace(RIGHT, things={"car": RIGHT.things["car"]}),
-    replace(RIGHT, things=RIGHT.things | {"dog": Seen(1, "red", "left", "behind")}),
-    replace(RIGHT, things=RIGHT.things | {"cat": Seen(3, "blue", "right", "right of")}),
-    replace(RIGHT, things=RIGHT.things | {"cat": Seen(2, "red", "right", "right of")}),
-    replace(RIGHT, things=RIGHT.things | {"car": Seen(1, "red", "right", "right of")}),
+    replace(RIGHT, things=RIGHT.things | {"dog": Detection(1, "red", "left", "behind")}),
+    replace(RIGHT, things=RIGHT.things | {"cat": Detection(3, "blue", "right", "right of")}),
+    replace(RIGHT, things=RIGHT.things | {"cat": Detection(2, "red", "right", "right of")}),
+    replace(RIGHT, things=RIGHT.things | {"car": Detection(1, "red", "right", "right of")}),
 ])
 def test_every_single_error_fails_it(wrong):
-    assert not bears_out(wrong, SAID)
+    assert not matches_scene(wrong, SAID)
 
 
 @pytest.mark.parametrize("task", exam.TASKS)

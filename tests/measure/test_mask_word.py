@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tiny_pipes import tiny
 
-from explorable.analysis.verdict import Seen, Verdict
+from explorable.analysis.verdict import Detection, Verdict
 from explorable.measure import mask_word as module
 from explorable.world import held_out, parse
 
@@ -22,7 +22,7 @@ def test_what_is_counted(monkeypatch):
     other = "red" if group.colour != "red" else "blue"
 
     def verdict(colour: str, place: str) -> Verdict:
-        return Verdict({group.kind: Seen(1, colour, "left", "alone")}, place, "day", None)
+        return Verdict({group.kind: Detection(1, colour, "left", "alone")}, place, "day", None)
 
     def counted(before: Verdict, after: Verdict) -> dict[str, bool]:
         monkeypatch.setattr(module, "examine", lambda images: [before, after])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorable.analysis.spectrum import fine_share
-from explorable.analysis.unet_activations import unet_stages
-from explorable.analysis.verdict import Seen, Verdict
+from explorable.analysis.spectrum import high_frequency_share
+from explorable.analysis.unet_activations import unet_parts
+from explorable.analysis.verdict import Detection, Verdict
 from explorable.diffusion.settings import Settings
 from explorable.hooks import Scale, edit
 from explorable.measure import unet_ablation as module
@@ -15,11 +15,12 @@ from explorable.world import held_out, parse
 
 
 def verdict(place: str, **colours: str) -> Verdict:
-    return Verdict({kind: Seen(1, colour, "left", "alone") for kind, colour in colours.items()}, place, "day", None)
+    things = {kind: Detection(1, colour, "left", "alone") for kind, colour in colours.items()}
+    return Verdict(things, place, "day", None)
 
 
 def test_every_skip_and_backbone_is_taken_away(pipe):
-    what = module.parts(unet_stages(pipe.points(optional=False)))
+    what = module.parts(unet_parts(pipe.points(optional=False)))
     assert list(what) == ["nothing", "skip 16 × 16", "skip 8 × 8", "all skips", "backbone 16 × 16", "backbone 8 × 8"]
     assert what["all skips"] == {"up.0.skip": Scale(0.0), "up.1.skip": Scale(0.0)}
     assert what["backbone 8 × 8"] == {"up.1.backbone": Scale(0.0)}
@@ -54,7 +55,7 @@ def test_the_costs_are_of_the_pictures(monkeypatch):
                                                                      for i in images])
     rows = module.costs({"nothing": plain, "skip": flat}, said, 2)
     assert rows[0] | {"moved": 0.0, "things kept %": 100, "place kept %": 100, "as asked %": 100} == rows[0]
-    assert rows[0]["fine detail %"] == pytest.approx(100 * float(fine_share(plain).mean()), abs=0.01)
+    assert rows[0]["fine detail %"] == pytest.approx(100 * float(high_frequency_share(plain).mean()), abs=0.01)
     assert rows[1] | {"fine detail %": 0.0, "things kept %": 0, "colours kept %": None, "as asked %": 0} == rows[1]
     assert rows[1]["moved"] == pytest.approx(np.sqrt(np.square(plain / 255 - 128 / 255).mean()), abs=0.001)
 

@@ -12,8 +12,8 @@ import pytest
 import tiny_pipelines as tp
 
 import explorable as ex
-from explorable.analysis.attention_maps import covered
-from explorable.analysis.receptive_field import sight
+from explorable.analysis.attention_maps import coverage
+from explorable.analysis.receptive_field import receptive_field
 from explorable.widgets.core.explorable import Explorable
 
 SMALL = {"prompt": tp.PROMPT, "steps": 3, "seed": 1}
@@ -88,7 +88,7 @@ def test_token_attention_reads_words_and_tries_each(pipe):
     assert made.reading.weights.sizes["layer"] == len(run.recorded)
     with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("dog")}):
         silent = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
-    assert np.array_equal(made.reading.change("dog", made._known.volume), silent.image)
+    assert np.array_equal(made.reading.edit_word("dog", made._known.volume), silent.image)
     assert "dog" in made.table().columns and np.isfinite(made.table().values).all()
     assert made.data.effect.shape[1:] == (16, 16) and not np.isnan(made.data.effect.sel(token="dog")).any()
     assert "hears a silenced word" in made._status.value  # its text encoder has no points
@@ -151,11 +151,11 @@ def test_where_a_place_looks_is_the_gradient_and_nothing_is_left_behind(family):
     """Of the first convolution it is known: the size of its weights for each place around."""
     with ex.open(tp.shared(family)) as pipe:
         run = pipe(tp.PROMPT, steps=3)
-        felt = sight(pipe, run, 1, "inlet", 4, 4, probes=400)
+        felt = receptive_field(pipe, run, 1, "inlet", 4, 4, probes=400)
         true = np.zeros((8, 8))
         true[3:6, 3:6] = pipe.network.conv_in.weight.detach().square().sum((0, 1)).sqrt()
         np.testing.assert_allclose(felt, true, rtol=0.2)
-        whole = sight(pipe, run, 1, "middle.last.res.out", 1, 1)
+        whole = receptive_field(pipe, run, 1, "middle.last.res.out", 1, 1)
         assert (whole > 0).all()
         assert np.array_equal(pipe(tp.PROMPT, steps=3).image, run.image)
         assert all(p.grad is None for p in pipe.network.parameters())
@@ -200,7 +200,7 @@ def test_regions_cover_places_of_grids_that_do_not_divide_the_picture():
     """96 places a side of 128 pixels, as at 768 pixels in Stable Diffusion; and grids that are not square."""
     mask = np.zeros((128, 128), bool)
     mask[32:64, :16] = True
-    assert np.allclose(covered(mask, 96).sum() / 96**2, mask.mean())
-    assert np.allclose(covered(mask, (24, 36)).sum() / (24 * 36), mask.mean())
-    assert np.array_equal(covered(mask, 32), mask.reshape(32, 4, 32, 4).mean((1, 3)))
-    assert covered(mask, (4, 8)).tolist()[1] == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert np.allclose(coverage(mask, 96).sum() / 96**2, mask.mean())
+    assert np.allclose(coverage(mask, (24, 36)).sum() / (24 * 36), mask.mean())
+    assert np.array_equal(coverage(mask, 32), mask.reshape(32, 4, 32, 4).mean((1, 3)))
+    assert coverage(mask, (4, 8)).tolist()[1] == [1, 0, 0, 0, 0, 0, 0, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...analysis.token_reading import Volume, looked_at, painted
+from ...analysis.word_attention import WordWeight, attention_in_image, attention_while_sampling
 from ...hooks import MaskToken, Reweight
 from ...pipeline import Pipeline
 from ...pipeline.image_size import resize_to_fit
@@ -24,13 +24,13 @@ class Wish:
     seed: int
     steps: int
     guidance: float
-    volume: Volume
+    volume: WordWeight
 
     @property
     def reading(self) -> Wish:
         """What the reading alone depends on."""
         steps, guidance = (0, 0.0) if self.mode == DRAWN else (self.steps, self.guidance)
-        return replace(self, volume=Volume(), steps=steps, guidance=guidance)
+        return replace(self, volume=WordWeight(), steps=steps, guidance=guidance)
 
 
 def read(pipe: Pipeline, request: Wish, progress: Progress) -> Known:
@@ -41,14 +41,14 @@ def read(pipe: Pipeline, request: Wish, progress: Progress) -> Known:
     """
     if request.mode == GENERATED:
         settings = {name: getattr(request, name) for name in ("prompt", "steps", "guidance", "seed")}
-        return Known(request, request.prompt, request.volume, painted(pipe, settings, progress))
+        return Known(request, request.prompt, request.volume, attention_while_sampling(pipe, settings, progress))
     try:
         scene = replace(parse(request.prompt).scene, seed=request.seed)
     except GrammarError as error:
         raise ValueError(f"the picture world cannot draw this prompt: {error}. Choose a picture painted by the "
                          "model, or say it like \"a red car on a mountain road at sunset\"") from error
     drawing = draw(scene)
-    reading = looked_at(pipe, resize_to_fit(drawing.image, pipe), request.prompt, request.seed, progress)
+    reading = attention_in_image(pipe, resize_to_fit(drawing.image, pipe), request.prompt, request.seed, progress)
     return Known(request, request.prompt, request.volume, reading, drawing)
 
 
@@ -72,13 +72,13 @@ def code(opened: str, request: Wish, word: str, t: float, table: tuple[int, str,
                   "from explorable.world import draw, parse",
                   f"picture = draw(replace(parse(prompt).scene, seed={request.seed!r}))"]
     step, branch, layer, head, use_head_weights = table
-    trust = ", maps.trust_in(heads, pipe.head_weights)" if use_head_weights else ""
+    trust = ", maps.head_weights_for(heads, pipe.head_weights)" if use_head_weights else ""
     what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in request.volume.edits(word).items())
     return "\n".join([
         *lines, f"recording = {read}", f"weights = recording[{points}]",
-        f"heads = maps.of_branch(maps.gathered(recording), {branch!r}{tokens}).isel(step={step})",
-        f"standing = maps.standings(maps.picked_heads(heads, {layer!r}, {head!r}){trust})  # (token, y, x)",
-        "# a row of the table: maps.by_region(standing, {name: mask})",
+        f"heads = maps.branch_maps(maps.gather_weights(recording), {branch!r}{tokens}).isel(step={step})",
+        f"standing = maps.relative_attention(maps.select_heads(heads, {layer!r}, {head!r}){trust})  # (token, y, x)",
+        "# a row of the table: maps.mean_by_region(standing, {name: mask})",
         f"with ex.edit(pipe, {{{what}}}):", f"    changed = {again}"])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...analysis import attention_maps as mapping
-from ...analysis.token_reading import Reading, Volume
+from ...analysis.word_attention import WordAttention, WordWeight
 from ...world import Drawing, GrammarError, parse, word_masks
 
 SILENT_ROLES = ("function", "relation", "side")  # words of grammar and arrangement: they speak of no pixels
@@ -28,8 +28,8 @@ class Known:
 
     wish: Any
     prompt: str
-    volume: Volume
-    reading: Reading
+    volume: WordWeight
+    reading: WordAttention
     drawing: Drawing | None = None
 
     @cached_property
@@ -48,7 +48,7 @@ class Known:
     @cached_property
     def spoken(self) -> list[int]:
         """The labels that are words of the prompt, in order."""
-        return [k for k, name in enumerate(self.reading.names) if not name.startswith("<")]
+        return [k for k, name in enumerate(self.reading.label_tokens) if not name.startswith("<")]
 
     @cached_property
     def competing(self) -> list[int]:
@@ -95,26 +95,26 @@ class View:
     @cached_property
     def shown(self) -> tuple[str, str]:
         """The layer and head on show: what was asked for, or all, where this reading has no such."""
-        maps = self.known.reading.of(self.branch)
-        return (self.layer if self.layer in maps.layer else mapping.ALL,
-                self.head if self.head in maps["head"] else mapping.MEAN)
+        maps = self.known.reading.maps(self.branch)
+        return (self.layer if self.layer in maps.layer else mapping.ALL_LAYERS,
+                self.head if self.head in maps["head"] else mapping.MEAN_HEAD)
 
     @cached_property
     def heads(self) -> np.ndarray:
         """The maps of every head on show, (token, layers, heads, y, x), NaN where a head is not there."""
-        return mapping.picked_heads(self.known.reading.of(self.branch).isel(step=self.frame), *self.shown)
+        return mapping.select_heads(self.known.reading.maps(self.branch).isel(step=self.frame), *self.shown)
 
     @cached_property
     def standing(self) -> np.ndarray:
         """How far above its average each label is read, (token, y, x), in spreads."""
-        return mapping.standings(self.heads)
+        return mapping.relative_attention(self.heads)
 
     @cached_property
     def trust(self) -> np.ndarray | None:
         """How much each head counts in the table, (layers, heads); None: all alike."""
-        if not self.use_head_weights or self.shown != (mapping.ALL, mapping.MEAN):
+        if not self.use_head_weights or self.shown != (mapping.ALL_LAYERS, mapping.MEAN_HEAD):
             return None
-        return mapping.trust_in(self.known.reading.of(self.branch), self.known.reading.pipe.head_weights)
+        return mapping.head_weights_for(self.known.reading.maps(self.branch), self.known.reading.pipe.head_weights)
 
     @property
     def rule(self) -> str:
@@ -126,7 +126,7 @@ class View:
     @cached_property
     def judged(self) -> np.ndarray:
         """The same as `standing`, with heads as they count in the table."""
-        return self.standing if self.trust is None else mapping.standings(self.heads, self.trust)
+        return self.standing if self.trust is None else mapping.relative_attention(self.heads, self.trust)
 
     @cached_property
     def weight(self) -> np.ndarray:
@@ -138,7 +138,7 @@ class View:
     def effects(self) -> np.ndarray:
         """How far each label's change moves each pixel at this frame, (token, high, wide); NaN: not computed."""
         found = []
-        for name in self.known.reading.names:
+        for name in self.known.reading.label_tokens:
             effect = self.known.reading.effect(name, self.known.volume)
             if effect is None:
                 effect = np.full(self.known.reading.image.shape[:2], np.nan, np.float32)
@@ -153,13 +153,13 @@ class View:
             found = {name: mask_of(square) for name, square in THIRDS.items()}
         else:
             named = mapping.named_regions(known.drawing.masks).items()
-            found = dict([(n, m) for n, m in named if mapping.true_words(m, known.truths or [])][:MOST_ROWS])
+            found = dict([(n, m) for n, m in named if mapping.ground_truth_words(m, known.truths or [])][:MOST_ROWS])
         return found | {name: mask_of(square_of(square)) for name, square in self.squares.items()}
 
     @cached_property
     def table(self) -> np.ndarray:
         """(regions, competing words): how far above its average each word is read there."""
-        return mapping.by_region(self.judged, self.regions)[:, self.known.competing]
+        return mapping.mean_by_region(self.judged, self.regions)[:, self.known.competing]
 
     @cached_property
     def true(self) -> list[list[int]] | None:
@@ -168,7 +168,8 @@ class View:
         if known.truths is None:
             return None
         columns = {label: c for c, label in enumerate(known.competing)}
-        found = [[known.spoken[w] for w in mapping.true_words(mask, known.truths)] for mask in self.regions.values()]
+        found = [[known.spoken[w] for w in mapping.ground_truth_words(mask, known.truths)]
+                 for mask in self.regions.values()]
         return [[columns[label] for label in labels if label in columns] for labels in found]
 
     @cached_property
@@ -182,9 +183,9 @@ class View:
     def here(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each competing word, in `where`: how far above average, with what weight it is read, what it changes."""
         name, mask = self.where
-        stands, weighs = (mapping.by_region(maps, {name: mask})[0][self.known.competing]
+        stands, weighs = (mapping.mean_by_region(maps, {name: mask})[0][self.known.competing]
                           for maps in (self.judged, self.weight))
-        moved = np.stack([mapping.covered(effect, mask.shape) for effect in self.effects[self.known.competing]])
+        moved = np.stack([mapping.coverage(effect, mask.shape) for effect in self.effects[self.known.competing]])
         return stands, weighs, moved[:, mask].mean(1)
 
     @cached_property
@@ -193,7 +194,7 @@ class View:
         effect = self.effects[self.k]
         if not np.isfinite(effect).all():
             return float("nan")
-        return mapping.rank_correlation(self.standing[self.k], mapping.covered(effect, self.standing.shape[1:]))
+        return mapping.rank_correlation(self.standing[self.k], mapping.coverage(effect, self.standing.shape[1:]))
 
     def sentence(self) -> str:
         """What is being seen now."""
@@ -207,9 +208,9 @@ class View:
         effect = self.effects[self.k]
         if not np.isfinite(effect).all():
             return said
-        loud = known.volume.loudness
+        loud = known.volume.scale
         done = f"Reading it {loud:g} times as much" if loud else "Silencing it, for the text encoder too," if (
-            known.volume.unheard) else "Silencing it"
+            known.volume.mask_in_text_encoder) else "Silencing it"
         return f"{said} {done} changes the picture by {effect.mean():.3f} on average, where 1 is black to white."
 
     def score(self) -> tuple[str, str, str]:
@@ -220,7 +221,7 @@ class View:
         if not own.any():
             return ("attention beside ablation", told, "rank correlation over places of where the word is read and "
                     "what changing it does; 1 if attention told all")
-        best, threshold = mapping.best_iou(mapping.fine(self.standing[self.k]), mapping.coarse(own))
+        best, threshold = mapping.best_iou(mapping.resize_maps(self.standing[self.k]), mapping.coarse_mask(own))
         counted = [int(row.argmax()) in mine for row, mine in zip(self.table, self.true or [], strict=True) if mine]
         return ("IoU of its map with its true mask", f"{best:.2f}",
                 f"at the best threshold, {threshold:.0%} of the way up. A true word is first in {sum(counted)} of "
@@ -249,9 +250,9 @@ def square_of(corners: Any) -> Square:
 def _wide(one: float, other: float) -> tuple[float, float]:
     """A stretch in order, and at least as wide as a place."""
     low, high = sorted((one, other))
-    missing = max(1 / mapping.SIDE - (high - low), 0.0)
-    low = min(max(low - missing / 2, 0.0), 1 - 1 / mapping.SIDE)
-    return low, max(high, low + 1 / mapping.SIDE)
+    missing = max(1 / mapping.MAP_SIZE - (high - low), 0.0)
+    low = min(max(low - missing / 2, 0.0), 1 - 1 / mapping.MAP_SIZE)
+    return low, max(high, low + 1 / mapping.MAP_SIZE)
 
 
 def mask_of(square: Square) -> np.ndarray:

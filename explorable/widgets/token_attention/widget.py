@@ -13,8 +13,8 @@ import ipywidgets as ipw
 import traitlets as tr
 import xarray as xr
 
-from ...analysis.attention_maps import ALL, MEAN
-from ...analysis.token_reading import Reading, Volume
+from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD
+from ...analysis.word_attention import WordAttention, WordWeight
 from ...diffusion.settings import DEFAULT_GUIDANCE
 from ...pipeline import Pipeline
 from ..core.chart import Chart
@@ -64,8 +64,8 @@ class TokenAttention(Explorable):
     branch = tr.Enum(("cond", "uncond"), "cond")
     use_head_weights = tr.Bool(True)
     word = tr.Unicode("car")
-    layer = tr.Unicode(ALL)
-    head = tr.Unicode(MEAN)
+    layer = tr.Unicode(ALL_LAYERS)
+    head = tr.Unicode(MEAN_HEAD)
     region = tr.Any(None, allow_none=True)
     saved_regions = tr.Dict()
 
@@ -112,7 +112,7 @@ class TokenAttention(Explorable):
 
     def request(self) -> Wish:
         return Wish(self.mode, self.prompt, self.seed, self.steps, self.guidance,
-                    Volume(self.scale, self.mask_in_text_encoder and self.scale == 0 and self.ours))
+                    WordWeight(self.scale, self.mask_in_text_encoder and self.scale == 0 and self.ours))
 
     def compute(self, pipe: Pipeline, request: Wish, progress: Progress) -> Known:
         known = self._known
@@ -126,7 +126,7 @@ class TokenAttention(Explorable):
         turn, rounds = 0, len(known.reading.words) + 2
         while (word := self._waiting(known)) is not None:
             turn = min(turn + 1, rounds - 1)
-            known.reading.change(word, request.volume, functools.partial(_round, progress, turn, rounds))
+            known.reading.edit_word(word, request.volume, functools.partial(_round, progress, turn, rounds))
             if word == self._chosen(known) and self._waiting(known) is not None:
                 self._preview(known)
         return known
@@ -142,8 +142,8 @@ class TokenAttention(Explorable):
     def _try_first(self, known: Known, progress: Progress) -> None:
         """The chosen word changed in few steps, beside what is read in all of them."""
         few, word = self._few.reading if self._few else None, self._chosen(known)
-        if few is not None and known.drawing is None and known.reading.waits(word, known.volume):
-            few.change(word, known.volume, cancellable_only(progress))
+        if few is not None and known.drawing is None and known.reading.is_pending(word, known.volume):
+            few.edit_word(word, known.volume, cancellable_only(progress))
             layers = layers_of(known, self._branch(known), few)
             self.show_preview(lambda: self._to_stage(known, layers, known.reading.captions, first=True))
 
@@ -160,7 +160,7 @@ class TokenAttention(Explorable):
     def _waiting(self, known: Known) -> str | None:
         """The next word to be tried: the one on the screen if it is not done, for the reader may have gone on."""
         words = dict.fromkeys((self._chosen(known), *known.reading.words))
-        return next((word for word in words if known.reading.waits(word, known.volume)), None)
+        return next((word for word in words if known.reading.is_pending(word, known.volume)), None)
 
     def _preview(self, known: Known, autoplay: bool = False) -> None:
         """Show what there is so far: the picture and its maps come first, then the chosen word's effect, then all."""
@@ -203,7 +203,7 @@ class TokenAttention(Explorable):
 
     def _chosen(self, known: Known) -> str:
         """The token on the screen: "a" for "a (2)"."""
-        return known.reading.names[known.reading.labels.index(known.label(self.word))]
+        return known.reading.label_tokens[known.reading.labels.index(known.label(self.word))]
 
     def view(self) -> View:
         """What is on the screen now; the first answer is waited for."""
@@ -225,12 +225,12 @@ class TokenAttention(Explorable):
         html = region_table(view.table, list(view.regions), words, view.true, view.rule)
         stands, weighs, changes = view.here
         if BRUSHED in view.regions:
-            html += ranking(view.where[0], words, stands, weighs, changes, known.volume.loudness)
+            html += ranking(view.where[0], words, stands, weighs, changes, known.volume.scale)
         self._tables.value = wide(html, "Words by region")
         if chart:
             self.chart.set_dark(self.stage.dark)
             self.chart.draw(beside(words, weighs, changes, view.word, view.where[0], self.stage.dark,
-                                   known.volume.loudness))
+                                   known.volume.scale))
         self.set_caption(view.sentence())
         self.set_score(*view.score())
 
@@ -290,7 +290,7 @@ class TokenAttention(Explorable):
     # ---- what it can be asked --------------------------------------------------------------------------------------
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> WordAttention:
         """The reading on the screen; the first one is waited for."""
         return self.view().known.reading
 
@@ -301,7 +301,8 @@ class TokenAttention(Explorable):
         view = self.view()
         known, table = view.known, self.table()
         return xr.Dataset(
-            {"attention": known.reading.shown(view.branch), "effect": (("token", "row", "column"), view.effects),
+            {"attention": known.reading.maps_with_means(view.branch),
+             "effect": (("token", "row", "column"), view.effects),
              "image": (("row", "column", "rgb"), known.reading.image), "table": (("region", "word"), table.values)},
             coords={"region": list(table.index), "word": list(table.columns), "rgb": list("rgb")},
             attrs={name: getattr(known.wish, name) for name in self.inputs[:5]} | vars(known.volume))

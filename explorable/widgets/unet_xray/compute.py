@@ -11,9 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from ...analysis.receptive_field import sight
-from ...analysis.spectrum import fine_share
-from ...analysis.unet_activations import Changes, Inside, Looks, Stage, fades, listened, seen_inside
+from ...analysis.receptive_field import receptive_field
+from ...analysis.spectrum import high_frequency_share
+from ...analysis.unet_activations import (
+    ColourMappings,
+    EditMap,
+    UNetActivations,
+    UNetPart,
+    fader_edits,
+    sample_recorded,
+    summarize_activations,
+)
 from ...analysis.verdict import Verdict, examine
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
@@ -61,7 +69,7 @@ class InspectedRun:
     """A run's activations, and its denoised estimate at each step, decoded: (step, 128, 128, 3) uint8. The last is the
     finished image."""
 
-    inside: Inside
+    inside: UNetActivations
     previews: np.ndarray
 
     @property
@@ -72,7 +80,7 @@ class InspectedRun:
     @property
     def high_frequency_share(self) -> float:
         """The share of the image's contrast in high frequencies."""
-        return float(fine_share(self.image))
+        return float(high_frequency_share(self.image))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +88,7 @@ class Result:
     """The parts of the U-Net, the original run and the edited one, the receptive field (y, x) of the request's
     position, and the examiner's verdicts on both images, or none."""
 
-    parts: dict[str, Stage]
+    parts: dict[str, UNetPart]
     original: InspectedRun
     edited: InspectedRun
     receptive_field: np.ndarray
@@ -104,7 +112,7 @@ def run_arguments(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in RUN_SETTINGS}
 
 
-def check_position(position: Position, parts: dict[str, Stage]) -> None:
+def check_position(position: Position, parts: dict[str, UNetPart]) -> None:
     """Raise ValueError for a position that this network does not have."""
     part = parts.get(position.part)
     if part is None:
@@ -136,9 +144,9 @@ class CachedComputation:
     def _is_cached(self, name: str, key: Any) -> bool:
         return name in self._cache and self._cache[name][0] == key
 
-    def _runs(self, pipe: PipelineProtocol, parts: dict[str, Stage], request: Request, progress: Progress,
+    def _runs(self, pipe: PipelineProtocol, parts: dict[str, UNetPart], request: Request, progress: Progress,
               on_edited_previews: Callable[[np.ndarray], None] = lambda previews: None,
-              ) -> tuple[InspectedRun, InspectedRun, Changes]:
+              ) -> tuple[InspectedRun, InspectedRun, EditMap]:
         """Return the original run, the edited one and the edits.
 
         The edited run comes first where neither is cached: on_edited_previews receives its decoded estimates before
@@ -147,8 +155,8 @@ class CachedComputation:
         settings, steps = request.settings, request.settings.steps
         total = 3 * steps + 4
 
-        def sample(edits: Changes, done: int) -> RunAndPreviews:
-            run = listened(pipe, parts, edits, progress=lambda k, _: progress(done + k, total),
+        def sample(edits: EditMap, done: int) -> RunAndPreviews:
+            run = sample_recorded(pipe, parts, edits, progress=lambda k, _: progress(done + k, total),
                            **run_arguments(settings))
             previews = [run.image[None]]
             for start in reversed(range(0, len(run.denoised) - 1, CHUNK)):
@@ -157,17 +165,17 @@ class CachedComputation:
                 progress(done + steps, total)
             return run, np.concatenate(previews)
 
-        def inspect(looks: Looks, sampled: RunAndPreviews) -> InspectedRun:
-            return InspectedRun(seen_inside(sampled[0], parts, looks), sampled[1])
+        def inspect(looks: ColourMappings, sampled: RunAndPreviews) -> InspectedRun:
+            return InspectedRun(summarize_activations(sampled[0], parts, looks), sampled[1])
 
-        def inspect_original() -> tuple[Looks, InspectedRun]:
-            looks = Looks()
+        def inspect_original() -> tuple[ColourMappings, InspectedRun]:
+            looks = ColourMappings()
             return looks, inspect(looks, sample({}, steps))
 
         donor = self._cached(
             "donor", (settings, request.donor_prompt, request.swapped_skips),
             lambda: _record_donor(pipe, request, lambda k, _: progress(k, total))) if request.swapped_skips else None
-        edits = fades(request.faders, request.step_ranges, request.swapped_skips, donor)
+        edits = fader_edits(request.faders, request.step_ranges, request.swapped_skips, donor)
         sampled = None
         if edits and not self._is_cached("original", settings):
             sampled = sample(edits, 2 * steps)
@@ -178,7 +186,7 @@ class CachedComputation:
                               ) if edits else original
         return original, edited, edits
 
-    def compute(self, pipe: PipelineProtocol, parts: dict[str, Stage], request: Request, progress: Progress,
+    def compute(self, pipe: PipelineProtocol, parts: dict[str, UNetPart], request: Request, progress: Progress,
                 on_edited_previews: Callable[[np.ndarray], None],
                 on_runs: Callable[[InspectedRun, InspectedRun], None]) -> Result:
         """Return the result. on_runs receives both runs before the receptive field is computed."""
@@ -188,14 +196,15 @@ class CachedComputation:
         request = replace(request, position=at)
         if not self._is_cached("receptive field", (request.edit_key, at)):
             on_runs(original, edited)
-        receptive_field = self._cached("receptive field", (request.edit_key, at), lambda: sight(
+        field = self._cached("receptive field", (request.edit_key, at), lambda: receptive_field(
             pipe, edited.inside.run, at.step, parts[at.part].point, at.row, at.column, edits))
         verdicts = self._cached("verdicts", request.edit_key, lambda: examine_images(original.image, edited.image)
                                 if pipe.has_examiner else ())
         progress(1, 1)
-        return Result(parts, original, edited, receptive_field, request, verdicts)
+        return Result(parts, original, edited, field, request, verdicts)
 
-    def preview(self, pipe: PipelineProtocol, parts: dict[str, Stage], request: Request, progress: Progress) -> Result:
+    def preview(self, pipe: PipelineProtocol, parts: dict[str, UNetPart], request: Request,
+                progress: Progress) -> Result:
         """Return both runs in few steps, with an empty receptive field."""
         steps = request.settings.steps
         step_ranges = {

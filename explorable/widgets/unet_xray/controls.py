@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from ...analysis.unet_activations import Stage
+from ...analysis.unet_activations import UNetPart
 from ..core.controls import extend_slider, guidance_control, prompt_control, seed_controls, steps_control, text_box
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
@@ -17,7 +17,7 @@ def settings_row(w: Explorable) -> ipw.Widget:
     return row(prompt_control(w), *seed_controls(w), steps_control(w), guidance_control(w))
 
 
-def edit_rows(w: Explorable, parts: dict[str, Stage]) -> list[ipw.Widget]:
+def edit_rows(w: Explorable, parts: dict[str, UNetPart]) -> list[ipw.Widget]:
     """Presets; for each level the faders of its skips and backbones, each with its steps; the patching of skips."""
     levels: dict[int, list[ipw.Widget]] = {}
     for part in sorted(parts.values(), key=lambda p: p.kind, reverse=True):
@@ -26,16 +26,16 @@ def edit_rows(w: Explorable, parts: dict[str, Stage]) -> list[ipw.Widget]:
     return [_preset_row(w, parts), *(row(*levels[level]) for level in sorted(levels)), _patch_row(w, parts)]
 
 
-def _preset_row(w: Explorable, parts: dict[str, Stage]) -> ipw.Widget:
+def _preset_row(w: Explorable, parts: dict[str, UNetPart]) -> ipw.Widget:
     """Buttons that set all faders at once: no skips, only the finest skips, reset."""
     skips = [p for p in parts.values() if p.kind == "skip"]
-    presets: dict[str, list[Stage]] = {}  # label -> parts set to 0
+    presets: dict[str, list[UNetPart]] = {}  # label -> parts set to 0
     for part in skips:  # all skips of a level
         presets.setdefault(f"no skip {part.side} × {part.side}", []).append(part)
     presets |= {"no skips": skips, "only the finest skip": [
         p for p in parts.values() if p.kind == "backbone" and p.level == 0], "reset faders": []}
 
-    def button(label: str, zeroed: list[Stage]) -> ipw.Button:
+    def button(label: str, zeroed: list[UNetPart]) -> ipw.Button:
         tip = f"Set {', '.join(p.point for p in zeroed)} to 0 and all others to 1" if zeroed else "Edit nothing"
         made = ipw.Button(description=label, tooltip=tip)
         made.on_click(lambda _: w.set_all({p.point: 0.0 for p in zeroed}))
@@ -46,7 +46,7 @@ def _preset_row(w: Explorable, parts: dict[str, Stage]) -> ipw.Widget:
     return buttons
 
 
-def _fader_with_steps(w: Explorable, part: Stage) -> tuple[ipw.Widget, ipw.Widget]:
+def _fader_with_steps(w: Explorable, part: UNetPart) -> tuple[ipw.Widget, ipw.Widget]:
     name, label = part.point, part.label
     fader = ipw.FloatSlider(
         description=label, min=0, max=2, step=0.05, readout_format=".2f", style=NARROW, continuous_update=False,
@@ -75,7 +75,7 @@ def _fader_with_steps(w: Explorable, part: Stage) -> tuple[ipw.Widget, ipw.Widge
     return fader, steps
 
 
-def _patch_row(w: Explorable, parts: dict[str, Stage]) -> ipw.Widget:
+def _patch_row(w: Explorable, parts: dict[str, UNetPart]) -> ipw.Widget:
     """Which skips are patched, and from which prompt's run."""
     skips = [p for p in parts.values() if p.kind == "skip"]
     options = [("none", ()), *((p.label.removeprefix("skip "), (p.point,)) for p in skips),

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...analysis.receptive_field import places_seen
-from ...analysis.spectrum import spectrum
-from ...analysis.unet_activations import STRONGEST, Stage
+from ...analysis.receptive_field import effective_size
+from ...analysis.spectrum import power_spectrum
+from ...analysis.unet_activations import CHANNELS_SHOWN, UNetPart
 from ...analysis.verdict import Verdict
 from ...world.words import COUNT_WORDS, PLACE_WORDS, THING_WORDS, TIME_WORDS
 from ..stage.stage import Axis, Heatmap, Images, Layer, Panel, Points
@@ -24,7 +24,7 @@ TILE_SIDE = 16  # positions a side of a tile on the page: coarser feature maps a
 RING_SIZE = 70.0  # of the ring around the chosen position, in thousandths of a tile's width
 FIELD_RING_SIZE = 25.0  # of the ring over the receptive field
 RUNS = ("edited", "original")
-AXES = (Axis("colours", "colours", ("principal components", *(f"channel {k + 1}" for k in range(STRONGEST)))),
+AXES = (Axis("colours", "colours", ("principal components", *(f"channel {k + 1}" for k in range(CHANNELS_SHOWN)))),
         Axis("run", "run", RUNS))
 NOTES = {
     "inlet": "the noisy latent after the first convolution", "down": "output of this block on the down path",
@@ -38,14 +38,14 @@ NOTES = {
 # ---- the stage ------------------------------------------------------------------------------------------------------
 
 
-def title_of(part: Stage) -> str:
+def title_of(part: UNetPart) -> str:
     """Return what a part is called on the page."""
     if part.kind in ("skip", "backbone"):
-        return part.label if part.kind == "skip" or part.unit is not None else part.kind
+        return part.label if part.kind == "skip" or part.block is not None else part.kind
     return "out" if part.kind == "prediction" else part.name
 
 
-def layout(parts: Mapping[str, Stage]) -> tuple[dict[str, Cell], int]:
+def layout(parts: Mapping[str, UNetPart]) -> tuple[dict[str, Cell], int]:
     """Return the grid cells of the parts and of three larger panels, and the number of columns.
 
     One row a level, the middle below them; the down path on the left, the up path on the right, and each skip a bridge
@@ -162,7 +162,7 @@ def describe_edits(result: Result) -> str:
     edits += [f"{parts[name].label if name in parts else name} scaled by {factor:g}"
               f"{_on_steps(request.step_ranges.get(name))}" for name, factor in request.faders.items() if factor != 1]
     by_side: dict[int, list[float]] = {}
-    for name, share in result.edited.inside.shares.items():
+    for name, share in result.edited.inside.skip_shares.items():
         by_side.setdefault(parts[name].side, []).append(float(share.mean()))
     carried = " and ".join(f"{100 * sum(some) / len(some):.0f}% at {side} × {side}" for side, some in by_side.items())
     return (f"{'Edited: ' + '; '.join(edits) if edits else 'Nothing is edited'}. Of the energy that enters the up "
@@ -180,7 +180,7 @@ def describe_receptive_field(result: Result) -> str:
     """Say how large the receptive field is."""
     at, field = result.request.position, result.receptive_field
     return (f"At step {at.step}, 90% of the influence on the ringed position of {title_of(result.parts[at.part])} "
-            f"comes from {places_seen(field)} of the latent's {field.size} positions.")
+            f"comes from {effective_size(field)} of the latent's {field.size} positions.")
 
 
 def describe_verdict(verdict: Verdict) -> str:
@@ -235,7 +235,7 @@ def _place(place: str) -> str:
 
 def spectra_of(result: Result) -> xr.DataArray:
     """Return the spectra of both images, (run, frequency)."""
-    frequency, power = spectrum(np.stack([run.image for run in result.runs.values()]))
+    frequency, power = power_spectrum(np.stack([run.image for run in result.runs.values()]))
     return xr.DataArray(power, dims=("run", "frequency"), coords={"run": list(result.runs), "frequency": frequency})
 
 
@@ -243,12 +243,12 @@ def to_dataset(result: Result) -> xr.Dataset:
     """Return a whole result as labelled arrays: see UNetXRay.data."""
     parts, runs = result.parts, list(result.runs.values())
     insides = [run.inside for run in runs]
-    skips, pixels = list(insides[0].shares), ("row", "column", "rgb")
+    skips, pixels = list(insides[0].skip_shares), ("row", "column", "rgb")
     arrays: dict[str, Any] = {
         "image": (("run", *pixels), np.stack([run.image for run in runs])),
         "previews": (("run", "step", *pixels), np.stack([run.previews for run in runs])),
-        "share": (("run", "skip", "step"), np.stack([[i.shares[n] for n in skips] for i in insides])),
-        "energy": (("run", "part", "step"), np.stack([[i.energies[n] for n in parts] for i in insides])),
+        "share": (("run", "skip", "step"), np.stack([[i.skip_shares[n] for n in skips] for i in insides])),
+        "energy": (("run", "part", "step"), np.stack([[i.rms[n] for n in parts] for i in insides])),
         "high_frequency_share": ("run", [run.high_frequency_share for run in runs]), "power": spectra_of(result),
         "receptive_field": (("y", "x"), result.receptive_field),
     }
@@ -264,8 +264,8 @@ def to_dataset(result: Result) -> xr.Dataset:
 
 def step_table(result: Result) -> Any:
     """Return a row a step: see UNetXRay.table."""
-    shares = {f"{title_of(result.parts[skip])}, {name}": ("step", run.inside.shares[skip])
-              for skip in result.original.inside.shares for name, run in result.runs.items()}
+    shares = {f"{title_of(result.parts[skip])}, {name}": ("step", run.inside.skip_shares[skip])
+              for skip in result.original.inside.skip_shares for name, run in result.runs.items()}
     gap = (result.edited.previews / 255.0 - result.original.previews / 255.0) ** 2
     run = result.original.inside.run
     return xr.Dataset({**shares, "image difference": ("step", np.sqrt(gap.mean((1, 2, 3))))},

@@ -12,14 +12,14 @@ import numpy as np
 import traitlets as tr
 import xarray as xr
 
-from ...analysis.spectrum import FINE
-from ...analysis.unet_activations import Stage, unet_stages
+from ...analysis.spectrum import CUTOFF_WAVES
+from ...analysis.unet_activations import UNetPart, unet_parts
 from ...diffusion.settings import DEFAULT_GUIDANCE, Settings
 from ...pipeline import PipelineProtocol
 from ..core.chart import Chart
 from ..core.explorable import Explorable, Progress, validate_setting
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
-from ..stage.stage import Stage as Screen
+from ..stage.stage import Stage
 from .compute import RUN_SETTINGS, CachedComputation, InspectedRun, Position, Request, Result, check_position
 from .controls import edit_rows, settings_row
 from .figure import spectra
@@ -71,9 +71,9 @@ class UNetXRay(Explorable):
 
     def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
         super().__init__(pipe, **values)
-        self._parts: dict[str, Stage] = {}
+        self._parts: dict[str, UNetPart] = {}
         self._computation, self._preview_computation = CachedComputation(), CachedComputation()
-        self.stage = Screen(placeholder="Loading the network …")
+        self.stage = Stage(placeholder="Loading the network …")
         self.chart = Chart()
         self._edit_controls = ipw.VBox()  # filled once the network's parts are known
         self._edit_controls.layout.overflow = "visible"
@@ -122,7 +122,7 @@ class UNetXRay(Explorable):
                        tuple(self.swapped_skips), at)
 
     def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
-        parts = self._parts or unet_stages(pipe.points(optional=False))
+        parts = self._parts or unet_parts(pipe.points(optional=False))
         self._parts = parts
         check_position(request.position, parts)
         pipe.points().match([*request.faders, *request.swapped_skips])
@@ -156,9 +156,9 @@ class UNetXRay(Explorable):
         self.set_caption(" ".join(filter(None, (describe_edits(answer), losses, describe_receptive_field(answer)))))
         original, edited = (100 * run.high_frequency_share for run in answer.runs.values())
         self.set_score("High-frequency share", f"{edited:.2f}% of the contrast", f"original {original:.2f}%. High "
-                   f"frequencies have more than {FINE} cycles per image, which is finer than a latent position; right "
-                   f"of the dotted line below. The edit changed the image by {answer.image_difference:.3f} (root mean "
-                   "square, 1 is black to white).")
+                   f"frequencies have over {CUTOFF_WAVES} cycles per image, which is finer than a latent position; "
+                   "right of the dotted line below. The edit changed the image by "
+                   f"{answer.image_difference:.3f} (root mean square, 1 is black to white).")
         return ""
 
     def _put_on_stage(self, result: Result, previews: np.ndarray | None = None) -> None:
@@ -189,7 +189,7 @@ class UNetXRay(Explorable):
     def _draw_chart(self) -> None:
         self.chart.set_dark(self.stage.dark)
         if self.result is not None:
-            self.chart.draw(spectra(spectra_of(self.result), FINE, self.stage.dark))
+            self.chart.draw(spectra(spectra_of(self.result), CUTOFF_WAVES, self.stage.dark))
 
     def _on_pointer(self, pointer: dict) -> None:
         """A click on a tile chooses that position at the step on the screen."""

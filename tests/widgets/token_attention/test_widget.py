@@ -74,9 +74,9 @@ def test_it_shows_the_picture_and_every_words_maps(either):
 def test_the_changed_picture_is_the_one_without_the_word(either):
     either.mask_in_text_encoder = False
     either.wait(PATIENCE)
-    unread, = (volume for word, volume in either.reading.changed if word == "red" and not volume.unheard)
+    unread, = (volume for word, volume in either.reading.edited if word == "red" and not volume.mask_in_text_encoder)
     with ex.edit(either.pipe, {"*.cross.weights": ex.MaskToken("red")}):
-        assert np.array_equal(either.reading.changed["red", unread],
+        assert np.array_equal(either.reading.edited["red", unread],
                               either.pipe(PROMPT, steps=2, guidance=either.guidance, seed=0).image)
     either.mask_in_text_encoder = True
     either.wait(PATIENCE)
@@ -85,14 +85,14 @@ def test_the_changed_picture_is_the_one_without_the_word(either):
     _, sent = layer_of(either, "changed")
     assert np.array_equal(sent[2], without)
     effect = either.data.effect.sel(token="red")
-    assert np.allclose(effect, maps.difference(without, either.data.image.values), atol=1e-6) and effect.max() > 0
+    assert np.allclose(effect, maps.pixel_difference(without, either.data.image.values), atol=1e-6) and effect.max() > 0
 
 
 def test_every_word_is_tried_and_padding_changes_nothing(painted):
     effect = painted.data.effect
-    words = [k for k, name in enumerate(painted.reading.names) if not name.startswith("<")]
+    words = [k for k, name in enumerate(painted.reading.label_tokens) if not name.startswith("<")]
     assert np.isfinite(effect.values[words]).all()
-    assert not effect.values[-1].any() and painted.reading.names[-1] == "<pad>"
+    assert not effect.values[-1].any() and painted.reading.label_tokens[-1] == "<pad>"
 
 
 def test_a_louder_word_changes_the_picture_and_one_changes_nothing(painted):
@@ -108,15 +108,15 @@ def test_a_louder_word_changes_the_picture_and_one_changes_nothing(painted):
 
 
 def test_the_word_on_the_screen_is_tried_first_and_special_ones_when_chosen(painted):
-    tried = [word for word, _ in painted.reading.changed]
+    tried = [word for word, _ in painted.reading.edited]
     assert tried[0] == "car" and tried[1:] == ["a", "red", "on", "mountain", "road"]
     assert not np.isfinite(painted.data.effect.sel(token="<start>")).any()
     painted.word = "<start>"
     painted.wait(PATIENCE)
-    assert np.isfinite(painted.data.effect.sel(token="<start>")).all() and len(painted.reading.changed) == 7
+    assert np.isfinite(painted.data.effect.sel(token="<start>")).all() and len(painted.reading.edited) == 7
     painted.scale = 2.0
     painted.wait(PATIENCE)
-    assert next(word for word, volume in painted.reading.changed if volume.loudness == 2) == "<start>"
+    assert next(word for word, volume in painted.reading.edited if volume.scale == 2) == "<start>"
 
 
 def test_another_loudness_paints_no_plain_picture_again(painted):
@@ -135,8 +135,8 @@ def test_a_drawn_picture_is_read_in_one_pass_at_each_noise_time(network):
     assert drawn.error is None, drawn.error
     known = drawn.view().known
     take = drawn.pipe.inspect(known.drawing.image, PROMPT, 0.5, 0)
-    want = maps.of_branch(maps.gathered(take), "cond").isel(step=0)
-    got = drawn.reading.of("cond")
+    want = maps.branch_maps(maps.gather_weights(take), "cond").isel(step=0)
+    got = drawn.reading.maps("cond")
     k = list(got.t.values).index(0.5)
     assert np.array_equal(got.isel(step=k).values, want.values, equal_nan=True)
     assert np.array_equal(layer_of(drawn, "picture")[1], known.drawing.image)
@@ -223,10 +223,10 @@ def test_choosing_computes_nothing(painted, monkeypatch):
 
 def test_the_table_is_of_the_layer_head_and_frame_on_the_screen(painted):
     painted.layer, painted.head, painted.stage.frame = str(painted.stage.axes[1]["labels"][1]), "1", 1
-    look = painted.reading.of("cond").isel(step=1)
-    standing = maps.standings(look.isel(layer=[0], head=[0]).values)
+    look = painted.reading.maps("cond").isel(step=1)
+    standing = maps.relative_attention(look.isel(layer=[0], head=[0]).values)
     mask = mask_of((0, 0, 1, 1 / 3))
-    assert painted.table().loc["top third", "red"] == pytest.approx(maps.by_region(standing, {"": mask})[0, 2])
+    assert painted.table().loc["top third", "red"] == pytest.approx(maps.mean_by_region(standing, {"": mask})[0, 2])
 
 
 def test_a_brushed_region_ranks_the_words(painted):
@@ -360,11 +360,11 @@ def test_a_changed_word_is_first_tried_in_few_steps(painted):
             painted.pipe(PROMPT, steps=n, guidance=painted.guidance, seed=0).image
             for n in (PREVIEW_STEPS, 3 * PREVIEW_STEPS)
         )
-    car = painted.reading.names.index("car")
+    car = painted.reading.label_tokens.index("car")
     assert np.array_equal(first["layers"]["changed"][car], few)
     assert np.array_equal(chosen["layers"]["changed"][car], whole)
     assert np.array_equal(first["layers"]["read"], last["layers"]["read"]) and painted.reading is reading
-    assert all(steps.shape == reading.plain.shape for steps in reading.changed.values()), "a first look is not kept"
+    assert all(steps.shape == reading.original.shape for steps in reading.edited.values()), "a first look is not kept"
 
 
 @pytest.mark.parametrize("mode", ["generated", "drawn"])
@@ -382,19 +382,19 @@ def test_trusted_heads_count_in_the_table_and_its_code_counts_them_too(mode):
     assert not np.allclose(weighed, alike)
     names = {"pipe": w.pipe}
     exec(w.code(), names)
-    rows = maps.by_region(names["standing"], w.view().regions)[:, w.view().known.competing]
+    rows = maps.mean_by_region(names["standing"], w.view().regions)[:, w.view().known.competing]
     np.testing.assert_allclose(rows, weighed.values, atol=1e-5)
     w.layer, w.head = chosen, last
     np.testing.assert_allclose(w.table().values, weighed.values, atol=1e-5)
     assert "count alike" in w._tables.value
     exec(w.code(), names)
-    assert np.allclose(maps.by_region(names["standing"], w.view().regions)[:, w.view().known.competing], weighed.values,
-                       atol=1e-5)
+    by_region = maps.mean_by_region(names["standing"], w.view().regions)[:, w.view().known.competing]
+    assert np.allclose(by_region, weighed.values, atol=1e-5)
     w.close()
 
 
 def test_what_is_read_is_kept_once(painted):
     assert painted.reading.run.recorded == {} and painted.reading.weights.dtype == np.float16
     for branch in painted.reading.branches:
-        painted.reading.of(branch)
+        painted.reading.maps(branch)
     assert painted.reading._maps[0] == painted.reading.branches[-1]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from tiny_pipes import OTHER, PROMPT, tiny
 
-from explorable.analysis.receptive_field import sight
-from explorable.analysis.spectrum import fine_share
-from explorable.analysis.unet_activations import unet_stages
-from explorable.analysis.verdict import Seen as Examined
+from explorable.analysis.receptive_field import receptive_field
+from explorable.analysis.spectrum import high_frequency_share
+from explorable.analysis.unet_activations import unet_parts
+from explorable.analysis.verdict import Detection as Examined
 from explorable.analysis.verdict import Verdict
 from explorable.hooks import PatchFrom, Scale, edit, record
 from explorable.widgets.core.explorable import _below
@@ -57,11 +57,11 @@ def test_without_edits_it_shows_what_the_pipeline_samples(xray, pipe):
         assert np.array_equal(on_stage(xray, f"image {name}")[:-1], run.previews[:-1])
     assert xray.result.image_difference == 0 and "Nothing is edited" in xray._seen.value
     assert xray.stage.captions[0] == "step 0 of 3, t = 1.00" and len(xray.stage.captions) == 3
-    assert f"{100 * float(fine_share(run.image)):.2f}%" in xray._score.value
+    assert f"{100 * float(high_frequency_share(run.image)):.2f}%" in xray._score.value
 
 
 def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
-    stages = unet_stages(pipe.points(optional=False))
+    stages = unet_parts(pipe.points(optional=False))
     panels = {p["name"]: p for p in xray.stage.panels}
     assert set(panels) == {*stages, "image original", "image edited", "receptive field"}
     for name, stage in stages.items():
@@ -76,7 +76,7 @@ def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
 
 
 def test_no_two_panels_lie_on_each_other(pipe):
-    places, columns = layout(unet_stages(pipe.points(optional=False)))
+    places, columns = layout(unet_parts(pipe.points(optional=False)))
     cells = [(c, r) for left, top, wide, high in places.values() for c in range(left, left + wide)
              for r in range(top, top + high)]
     assert len(cells) == len(set(cells)) and max(c for c, _ in cells) <= columns and min(c for c, _ in cells) == 1
@@ -160,7 +160,7 @@ def test_a_click_shows_the_receptive_field_of_a_position(xray, pipe):
     xray.stage.pointer = {"panel": "up.1.0", "kind": "click", "x": 0.99, "y": 0.3, "count": 1}
     xray.wait()
     assert xray.position == ("up.1.0", 2, 7) and xray.step == 2
-    field = sight(pipe, pipe(PROMPT, steps=3), 2, "up.1.0.think.out", 2, 7)
+    field = receptive_field(pipe, pipe(PROMPT, steps=3), 2, "up.1.0.think.out", 2, 7)
     np.testing.assert_allclose(xray.data.receptive_field, field, rtol=1e-4)
     assert "receptive field of up.1.0 at step 2" in [p["title"] for p in xray.stage.panels]
     rings = {spec["name"]: spec["shape"][0] for spec in xray.stage.layers if spec["name"].startswith("ring ")}
