@@ -46,7 +46,8 @@ def layers_of(known: Known, branch: str, few: WordAttention | None = None) -> li
     found = [
         Images("picture", "The picture", reading.image, "as drawn" if drawn else "as painted", axes=()),
         Images("denoised", "What it believes", reading.denoised_images, "the denoised estimate, decoded"),
-        Heatmap("read", "Where the word is read", mapping.scale_to_max(reading.maps_with_means(branch).values, (0, -2, -1)),
+        Heatmap("read", "Where the word is read",
+            mapping.scale_to_max(reading.maps_with_means(branch).values, (0, -2, -1)),
             "weights of cross-attention, as a share of the word's greatest in this layer and head",
             ("frame", "word", "layer", "head"), high=1.0, unit="of its greatest"),
         Images("changed", "With the word changed", changed, "the same noise, one word changed", spans),
