@@ -6,14 +6,12 @@ import importlib
 
 import pytest
 import tiny_pipes
-import torch
 
 from explorable.analysis import verdict
 from explorable.nn.classifier import Classifier
-from explorable.nn.examiner import Examiner, ExaminerConfig
+from explorable.nn.examiner import Examiner
 from explorable.pipeline import Pipeline
 from explorable.training.classifier import CONFIG
-from explorable.world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +23,7 @@ def pipe() -> Pipeline:
 
 @pytest.fixture(scope="session")
 def examiner() -> Examiner:
-    torch.manual_seed(0)
-    return Examiner(ExaminerConfig(KINDS, tuple(COLOURS), SIDES, RELATIONS, PLACES, TIMES, ("plain", *MOODS),
-                                   widths=(8, 16))).eval()
+    return tiny_pipes.tiny_examiner()
 
 
 @pytest.fixture

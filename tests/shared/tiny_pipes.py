@@ -7,12 +7,13 @@ import torch
 
 from explorable.diffusion.paths import PATHS
 from explorable.nn.dit import DiT, DiTConfig
+from explorable.nn.examiner import Examiner, ExaminerConfig
 from explorable.nn.text import TextConfig, TextModel
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
 from explorable.pipeline import Pipeline
 from explorable.run import Run
-from explorable.world import VOCABULARY
+from explorable.world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, VOCABULARY
 
 TEXT = TextConfig(VOCABULARY, width=16, layers=1, heads=2, shared_width=8, picture_widths=(8, 8, 8))
 UNET = UNetConfig(widths=(8, 16, 16), up=(1, 1), head_width=8, context_width=16, time_width=16)
@@ -53,3 +54,10 @@ def tiny(network: str = "unet", path: str = "straight") -> Pipeline:
     denoiser = shaken(UNet(UNET) if network == "unet" else DiT(DIT), 0.15)
     prediction = "velocity" if path == "straight" else "v"
     return Pipeline(f"tiny-{network}", text.text, denoiser, coder, PATHS[path], prediction, torch.device("cpu"))
+
+
+def tiny_examiner() -> Examiner:
+    """An untrained examiner that knows the names of everything in the picture world."""
+    torch.manual_seed(0)
+    return Examiner(ExaminerConfig(KINDS, tuple(COLOURS), SIDES, RELATIONS, PLACES, TIMES, ("plain", *MOODS),
+                                   widths=(8, 16))).eval()

@@ -97,7 +97,7 @@ def layers_of(result: Result) -> list[Layer]:
                            for name, run in zip(RUNS, runs, strict=True)]
     for name, part in result.parts.items():
         if part.kind == "skip":
-            share = np.stack([run.inside.shares[name] for run in runs], 1)[:, :, None, None]
+            share = np.stack([run.inside.skip_shares[name] for run in runs], 1)[:, :, None, None]
             layers.append(Heatmap(name, title_of(part).capitalize(), share,
                               "its share of the energy that enters the up path", axes=("frame", "run"), low=0.0,
                               high=1.0))
@@ -131,7 +131,7 @@ def panels_of(result: Result, notes: Mapping[str, str]) -> tuple[list[Panel], in
                     grid_area=cells[f"image {name}"]) for name in RUNS]
     for name, part in result.parts.items():
         if part.kind == "skip":
-            share = 100 * float(result.edited.inside.shares[name].mean())
+            share = 100 * float(result.edited.inside.skip_shares[name].mean())
             panels.append(Panel(name, (name,), f"{title_of(part)}: {share:.0f}%", grid_area=cells[name],
                                 ratio=4.5 * cells[name][2]))
         else:
