@@ -52,9 +52,9 @@ class Part:
 
     kind: str
     edits: Mapping[str, Edit]
-    word_part: str | None = None
+    word: str | None = None
     layer: str | None = None
-    head_part: int | None = None
+    head: int | None = None
 
 
 def word_part(text: str) -> Part:
@@ -191,9 +191,9 @@ class _Maps:
         return np.full((self.side, self.side), np.nan, np.float32)
 
 
-def _picked(heads: np.ndarray, head_part: int | None) -> np.ndarray:
+def _picked(heads: np.ndarray, head: int | None) -> np.ndarray:
     """One head of maps (head, row, column), or their mean, heads left out that a layer does not have."""
-    return np.nanmean(heads, axis=0) if head_part is None else heads[head_part]
+    return np.nanmean(heads, axis=0) if head is None else heads[head]
 
 
 @torch.inference_mode()

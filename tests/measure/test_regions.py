@@ -72,11 +72,11 @@ def test_words_that_are_read_where_they_are_win_their_rows(monkeypatch):
         return found
 
     def perfect(heads):
-        shares = [np.zeros((16, 16)), *map(module.mapping.covered, truths)]
+        shares = [np.zeros((16, 16)), *map(module.mapping.coverage, truths)]
         return np.stack([*shares, *[shares[0]] * (len(heads) - len(shares))])[:, None]
 
     monkeypatch.setattr(module, "word_masks", watch)
-    monkeypatch.setattr(module.mapping, "by_head", perfect)
+    monkeypatch.setattr(module.mapping, "standardize_heads", perfect)
     rows = region_rows(tiny_pipe(), drawn, random.Random(0), times=(0.5,))
     large = ("sports car", "sports car body", "road", "mountains", "sky")
     assert all(r.first(np.ones(1)) for r in rows if r.region in large)

@@ -37,12 +37,12 @@ def test_the_pictures_are_those_without_the_part(pipe):
 
 def test_what_is_kept():
     before = verdict("beach", cat="black", car="red")
-    assert module.kept(before, before) == {"things kept": 1, "colours kept": 1, "place kept": 1, "time kept": 1}
-    after = module.kept(before, verdict("meadow", cat="blue"))
+    assert module.preserved_traits(before, before) == {"things kept": 1, "colours kept": 1, "place kept": 1, "time kept": 1}
+    after = module.preserved_traits(before, verdict("meadow", cat="blue"))
     assert after["things kept"] == 0.5 and after["colours kept"] == 0 and after["place kept"] == 0
-    gone = module.kept(before, verdict("beach"))
+    gone = module.preserved_traits(before, verdict("beach"))
     assert gone["things kept"] == 0 and np.isnan(gone["colours kept"]) and gone["place kept"] == 1
-    assert module.kept(verdict("beach"), verdict("beach"))["things kept"] == 1
+    assert module.preserved_traits(verdict("beach"), verdict("beach"))["things kept"] == 1
 
 
 def test_the_costs_are_of_the_pictures(monkeypatch):
