@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from tiny_pipes import tiny
 
+from explorable.analysis.attention_maps import coarse_mask, iou, threshold_map
 from explorable.measure import attention as module
-from explorable.measure.attention import Mapped, Rule, above, coarse, iou, pointing, rules, scenes, units, words_of
+from explorable.measure.attention import Mapped, Rule, pointing, rules, scenes, units, words_of
 from explorable.world import held_out
 
 
@@ -29,16 +30,16 @@ def test_a_coarse_mask_holds_the_places_that_are_half_covered():
     fine = np.zeros((128, 128), bool)
     fine[:8, :4] = True  # half of the first place
     fine[8:16, :3] = True
-    assert coarse(fine).sum() == 1 and coarse(fine)[0, 0]
+    assert coarse_mask(fine).sum() == 1 and coarse_mask(fine)[0, 0]
     tiny_thing = np.zeros((128, 128), bool)
     tiny_thing[40:42, 40:42] = True
-    assert coarse(tiny_thing).sum() == 1 and coarse(tiny_thing)[5, 5], "a small thing has its fullest place"
-    assert not coarse(np.zeros((128, 128), bool)).any()
+    assert coarse_mask(tiny_thing).sum() == 1 and coarse_mask(tiny_thing)[5, 5], "a small thing has its fullest place"
+    assert not coarse_mask(np.zeros((128, 128), bool)).any()
 
 
 def test_a_threshold_is_a_share_of_the_way_up():
     ramp = np.linspace(3, 5, 256).reshape(16, 16)
-    assert above(ramp, 0.5).mean() == pytest.approx(0.5) and above(ramp, 0.0).all()
+    assert threshold_map(ramp, 0.5).mean() == pytest.approx(0.5) and threshold_map(ramp, 0.0).all()
 
 
 def test_the_pointing_game_looks_at_the_highest_place():
