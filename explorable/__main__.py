@@ -38,7 +38,7 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
     """
     from .measure import CARD_MODELS, SLOW, measure
     from .training.recipes import train_and_ship
-    from .zoo import annotate
+    from .zoo import update_card
 
     shipped = train_and_ship(name, steps)
     if shipped is None:
@@ -49,7 +49,7 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
             typer.echo(f"this takes some ten minutes more: python -m explorable measure {claim} --card")
             continue
         table = measure(claim)
-        annotate(shipped, **table.card_facts)
+        update_card(shipped, **table.card_facts)
         _print(table)
 
 
@@ -68,7 +68,7 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
                                                              "straightness)")] = None) -> None:
     """Measure a claim, and print the table. An option that a measure does not have is refused."""
     from .measure import CARD_MODELS, MEASURES, measure
-    from .zoo import annotate
+    from .zoo import update_card
 
     if name == "list":
         for known, (_, claim) in MEASURES.items():
@@ -83,7 +83,7 @@ def measure(name: Annotated[str, typer.Argument(help="a measure's name; 'list' n
              "prompts": prompts}
     table = measure(name, **{option: value for option, value in asked.items() if value is not None})
     if on_card:
-        annotate(model or CARD_MODELS[name], **table.card_facts)
+        update_card(model or CARD_MODELS[name], **table.card_facts)
     if as_json:
         typer.echo(json.dumps(table.as_dict(), indent=2))
     elif markdown:

@@ -59,7 +59,7 @@ def test_how_a_text_falls_into_words(written, words):
 )
 def test_html_is_an_unknown_word_to_both_and_shown_as_typed(written, shown):
     with pytest.raises(UnknownWordError) as caught:
-        TOKENIZER.labels(written)
+        TOKENIZER.token_names(written)
     assert shown in str(caught.value)
     with pytest.raises(GrammarError) as refused:
         parse(written)

@@ -24,7 +24,7 @@ from ..nn.hook_points import ACTIVE, hook_point, is_edited, is_hooked
 from .points import OpenedPointFinder, hidden_weights_error
 
 EQUIVALENT_PROCESSORS = {"AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor"}  # to AttnProcessor2_0
-WEIGHT_POINTS = {"self": "attend.weights", "cross": "cross.weights", "joint": "joint.weights"}
+WEIGHT_POINTS = {"self": "self.weights", "cross": "cross.weights", "joint": "joint.weights"}
 
 
 class InterceptAttention(TorchFunctionMode):

@@ -1,12 +1,12 @@
 """Where the hook points of diffusers networks are: the names are this package's, the modules are diffusers'.
 
-U-Net   inlet, down.K.J.*, middle.*, up.K.J.*, prediction, with K = 0 the finest level. A block has res.out,
-        attend.weights, attend.added, cross.weights, cross.added, think.added and think.out (each after a number where
+U-Net   conv_in, down.K.J.*, middle.*, up.K.J.*, prediction, with K = 0 the finest level. A block has res.out,
+        self.weights, self.added, cross.weights, cross.added, mlp.added and mlp.out (each after a number where
         a block has several transformer blocks), and out. The middle block has a second convolution,
         middle.last.res.out. Each block on the way up has a skip connection of its own, up.K.J.skip, and
         up.K.J.backbone, its other input.
 DiT     blocks.K.* (and single.K.*, Flux's single-stream blocks): joint.weights and cross.weights in the joint
-        attention, picture.out and words.out. PixArt's blocks have the names of a U-Net's transformer block.
+        attention, img.out and txt.out. PixArt's blocks have the names of a U-Net's transformer block.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
 
 
 def _unet(unet: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
-    yield unet.conv_in, _output_hook("inlet", MAP_AXES)
+    yield unet.conv_in, _output_hook("conv_in", MAP_AXES)
     for k, block in enumerate(unet.down_blocks):
         for j, resnet in enumerate(block.resnets):
             yield from _unet_block(f"down.{k}.{j}.", resnet, _transformer_of(block, j), attention)
@@ -91,12 +91,12 @@ def _transformer(prefix: str, transformer: Any, attention: AttentionFactory) -> 
 
 def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
     """Yield the hooks of self-attention, cross-attention and MLP."""
-    for module, kind, name in ((block.attn1, "self", "attend"), (block.attn2, "cross", "cross")):
+    for module, kind, name in ((block.attn1, "self", "self"), (block.attn2, "cross", "cross")):
         if module is not None:
             yield attention(module, prefix, kind)
             yield module, _output_hook(f"{prefix}{name}.added", SEQUENCE_AXES)
-    yield block.ff, _output_hook(f"{prefix}think.added", SEQUENCE_AXES)
-    yield block, _output_hook(f"{prefix}think.out", SEQUENCE_AXES)
+    yield block.ff, _output_hook(f"{prefix}mlp.added", SEQUENCE_AXES)
+    yield block, _output_hook(f"{prefix}mlp.out", SEQUENCE_AXES)
 
 
 def _joint_block(block: Any, prefix: str, text_axes: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
@@ -104,8 +104,8 @@ def _joint_block(block: Any, prefix: str, text_axes: str, attention: AttentionFa
     yield attention(block.attn, prefix, "joint")
     if getattr(block, "attn2", None) is not None:  # Stable Diffusion 3.5 Medium: self-attention of the image
         yield attention(block.attn2, prefix, "self")
-    yield block, _output_hook(f"{prefix}picture.out", SEQUENCE_AXES, 1)
-    yield block, _output_hook(f"{prefix}words.out", text_axes, 0)
+    yield block, _output_hook(f"{prefix}img.out", SEQUENCE_AXES, 1)
+    yield block, _output_hook(f"{prefix}txt.out", text_axes, 0)
 
 
 def _output_hook(name: str, axes: str, part: int | None = None) -> Wrapper:

@@ -180,7 +180,7 @@ class _Maps:
             said = [k for k in self.words if self.cross.token.values[k].split(" (")[0] == part.word]
             return self.cross.isel(token=said).sum("token", skipna=False).mean(("layer", "head")).values
         layer = part.layer or ""
-        for suffix in (".cross", ".joint", ".picture.attend"):
+        for suffix in (".cross", ".joint", ".img.attn"):
             if layer.removesuffix(suffix) in self.cross.layer.values:
                 words = self.cross.sel(layer=layer.removesuffix(suffix)).isel(token=self.words)
                 return _picked(words.sum("token", skipna=False).values, part.head)

@@ -23,7 +23,7 @@ from ..hooks.points import Point
 from ..run.run import Run
 
 BLOCK_OUTPUT = re.compile(r"(down\.\d+\.\d+|middle|up\.\d+\.\d+)\..*out")
-ENDS = {"inlet": "inlet", "prediction": "prediction"}
+ENDS = {"conv_in": "conv_in", "prediction": "prediction"}
 EditMap = Mapping[str, Edit | Iterable[Edit]]  # what is edited: by point, one edit or several in a row
 CHANNELS_SHOWN = 3  # channels that are shown by themselves
 CLIP_PERCENTILE = 99  # percentile of the sizes at which a colour is full
@@ -35,7 +35,7 @@ class UNetPart:
     """One place of the U. name: its own; point: where it is recorded; side: places a side; channels: of a place; unit:
     the number of its unit on the way up, where each has a skip of its own.
 
-    kind: "inlet", "down", "middle", "skip", "backbone", "up" or "prediction". level: 0 at the finest; the middle lies
+    kind: "conv_in", "down", "middle", "skip", "backbone", "up" or "prediction". level: 0 at the finest; the middle lies
     below all levels.
     """
 

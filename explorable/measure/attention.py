@@ -21,7 +21,7 @@ from ..analysis.attention_maps import MAP_SIZE, THRESHOLDS, coarse_mask, iou, th
 from ..pipeline import Pipeline, load
 from ..training.data import scene
 from ..world import Scene, draw, held_out, parse, word_masks, write_caption
-from ..zoo import card
+from ..zoo import read_card
 from .statistics import bootstrap
 from .table import Table, check_counts
 
@@ -154,7 +154,7 @@ def mapped(pipe: Pipeline, count: int, *parts: str) -> tuple[list[str], dict[str
 
 def taught_layers(model: str) -> list[str]:
     """The layers whose maps were held against the true masks while the model trained, as its card says."""
-    return [point.removesuffix(".cross.weights") for point in card(model).get("grounded", ())]
+    return [point.removesuffix(".cross.weights") for point in read_card(model).get("supervised_attention", ())]
 
 
 def taught(model: str) -> list[str]:

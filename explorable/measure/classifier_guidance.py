@@ -73,7 +73,7 @@ def classifier_guidance(model: str = "unet-flow", steps: int = 20, quick: bool =
     check_settings(Settings("", steps=steps))
     pipe, wanted = load(model), targets(each)
     for target in wanted:
-        pipe.classifier.check(target.word)
+        pipe.classifier.check_target(target.word)
     cells = list(itertools.product(PAINTERS, SAMPLERS, pulls))
     rows = [_row(pipe, wanted, seeds, steps, *cell) for cell in tqdm(cells, desc="pulls", leave=False)]
     return Table(f"{model} pulled by the classifier, {steps} steps", rows, [

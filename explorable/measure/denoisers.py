@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..pipeline.loading import card_guidance
 from ..training.recipes import RECIPES
-from ..zoo import WeightError, card, names
+from ..zoo import WeightError, model_names, read_card
 
 RECIPES_OF_DENOISERS = tuple(name for name, recipe in RECIPES.items() if recipe.role == "denoiser")
 
 
 def default_guidance(name: str) -> float:
     """The guidance that a denoiser is meant for, by its card."""
-    return card_guidance(card(name))
+    return card_guidance(read_card(name))
 
 
 def select_denoisers(model: str = "all") -> tuple[list[str], list[str]]:
@@ -22,11 +22,11 @@ def select_denoisers(model: str = "all") -> tuple[list[str], list[str]]:
     Raises:
         WeightError: a name that is not there or is no denoiser; a zoo without any.
     """
-    there = [name for name in names() if card(name).get("role") == "denoiser"]
+    there = [name for name in model_names() if read_card(name).get("role") == "denoiser"]
     if model != "all":
         asked = [name.strip() for name in model.split(",")]
         for name in asked:
-            card(name)  # refuses a name that is not there, with the nearest that is
+            read_card(name)  # refuses a name that is not there, with the nearest that is
             if name not in there:
                 raise WeightError(f"{name!r} is no denoiser; there are: {', '.join(there)}")
         return list(dict.fromkeys(asked)), []

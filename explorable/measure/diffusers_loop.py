@@ -92,7 +92,8 @@ def their_loop(pipe: Pipeline, settings: Settings, unet: Callable[..., Any]) -> 
 
 def forgetful(net: UNet) -> Callable[[Tensor, Tensor, Context], Tensor]:
     """Our network as theirs is called: it reads the prompt anew at every step. Their t counts from 0 to 999."""
-    return lambda x, t, context: net(x, (t.expand(len(x)) + 1) / 1000, net.remember(context.vectors, context.keep))
+    return lambda x, t, context: net(x, (t.expand(len(x)) + 1) / 1000,
+                                     net.project_context(context.vectors, context.keep))
 
 
 def diffusers_loop(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:

@@ -68,12 +68,13 @@ def stepped(channels: int, side: int, repeats: int, config: UNetConfig | None = 
     """
     config = UNetConfig(channels=channels) if config is None else config
     net = UNet(config).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    memory = net.remember(torch.randn(1, TOKENS, config.context_width), torch.ones(1, TOKENS, dtype=torch.bool))
+    context = torch.randn(1, TOKENS, config.context_width)
+    caches = net.project_context(context, torch.ones(1, TOKENS, dtype=torch.bool))
     x = torch.randn(1, channels, side, side).contiguous(memory_format=torch.channels_last)
     before, seconds = held("VmRSS"), []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        net(x, torch.ones(1), memory)
+        net(x, torch.ones(1), caches)
         seconds.append(time.perf_counter() - start)
     peak = held("VmHWM")
     return {"seconds": statistics.median(seconds[1:]), "step": peak - before, "process": peak}  # the first warms up

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..diffusion.settings import Settings, check_settings
 from ..nn import hook_points as points
-from ..nn.layers import CrossAttention, Memory, attention_weights, join_heads, split_heads
+from ..nn.layers import CrossAttention, KVCache, attention_weights, join_heads, split_heads
 from ..pipeline import Pipeline, load
 from .table import Table, check_counts
 from .timing import rows, turns
@@ -75,13 +75,13 @@ def look_seconds(count: int = 200_000) -> float:
 
 
 class Hooked(CrossAttention):
-    """The same layer with an identity module, `hook`, that its weights pass through."""
+    """The same layer with an module, `identity`, that its weights pass through."""
 
-    hook: nn.Identity
+    identity: nn.Identity
 
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        weights = attention_weights(split_heads(self.query(self.norm(x)), self.heads), memory.key, memory.keep)
-        return x + self.out(join_heads(self.hook(weights) @ memory.value))
+    def forward(self, x: Tensor, cache: KVCache) -> Tensor:
+        weights = attention_weights(split_heads(self.to_q(self.norm(x)), self.heads), cache.key, cache.keep)
+        return x + self.to_out(join_heads(self.identity(weights) @ cache.value))
 
 
 def hooked(pipe: Pipeline) -> Pipeline:
@@ -89,7 +89,7 @@ def hooked(pipe: Pipeline) -> Pipeline:
     twin = copy.copy(pipe)
     twin.denoiser = copy.deepcopy(pipe.denoiser)
     for layer in _layers(twin, CrossAttention).values():
-        layer.__class__, layer.hook = Hooked, nn.Identity()
+        layer.__class__, layer.identity = Hooked, nn.Identity()
     return twin
 
 
@@ -118,11 +118,12 @@ def by_hook_points(pipe: Pipeline, settings: Settings) -> Keeping:
     """As TransformerLens keeps them: forward hooks that fill a dict, without a copy, gone after the run. There a second
     step would overwrite the first; here the dict holds a list."""
     twin = hooked(pipe)
-    run, layers = run_of(twin, settings), _layers(twin, Hooked)
+    run = run_of(twin, settings)
+    layers = {layer.point_prefix.removesuffix("."): layer for layer in _layers(twin, Hooked).values()}
 
     def keep(seed: int) -> Kept:
         kept: Kept = {name: [] for name in layers}
-        handles = [layer.hook.register_forward_hook(lambda hook, given, out, here=kept[name]: here.append(out.detach()))
+        handles = [layer.identity.register_forward_hook(lambda _, given, out, to=kept[name]: to.append(out.detach()))
                    for name, layer in layers.items()]
         try:
             run(seed)
@@ -156,13 +157,13 @@ def by_nnsight(pipe: Pipeline, settings: Settings) -> Keeping:
 
     twin = hooked(pipe)
     run, root = run_of(twin, settings), "model.denoiser."  # of the names that nnsight gives
-    model, paths = NNsight(Sampling()), [f"{root}{name}.hook" for name in _layers(twin, Hooked)]
+    model, paths = NNsight(Sampling()), [f"{root}{name}.identity" for name in _layers(twin, Hooked)]
 
     def keep(seed: int) -> Kept:
         with model.trace(seed) as tracer:
             cache = tracer.cache(modules=paths)
         found = {path: cache[path].output for path in cache.keys()}  # noqa: SIM118
-        return {path.removeprefix(root).removesuffix(".hook"): out if isinstance(out, list) else [out]
+        return {path.removeprefix(root).removesuffix("_attn.identity"): out if isinstance(out, list) else [out]
                 for path, out in found.items()}
 
     return keep

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from ..zoo import card, names
+from ..zoo import model_names, read_card
 from .table import Table
 
 COLD = """
@@ -81,7 +81,7 @@ def speed(model: str = "unet-flow", repeats: int = 15) -> Table:
     warm = [picture() for _ in range(repeats)]
     with busy_core():
         loaded = [picture() for _ in range(repeats)]
-    weights = sum(card(name)["bytes"] for name in names()) / 1e6
+    weights = sum(read_card(name)["bytes"] for name in model_names()) / 1e6
     values = {
         "import explorable": f"{statistics.median(c[0] for c in colds):.2f} s",
         "load and first picture": f"{statistics.median(c[1] for c in colds):.2f} s",

@@ -20,7 +20,7 @@ def text(count: int = 1024, batch: int = 128) -> Table:
     right: dict[str, list[float]] = {"by whole sentences": [], "by words and regions": [], "against the twin alone": []}
     for start in range(0, count, batch):
         z = torch.cat([vae.encode(to_tensor(data[k : k + 32])) for k in range(start, start + batch, 32)])
-        tokens = model.text.tokenizer(captions(list(range(start, start + batch)), 0, "test", everything=True))
+        tokens = model.text_encoder.tokenizer(captions(list(range(start, start + batch)), 0, "test", everything=True))
         by_sentence, by_words = model.similarity(tokens, z)
         own = torch.arange(batch)
         right["by whole sentences"] += (by_sentence.argmax(1) == own).tolist()
@@ -28,7 +28,7 @@ def text(count: int = 1024, batch: int = 128) -> Table:
         both = by_sentence + by_words
         right["against the twin alone"] += (both[own, own] > both[own, own ^ 1]).tolist()
     rows: list[dict] = [{"what": what, "value": f"{100 * sum(hits) / len(hits):.1f} %"} for what, hits in right.items()]
-    words = F.normalize(model.text.encode([f"a {kind}" for kind in KINDS]).vectors[:, 2], dim=-1)
+    words = F.normalize(model.text_encoder.encode([f"a {kind}" for kind in KINDS]).vectors[:, 2], dim=-1)
     near = {kind: words[i] for i, kind in enumerate(KINDS)}
     rows += [{"what": f"cosine {a} and {b}", "value": f"{float(near[a] @ near[b]):.2f}"}
              for a, b in (("cat", "dog"), ("cat", "car"), ("car", "truck"))]

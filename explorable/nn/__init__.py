@@ -1,1 +1,1 @@
-"""The networks, one file each, and the blocks they share. They know no path, no sampler and no widget."""
+"""The networks, one file each, and the layers they share. They import no path, no sampler and no widget."""

@@ -1,7 +1,7 @@
-"""The classifier: an art teacher that can read a picture through the noise, and say which way is more of a lion.
+"""The classifier of noisy latents, whose gradient steers classifier guidance.
 
-The downward half of a U-Net with a pooled end, as in Dhariwal and Nichol 2021, section 4. It guides and is
-never asked to mark what it guided: that is the examiner's work.
+The encoder half of a U-Net with a pooled head, as in Dhariwal and Nichol 2021, section 4. It never scores what it
+guided: the examiner does.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .layers import FeedForward, ResBlock, SelfAttention, TimeEmbedding
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """The words it has learned, and its widths at 16 x 16 and 8 x 8.
+    """Its labels, and its widths at 16 x 16 and 8 x 8.
 
-    Of kinds and colours several can be in a picture, each is a yes or no; of places and times there is one.
+    An image can contain several kinds and colours (a sigmoid each); it has one place and one time (a softmax each).
     """
 
     kinds: tuple[str, ...]
@@ -34,72 +34,72 @@ class ClassifierConfig:
 
 
 class UnknownTargetError(ValueError):
-    """A target that the classifier never learned: named, with all that it did learn."""
+    """A target that is not among the classifier's labels."""
 
 
 class Classifier(nn.Module):
-    """Noisy latents of any path, brought to alpha^2 + sigma^2 = 1, to logits for every word it knows."""
+    """Classify noisy latents of any path, scaled to alpha^2 + sigma^2 = 1, with a logit per label."""
 
     def __init__(self, config: ClassifierConfig):
         super().__init__()
         self.config = c = config
         fine, coarse = c.widths
-        self.words = (*c.kinds, *c.colours, *c.places, *c.times)
-        self.time = TimeEmbedding(c.time_width)
-        self.inlet = nn.Conv2d(c.channels, fine, 3, padding=1)
-        self.fine = ResBlock(fine, c.time_width)
-        self.shrink = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
-        self.coarse = ResBlock(coarse, c.time_width)
-        self.look = SelfAttention(coarse, 4)
-        self.think = FeedForward(coarse, 2)
-        self.norm = nn.LayerNorm(2 * coarse)
-        self.out = nn.Linear(2 * coarse, len(self.words))
+        self.labels = (*c.kinds, *c.colours, *c.places, *c.times)
+        self.time_embed = TimeEmbedding(c.time_width)
+        self.conv_in = nn.Conv2d(c.channels, fine, 3, padding=1)
+        self.res1 = ResBlock(fine, c.time_width)
+        self.downsample = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
+        self.res2 = ResBlock(coarse, c.time_width)
+        self.self_attn = SelfAttention(coarse, 4)
+        self.mlp = FeedForward(coarse, 2)
+        self.norm_out = nn.LayerNorm(2 * coarse)
+        self.head = nn.Linear(2 * coarse, len(self.labels))
         set_point_names(self, "classifier.")
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """x (batch, 4, 16, 16), level (batch,) from 0 (picture) to 1 (noise), see `level`; to (batch, words)."""
-        time = self.time(level)
-        x = self.coarse(self.shrink(self.fine(self.inlet(x), time)), time).flatten(2).transpose(1, 2)
-        x = self.think(self.look(x))
-        logits = self.out(self.norm(torch.cat([x.mean(1), x.amax(1)], dim=-1)))
-        return hook_point("classifier.logits", logits, "word")
+        """x (batch, 4, 16, 16), level (batch,) from 0 (image) to 1 (noise), see `noise_level`; to (batch, labels)."""
+        time = self.time_embed(level)
+        x = self.res2(self.downsample(self.res1(self.conv_in(x), time)), time).flatten(2).transpose(1, 2)
+        x = self.mlp(self.self_attn(x))
+        logits = self.head(self.norm_out(torch.cat([x.mean(1), x.amax(1)], dim=-1)))
+        return hook_point("classifier.logits", logits, "label")
 
-    def parts(self, logits: Tensor) -> tuple[Tensor, ...]:
-        """Logits (batch, words) as those of kinds, of colours, of places and of times."""
+    def split_logits(self, logits: Tensor) -> tuple[Tensor, ...]:
+        """Split logits (batch, labels) into those of kinds, colours, places and times."""
         c = self.config
         return logits.split([len(c.kinds), len(c.colours), len(c.places), len(c.times)], dim=1)
 
-    def check(self, target: str) -> None:
-        """Raise UnknownTargetError for a word that it never learned."""
-        if target not in self.words:
-            raise UnknownTargetError(f"the classifier never learned {target!r}; it knows: {', '.join(self.words)}")
+    def check_target(self, target: str) -> None:
+        """Raise UnknownTargetError for a word that is not a label."""
+        if target not in self.labels:
+            raise UnknownTargetError(f"the classifier has no label {target!r}; choose one of: {', '.join(self.labels)}")
 
-    def log_chance(self, logits: Tensor, target: str) -> Tensor:
-        """log p(target | x), (batch,): a softmax among places or times, a sigmoid for a kind or a colour.
+    def log_prob(self, logits: Tensor, target: str) -> Tensor:
+        """Return log p(target | x), (batch,): a softmax among places or times, a sigmoid for a kind or a colour.
 
         Raises:
-            UnknownTargetError: it never learned that word.
+            UnknownTargetError: not a label.
         """
-        self.check(target)
+        self.check_target(target)
         c = self.config
-        *_, places, times = self.parts(logits)
-        for names, group in ((c.places, places), (c.times, times)):
-            if target in names:
-                return group.log_softmax(dim=1)[:, names.index(target)]
-        return F.logsigmoid(logits[:, self.words.index(target)])
+        *_, places, times = self.split_logits(logits)
+        for labels, group in ((c.places, places), (c.times, times)):
+            if target in labels:
+                return group.log_softmax(dim=1)[:, labels.index(target)]
+        return F.logsigmoid(logits[:, self.labels.index(target)])
 
     def gradient(self, x: Tensor, alpha: float, sigma: float, target: str) -> Tensor:
-        """d log p(target | x) / dx at x = alpha x0 + sigma noise, of x's shape. Works inside inference mode too."""
+        """Return d log p(target | x) / dx at x = alpha x0 + sigma noise, of x's shape. Works in inference mode too."""
         with torch.inference_mode(False), torch.enable_grad():
             x = x.detach().clone().float().requires_grad_()
-            seen = x / (alpha**2 + sigma**2) ** 0.5
-            logits = self(seen, torch.full((len(x),), level(alpha, sigma), device=x.device))
-            if not logits.requires_grad:  # an edit has cut the way from x to its verdict: it has nothing to say
+            scaled = x / (alpha**2 + sigma**2) ** 0.5
+            logits = self(scaled, torch.full((len(x),), noise_level(alpha, sigma), device=x.device))
+            if not logits.requires_grad:  # an edit has cut the graph between x and the logits
                 return torch.zeros_like(x)
-            [gradient] = torch.autograd.grad(self.log_chance(logits, target).sum(), x, allow_unused=True)
+            [gradient] = torch.autograd.grad(self.log_prob(logits, target).sum(), x, allow_unused=True)
             return torch.zeros_like(x) if gradient is None else gradient
 
 
-def level(alpha: float, sigma: float) -> float:
-    """How noisy, on every path alike: the angle of (alpha, sigma), from 0 (picture) to 1 (noise)."""
+def noise_level(alpha: float, sigma: float) -> float:
+    """Return the noise level on any path: the angle of (alpha, sigma), from 0 (image) to 1 (noise)."""
     return 2 / math.pi * math.atan2(sigma, alpha)

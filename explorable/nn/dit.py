@@ -1,11 +1,11 @@
-"""The diffusion transformer: the latent cut into patches, read together with the words, block after block.
+"""The diffusion transformer: the latent cut into patches, which attend to each other and to the words in every block.
 
     patches (16 / patch)^2 x width --+                        +--> mlp --+
-                                     +--> joint attention ----+          +--> x depth --> patches --> latent
+                                     +--> joint attention ----+          +--> x depth --> final_layer --> latent
     words   24 x width --------------+                        +--> mlp --+
 
 Peebles and Xie 2023 for patches and adaLN-zero; Esser et al. 2024 (Stable Diffusion 3, figure 2) for the two
-streams with weights of their own that meet in one attention.
+streams, img and txt, with separate weights and a joint attention.
 """
 
 from __future__ import annotations
@@ -18,182 +18,196 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .hook_points import HookedModule, hook_point, set_point_names
-from .layers import TimeEmbedding, join_heads, joined_reading, split_heads, zero
+from .layers import TimeEmbedding, hooked_attention, join_heads, split_heads, zero_init
 
-SIDE = 16  # places a side of a latent
+LATENT_SIZE = 16  # height and width of a latent
 
 
 @dataclass(frozen=True)
 class DiTConfig:
-    """Sizes of the transformer: as they stand, as many weights as the U-Net has, 6.2 million.
+    """Sizes of the transformer. By default it has as many weights as the U-Net, 6.2 million.
 
-    patch: places a side of a patch; it must divide 16.
+    patch_size: height and width of a patch; it must divide 16. mlp_ratio: width of the MLP relative to the stream's.
     """
 
     channels: int = 4
-    patch: int = 2
+    patch_size: int = 2
     width: int = 176
     depth: int = 6
     heads: int = 4
-    ratio: int = 3  # of the feed-forward layer to the width
+    mlp_ratio: int = 3
     context_width: int = 160
 
     def __post_init__(self) -> None:
-        if self.patch < 1 or SIDE % self.patch:
-            raise ValueError(f"patch is {self.patch}: choose one that divides a latent's {SIDE} places a side: 1, 2, 4")
+        if self.patch_size < 1 or LATENT_SIZE % self.patch_size:
+            raise ValueError(f"patch_size is {self.patch_size}: choose a divisor of {LATENT_SIZE}, the latent's height "
+                             "and width: 1, 2, 4, 8, 16")
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be shared among {self.heads} heads")
+            raise ValueError(f"width is {self.width}: choose a multiple of the {self.heads} heads")
 
 
-class Prompt(NamedTuple):
-    """What the transformer has read of a prompt before it knows t: computed once, used at every step.
+class PromptCache(NamedTuple):
+    """What the transformer computes of a prompt independently of t: once per prompt, used at every step.
 
-    words: (batch, tokens, width). keep: (batch, tokens) bool, False on padding. summary: (batch, width).
+    txt: (batch, tokens, width). keep: (batch, tokens) bool, False on padding. pooled: (batch, width).
     """
 
-    words: Tensor
+    txt: Tensor
     keep: Tensor
-    summary: Tensor
+    pooled: Tensor
 
 
 class Modulation(nn.Module):
-    """adaLN-zero: t and the prompt's summary set scale, shift and gate of both halves of a block.
+    """adaLN-zero: t and the pooled prompt set shift, scale and gate of attention and MLP.
 
-    Peebles and Xie 2023, section 3.2. All start at zero: gates closed, so an untrained block does nothing.
+    Peebles and Xie 2023, section 3.2. All start at zero: with closed gates, an untrained block is the identity.
     """
 
     def __init__(self, width: int):
         super().__init__()
-        self.lift = nn.Linear(width, 6 * width)
-        zero(self.lift)
+        self.linear = nn.Linear(width, 6 * width)
+        zero_init(self.linear)
 
     def forward(self, condition: Tensor) -> tuple[Tensor, ...]:
         """condition (batch, width) to six times (batch, 1, width): shift, scale, gate, shift, scale, gate."""
-        return self.lift(F.silu(condition))[:, None].chunk(6, dim=-1)
+        return self.linear(F.silu(condition))[:, None].chunk(6, dim=-1)
 
 
-def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """x (batch, tokens, width), normalised, then scaled and shifted: what adaLN does to it."""
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Normalise x (batch, tokens, width), then scale and shift it: adaptive layer norm."""
     return F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
 
 
 class Stream(HookedModule):
-    """One side of a block: the weights that patches, or words, have for themselves.
+    """The weights of one stream of a block, img or txt.
 
-    Points: attend.added, think.added, out, all (place or token, channel).
+    Points: attn.added, mlp.added, out, all (position or token, channel).
     """
 
     def __init__(self, c: DiTConfig):
         super().__init__()
         self.heads = c.heads
         self.modulation = Modulation(c.width)
-        self.qkv = nn.Linear(c.width, 3 * c.width)
-        self.out = nn.Linear(c.width, c.width)
-        self.think = nn.Sequential(nn.Linear(c.width, c.ratio * c.width), nn.GELU(approximate="tanh"),
-                                   nn.Linear(c.ratio * c.width, c.width))
+        self.to_qkv = nn.Linear(c.width, 3 * c.width)
+        self.to_out = nn.Linear(c.width, c.width)
+        self.mlp = nn.Sequential(nn.Linear(c.width, c.mlp_ratio * c.width), nn.GELU(approximate="tanh"),
+                                 nn.Linear(c.mlp_ratio * c.width, c.width))
 
-    def ask(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
-        """Queries, keys and values, each (batch, heads, tokens, width / heads). Queries and keys of unit
-        root mean square (Esser et al. 2024, section 5.3.2), so that no score grows out of hand."""
-        q, k, v = (split_heads(part, self.heads) for part in self.qkv(modulated(x, shift, scale)).chunk(3, dim=-1))
+    def qkv(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        """Return queries, keys and values, each (batch, heads, tokens, width / heads). Queries and keys have unit root
+        mean square (Esser et al. 2024, section 5.3.2), which bounds the attention scores."""
+        q, k, v = (split_heads(part, self.heads) for part in self.to_qkv(modulate(x, shift, scale)).chunk(3, dim=-1))
         return F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:]), v
 
-    def take(self, x: Tensor, read: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
-        """Add what attention read, (batch, tokens, width), and think about it."""
-        gate, shift, scale, gate_think = rest
+    def update(self, x: Tensor, attended: Tensor, gate: Tensor, mlp_shift: Tensor, mlp_scale: Tensor,
+               mlp_gate: Tensor) -> Tensor:
+        """Add the attention's result (batch, tokens, width), then the MLP's."""
         axes = f"{self.position_axis} channel"
-        x = x + self.hook("attend.added", gate * self.out(read), axes)
-        thought = gate_think * self.think(modulated(x, shift, scale))
-        return self.hook("out", x + self.hook("think.added", thought, axes), axes)
+        x = x + self.hook("attn.added", gate * self.to_out(attended), axes)
+        mlp = mlp_gate * self.mlp(modulate(x, mlp_shift, mlp_scale))
+        return self.hook("out", x + self.hook("mlp.added", mlp, axes), axes)
 
 
 class Block(HookedModule):
-    """Patches and words ask in one attention: each reads from all of both.
+    """Joint attention of patches and words, then an MLP in each stream.
 
-    Points beside those of its streams: joint.weights (head, query, key), patches and words together, patches first;
-    cross.weights (head, place, token), the part of it in which patches read words, under the name it has in a U-Net.
+    Points beside those of its streams: joint.weights (head, query, key), over patches and words, patches first;
+    cross.weights (head, position, token), the part of it in which patches attend to words, named as in a U-Net.
     """
 
     def __init__(self, c: DiTConfig):
         super().__init__()
-        self.picture, self.words = Stream(c), Stream(c)
+        self.img, self.txt = Stream(c), Stream(c)
 
-    def forward(self, x: Tensor, words: Tensor, condition: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """x (batch, patches, width), words (batch, tokens, width), keep (batch, patches + tokens) bool."""
-        shift_x, scale_x, *rest_x = self.picture.modulation(condition)
-        shift_w, scale_w, *rest_w = self.words.modulation(condition)
-        sides = zip(self.picture.ask(x, shift_x, scale_x), self.words.ask(words, shift_w, scale_w), strict=True)
-        q, k, v = (torch.cat(pair, dim=2) for pair in sides)  # [picture, words], as in Stable Diffusion 3
+    def forward(self, img: Tensor, txt: Tensor, condition: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+        """img (batch, patches, width), txt (batch, tokens, width), keep (batch, patches + tokens) bool."""
+        img_shift, img_scale, *img_rest = self.img.modulation(condition)
+        txt_shift, txt_scale, *txt_rest = self.txt.modulation(condition)
+        streams = zip(self.img.qkv(img, img_shift, img_scale), self.txt.qkv(txt, txt_shift, txt_scale), strict=True)
+        q, k, v = (torch.cat(pair, dim=2) for pair in streams)  # [img, txt], as in Stable Diffusion 3
+        patches, tokens = img.shape[1], txt.shape[1]
         names = [self.point_prefix + "joint.weights", self.point_prefix + "cross.weights"]
-        read = join_heads(joined_reading(names, lambda weights: self._look(weights, x.shape[1]), q, k, v, keep))
-        of_x, of_words = read.split([x.shape[1], words.shape[1]], dim=1)
-        return self.picture.take(x, of_x, tuple(rest_x)), self.words.take(words, of_words, tuple(rest_w))
+        attended = join_heads(hooked_attention(names, lambda w: self._hook_weights(w, patches), q, k, v, keep))
+        img_attended, txt_attended = attended.split([patches, tokens], dim=1)
+        return self.img.update(img, img_attended, *img_rest), self.txt.update(txt, txt_attended, *txt_rest)
 
-    def _look(self, weights: Tensor, patches: int) -> Tensor:
-        """Show weights (batch, heads, patches + words, patches + words) to whoever listens."""
+    def _hook_weights(self, weights: Tensor, patches: int) -> Tensor:
+        """Pass weights (batch, heads, patches + tokens, patches + tokens) through both points."""
         weights = self.hook("joint.weights", weights, "head query key")
-        across = weights[:, :, :patches, patches:]
-        seen = self.hook("cross.weights", across, "head position token")
-        if seen is not across:
+        cross = weights[:, :, :patches, patches:]
+        edited = self.hook("cross.weights", cross, "head position token")
+        if edited is not cross:
             weights = weights.clone()
-            weights[:, :, :patches, patches:] = seen
+            weights[:, :, :patches, patches:] = edited
         return weights
 
 
-class DiT(nn.Module):
-    """Predicts a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt.
+class FinalLayer(nn.Module):
+    """Adaptive layer norm and a linear layer from each patch to its part of the prediction. Starts at zero."""
 
-    Points beside those of its blocks: inlet (place, channel), prediction (channel, y, x).
+    def __init__(self, width: int, out_width: int):
+        super().__init__()
+        self.modulation = nn.Linear(width, 2 * width)
+        self.linear = nn.Linear(width, out_width)
+        zero_init(self.modulation)
+        zero_init(self.linear)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x (batch, patches, width), condition (batch, width); to (batch, patches, out width)."""
+        shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)
+        return self.linear(modulate(x, shift, scale))
+
+
+class DiT(nn.Module):
+    """Predict a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt.
+
+    Points beside those of its blocks: img_in (position, channel), prediction (channel, y, x).
     """
 
     def __init__(self, config: DiTConfig | None = None):
         super().__init__()
         self.config = c = config or DiTConfig()
-        side = SIDE // c.patch
-        self.time = TimeEmbedding(c.width)
-        self.inlet = nn.Conv2d(c.channels, c.width, c.patch, stride=c.patch)  # patchify
-        self.places = nn.Parameter(0.02 * torch.randn(side * side, c.width))
-        self.read = nn.Linear(c.context_width, c.width)
-        self.summary = nn.Linear(c.context_width, c.width)
+        side = LATENT_SIZE // c.patch_size
+        self.time_embed = TimeEmbedding(c.width)
+        self.img_in = nn.Conv2d(c.channels, c.width, c.patch_size, stride=c.patch_size)  # patchify
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(side * side, c.width))
+        self.txt_in = nn.Linear(c.context_width, c.width)
+        self.pooled_in = nn.Linear(c.context_width, c.width)
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.depth))
-        self.modulation = nn.Linear(c.width, 2 * c.width)
-        self.outlet = nn.Linear(c.width, c.channels * c.patch**2)
-        zero(self.modulation)
-        zero(self.outlet)
+        self.final_layer = FinalLayer(c.width, c.channels * c.patch_size**2)
         set_point_names(self)
         for block in self.blocks:
-            set_point_names(block.words, block.words.point_prefix, position_axis="token")  # type: ignore[union-attr, arg-type]
+            set_point_names(block.txt, block.txt.point_prefix, position_axis="token")  # type: ignore[union-attr, arg-type]
 
     @property
-    def overview(self) -> Block:
-        """The block in the middle: there the whole picture has been seen, and detail not yet begun."""
+    def repa_block(self) -> Block:
+        """The block whose output is aligned with image features in training: the one in the middle."""
         return self.blocks[(len(self.blocks) - 1) // 2]  # type: ignore[return-value]
 
     @property
-    def overview_width(self) -> int:
-        """Width of what the overview gives out."""
+    def repa_width(self) -> int:
+        """Width of the REPA block's output."""
         return self.config.width
 
     @property
-    def grounded(self) -> frozenset[str]:
-        """The points that are held against the true masks in training: how the blocks after the overview read words."""
+    def supervised_attention(self) -> frozenset[str]:
+        """The points trained on ground-truth masks: patches attending to words, in the second half of the blocks."""
         return frozenset(f"blocks.{k}.cross.weights" for k in range((self.config.depth + 1) // 2, self.config.depth))
 
-    def remember(self, context: Tensor, keep: Tensor) -> Prompt:
-        """What does not depend on t of a context (batch, tokens, width): once a prompt."""
+    def project_context(self, context: Tensor, keep: Tensor) -> PromptCache:
+        """Return what does not depend on t of a context (batch, tokens, width): once per prompt."""
         real = keep[..., None].to(context)
         mean = (context * real).sum(1) / real.sum(1)
-        return Prompt(self.read(context), keep, self.summary(mean))
+        return PromptCache(self.txt_in(context), keep, self.pooled_in(mean))
 
-    def forward(self, x: Tensor, t: Tensor, memory: Prompt) -> Tensor:
-        """x (batch, 4, 16, 16), t (batch,) in [0, 1], memory from `remember`; to (batch, 4, 16, 16)."""
-        p, side = self.config.patch, SIDE // self.config.patch
-        condition = self.time(t) + memory.summary
-        words = memory.words
-        x = hook_point("inlet", self.inlet(x).flatten(2).transpose(1, 2) + self.places, "position channel")
-        keep = torch.cat([memory.keep.new_ones(len(x), x.shape[1]), memory.keep], dim=1)
+    def forward(self, x: Tensor, t: Tensor, cache: PromptCache) -> Tensor:
+        """x (batch, 4, 16, 16), t (batch,) in [0, 1], cache from `project_context`; to (batch, 4, 16, 16)."""
+        side = LATENT_SIZE // self.config.patch_size
+        condition = self.time_embed(t) + cache.pooled
+        txt = cache.txt
+        img = hook_point("img_in", self.img_in(x).flatten(2).transpose(1, 2) + self.pos_embed, "position channel")
+        keep = torch.cat([cache.keep.new_ones(len(img), img.shape[1]), cache.keep], dim=1)
         for block in self.blocks:
-            x, words = block(x, words, condition, keep)
-        shift, scale = self.modulation(F.silu(condition))[:, None].chunk(2, dim=-1)
-        x = self.outlet(modulated(x, shift, scale)).transpose(1, 2).unflatten(2, (side, side))
-        return hook_point("prediction", F.pixel_shuffle(x, p), "channel y x")
+            img, txt = block(img, txt, condition, keep)
+        out = self.final_layer(img, condition).transpose(1, 2).unflatten(2, (side, side))
+        return hook_point("prediction", F.pixel_shuffle(out, self.config.patch_size), "channel y x")

@@ -1,4 +1,4 @@
-"""The blocks that the networks share: time embedding, convolution, attention, feed-forward."""
+"""Layers that the networks share: time embedding, residual block, attention, feed-forward."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .hook_points import HookedModule, hook_point, is_edited, is_hooked
+from .hook_points import HookedModule, is_edited, is_hooked
 
 
-def zero(layer: nn.Linear | nn.Conv2d) -> None:
-    """Start a gate at zero: until it has trained, the block that ends in it is the identity."""
+def zero_init(layer: nn.Linear | nn.Conv2d) -> None:
+    """Set a layer's weights to zero: before training, the residual block that ends in it is the identity."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
 
 def time_features(t: Tensor, width: int) -> Tensor:
-    """Sines and cosines of t at `width` / 2 frequencies, (batch,) to (batch, width).
+    """Return sines and cosines of t at `width` / 2 frequencies, (batch,) to (batch, width).
 
-    Vaswani et al. 2017, section 3.5, with t in [0, 1] stretched to the customary 0 to 1000.
+    Vaswani et al. 2017, section 3.5, with t in [0, 1] scaled to the usual 0 to 1000.
     """
     half = width // 2
     rates = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / half)
@@ -32,54 +32,54 @@ def time_features(t: Tensor, width: int) -> Tensor:
 
 
 class TimeEmbedding(nn.Module):
-    """t, (batch,), to a vector that tells every block how noisy its input is, (batch, width)."""
+    """Embed t, (batch,), as a vector (batch, width) that every block is conditioned on."""
 
     def __init__(self, width: int):
         super().__init__()
         self.width = width
-        self.lift = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
+        self.fc1 = nn.Linear(width, width)
+        self.fc2 = nn.Linear(width, width)
 
     def forward(self, t: Tensor) -> Tensor:
-        return F.silu(self.out(F.silu(self.lift(time_features(t, self.width)))))
+        return F.silu(self.fc2(F.silu(self.fc1(time_features(t, self.width)))))
 
 
 class ResBlock(HookedModule):
-    """Two convolutions that know the time: the second normalised input is scaled and shifted by t.
+    """Two convolutions with a shortcut; the time embedding scales and shifts the second normalised input.
 
-    Points: added, what it adds to its input, and out, the sum; both (channel, y, x).
+    Points: added, the residual, and out, the sum; both (channel, y, x).
     """
 
     def __init__(self, width: int, time_width: int):
         super().__init__()
         self.norm1 = nn.GroupNorm(8, width)
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.modulate = nn.Linear(time_width, 2 * width)
+        self.time_proj = nn.Linear(time_width, 2 * width)
         self.norm2 = nn.GroupNorm(8, width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        zero(self.conv2)
+        zero_init(self.conv2)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        scale, shift = self.modulate(time)[:, :, None, None].chunk(2, dim=1)
+        scale, shift = self.time_proj(time)[:, :, None, None].chunk(2, dim=1)
         h = self.conv1(F.silu(self.norm1(x)))
         added = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
         return self.residual(x, added, "channel y x")
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(batch, places, width) to (batch, heads, places, width / heads)."""
+    """(batch, positions, width) to (batch, heads, positions, width / heads)."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def join_heads(x: Tensor) -> Tensor:
-    """(batch, heads, places, width / heads) to (batch, places, width)."""
+    """(batch, heads, positions, width / heads) to (batch, positions, width)."""
     return x.transpose(1, 2).flatten(2)
 
 
 def attention_weights(query: Tensor, key: Tensor, keep: Tensor | None = None) -> Tensor:
-    """softmax(q k^T / sqrt(d)): for each query, how much it reads from each key; sums to 1 over keys.
+    """Return softmax(q k^T / sqrt(d)), (batch, heads, queries, keys), which sums to 1 over keys.
 
-    query (batch, heads, queries, d), key (batch, heads, keys, d), keep (batch, keys) bool: False keys get 0.
+    query (batch, heads, queries, d), key (batch, heads, keys, d), keep (batch, keys) bool: False keys get weight 0.
     """
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
     if keep is not None:
@@ -87,44 +87,44 @@ def attention_weights(query: Tensor, key: Tensor, keep: Tensor | None = None) ->
     return scores.softmax(dim=-1)
 
 
-class SelfAttention(HookedModule):
-    """Every place reads from every other. The fused kernel never forms the weights, unless somebody asks.
+def hooked_attention(names: Sequence[str], hook: Callable[[Tensor], Tensor], q: Tensor, k: Tensor, v: Tensor,
+                     keep: Tensor | None) -> Tensor:
+    """Fused attention, (batch, heads, queries, d), whose weights are formed only where a point needs them.
 
-    Points: weights (head, query, key), added and out (place or token, channel).
+    hook: passes the weights through the points called `names` and returns them, edited or not. Recording leaves the
+    result bit-identical, since it still comes from the fused kernel; only edited weights are multiplied out.
+    """
+    if any(is_edited(name) for name in names):
+        return hook(attention_weights(q, k, keep)) @ v
+    if any(is_hooked(name) for name in names):
+        hook(attention_weights(q, k, keep))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=None if keep is None else keep[:, None, None, :])
+
+
+class SelfAttention(HookedModule):
+    """Multi-head self-attention with the fused kernel, see `hooked_attention`.
+
+    Points: weights (head, query, key), added and out (position or token, channel).
     """
 
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        zero(self.out)
+        self.to_qkv = nn.Linear(width, 3 * width)
+        self.to_out = nn.Linear(width, width)
+        zero_init(self.to_out)
 
     def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """x (batch, places, width); keep (batch, places) bool marks the places that may be read."""
-        q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm(x)).chunk(3, dim=-1))
-        name = self.point_prefix + "weights"
-        read = joined_reading([name], lambda weights: hook_point(name, weights, "head query key"), q, k, v, keep)
-        return self.residual(x, self.out(join_heads(read)), f"{self.position_axis} channel")
+        """x (batch, positions, width); keep (batch, positions) bool: which may be attended to."""
+        q, k, v = (split_heads(part, self.heads) for part in self.to_qkv(self.norm(x)).chunk(3, dim=-1))
+        names = [self.point_prefix + "weights"]
+        attended = hooked_attention(names, lambda w: self.hook("weights", w, "head query key"), q, k, v, keep)
+        return self.residual(x, self.to_out(join_heads(attended)), f"{self.position_axis} channel")
 
 
-def joined_reading(names: Sequence[str], look: Callable[[Tensor], Tensor], q: Tensor, k: Tensor, v: Tensor,
-                   keep: Tensor | None) -> Tensor:
-    """Attention by the fused kernel, (batch, heads, queries, d); its weights are formed only to be looked at.
-
-    look: shows the weights to the points called `names`, and gives them back, changed or not. Whoever looks gets the
-    same picture to the last bit; whoever changes them gets what the changed ones read.
-    """
-    if any(is_edited(name) for name in names):
-        return look(attention_weights(q, k, keep)) @ v
-    if any(is_hooked(name) for name in names):
-        look(attention_weights(q, k, keep))
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=None if keep is None else keep[:, None, None, :])
-
-
-class Memory(NamedTuple):
-    """What a cross-attention layer has read of a prompt: computed once, used at every step.
+class KVCache(NamedTuple):
+    """Keys and values of a prompt in one cross-attention layer: computed once, used at every step.
 
     key, value: (batch, heads, tokens, width / heads). keep: (batch, tokens) bool, False on padding.
     """
@@ -135,41 +135,41 @@ class Memory(NamedTuple):
 
 
 class CrossAttention(HookedModule):
-    """Every place of the picture asks the prompt's tokens (Rombach et al. 2022, section 3.3).
+    """Every image position attends to the prompt's tokens (Rombach et al. 2022, section 3.3).
 
-    Points: weights (head, place, token), added and out (place, channel).
+    Points: weights (head, position, token), added and out (position, channel).
     """
 
     def __init__(self, width: int, heads: int, context_width: int):
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(context_width, 2 * width)
-        self.out = nn.Linear(width, width)
-        zero(self.out)
+        self.to_q = nn.Linear(width, width)
+        self.to_kv = nn.Linear(context_width, 2 * width)
+        self.to_out = nn.Linear(width, width)
+        zero_init(self.to_out)
 
-    def remember(self, context: Tensor, keep: Tensor) -> Memory:
-        """Keys and values of a context (batch, tokens, context width)."""
-        key, value = (split_heads(part, self.heads) for part in self.key_value(context).chunk(2, dim=-1))
-        return Memory(key, value, keep)
+    def project_context(self, context: Tensor, keep: Tensor) -> KVCache:
+        """Return keys and values of a context (batch, tokens, context width)."""
+        key, value = (split_heads(part, self.heads) for part in self.to_kv(context).chunk(2, dim=-1))
+        return KVCache(key, value, keep)
 
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        weights = attention_weights(split_heads(self.query(self.norm(x)), self.heads), memory.key, memory.keep)
+    def forward(self, x: Tensor, cache: KVCache) -> Tensor:
+        weights = attention_weights(split_heads(self.to_q(self.norm(x)), self.heads), cache.key, cache.keep)
         weights = self.hook("weights", weights, "head position token")
-        return self.residual(x, self.out(join_heads(weights @ memory.value)), "position channel")
+        return self.residual(x, self.to_out(join_heads(weights @ cache.value)), "position channel")
 
 
 class FeedForward(HookedModule):
-    """Two linear layers at each place by itself. Points: added and out (place or token, channel)."""
+    """Two linear layers, at each position separately. Points: added and out (position or token, channel)."""
 
     def __init__(self, width: int, ratio: int):
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.lift = nn.Linear(width, ratio * width)
-        self.out = nn.Linear(ratio * width, width)
-        zero(self.out)
+        self.fc1 = nn.Linear(width, ratio * width)
+        self.fc2 = nn.Linear(ratio * width, width)
+        zero_init(self.fc2)
 
     def forward(self, x: Tensor) -> Tensor:
-        added = self.out(F.gelu(self.lift(self.norm(x)), approximate="tanh"))
+        added = self.fc2(F.gelu(self.fc1(self.norm(x)), approximate="tanh"))
         return self.residual(x, added, f"{self.position_axis} channel")

@@ -1,7 +1,7 @@
-"""The text encoder: words to numbers, trained so that a caption and its picture agree.
+"""The text encoder: prompts to token vectors, trained so that a caption matches its image.
 
-Stands for CLIP (Radford et al. 2021). Two towers: the text encoder, whose token vectors are the
-context that every denoiser reads, and a picture encoder over latents that is its teacher.
+Stands for CLIP (Radford et al. 2021). Two encoders: the text encoder, whose token vectors are the context of every
+denoiser, and an image encoder on latents, which it is trained against.
 """
 
 from __future__ import annotations
@@ -25,44 +25,48 @@ WORD = re.compile(r"""<\S*|[^\s<.,!?;:"'()]+(?:'[^\s<.,!?;:"'()]+)*""")
 
 
 class UnknownWordError(ValueError):
-    """A word that the text encoder never saw. Names it, and the nearest known words."""
+    """A word outside the text encoder's vocabulary. The message names the nearest known words."""
 
     def __init__(self, word: str, known: tuple[str, ...]):
         near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-        hint = f"; the nearest it knows: {', '.join(near)}" if near else ""
-        super().__init__(f"the text encoder never saw the word {word!r}{hint}")
+        hint = f"; the nearest known words: {', '.join(near)}" if near else ""
+        super().__init__(f"the word {word!r} is not in the text encoder's vocabulary{hint}")
         self.word, self.near = word, near
 
-    def __reduce__(self):  # among its nearest words a word has the same nearest words
+    def __reduce__(self):  # searching only the nearest words finds the same nearest words
         return type(self), (self.word, tuple(self.near))
 
 
 class PromptTooLongError(ValueError):
-    """More words than the context has room for: never cut in silence."""
+    """A prompt with more words than the context has room for. Prompts are never truncated."""
 
-    def __init__(self, words: int, room: int):
-        super().__init__(f"the prompt has {words} words; the text encoder reads {room} at most")
-        self.words, self.room = words, room
+    def __init__(self, words: int, max_words: int):
+        super().__init__(f"the prompt has {words} words; shorten it to {max_words} or fewer, the text encoder's limit")
+        self.words, self.max_words = words, max_words
 
     def __reduce__(self):
-        return type(self), (self.words, self.room)
+        return type(self), (self.words, self.max_words)
 
 
 @dataclass(frozen=True)
 class TextConfig:
-    """vocabulary: every word, without the three special tokens. length: tokens of a context, all told."""
+    """Sizes of both encoders.
+
+    vocabulary: every word, without the three special tokens. length: tokens of a context, special ones included.
+    embed_dim: width of the space in which words and images are compared.
+    """
 
     vocabulary: tuple[str, ...]
     length: int = 24
     width: int = 160
     layers: int = 3
     heads: int = 5
-    shared_width: int = 64  # of the space in which words meet pictures
-    picture_widths: tuple[int, int, int] = (48, 96, 128)
+    embed_dim: int = 64
+    image_widths: tuple[int, int, int] = (48, 96, 128)
 
 
 class Tokens(NamedTuple):
-    """Prompts as numbers: ids (batch, length) long, keep (batch, length) bool (False on padding)."""
+    """Tokenized prompts: ids (batch, length) long, keep (batch, length) bool (False on padding)."""
 
     ids: Tensor
     keep: Tensor
@@ -76,22 +80,22 @@ class Context(NamedTuple):
 
 
 class Tokenizer:
-    """One token a word, between a start and an end token; the rest of the row is padding."""
+    """One token per word, between a start and an end token; the rest of the row is padding."""
 
     def __init__(self, vocabulary: tuple[str, ...], length: int):
         self.vocabulary, self.length = vocabulary, length
-        self.names = (*SPECIAL, *vocabulary)
-        self.ids = {name: i for i, name in enumerate(self.names)}
+        self.tokens = (*SPECIAL, *vocabulary)
+        self.ids = {token: i for i, token in enumerate(self.tokens)}
 
     def words(self, prompt: str) -> list[str]:
-        """The words of a prompt as the encoder reads them: lower case, parted by spaces and punctuation.
+        """Split a prompt into lower-case words at spaces and punctuation.
 
-        A "<" and all that clings to it stays one word, so that an error shows it as it was typed.
+        A "<" and the letters behind it stay one word, so that an error quotes it as it was typed.
         """
         return WORD.findall(prompt.lower())
 
-    def labels(self, prompt: str) -> list[str]:
-        """The names of all `length` tokens of a prompt: start, words, end, padding.
+    def token_names(self, prompt: str) -> list[str]:
+        """Return all `length` tokens of a prompt as strings: start, words, end, padding.
 
         Raises:
             UnknownWordError, PromptTooLongError
@@ -105,16 +109,28 @@ class Tokenizer:
         return [START, *words, END, *[PAD] * (self.length - 2 - len(words))]
 
     def __call__(self, prompts: list[str]) -> Tokens:
-        ids = torch.tensor([[self.ids[name] for name in self.labels(p)] for p in prompts])
+        ids = torch.tensor([[self.ids[token] for token in self.token_names(p)] for p in prompts])
         return Tokens(ids, ids != self.ids[PAD])
 
 
-class TextEncoder(nn.Module):
-    """Tokens (batch, 24) to a context (batch, 24, width): a transformer that looks both ways.
+class TextBlock(nn.Module):
+    """One layer of the text encoder: self-attention in both directions, then an MLP."""
 
-    A vector of the context is what the word has become among the others, plus the word itself. Without the second
-    part, training against pictures blurs it: of what sets one noun's vectors apart from each other and from other
-    nouns', four fifths were its neighbours' doing, and a painter asked for a lion drew a dog.
+    def __init__(self, c: TextConfig):
+        super().__init__()
+        self.self_attn = SelfAttention(c.width, c.heads)
+        self.mlp = FeedForward(c.width, 4)
+
+    def forward(self, x: Tensor, keep: Tensor) -> Tensor:
+        return self.mlp(self.self_attn(x, keep))
+
+
+class TextEncoder(nn.Module):
+    """Encode tokens (batch, 24) as a context (batch, 24, width), with a bidirectional transformer.
+
+    A context vector is the transformer's output plus the normalised word embedding. Without the second term, training
+    against images blurs the words: four fifths of what separates the vectors of one noun from each other and from
+    other nouns' came from neighbouring words, and a denoiser prompted with a lion drew a dog.
 
     Points beside those of its layers: text.words, text.context (token, channel).
     """
@@ -123,117 +139,118 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.config = c = config
         self.tokenizer = Tokenizer(tuple(c.vocabulary), c.length)
-        self.words = nn.Embedding(len(self.tokenizer.names), c.width)
-        self.places = nn.Parameter(0.02 * torch.randn(c.length, c.width))
-        self.layers = nn.ModuleList(
-            nn.ModuleList([SelfAttention(c.width, c.heads), FeedForward(c.width, 4)]) for _ in range(c.layers))
-        self.norm = nn.LayerNorm(c.width)
-        nn.init.normal_(self.words.weight, std=0.05)
+        self.token_embed = nn.Embedding(len(self.tokenizer.tokens), c.width)
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(c.length, c.width))
+        self.layers = nn.ModuleList(TextBlock(c) for _ in range(c.layers))
+        self.norm_out = nn.LayerNorm(c.width)
+        nn.init.normal_(self.token_embed.weight, std=0.05)
         set_point_names(self, "text.", position_axis="token")
 
     def forward(self, tokens: Tokens) -> Context:
-        device = self.places.device
+        device = self.pos_embed.device
         keep = tokens.keep.to(device)
-        x = hook_point("text.words", self.words(tokens.ids.to(device)) + self.places, "token channel")
-        itself = F.layer_norm(x, x.shape[-1:])
+        x = hook_point("text.words", self.token_embed(tokens.ids.to(device)) + self.pos_embed, "token channel")
+        embedded = F.layer_norm(x, x.shape[-1:])
         for layer in self.layers:
-            attend, think = layer.children()
-            x = think(attend(x, keep))
-        return Context(hook_point("text.context", self.norm(x) + itself, "token channel"), keep)
+            x = layer(x, keep)
+        return Context(hook_point("text.context", self.norm_out(x) + embedded, "token channel"), keep)
 
     def encode(self, prompts: list[str]) -> Context:
-        """Prompts to their context. An empty prompt is a start and an end token: it asks for nothing."""
+        """Encode prompts. An empty prompt, a start and an end token, is the unconditional context."""
         return self(self.tokenizer(prompts))
 
 
-class PictureEncoder(nn.Module):
-    """Latents (batch, 4, 16, 16) to 64 region vectors (batch, 64, shared width) on an 8 x 8 grid."""
+class ImageEncoder(nn.Module):
+    """Encode latents (batch, 4, 16, 16) as 64 region vectors, on an 8 x 8 grid, and one vector of the image."""
 
     def __init__(self, config: TextConfig):
         super().__init__()
-        fine, middle, wide = config.picture_widths
-        self.net = nn.Sequential(
+        fine, mid, coarse = config.image_widths
+        self.convs = nn.Sequential(
             nn.Conv2d(4, fine, 3, padding=1), nn.SiLU(),
             nn.Conv2d(fine, fine, 3, padding=1), nn.SiLU(),
-            nn.Conv2d(fine, middle, 4, stride=2, padding=1), nn.GroupNorm(8, middle), nn.SiLU(),  # 8 x 8
-            nn.Conv2d(middle, middle, 3, padding=1), nn.GroupNorm(8, middle), nn.SiLU(),
-            nn.Conv2d(middle, wide, 3, padding=1),
+            nn.Conv2d(fine, mid, 4, stride=2, padding=1), nn.GroupNorm(8, mid), nn.SiLU(),  # 8 x 8
+            nn.Conv2d(mid, mid, 3, padding=1), nn.GroupNorm(8, mid), nn.SiLU(),
+            nn.Conv2d(mid, coarse, 3, padding=1),
         )
-        self.mix = nn.Sequential(SelfAttention(wide, 4), FeedForward(wide, 2), SelfAttention(wide, 4),
-                                 FeedForward(wide, 2), nn.LayerNorm(wide))
-        self.places = nn.Parameter(0.02 * torch.randn(64, wide))
-        self.region = nn.Linear(wide, config.shared_width)
-        self.whole = nn.Linear(wide, config.shared_width)
+        self.blocks = nn.Sequential(SelfAttention(coarse, 4), FeedForward(coarse, 2), SelfAttention(coarse, 4),
+                                    FeedForward(coarse, 2), nn.LayerNorm(coarse))
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(64, coarse))
+        self.region_proj = nn.Linear(coarse, config.embed_dim)
+        self.image_proj = nn.Linear(coarse, config.embed_dim)
 
     def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit vectors: one a region (batch, 64, shared), and one for the whole picture (batch, shared)."""
-        x = self.mix(self.net(latents).flatten(2).transpose(1, 2) + self.places)
-        return F.normalize(self.region(x), dim=-1), F.normalize(self.whole(x.mean(1)), dim=-1)
+        """Return unit vectors of regions (batch, 64, embed_dim) and of the image (batch, embed_dim)."""
+        x = self.blocks(self.convs(latents).flatten(2).transpose(1, 2) + self.pos_embed)
+        return F.normalize(self.region_proj(x), dim=-1), F.normalize(self.image_proj(x.mean(1)), dim=-1)
 
 
-class Features(NamedTuple):
-    """Unit vectors in the shared space: words (texts, tokens, shared), sentence (texts, shared), regions
-    (pictures, 64, shared), whole (pictures, shared); real (texts, tokens) is 0 on padding, else 1."""
+class Embeddings(NamedTuple):
+    """Unit vectors of texts and images in the shared space.
+
+    words (texts, tokens, embed_dim), sentences (texts, embed_dim), regions (images, 64, embed_dim), images (images,
+    embed_dim); keep (texts, tokens) is 0 on padding, else 1.
+    """
 
     words: Tensor
-    sentence: Tensor
-    real: Tensor
+    sentences: Tensor
+    keep: Tensor
     regions: Tensor
-    whole: Tensor
+    images: Tensor
 
 
 class TextModel(nn.Module):
-    """Both towers and the space between them."""
+    """Both encoders and their projections into the shared space."""
 
     def __init__(self, config: TextConfig):
         super().__init__()
         self.config = config
-        self.text = TextEncoder(config)
-        self.picture = PictureEncoder(config)
-        self.word = nn.Linear(config.width, config.shared_width)
-        self.sentence = nn.Linear(config.width, config.shared_width)
-        self.log_scale = nn.Parameter(torch.tensor([2.5, 2.5]))
+        self.text_encoder = TextEncoder(config)
+        self.image_encoder = ImageEncoder(config)
+        self.word_proj = nn.Linear(config.width, config.embed_dim)
+        self.sentence_proj = nn.Linear(config.width, config.embed_dim)
+        self.logit_scale = nn.Parameter(torch.tensor([2.5, 2.5]))  # its logarithm, as in CLIP
 
-    def embed(self, context: Context, tokens: Tokens) -> tuple[Tensor, Tensor]:
-        """Unit vectors: one a token (batch, tokens, shared), and one for the sentence, at its end token."""
+    def embed_text(self, context: Context, tokens: Tokens) -> tuple[Tensor, Tensor]:
+        """Return unit vectors of tokens (batch, tokens, embed_dim) and of the sentence, taken at its end token."""
         ids = tokens.ids.to(context.vectors.device)
-        end = (ids == self.text.tokenizer.ids[END]).float().argmax(dim=1)
+        end = (ids == self.text_encoder.tokenizer.ids[END]).float().argmax(dim=1)
         sentence = context.vectors[torch.arange(len(end), device=end.device), end]
-        return F.normalize(self.word(context.vectors), dim=-1), F.normalize(self.sentence(sentence), dim=-1)
+        return F.normalize(self.word_proj(context.vectors), dim=-1), F.normalize(self.sentence_proj(sentence), dim=-1)
 
-    def features(self, tokens: Tokens, latents: Tensor) -> Features:
-        """What texts and pictures are compared by."""
-        words, sentence = self.embed(self.text(tokens), tokens)
-        regions, whole = self.picture(latents)
-        return Features(words, sentence, tokens.keep.to(words), regions, whole)
+    def embed(self, tokens: Tokens, latents: Tensor) -> Embeddings:
+        """Embed texts and images."""
+        words, sentences = self.embed_text(self.text_encoder(tokens), tokens)
+        regions, images = self.image_encoder(latents)
+        return Embeddings(words, sentences, tokens.keep.to(words), regions, images)
 
     def similarity(self, tokens: Tokens, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """How well each text fits each picture, twice, each (texts, pictures): see `compare`."""
-        return compare(self.features(tokens, latents))
+        """Return the similarity of each text and image by sentence and by words, both (texts, images)."""
+        return similarities(self.embed(tokens, latents))
 
     def loss(self, tokens: Tokens, latents: Tensor,
              gather: Callable[[Tensor], Tensor] = lambda x: x) -> dict[str, Tensor]:
-        """InfoNCE both ways, on both similarities: text i belongs to picture i and to no other.
+        """Return the InfoNCE loss in both directions, of both similarities: text i belongs to image i only.
 
-        gather: joins the rows of all processes, where several train together.
+        gather: concatenates the rows of all processes in distributed training.
         """
-        features = Features(*(gather(x) for x in self.features(tokens, latents)))
-        target = torch.arange(len(features.whole), device=latents.device)
-        total, right = latents.new_zeros(()), []
-        for scale, score in zip(self.log_scale.clamp(max=4.6).exp(), compare(features), strict=True):
+        embeddings = Embeddings(*(gather(x) for x in self.embed(tokens, latents)))
+        target = torch.arange(len(embeddings.images), device=latents.device)
+        total, accuracy = latents.new_zeros(()), []
+        for scale, score in zip(self.logit_scale.clamp(max=4.6).exp(), similarities(embeddings), strict=True):
             logits = scale * score
             total = total + (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-            right.append((logits.argmax(1) == target).float().mean())
-        return {"loss": total, "by_sentence": right[0], "by_words": right[1]}
+            accuracy.append((logits.argmax(1) == target).float().mean())
+        return {"loss": total, "by_sentence": accuracy[0], "by_words": accuracy[1]}
 
 
-def compare(f: Features) -> tuple[Tensor, Tensor]:
-    """How well each text fits each picture, twice, each (texts, pictures).
+def similarities(e: Embeddings) -> tuple[Tensor, Tensor]:
+    """Return the similarity of each text and image by sentence and by words, both (texts, images).
 
-    By sentence: cosine of the two whole vectors (Radford et al. 2021). By words: every word takes its
-    best region, and their mean is the score (FILIP, Yao et al. 2021, equation 5).
+    By sentence: cosine of the two global vectors (Radford et al. 2021). By words: each word is matched with its most
+    similar region, and the cosines are averaged (FILIP, Yao et al. 2021, equation 5).
     """
-    scores = f.words.flatten(0, 1) @ f.regions.flatten(0, 1).T  # (texts * tokens, pictures * regions)
-    best = scores.unflatten(1, f.regions.shape[:2]).max(dim=-1).values.unflatten(0, f.words.shape[:2])
-    by_words = (best * f.real[..., None]).sum(1) / f.real.sum(1)[:, None]  # (texts, pictures)
-    return f.sentence @ f.whole.T, by_words
+    scores = e.words.flatten(0, 1) @ e.regions.flatten(0, 1).T  # (texts * tokens, images * regions)
+    best = scores.unflatten(1, e.regions.shape[:2]).max(dim=-1).values.unflatten(0, e.words.shape[:2])
+    by_words = (best * e.keep[..., None]).sum(1) / e.keep.sum(1)[:, None]  # (texts, images)
+    return e.sentences @ e.images.T, by_words

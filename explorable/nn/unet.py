@@ -1,10 +1,10 @@
-"""The U-Net: down to a small overview, up again to detail, with skips across and words read on the way.
+"""The U-Net: down to a coarse resolution, up again to detail, with skips across and cross-attention to the prompt.
 
-    16 x 16   in ---> down.0 ------------ skip ------------> up.0 ---> out
-                        |                                      ^
-     8 x 8            down.1 ------------ skip ------------> up.1
-                        |                                      ^
-     4 x 4              +--------------> middle ---------------+
+    16 x 16   conv_in ---> down.0 ------------ skip ------------> up.0 ---> conv_out
+                             |                                      ^
+     8 x 8                 down.1 ------------ skip ------------> up.1
+                             |                                      ^
+     4 x 4                   +--------------> middle ---------------+
 
 Ronneberger et al. 2015 for the shape; Rombach et al. 2022 for the attention in it.
 """
@@ -18,12 +18,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .hook_points import hook_point, set_point_names
-from .layers import CrossAttention, FeedForward, Memory, ResBlock, SelfAttention, TimeEmbedding, zero
+from .layers import CrossAttention, FeedForward, KVCache, ResBlock, SelfAttention, TimeEmbedding, zero_init
 
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """Sizes of the U-Net: channels at 16 x 16, 8 x 8 and 4 x 4; units on the way down and up at each."""
+    """Sizes of the U-Net.
+
+    widths: channels at 16 x 16, 8 x 8 and 4 x 4. down, up: blocks on the way down and up at 16 x 16 and 8 x 8.
+    self_attention: which resolutions have self-attention and an MLP.
+    """
 
     channels: int = 4
     widths: tuple[int, int, int] = (96, 192, 192)
@@ -35,102 +39,102 @@ class UNetConfig:
     time_width: int = 192
 
 
-class Unit(nn.Module):
-    """What happens at one level: (fuse a skip,) convolve, look around, read the words, think."""
+class UNetBlock(nn.Module):
+    """One block: (concatenate a skip,) convolutions, self-attention, cross-attention, MLP."""
 
-    def __init__(self, width: int, c: UNetConfig, look_around: bool, skip_width: int = 0):
+    def __init__(self, width: int, c: UNetConfig, self_attention: bool, skip_width: int = 0):
         super().__init__()
         heads = width // c.head_width
-        self.fuse = nn.Conv2d(width + skip_width, width, 1) if skip_width else None
+        self.skip_proj = nn.Conv2d(width + skip_width, width, 1) if skip_width else None
         self.res = ResBlock(width, c.time_width)
-        self.attend = SelfAttention(width, heads) if look_around else None
-        self.cross = CrossAttention(width, heads, c.context_width)
-        self.think = FeedForward(width, 2) if look_around else None
+        self.self_attn = SelfAttention(width, heads) if self_attention else None
+        self.cross_attn = CrossAttention(width, heads, c.context_width)
+        self.mlp = FeedForward(width, 2) if self_attention else None
 
-    def forward(self, x: Tensor, time: Tensor, memory: Memory, skip: Tensor | None = None) -> Tensor:
-        if self.fuse is not None and skip is not None:
-            x = self.fuse(torch.cat([x, skip], dim=1))
+    def forward(self, x: Tensor, time: Tensor, cache: KVCache, skip: Tensor | None = None) -> Tensor:
+        if self.skip_proj is not None and skip is not None:
+            x = self.skip_proj(torch.cat([x, skip], dim=1))
         x = self.res(x, time)
-        high = x.shape[2]
-        x = x.flatten(2).transpose(1, 2)  # (batch, places, width)
-        x = self.attend(x) if self.attend is not None else x
-        x = self.cross(x, memory)
-        x = self.think(x) if self.think is not None else x
-        return x.transpose(1, 2).unflatten(2, (high, -1))
+        height = x.shape[2]
+        x = x.flatten(2).transpose(1, 2)  # (batch, positions, width)
+        x = self.self_attn(x) if self.self_attn is not None else x
+        x = self.cross_attn(x, cache)
+        x = self.mlp(x) if self.mlp is not None else x
+        return x.transpose(1, 2).unflatten(2, (height, -1))
 
 
-def level(stack: nn.ModuleList, k: int) -> list[Unit]:
-    """The units of one side of the U at 16 x 16 (k = 0) or 8 x 8 (k = 1)."""
-    return [unit for unit in stack[k].children() if isinstance(unit, Unit)]
+def blocks_at(levels: nn.ModuleList, level: int) -> list[UNetBlock]:
+    """Return the blocks of `down` or `up` at one level: 0 is 16 x 16, 1 is 8 x 8."""
+    return [block for block in levels[level].children() if isinstance(block, UNetBlock)]
 
 
 class UNet(nn.Module):
-    """Predicts a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt's memory.
+    """Predict a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt's keys and values.
 
-    Points beside those of its units: inlet; up.K.skip, what comes across at level K, and up.K.backbone, what comes
-    up from below; prediction. All (channel, y, x).
+    Points beside those of its blocks: conv_in; up.K.skip, the skip at level K, and up.K.backbone, the upsampled
+    features from below; prediction. All (channel, y, x).
     """
 
     def __init__(self, config: UNetConfig | None = None):
         super().__init__()
         self.config = c = config or UNetConfig()
-        fine, middle, deep = c.widths
-        self.time = TimeEmbedding(c.time_width)
-        self.inlet = nn.Conv2d(c.channels, fine, 3, padding=1)
+        fine, mid, coarse = c.widths
+        self.time_embed = TimeEmbedding(c.time_width)
+        self.conv_in = nn.Conv2d(c.channels, fine, 3, padding=1)
         self.down = nn.ModuleList([
-            nn.ModuleList(Unit(fine, c, c.self_attention[0]) for _ in range(c.down[0])),
-            nn.ModuleList(Unit(middle, c, c.self_attention[1]) for _ in range(c.down[1])),
+            nn.ModuleList(UNetBlock(fine, c, c.self_attention[0]) for _ in range(c.down[0])),
+            nn.ModuleList(UNetBlock(mid, c, c.self_attention[1]) for _ in range(c.down[1])),
         ])
-        self.shrink = nn.ModuleList([nn.Conv2d(fine, middle, 3, stride=2, padding=1),
-                                     nn.Conv2d(middle, deep, 3, stride=2, padding=1)])
-        self.middle = Unit(deep, c, c.self_attention[2])
-        self.grow = nn.ModuleList([nn.Conv2d(middle, fine, 1), nn.Conv2d(deep, middle, 1)])
+        self.downsample = nn.ModuleList([nn.Conv2d(fine, mid, 3, stride=2, padding=1),
+                                         nn.Conv2d(mid, coarse, 3, stride=2, padding=1)])
+        self.middle = UNetBlock(coarse, c, c.self_attention[2])
+        self.upsample = nn.ModuleList([nn.Conv2d(mid, fine, 1), nn.Conv2d(coarse, mid, 1)])
         self.up = nn.ModuleList([
-            nn.ModuleList(Unit(fine, c, c.self_attention[0], fine if k == 0 else 0) for k in range(c.up[0])),
-            nn.ModuleList(Unit(middle, c, c.self_attention[1], middle if k == 0 else 0) for k in range(c.up[1])),
+            nn.ModuleList(UNetBlock(fine, c, c.self_attention[0], fine if k == 0 else 0) for k in range(c.up[0])),
+            nn.ModuleList(UNetBlock(mid, c, c.self_attention[1], mid if k == 0 else 0) for k in range(c.up[1])),
         ])
-        self.norm = nn.GroupNorm(8, fine)
-        self.outlet = nn.Conv2d(fine, c.channels, 3, padding=1)
-        zero(self.outlet)
+        self.norm_out = nn.GroupNorm(8, fine)
+        self.conv_out = nn.Conv2d(fine, c.channels, 3, padding=1)
+        zero_init(self.conv_out)
         set_point_names(self)
 
-    def units(self) -> list[Unit]:
-        """All units in the order in which they run."""
+    def blocks(self) -> list[UNetBlock]:
+        """Return all blocks in the order in which they run."""
         down, up = self.down, self.up
-        return [*level(down, 0), *level(down, 1), self.middle, *level(up, 1), *level(up, 0)]
+        return [*blocks_at(down, 0), *blocks_at(down, 1), self.middle, *blocks_at(up, 1), *blocks_at(up, 0)]
 
     @property
-    def overview(self) -> Unit:
-        """The last unit at 8 x 8 on the way up: there the whole picture has been seen, and detail not yet begun."""
-        return level(self.up, 1)[-1]
+    def repa_block(self) -> UNetBlock:
+        """The block whose output is aligned with image features in training: the last one at 8 x 8 on the way up."""
+        return blocks_at(self.up, 1)[-1]
 
     @property
-    def overview_width(self) -> int:
-        """Channels of what the overview gives out."""
+    def repa_width(self) -> int:
+        """Channels of the REPA block's output."""
         return self.config.widths[1]
 
     @property
-    def grounded(self) -> frozenset[str]:
-        """The points that are held against the true masks in training: how the way up reads the words."""
+    def supervised_attention(self) -> frozenset[str]:
+        """The points trained on ground-truth masks: the cross-attention of the way up."""
         return frozenset(f"up.{k}.{i}.cross.weights" for k in (0, 1) for i in range(self.config.up[k]))
 
-    def remember(self, context: Tensor, keep: Tensor) -> list[Memory]:
-        """What every cross-attention layer reads of a context (batch, tokens, width): once a prompt."""
-        return [unit.cross.remember(context, keep) for unit in self.units()]
+    def project_context(self, context: Tensor, keep: Tensor) -> list[KVCache]:
+        """Return the keys and values of a context (batch, tokens, width) for every block: once per prompt."""
+        return [block.cross_attn.project_context(context, keep) for block in self.blocks()]
 
-    def forward(self, x: Tensor, t: Tensor, memory: list[Memory]) -> Tensor:
-        """x (batch, 4, 16, 16), t (batch,) in [0, 1], memory from `remember`; to (batch, 4, 16, 16)."""
-        time, words, skips = self.time(t), iter(memory), []
-        x = hook_point("inlet", self.inlet(x), "channel y x")
+    def forward(self, x: Tensor, t: Tensor, caches: list[KVCache]) -> Tensor:
+        """x (batch, 4, 16, 16), t (batch,) in [0, 1], caches from `project_context`; to (batch, 4, 16, 16)."""
+        time, cache, skips = self.time_embed(t), iter(caches), []
+        x = hook_point("conv_in", self.conv_in(x), "channel y x")
         for k in (0, 1):
-            for unit in level(self.down, k):
-                x = unit(x, time, next(words))
+            for block in blocks_at(self.down, k):
+                x = block(x, time, next(cache))
             skips.append(hook_point(f"up.{k}.skip", x, "channel y x"))
-            x = self.shrink[k](x)
-        x = self.middle(x, time, next(words))
+            x = self.downsample[k](x)
+        x = self.middle(x, time, next(cache))
         for k in (1, 0):
-            x = F.interpolate(self.grow[k](x), scale_factor=2.0, mode="nearest")
+            x = F.interpolate(self.upsample[k](x), scale_factor=2.0, mode="nearest")
             x = hook_point(f"up.{k}.backbone", x, "channel y x")
-            for unit in level(self.up, k):
-                x = unit(x, time, next(words), skips[k])
-        return hook_point("prediction", self.outlet(F.silu(self.norm(x))), "channel y x")
+            for block in blocks_at(self.up, k):
+                x = block(x, time, next(cache), skips[k])
+        return hook_point("prediction", self.conv_out(F.silu(self.norm_out(x))), "channel y x")

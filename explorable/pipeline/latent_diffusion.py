@@ -18,14 +18,14 @@ from ..diffusion.samplers import Step, initial_noise, make_noise_sampler, run_sa
 from ..diffusion.settings import Settings
 from ..diffusion.timesteps import make_timesteps
 from ..nn.classifier import Classifier
-from ..nn.dit import DiT, Prompt
+from ..nn.dit import DiT, PromptCache
 from ..nn.hook_points import set_branches
-from ..nn.layers import Memory
+from ..nn.layers import KVCache
 from ..nn.pixels import to_images, to_tensor
 from ..nn.text import TextEncoder
 from ..nn.unet import UNet
 from ..nn.vae import VAE
-from ..zoo import names
+from ..zoo import model_names
 from ..zoo.loading import load_classifier
 from .device import full_float32
 
@@ -89,16 +89,16 @@ class LatentDiffusion:
         texts = {"uncond": [settings.negative or ""] * len(prompts), "cond": prompts}
         set_branches(*branches)
         context = self.text.encode([text for branch in branches for text in texts[branch]])
-        memory = self.denoiser.remember(context.vectors, context.keep)
+        cache = self.denoiser.project_context(context.vectors, context.keep)
         shifts_denoised = settings.target and "shift_mean" not in sampler_options(settings.sampler)
-        return GuidedDenoiser(lambda x, t: self._denoised(x, t, memory), branches, settings,
+        return GuidedDenoiser(lambda x, t: self._denoised(x, t, cache), branches, settings,
                               functools.partial(self._shift_denoised, settings) if shifts_denoised else None)
 
-    def _denoised(self, x: Tensor, t: float, memory: list[Memory] | Prompt) -> Tensor:
+    def _denoised(self, x: Tensor, t: float, cache: list[KVCache] | PromptCache) -> Tensor:
         """Evaluate the network and convert its prediction to the estimate of x0, float64 on the CPU."""
         noisy = x.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
         with full_float32(self.device):
-            prediction = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), memory)
+            prediction = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), cache)
         return to_denoised(self.prediction, self.path, x.double(), prediction.cpu().double(), t)
 
     def _branches(self, prompts: list[str], settings: Settings) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ class LatentDiffusion:
     @property
     def has_classifier(self) -> bool:
         """Whether the classifier is among the shipped weights, so that `target` can be set."""
-        return "classifier" in names()
+        return "classifier" in model_names()
 
     @functools.cached_property
     def classifier(self) -> Classifier:

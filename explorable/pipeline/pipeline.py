@@ -120,9 +120,9 @@ class Pipeline(LatentDiffusion):
             UnknownWordError, PromptTooLongError, UnknownTargetError
         """
         if settings.target is not None:
-            self.classifier.check(settings.target)
-        self.text.tokenizer.labels(settings.negative or "")
-        return tuple(self.text.tokenizer.labels(settings.prompt))
+            self.classifier.check_target(settings.target)
+        self.text.tokenizer.token_names(settings.negative or "")
+        return tuple(self.text.tokenizer.token_names(settings.prompt))
 
     @contextmanager
     def _timed(self, stage: str, seconds: dict[str, float]) -> Iterator[None]:
@@ -189,7 +189,7 @@ class Pipeline(LatentDiffusion):
     def _all_points(self) -> tuple[Point, ...]:
         """The points, found by sampling one step."""
         finder = PointFinder()
-        target = self.classifier.words[0] if self.has_classifier else None
+        target = self.classifier.labels[0] if self.has_classifier else None
         settings = Settings(self.vocabulary[0], steps=2, guidance=2.0, target=target,
                             classifier_scale=1.0 if target else 0.0)
         with torch.inference_mode(), dispatching_to(finder):
@@ -210,7 +210,7 @@ class Pipeline(LatentDiffusion):
             return dispatching_to(None)
         branches = self._branches(prompts, settings)
         texts = {"uncond": {settings.negative or ""}, "cond": set(prompts)}
-        tokens = {b: tuple(self.text.tokenizer.labels(*texts[b])) if len(texts[b]) == 1 else () for b in branches}
+        tokens = {b: tuple(self.text.tokenizer.token_names(*texts[b])) if len(texts[b]) == 1 else () for b in branches}
         passed: Collection[str] = [prefix for prefix, is_passed in (
             (GUIDANCE_POINT, len(branches) > 1), (CLASSIFIER_POINTS, bool(settings.target)),
             (ENCODER_POINTS, encodes_image)) if is_passed]

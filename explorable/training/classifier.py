@@ -36,7 +36,7 @@ def classifier_loss(model: Classifier, x0: Tensor, noise: Tensor, level: Tensor,
                     place: Tensor, time: Tensor) -> Losses:
     """Cross-entropies on latents (batch, 4, 16, 16) at noise levels (batch,) from 0 to 1."""
     angle = (0.5 * math.pi * level)[:, None, None, None]
-    seen = model.parts(model(angle.cos() * x0 + angle.sin() * noise, level))
+    seen = model.split_logits(model(angle.cos() * x0 + angle.sin() * noise, level))
     losses = {
         "kinds": F.binary_cross_entropy_with_logits(seen[0], kinds) * len(KINDS),
         "colours": F.binary_cross_entropy_with_logits(seen[1], colours) * len(COLOURS),

@@ -70,18 +70,18 @@ class Aligned(nn.Module):
     the words, so the denoiser has to work out early what is where. The head is thrown away after training.
     """
 
-    def __init__(self, net: UNet | DiT, shared_width: int):
+    def __init__(self, net: UNet | DiT, embed_dim: int):
         super().__init__()
         self.net, self.config = net, net.config
-        width = net.overview_width
-        self.head = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, shared_width))
+        width = net.repa_width
+        self.head = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, embed_dim))
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor, keep: Tensor) -> Seen:
         seen: list[Tensor] = []
-        handle = self.net.overview.register_forward_hook(lambda module, inputs, output: seen.append(output))
+        handle = self.net.repa_block.register_forward_hook(lambda module, inputs, output: seen.append(output))
         try:
-            with readings(self.net.grounded) as read:
-                prediction = self.net(x, t, self.net.remember(context, keep))
+            with readings(self.net.supervised_attention) as read:
+                prediction = self.net(x, t, self.net.project_context(context, keep))
         finally:
             handle.remove()
         return Seen(prediction, self.head(regions(seen[0])), read)
@@ -110,16 +110,16 @@ def denoising_loss(model: Aligned, twin: Twin, words: TextModel, b: Batch) -> Lo
     noisy = mix([(path.alpha(t), path.sigma(t)) for t in times]).contiguous(memory_format=torch.channels_last)
     target = mix([PREDICTIONS[twin.prediction](path, t) for t in times])
     with torch.no_grad():
-        context = words.text(Tokens(b["ids"], b["keep"]))
-        clean, _ = words.picture(x0)
+        context = words.text_encoder(Tokens(b["ids"], b["keep"]))
+        clean, _ = words.image_encoder(x0)
     seen = model(noisy, torch.tensor(times, device=x0.device), context.vectors, context.keep)
     squared = (b["weight"] * (seen.prediction - target).square()).mean()
     alike = F.cosine_similarity(seen.regions, clean, dim=-1).mean()
-    said = {"loss": squared - ALIGN * alike, "squared": squared, "alike": alike}
+    said = {"loss": squared - ALIGN * alike, "mse": squared, "alignment": alike}
     if "spoken" in b:
         left = torch.tensor([path.alpha(t) for t in times], device=x0.device)
-        said["astray"] = (left * grounding_loss(seen.read, b["cells"], b["spoken"])).mean()
-        said["loss"] = said["loss"] + GROUND * said["astray"]
+        said["attention"] = (left * grounding_loss(seen.read, b["cells"], b["spoken"])).mean()
+        said["loss"] = said["loss"] + GROUND * said["attention"]
     return said
 
 
@@ -150,7 +150,7 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Tr
         chosen = pick(step)
         drop = np.random.default_rng([4, step]).random(BATCH) < DROP
         said = ["" if d else c for c, d in zip(captions(chosen, step), drop, strict=True)]
-        tokens = words.text.tokenizer(said)
+        tokens = words.text_encoder.tokenizer(said)
         x0 = data[chosen].float()
         return {"x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
                 "ratio": torch.exp(LEVEL + torch.randn(BATCH)), "weight": emphasis(cells[chosen]),
@@ -162,5 +162,5 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, of: str = "") -> Tr
 
     torch.manual_seed(0)
     net = twin.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fit(name, Aligned(net, words.config.shared_width), batch, loss,
+    return fit(name, Aligned(net, words.config.embed_dim), batch, loss,
                Plan(steps, warmup=300, fall=0.85, restart=ROUND), of)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from ..nn.examiner import Examiner, ExaminerConfig, Truth, examiner_loss
+from ..nn.examiner import Examiner, ExaminerConfig, Targets, examiner_loss
 from ..nn.pixels import to_tensor
 from ..world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, Scene, draw
 from .data import CHUNK, cache, edition, made_once, pictures, scene
@@ -56,7 +56,7 @@ def cell_maps(count: int, split: str = "train") -> np.ndarray:
     return np.fromfile(path, np.uint8).reshape(count, 16, 16)
 
 
-def answers(scenes: list[Scene], cells: np.ndarray) -> Truth:
+def answers(scenes: list[Scene], cells: np.ndarray) -> Targets:
     """What the examiner should say of complete scenes."""
     n, k = len(scenes), len(KINDS)
     number = torch.zeros(n, k, dtype=torch.long)
@@ -70,7 +70,7 @@ def answers(scenes: list[Scene], cells: np.ndarray) -> Truth:
             side[i, kind] = SIDES.index(where) if where else -100
     place, time, mood = (torch.tensor([names.index(getattr(s, what) or "plain") for s in scenes])
              for what, names in (("place", PLACES), ("time", TIMES), ("mood", MOOD_NAMES)))
-    return Truth(number, colour, side, relation, place, time, mood, torch.from_numpy(cells).long())
+    return Targets(number, colour, side, relation, place, time, mood, torch.from_numpy(cells).long())
 
 
 def stand(s: Scene, which: int) -> tuple[int, str | None]:
@@ -106,7 +106,7 @@ def train(steps: int, of: str = "") -> Training:
 
     def loss(model: nn.Module, b: Batch) -> Losses:
         report = model(b.pop("x").contiguous(memory_format=torch.channels_last))
-        return examiner_loss(report, Truth(**b))
+        return examiner_loss(report, Targets(**b))
 
     torch.manual_seed(0)
     model = Examiner(CONFIG).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

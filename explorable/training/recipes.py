@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from ..nn.unet import UNet
-from ..zoo import card, fingerprint, write
+from ..zoo import fingerprint, read_card, write_weights
 from ..zoo.loading import load_text, load_vae
 from . import classifier, decoder, denoiser, examiner, reflow, text, vae
 from .data import edition
@@ -76,7 +76,7 @@ RECIPES |= {name: _denoiser(name) for name in denoiser.TWINS}
 RECIPES["unet-reflow"] = replace(
     RECIPES["unet-flow"], stands_for="one round of reflow: straighter paths for fewer steps; wants guidance 1",
     data=f"{reflow.PAIRS:,} pairs of noise and latent, joined by unet-flow's own sampler", steps=6_000,
-    train=reflow.train, more={**RECIPES["unet-flow"].more, "guidance": 1.0},  # its pairs were guided
+    train=reflow.train, more={**RECIPES["unet-flow"].more, "default_guidance": 1.0},  # its pairs were guided
     after=("vae", "text", "unet-flow"))
 
 
@@ -102,17 +102,18 @@ def ship(name: str, training: Training) -> str:
     """Write the moving average of a training into the zoo, finished or not: the card says how far it is."""
     recipe = RECIPES[name]
     model = recipe.finish(training.average)
-    about = {"role": recipe.role, "stands for": recipe.stands_for, "data": recipe.data, "rests on": training.of,
+    about = {"role": recipe.role, "stands_for": recipe.stands_for, "data": recipe.data, "depends_on": training.of,
              **recipe.more, "batch": recipe.batch, "precision": training.precision,
-             "steps": training.step, "of steps planned": training.plan.steps,
+             "steps": training.step, "planned_steps": training.plan.steps,
              "minutes": round(training.seconds / 60, 1), "curve": thinned(training.curve)}
     if recipe.grounded:  # whoever scores its attention has to know which was taught
-        about["grounded"] = sorted(model.grounded)  # type: ignore[arg-type]
+        about["supervised_attention"] = sorted(model.supervised_attention)  # type: ignore[arg-type]
     if recipe.file:  # what it went on from is on the card too
-        earlier = card(recipe.file)
-        about["before"] = [*earlier.get("before", []), {k: earlier[k] for k in ("data", "steps", "minutes", "curve")}]
+        earlier = read_card(recipe.file)
+        entry = {k: earlier[k] for k in ("data", "steps", "minutes", "curve")}
+        about["previous_training"] = [*earlier.get("previous_training", []), entry]
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
-    write(recipe.file or name, model, config, about, byte=recipe.byte)
+    write_weights(recipe.file or name, model, config, about, int8=recipe.byte)
     return recipe.file or name
 
 

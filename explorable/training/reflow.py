@@ -50,7 +50,7 @@ def train(steps: int, of: str = "") -> Training:
 
     def batch(step: int) -> Batch:
         rows = np.random.default_rng([7, step]).integers(len(ends), size=BATCH).tolist()
-        tokens = words.text.tokenizer(captions(rows, 0))
+        tokens = words.text_encoder.tokenizer(captions(rows, 0))
         return {"x0": ends[rows].float(), "ids": tokens.ids, "keep": tokens.keep,
                 "noise": torch.stack([initial_noise(i, LATENT_SHAPE) for i in rows]).float(),
                 "ratio": torch.exp(LEVEL + 1.5 * torch.randn(BATCH)),  # wider: its first step matters as much as any
@@ -61,5 +61,5 @@ def train(steps: int, of: str = "") -> Training:
         return denoising_loss(model, TWINS["unet-flow"], words.to(b["x0"].device), b)
 
     torch.manual_seed(0)
-    model = Aligned(pipe.denoiser.float(), words.config.shared_width).requires_grad_()
+    model = Aligned(pipe.denoiser.float(), words.config.embed_dim).requires_grad_()
     return fit("unet-reflow", model, batch, loss, Plan(steps, lr=3e-4, muon=0.005, warmup=100), of)

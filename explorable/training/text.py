@@ -54,7 +54,7 @@ def train(vae: VAE, steps: int, of: str = "") -> Training:
 
     def batch(step: int) -> Batch:
         pick = [2 * pairs[(step * PAIRS + k) % len(pairs)] + twin for k in range(PAIRS) for twin in (0, 1)]
-        tokens = model.text.tokenizer(captions(pick, step))
+        tokens = model.text_encoder.tokenizer(captions(pick, step))
         return {"ids": tokens.ids, "keep": tokens.keep, "latents": data[pick].float()}
 
     def loss(model: nn.Module, b: Batch) -> Losses:

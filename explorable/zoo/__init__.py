@@ -1,5 +1,5 @@
-"""The shipped weights: one or two bytes each in safetensors, a card beside each, and `read` to open them, checked."""
+"""The shipped weights in safetensors, one or two bytes each, with a model card per file, and their verified loading."""
 
-from .files import WeightError, annotate, card, fingerprint, names, read, write
+from .files import WeightError, fingerprint, model_names, read_card, read_weights, update_card, write_weights
 
-__all__ = ["WeightError", "annotate", "card", "fingerprint", "names", "read", "write"]
+__all__ = ["WeightError", "fingerprint", "model_names", "read_card", "read_weights", "update_card", "write_weights"]

@@ -1,7 +1,7 @@
-"""Weight files: NAME.safetensors holds weights of one or two bytes and their configuration, NAME.json is the card.
+"""Weight files: NAME.safetensors holds the weights and the network's configuration, NAME.json is the model card.
 
-The card says how the file was made and what it measured, and holds its checksum: a file that does not
-match is refused.
+The card records how the model was trained and what it measured, and the file's checksum: a file that does not match
+is refused.
 """
 
 from __future__ import annotations
@@ -16,65 +16,68 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from .packing import packed, unpacked
+from .packing import pack, unpack
 
 FOLDER = Path(__file__).parent
+REINSTALL = "install the package again"
 
 
 class WeightError(ValueError):
-    """A model that is not there, or a weight file that is not what its card says."""
+    """An unknown model, or a weight file or card that is missing or damaged."""
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    """The models that are shipped."""
+def model_names(folder: Path = FOLDER) -> list[str]:
+    """Return the names of the shipped models."""
     return sorted(p.stem for p in folder.glob("*.json"))
 
 
-def card(name: str, folder: Path = FOLDER) -> dict:
-    """The card of a model: what it is, its data, steps, time, measured quality and checksum.
+def read_card(name: str, folder: Path = FOLDER) -> dict:
+    """Return the card of a model: role, data, steps, time, measured quality and checksum.
 
     Raises:
-        WeightError: unknown name; a card that cannot be read or has no checksum.
+        WeightError: an unknown name; a card that cannot be read or has no checksum.
     """
-    if name not in names(folder):
-        near = difflib.get_close_matches(name, names(folder), n=1, cutoff=0.4)
+    names = model_names(folder)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise WeightError(f"no model is called {name!r}; {hint}there are: {', '.join(names(folder))}")
+        raise WeightError(f"no model is called {name!r}; {hint}choose one of: {', '.join(names)}")
     try:
-        about = json.loads((folder / f"{name}.json").read_text("utf-8"))
-    except ValueError as error:  # no JSON, or not even text
-        raise WeightError(f"the card {name}.json cannot be read ({error}): install the package again") from error
-    if not isinstance(about, dict) or not isinstance(about.get("sha256"), str):
-        raise WeightError(f"the card {name}.json is damaged (it holds no checksum): install the package again")
-    return about
+        card = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    except ValueError as error:  # not JSON, or not even text
+        raise WeightError(f"the card {name}.json cannot be read ({error}): {REINSTALL}") from error
+    if not isinstance(card, dict) or not isinstance(card.get("sha256"), str):
+        raise WeightError(f"the card {name}.json is damaged (it has no checksum): {REINSTALL}")
+    return card
 
 
-def write(name: str, module: nn.Module, config: dict, about: dict, folder: Path = FOLDER, byte: bool = False) -> None:
+def update_card(name: str, folder: Path = FOLDER, **entries: Any) -> None:
+    """Add entries to a card, or replace them."""
+    _replace_files({folder / f"{name}.json": _card_text(read_card(name, folder) | entries)})
+
+
+def write_weights(name: str, module: nn.Module, config: dict, card: dict, folder: Path = FOLDER,
+                  int8: bool = False) -> None:
     """Write the weights of `module`, and their card with its checksum.
 
-    In half precision; byte: matrices with one byte a weight (`packing`).
+    int8: store matrices as int8 in place of float16 (`packing`).
     """
     state = module.state_dict()
-    weights = save(packed(state, byte), metadata={"config": json.dumps(config)})
+    weights = save(pack(state, int8), metadata={"config": json.dumps(config)})
     size = {"parameters": sum(v.numel() for v in state.values()), "bytes": len(weights)}
     checksum = hashlib.sha256(weights).hexdigest()
-    text = _card_text({"name": name, **about, **size, "config": config, "sha256": checksum})
-    _put({folder / f"{name}.safetensors": weights, folder / f"{name}.json": text})
+    text = _card_text({"name": name, **card, **size, "config": config, "sha256": checksum})
+    _replace_files({folder / f"{name}.safetensors": weights, folder / f"{name}.json": text})
 
 
-def annotate(name: str, folder: Path = FOLDER, **facts) -> None:
-    """Put measured facts onto a card."""
-    _put({folder / f"{name}.json": _card_text(card(name, folder) | facts)})
+def _card_text(card: dict) -> bytes:
+    return (json.dumps(card, indent=2) + "\n").encode()
 
 
-def _card_text(about: dict) -> bytes:
-    return (json.dumps(about, indent=2) + "\n").encode()
+def _replace_files(files: dict[Path, bytes]) -> None:
+    """Write each file beside its target, and move them there, in order, only when all are complete.
 
-
-def _put(files: dict[Path, bytes]) -> None:
-    """Write each file beside its place, and only when all are whole put them there, in order.
-
-    Whoever reads sees an old file or a new one, never half of one; what cannot be written changes nothing.
+    Readers see an old or a new file, never a partial one, and a failed write changes nothing.
     """
     parts = {path: path.with_name(f"{path.name}.part") for path in files}
     try:
@@ -87,37 +90,36 @@ def _put(files: dict[Path, bytes]) -> None:
             part.unlink(missing_ok=True)
 
 
-def read(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration and float32 weights of a model, checked against its card.
+def read_weights(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the configuration and float32 weights of a model, checked against its card.
 
     Raises:
-        WeightError: unknown name; card or file missing, cut short or changed.
+        WeightError: an unknown name; a card or file that is missing, truncated or changed.
     """
-    expected, path = card(name, folder)["sha256"], folder / f"{name}.safetensors"
+    expected, path = read_card(name, folder)["sha256"], folder / f"{name}.safetensors"
     if not path.exists():
-        raise WeightError(f"the weight file {path.name} is missing: install the package again")
+        raise WeightError(f"the weight file {path.name} is missing: {REINSTALL}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
         raise WeightError(f"the weight file {path.name} is damaged (its checksum is not the one on its card): "
-                          "install the package again")
+                          f"{REINSTALL}")
     try:
         with safe_open(path, "pt") as file:
             try:
                 saved = json.loads((file.metadata() or {})["config"])
                 config = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
             except (KeyError, ValueError, AttributeError) as error:
-                raise WeightError(f"the weight file {path.name} has no configuration in it: "
-                                  "install the package again") from error
-            return config, unpacked({k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
+                raise WeightError(f"the weight file {path.name} has no configuration in it: {REINSTALL}") from error
+            return config, unpack({k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
     except SafetensorError as error:
-        raise WeightError(f"the weight file {path.name} cannot be read ({error}): install the package again") from error
+        raise WeightError(f"the weight file {path.name} cannot be read ({error}): {REINSTALL}") from error
 
 
 def fingerprint(name: str, part: str = "", folder: Path = FOLDER) -> str:
-    """A short mark of a model's configuration and of its weights whose names begin with `part`.
+    """Return a short hash of a model's weights whose names begin with `part`; without it, of its configuration too.
 
-    What rests on a part alone, as latents rest on the encoder of an autoencoder, stays good while that stays.
+    What depends on one part only, as latents depend on the autoencoder's encoder, stays valid while its hash does.
     """
-    config, state = read(name, folder)
+    config, state = read_weights(name, folder)
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode() if not part else b"")
     for key in sorted(k for k in state if k.startswith(part)):
         digest.update(key.encode() + state[key].numpy().tobytes())

@@ -1,4 +1,4 @@
-"""The shipped networks, opened: their weights checked, their sizes as their files have them."""
+"""The shipped networks, loaded: weights verified, sizes from their files."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from ..nn.examiner import Examiner, ExaminerConfig
 from ..nn.text import TextConfig, TextModel
 from ..nn.unet import UNet, UNetConfig
 from ..nn.vae import VAE, VAEConfig
-from .files import card, read
+from .files import read_card, read_weights
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def load_text() -> TextModel:
-    """The text encoder and the picture encoder that taught it."""
-    return _open("text", lambda config: TextModel(TextConfig(**config)))
+    """Load the text encoder and the image encoder that it was trained with."""
+    return _load("text", lambda config: TextModel(TextConfig(**config)))
 
 
 def load_denoiser(name: str) -> UNet | DiT:
-    """The network of a shipped model."""
-    if card(name).get("network") == "DiT":
-        return _open(name, lambda config: DiT(DiTConfig(**config)))
-    return _open(name, lambda config: UNet(UNetConfig(**config)))
+    """Load a denoiser."""
+    if read_card(name).get("network") == "DiT":
+        return _load(name, lambda config: DiT(DiTConfig(**config)))
+    return _load(name, lambda config: UNet(UNetConfig(**config)))
 
 
 def load_vae() -> VAE:
-    """The autoencoder."""
-    return _open("vae", lambda config: VAE(VAEConfig(**config)))
+    """Load the autoencoder."""
+    return _load("vae", lambda config: VAE(VAEConfig(**config)))
 
 
 def load_classifier() -> Classifier:
-    """The classifier: the teacher of classifier guidance."""
-    return _open("classifier", lambda config: Classifier(ClassifierConfig(**config)))
+    """Load the classifier of noisy latents, for classifier guidance."""
+    return _load("classifier", lambda config: Classifier(ClassifierConfig(**config)))
 
 
 def load_examiner() -> Examiner:
-    """The examiner: for measuring, never for guiding."""
-    return _open("examiner", lambda config: Examiner(ExaminerConfig(**config)))
+    """Load the examiner, which scores finished images and never guides."""
+    return _load("examiner", lambda config: Examiner(ExaminerConfig(**config)))
 
 
-def _open(name: str, build: Callable[[dict], Network]) -> Network:
-    config, state = read(name)
+def _load(name: str, build: Callable[[dict], Network]) -> Network:
+    config, state = read_weights(name)
     model = build(config)
     model.load_state_dict(state)
     return model.eval()

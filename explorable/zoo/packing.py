@@ -1,8 +1,7 @@
-"""How weights are kept in a file: in half precision, or with one byte each.
+"""Compression of weights in a file: half precision, or int8 matrices with a scale per row.
 
-With one byte, each row of a matrix has a step of its own, and its weights are whole multiples of it, from -127 to 127:
-the plainest rounding there is (Jacob et al. 2018, equation 1, with its zero at 0). What is no matrix (biases, gains)
-stays in half precision: there is little of it, and it matters more.
+A row of an int8 matrix holds whole multiples of its scale, from -127 to 127 (Jacob et al. 2018, equation 1, with its
+zero point at 0). Vectors (biases, gains) stay in half precision: they are few and matter more.
 """
 
 from __future__ import annotations
@@ -12,35 +11,38 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-LEVELS = 127  # of a signed byte, either way
-STEPS = " steps"  # the steps of "a.weight" are kept as "a.weight steps": no module's name has a space
+MAX_LEVEL = 127
+SCALE = ".scale"  # the scales of "a.weight" are stored as "a.weight.scale"
 
 
-def packed(state: Mapping[str, Tensor], byte: bool = False) -> dict[str, Tensor]:
-    """The tensors of a file that holds these weights, two bytes each; `byte`: one byte each where they are matrices."""
-    kept: dict[str, Tensor] = {}
+def pack(state: Mapping[str, Tensor], int8: bool = False) -> dict[str, Tensor]:
+    """Return the tensors to store for these weights: float16, or with `int8` matrices as int8 and their scales."""
+    stored: dict[str, Tensor] = {}
     for name, weight in state.items():
-        if byte and weight.ndim > 1:
-            steps = steps_of(weight)
-            levels = (weight.detach().float() / _along(steps, weight)).nan_to_num(0)  # a row of zeros has no step
-            kept[name] = levels.round().clamp(-LEVELS, LEVELS).to(torch.int8).contiguous()
-            kept[name + STEPS] = steps
+        if int8 and weight.ndim > 1:
+            scales = row_scales(weight)
+            levels = (weight.detach().float() / _per_row(scales, weight)).nan_to_num(0)  # a zero row has scale 0
+            stored[name] = levels.round().clamp(-MAX_LEVEL, MAX_LEVEL).to(torch.int8).contiguous()
+            stored[name + SCALE] = scales
         else:
-            kept[name] = weight.detach().half().contiguous()
-    return kept
+            stored[name] = weight.detach().half().contiguous()
+    return stored
 
 
-def unpacked(kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The float32 weights that a file's tensors stand for."""
-    return {name: tensor.float() if (steps := kept.get(name + STEPS)) is None else tensor * _along(steps, tensor)
-            for name, tensor in kept.items() if not name.endswith(STEPS)}
+def unpack(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the float32 weights of stored tensors."""
+    return {name: tensor.float() if (scales := stored.get(name + SCALE)) is None else tensor * _per_row(scales, tensor)
+            for name, tensor in stored.items() if not name.endswith(SCALE)}
 
 
-def steps_of(weight: Tensor) -> Tensor:
-    """The step of each row: 127 of them reach its largest weight. (rows,) bfloat16, whose 8 digits times 127 are exact
-    in float32, so that weights that were read are written as they were."""
-    return (weight.detach().float().flatten(1).abs().amax(1) / LEVELS).bfloat16()
+def row_scales(weight: Tensor) -> Tensor:
+    """Return the scale of each row, a 127th of its largest weight, (rows,) bfloat16.
+
+    A bfloat16 has 8 significant bits, so that its product with an int8 is exact in float32: weights that were read
+    are written unchanged.
+    """
+    return (weight.detach().float().flatten(1).abs().amax(1) / MAX_LEVEL).bfloat16()
 
 
-def _along(steps: Tensor, weight: Tensor) -> Tensor:
-    return steps.float().view(-1, *[1] * (weight.ndim - 1))
+def _per_row(scales: Tensor, weight: Tensor) -> Tensor:
+    return scales.float().view(-1, *[1] * (weight.ndim - 1))

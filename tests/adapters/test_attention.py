@@ -13,12 +13,12 @@ import explorable as ex
 STEPS = 2
 ROOM = tp.ROOM
 # The weights of one look, in the order in which each library network asks for them.
-U = ("attend", "cross")
+U = ("self", "cross")
 NAMES = {
     "sd": [f"{way}.{kind}.weights" for way in ("down.0.0", "middle", "up.0.0", "up.0.1") for kind in U],
     "sdxl": [f"{way}.{b}.{kind}.weights" for way in ("down.1.0", "middle", "up.1.0", "up.1.1") for b in (0, 1)
              for kind in U],
-    "sd3": ["blocks.0.joint.weights", "blocks.0.attend.weights", "blocks.1.joint.weights", "blocks.2.joint.weights"],
+    "sd3": ["blocks.0.joint.weights", "blocks.0.self.weights", "blocks.1.joint.weights", "blocks.2.joint.weights"],
     "flux": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "pixart": [f"blocks.{k}.{kind}.weights" for k in (0, 1) for kind in U],
 }

@@ -122,13 +122,13 @@ def test_what_the_pipeline_does_not_take_is_refused_with_what_it_does(pipe, fami
 def test_points_have_the_names_that_the_shipped_networks_have(family, pipe):
     shipped = {p.name: p.axes for p in tiny_pipes.tiny("unet" if family in ("sd", "sdxl") else "dit").points()}
     mine = {p.name: tuple("token" if axis == "piece" else axis for axis in p.axes) for p in pipe.points()}
-    shared = {"sd": ("inlet", "down.0.0.res.out", "down.0.0.cross.weights", "down.0.0.cross.added", "middle.res.out",
-                     "middle.attend.weights", "middle.cross.weights", "middle.think.added", "up.0.0.cross.weights",
+    shared = {"sd": ("conv_in", "down.0.0.res.out", "down.0.0.cross.weights", "down.0.0.cross.added", "middle.res.out",
+                     "middle.self.weights", "middle.cross.weights", "middle.mlp.added", "up.0.0.cross.weights",
                      "prediction", "sampler.latent", "sampler.difference", "sampler.denoised"),
-              "sdxl": ("inlet", "down.1.0.res.out", "middle.res.out", "up.1.0.res.out", "prediction"),
-              "sd3": ("blocks.0.joint.weights", "blocks.0.cross.weights", "blocks.1.picture.out", "blocks.0.words.out",
+              "sdxl": ("conv_in", "down.1.0.res.out", "middle.res.out", "up.1.0.res.out", "prediction"),
+              "sd3": ("blocks.0.joint.weights", "blocks.0.cross.weights", "blocks.1.img.out", "blocks.0.txt.out",
                       "prediction", "sampler.difference"),
-              "flux": ("blocks.0.joint.weights", "blocks.0.cross.weights", "blocks.1.picture.out", "blocks.1.words.out",
+              "flux": ("blocks.0.joint.weights", "blocks.0.cross.weights", "blocks.1.img.out", "blocks.1.txt.out",
                        "prediction", "sampler.denoised"),
               "pixart": ("blocks.0.cross.weights", "prediction", "sampler.difference")}[family]
     for name in shared:

@@ -87,10 +87,10 @@ def test_a_part_stands_beside_its_own_attention(pipe, examiner):
         np.testing.assert_allclose(found.attention.sel(part=f"head {layer}.{whose} {k}"),
                                    large(words.isel(head=k).sum("token")), rtol=0.01, atol=1e-4)
     if pipe.name == "tiny-unet":
-        keys = mean("down.1.0.attend.weights").mean("query").values
+        keys = mean("down.1.0.self.weights").mean("query").values
         seen = keys.reshape(len(keys), *2 * [round(keys.shape[1] ** 0.5)])
-        np.testing.assert_allclose(found.attention.sel(part="head down.1.0.attend 0"), large(seen[0]), atol=1e-6)
-        np.testing.assert_allclose(found.attention.sel(part="block down.1.0.attend"), large(seen.mean(0)), atol=1e-6)
+        np.testing.assert_allclose(found.attention.sel(part="head down.1.0.self 0"), large(seen[0]), atol=1e-6)
+        np.testing.assert_allclose(found.attention.sel(part="block down.1.0.self"), large(seen.mean(0)), atol=1e-6)
         assert found.attention.sel(part="skip up.0").isnull().all()
     share = found.attended.sel(part=f"head {layer}.{whose} 0")
     assert float(share.mean()) == pytest.approx(1, rel=1e-4)

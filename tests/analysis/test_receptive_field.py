@@ -23,7 +23,7 @@ def run(pipe):
 
 
 def test_the_first_convolution_sees_three_by_three(pipe, run):
-    felt = receptive_field(pipe, run, 1, "inlet", 4, 15)
+    felt = receptive_field(pipe, run, 1, "conv_in", 4, 15)
     assert felt.shape == (16, 16)
     seen = np.zeros((16, 16), bool)
     seen[3:6, 14:16] = True
@@ -31,9 +31,9 @@ def test_the_first_convolution_sees_three_by_three(pipe, run):
 
 
 def test_the_sight_is_the_jacobian_that_moving_places_shows(pipe, run):
-    weights = pipe.denoiser.inlet.weight  # (channel, latent channel, 3, 3): the Jacobian of the first convolution
+    weights = pipe.denoiser.conv_in.weight  # (channel, latent channel, 3, 3): the Jacobian of the first convolution
     exact = weights.square().sum((0, 1)).sqrt().detach().numpy()
-    felt = receptive_field(pipe, run, 0, "inlet", 8, 8, probes=4000)[7:10, 7:10]
+    felt = receptive_field(pipe, run, 0, "conv_in", 8, 8, probes=4000)[7:10, 7:10]
     np.testing.assert_allclose(felt, exact, rtol=0.1)
 
 
@@ -77,7 +77,7 @@ def test_it_leaves_the_pipeline_as_it_was(pipe, run):
 
 
 @pytest.mark.parametrize(("step", "point", "row", "error"), [
-    (3, "inlet", 0, IndexError), (0, "inlet", 16, IndexError), (0, "middle.cross.out", 4, IndexError),
+    (3, "conv_in", 0, IndexError), (0, "conv_in", 16, IndexError), (0, "middle.cross.out", 4, IndexError),
     (0, "inlte", 0, UnknownPointError)])
 def test_what_is_not_there_is_refused(pipe, run, step, point, row, error):
     with pytest.raises(error):

@@ -30,9 +30,9 @@ def stages(pipe):
 
 
 def test_the_stages_are_the_networks_own(pipe, stages):
-    assert list(stages) == ["inlet", "down.0.0", "up.0.skip", "down.1.0", "up.1.skip", "middle", "up.1.backbone",
+    assert list(stages) == ["conv_in", "down.0.0", "up.0.skip", "down.1.0", "up.1.skip", "middle", "up.1.backbone",
                             "up.1.0", "up.0.backbone", "up.0.0", "prediction"]
-    assert [s.kind for s in stages.values()] == ["inlet", "down", "skip", "down", "skip", "middle", "backbone", "up",
+    assert [s.kind for s in stages.values()] == ["conv_in", "down", "skip", "down", "skip", "middle", "backbone", "up",
                                                  "backbone", "up", "prediction"]
     assert (stages["middle"].level, stages["middle"].side, stages["down.1.0"].side) == (2, 4, 8)
     run = pipe(PROMPT, steps=2, record=[s.point for s in stages.values()])
@@ -103,9 +103,9 @@ def test_an_edited_run_is_seen_through_the_same_eyes(pipe, stages):
     looks = ColourMappings()
     first = sample_activations(pipe, stages, looks, prompt=PROMPT, steps=2)
     axes = looks.of["middle"].axes.copy()
-    louder = sample_activations(pipe, stages, looks, fader_edits({"inlet": 2.0}), prompt=PROMPT, steps=2)
+    louder = sample_activations(pipe, stages, looks, fader_edits({"conv_in": 2.0}), prompt=PROMPT, steps=2)
     assert np.array_equal(looks.of["middle"].axes, axes)
-    assert not np.array_equal(first.tiles["inlet"], louder.tiles["inlet"])
+    assert not np.array_equal(first.tiles["conv_in"], louder.tiles["conv_in"])
 
 
 def test_fades_act_on_their_points_and_steps(pipe):

@@ -40,7 +40,7 @@ def test_every_point_of_the_denoiser_moves_the_picture(pipe):
         return x + 0.3 * torch.cos(torch.arange(x.numel())).view(x.shape).to(x)
 
     plain = drawn(pipe)
-    deaf = ("blocks.1.words.out", "blocks.1.words.attend.added", "blocks.1.words.think.added")  # nobody reads them more
+    deaf = ("blocks.1.txt.out", "blocks.1.txt.attn.added", "blocks.1.txt.mlp.added")  # nobody reads them more
     for point in (p for p in pipe.points(optional=False) if p.name not in deaf):
         edited = drawn(pipe, {point.name: ripple})
         where = "image" if point.name.startswith("vae.") else "latents"
@@ -111,11 +111,11 @@ def test_a_block_without_what_it_adds_is_not_there(pipe):
     assert len(names) > 8
     run = drawn(pipe, {"*.added": ex.Ablate()}, record=["*.out"])
     if pipe.name == "tiny-dit":
-        outs = [run[f"blocks.{k}.picture.out"] for k in (0, 1)]
+        outs = [run[f"blocks.{k}.img.out"] for k in (0, 1)]
         assert np.array_equal(*outs), "every block hands on what it was given"
     else:
         assert np.array_equal(run["middle.res.out"].values.reshape(3, 2, 16, -1).swapaxes(2, 3),
-                              run["middle.think.out"].values.reshape(3, 2, -1, 16))
+                              run["middle.mlp.out"].values.reshape(3, 2, -1, 16))
 
 
 def test_a_head_can_be_taken_away(unet):
@@ -246,13 +246,14 @@ def test_an_activation_that_was_not_recorded_is_said(unet):
 
 
 def test_a_recorded_value_takes_its_place_again_also_from_a_file(pipe, tmp_path):
-    own = drawn(pipe, record=["inlet", WORDS])
+    embedded = "conv_in" if pipe.name == "tiny-unet" else "img_in"
+    own = drawn(pipe, record=[embedded, WORDS])
     own.save(tmp_path / "run.nc")
     for source in (own, ex.Run.open(tmp_path / "run.nc")):
-        assert np.array_equal(own.image, drawn(pipe, {"inlet": ex.PatchFrom(source)}).image)
+        assert np.array_equal(own.image, drawn(pipe, {embedded: ex.PatchFrom(source)}).image)
         assert np.allclose(own.latents, drawn(pipe, {WORDS: ex.PromptToPrompt(source)}).latents, atol=1e-3)
-    first = own["inlet"].isel(step=0).sel(branch="cond")
-    assert drawn(pipe, {"inlet": ex.Replace(first, steps=(0, 1), branch="cond")}).image.shape == (128, 128, 3)
+    first = own[embedded].isel(step=0).sel(branch="cond")
+    assert drawn(pipe, {embedded: ex.Replace(first, steps=(0, 1), branch="cond")}).image.shape == (128, 128, 3)
 
 
 @pytest.mark.parametrize("when", [{"steps": slice(-1, None)}, {"steps": 1}, {"branch": "conditional"}], ids=str)
@@ -287,7 +288,7 @@ def raising(error):
 def test_nothing_of_ours_is_left_and_the_users_own_stays(unet, monkeypatch, error, where):
     plain = unet(PROMPT, steps=2)
     heard = []
-    own = unet.denoiser.outlet.register_forward_hook(lambda *args: heard.append(1))
+    own = unet.denoiser.conv_out.register_forward_hook(lambda *args: heard.append(1))
     edits = {"up.0.skip": raising(error) if where == "edit" else ex.Scale(0.0)}
     with monkeypatch.context() as patch, pytest.raises(type(error)):
         if where == "model":

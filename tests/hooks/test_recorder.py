@@ -273,7 +273,7 @@ class Oops(Exception):
 @pytest.mark.parametrize("error", [Oops, KeyboardInterrupt])
 @pytest.mark.parametrize("where", ["edit", "model", "progress"])
 def test_a_run_that_breaks_off_leaves_what_there_was_and_says_so(unet, monkeypatch, error, where):
-    whole = unet(PROMPT, steps=4, record=["inlet", "prediction"])
+    whole = unet(PROMPT, steps=4, record=["conv_in", "prediction"])
 
     def fails(*given):
         raise error
@@ -282,7 +282,7 @@ def test_a_run_that_breaks_off_leaves_what_there_was_and_says_so(unet, monkeypat
         return fails() if context.step == 2 else x
 
     edits = {"up.0.skip": in_step_2} if where == "edit" else {}
-    with ex.record(unet, "inlet", "prediction", "vae.*") as recorder:
+    with ex.record(unet, "conv_in", "prediction", "vae.*") as recorder:
         with monkeypatch.context() as patch, pytest.raises(error), ex.edit(unet, edits):
             calls, forward = [], unet.denoiser.middle.forward
             if where == "model":
@@ -291,23 +291,24 @@ def test_a_run_that_breaks_off_leaves_what_there_was_and_says_so(unet, monkeypat
             unet(PROMPT, steps=4, progress=(lambda done, of: done == 3 and fails()) if where == "progress" else None)
         (broken,) = recorder.recordings
         assert broken.interrupted_at == "in step 2" and "interrupted in step 2" in repr(broken)
-        assert np.array_equal(broken["inlet"], whole["inlet"].sel(step=[0, 1, 2]))
+        assert np.array_equal(broken["conv_in"], whole["conv_in"].sel(step=[0, 1, 2]))
         there = [0, 1, 2] if where == "progress" else [0, 1]  # it never came by the step's last point
         assert broken["prediction"].equals(whole["prediction"].sel(step=there))
         with pytest.raises(ex.UnknownPointError, match="nothing is recorded at 'vae"):
             broken["vae.decoder.0"]
         with pytest.raises(LookupError, match=r"interrupted in step 2.*recorder\.recordings\[-1\]"):
-            recorder["inlet"]
+            recorder["conv_in"]
         unet(PROMPT, steps=4)
-        assert np.array_equal(recorder["inlet"], whole["inlet"]) and recorder.last.interrupted_at is None
+        assert np.array_equal(recorder["conv_in"], whole["conv_in"]) and recorder.last.interrupted_at is None
 
 
 def test_what_breaks_off_around_the_steps_says_so(unet, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(TypeError), ex.record(unet, "text.context", "inlet") as recorder:
+    points = ("text.context", "conv_in")
+    with monkeypatch.context() as patch, pytest.raises(TypeError), ex.record(unet, *points) as recorder:
         patch.setattr(unet.vae, "decode", None)
         unet(PROMPT, steps=2)
     assert recorder.recordings[-1].interrupted_at == "before or after its steps"
-    assert recorder.recordings[-1]["inlet"].sizes["step"] == 2
+    assert recorder.recordings[-1]["conv_in"].sizes["step"] == 2
 
 
 # ------------------------------------------------------------- several at once
@@ -432,11 +433,11 @@ def test_a_mean_of_half_precision_is_summed_in_single(dtype):
 
 
 def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
-    if "classifier" not in zoo.names():
+    if "classifier" not in zoo.model_names():
         pytest.skip("no classifier is shipped")
     taught = {"target": "lion", "classifier_scale": 3.0, "steps": 2}
     run = unet(PROMPT, record=["classifier.*"], **taught)
-    assert run["classifier.logits"].dims == ("step", "word")
+    assert run["classifier.logits"].dims == ("step", "label")
     assert same(run, unet(PROMPT, **taught))
     with pytest.raises(ex.UnknownPointError, match=r"pipe\(prompt, target="):
         unet(PROMPT, steps=2, record=["classifier.*"])

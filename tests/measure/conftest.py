@@ -36,8 +36,8 @@ def tiny(pipe, examiner, monkeypatch):
         monkeypatch.setattr(verdict, "shipped_examiner", lambda: examiner)
         if there:
             denoisers = importlib.import_module("explorable.measure.denoisers")
-            monkeypatch.setattr(denoisers, "names", lambda: sorted((*there, "vae")))
-            monkeypatch.setattr(denoisers, "card", lambda name: {"role": "denoiser" if name in there else "other"}
-                                | ({"guidance": 1.0} if name == "unet-reflow" else {}))
+            monkeypatch.setattr(denoisers, "model_names", lambda: sorted((*there, "vae")))
+            monkeypatch.setattr(denoisers, "read_card", lambda name: {"role": "denoiser" if name in there else "other"}
+                                | ({"default_guidance": 1.0} if name == "unet-reflow" else {}))
 
     return open_in

@@ -88,17 +88,18 @@ def test_seen_and_held_out_scenes_are_told_apart():
     assert set(map(str, scenes(5, False))).isdisjoint(map(str, scenes(5, False, 5_000)))
 
 
-def card_of(grounded: list[str]) -> dict:
-    return {"name": "unet-flow"} | ({"grounded": [f"{layer}.cross.weights" for layer in grounded]} if grounded else {})
+def card_of(layers: list[str]) -> dict:
+    supervised = [f"{layer}.cross.weights" for layer in layers]
+    return {"name": "unet-flow"} | ({"supervised_attention": supervised} if layers else {})
 
 
 def test_a_table_says_what_was_taught_and_of_a_model_that_was_not_it_says_nothing(tiny, monkeypatch):
     tiny("attention")
-    monkeypatch.setattr(module, "card", lambda name: card_of(["up.0.0", "up.1.0"]))
+    monkeypatch.setattr(module, "read_card", lambda name: card_of(["up.0.0", "up.1.0"]))
     for table in (module.attention(count=2), module.attention_layers(count=2)):
         assert "was taught in training" in table.notes[-1] and "(in up.0.0, up.1.0)" in table.notes[-1]
     assert {row["layer"] for row in table.rows if row["taught"] == "yes"} == {"up.0.0", "up.1.0"}
-    monkeypatch.setattr(module, "card", lambda name: card_of([]))
+    monkeypatch.setattr(module, "read_card", lambda name: card_of([]))
     for table in (module.attention(count=2), module.attention_layers(count=2)):
         assert not any("taught" in note for note in table.notes)
     assert {row["taught"] for row in table.rows} == {"no"}

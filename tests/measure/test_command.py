@@ -48,6 +48,6 @@ def test_a_count_is_a_whole_number_and_enough(value):
     (("exam", "--guidance", "2"), "leave out --guidance"), (("steps",), "is for the whole of")])
 def test_a_card_takes_no_table_of_another_exam(arguments, says, monkeypatch):
     monkeypatch.setattr("explorable.measure.measure", lambda *a, **k: pytest.fail("it was measured"))
-    monkeypatch.setattr("explorable.zoo.annotate", lambda *a, **k: pytest.fail("it was written"))
+    monkeypatch.setattr("explorable.zoo.update_card", lambda *a, **k: pytest.fail("it was written"))
     done = run(*arguments, "--card")
     assert done.exit_code == 2 and says in done.output

@@ -54,7 +54,7 @@ def test_hook_points_are_gone_after_a_run_that_failed(monkeypatch):
     monkeypatch.setattr(module, "hooked", lambda pipe: twin)
     with pytest.raises(ValueError, match="steps"):
         module.by_hook_points(tiny(), Settings(PROMPT, steps=0))(0)
-    hooks = [m.hook for m in twin.denoiser.modules() if isinstance(m, module.Hooked)]
+    hooks = [m.identity for m in twin.denoiser.modules() if isinstance(m, module.Hooked)]
     assert hooks and not any(hook._forward_hooks for hook in hooks)
 
 

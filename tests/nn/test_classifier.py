@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTargetError, level
+from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTargetError, noise_level
 from explorable.training.classifier import answers, classifier_loss
 from explorable.world import COLOURS, KINDS, PLACES, TIMES, Group, Scene
 
@@ -30,7 +30,7 @@ def x() -> torch.Tensor:
 
 
 def chance(model, x, target, at=0.3):
-    return model.log_chance(model(x, torch.full((len(x),), at)), target).exp()
+    return model.log_prob(model(x, torch.full((len(x),), at)), target).exp()
 
 
 def test_places_and_times_share_one_chance_and_things_do_not(model, x):
@@ -52,7 +52,7 @@ def test_the_gradient_is_the_slope(model, x, target, inference):
     way /= way.norm()
 
     def read(at: torch.Tensor) -> torch.Tensor:
-        return chance(model, at / math.hypot(alpha, sigma), target, level(alpha, sigma)).log()
+        return chance(model, at / math.hypot(alpha, sigma), target, noise_level(alpha, sigma)).log()
 
     with torch.no_grad():
         slope = (read(x + h * way) - read(x - h * way)) / (2 * h)
@@ -61,12 +61,12 @@ def test_the_gradient_is_the_slope(model, x, target, inference):
 
 
 def test_a_level_is_the_same_on_every_path():
-    assert (level(1, 0), level(0, 1)) == (0, 1)
-    assert level(0.5, 0.5) == level(0.7, 0.7) == pytest.approx(0.5)
+    assert (noise_level(1, 0), noise_level(0, 1)) == (0, 1)
+    assert noise_level(0.5, 0.5) == noise_level(0.7, 0.7) == pytest.approx(0.5)
 
 
 def test_a_word_it_never_learned_is_named(model, x):
-    with pytest.raises(UnknownTargetError, match=r"never learned 'zeppelin'; it knows: .*lion"):
+    with pytest.raises(UnknownTargetError, match=r"no label 'zeppelin'; choose one of: .*lion"):
         model.gradient(x, 0.5, 0.5, "zeppelin")
 
 

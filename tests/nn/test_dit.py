@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from explorable.nn.dit import SIDE, DiT, DiTConfig
+from explorable.nn.dit import LATENT_SIZE, DiT, DiTConfig
 from explorable.nn.unet import UNet
 
 SMALL = DiTConfig(width=32, depth=2, heads=2, context_width=12)
@@ -18,7 +18,7 @@ def inputs(seed: int = 0, batch: int = 2, tokens: int = 6) -> tuple[torch.Tensor
     g = torch.Generator().manual_seed(seed)
     keep = torch.ones(batch, tokens, dtype=torch.bool)
     keep[1:, -2:] = False
-    return (torch.randn(batch, 4, SIDE, SIDE, generator=g), torch.rand(batch, generator=g),
+    return (torch.randn(batch, 4, LATENT_SIZE, LATENT_SIZE, generator=g), torch.rand(batch, generator=g),
             torch.randn(batch, tokens, 12, generator=g), keep)
 
 
@@ -32,47 +32,47 @@ def shaken(model: DiT) -> DiT:
 
 
 def run(model: DiT, x, t, context, keep) -> torch.Tensor:
-    return model(x, t, model.remember(context, keep))
+    return model(x, t, model.project_context(context, keep))
 
 
 def test_an_untrained_block_is_the_identity():
     """adaLN-zero: closed gates let nothing through, whatever t and the words say."""
     model, (x, t, context, keep) = DiT(SMALL), inputs()
-    memory = model.remember(context, keep)
-    patches = model.inlet(x).flatten(2).transpose(1, 2) + model.places
+    memory = model.project_context(context, keep)
+    patches = model.img_in(x).flatten(2).transpose(1, 2) + model.pos_embed
     seen = torch.cat([keep.new_ones(2, patches.shape[1]), keep], dim=1)
-    after, words = model.blocks[0](patches, memory.words, model.time(t) + memory.summary, seen)
-    assert torch.equal(after, patches) and torch.equal(words, memory.words)
+    after, words = model.blocks[0](patches, memory.txt, model.time_embed(t) + memory.pooled, seen)
+    assert torch.equal(after, patches) and torch.equal(words, memory.txt)
     assert run(model, x, t, context, keep).abs().max() == 0
 
 
 @pytest.mark.parametrize("patch", [1, 2, 4])
 def test_any_patch_that_divides_gives_the_latents_shape(patch):
-    model = shaken(DiT(replace(SMALL, patch=patch)))
+    model = shaken(DiT(replace(SMALL, patch_size=patch)))
     x, t, context, keep = inputs()
-    assert model.places.shape[0] == (16 // patch) ** 2
+    assert model.pos_embed.shape[0] == (16 // patch) ** 2
     assert run(model, x, t, context, keep).shape == x.shape
 
 
 @pytest.mark.parametrize("patch", [0, 3, 5, 32, -2])
 def test_a_patch_that_does_not_divide_is_refused(patch):
-    with pytest.raises(ValueError, match=f"patch is {patch}: choose one that divides"):
-        DiT(replace(SMALL, patch=patch))
+    with pytest.raises(ValueError, match=f"patch_size is {patch}: choose a divisor"):
+        DiT(replace(SMALL, patch_size=patch))
 
 
 def test_heads_must_share_the_width():
-    with pytest.raises(ValueError, match="width 32 cannot be shared among 5 heads"):
+    with pytest.raises(ValueError, match="width is 32: choose a multiple of the 5 heads"):
         DiT(replace(SMALL, heads=5))
 
 
 @pytest.mark.parametrize("patch", [1, 2, 4])
 def test_patches_go_back_where_they_came_from(patch):
     """With all blocks shut, what goes in at one patch comes out at that patch and nowhere else."""
-    model, (x, t, context, keep) = shaken(DiT(replace(SMALL, patch=patch, depth=0))), inputs()
+    model, (x, t, context, keep) = shaken(DiT(replace(SMALL, patch_size=patch, depth=0))), inputs()
     other = x.clone()
     other[:, :, 4:8, 8:12] += 1
     moved = (run(model, other, t, context, keep) - run(model, x, t, context, keep)).abs().amax((0, 1)) > 1e-6
-    inside = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    inside = torch.zeros(LATENT_SIZE, LATENT_SIZE, dtype=torch.bool)
     inside[4:8, 8:12] = True
     assert torch.equal(moved, inside)
 
@@ -102,7 +102,7 @@ def test_time_matters_and_gradients_reach_every_weight():
     out.square().mean().backward()
     # the words of the last block are read by nobody after it
     silent = {n for n, p in model.named_parameters() if p.grad is None or p.grad.abs().max() == 0}
-    assert all(n.startswith(("blocks.1.words.think", "blocks.1.words.out")) for n in silent), silent
+    assert all(n.startswith(("blocks.1.txt.mlp", "blocks.1.txt.to_out")) for n in silent), silent
 
 
 def test_both_networks_have_as_many_weights():

@@ -19,7 +19,7 @@ from explorable.nn.layers import (
     split_heads,
     time_features,
 )
-from explorable.nn.unet import ResBlock, UNetConfig, Unit
+from explorable.nn.unet import ResBlock, UNetBlock, UNetConfig
 from explorable.nn.vae import ConvBlock
 
 few = settings(max_examples=25)
@@ -69,13 +69,13 @@ def _image(x: torch.Tensor, block) -> torch.Tensor:
 
 def _cross(x: torch.Tensor) -> torch.Tensor:
     block = CrossAttention(WIDTH, HEADS, 12)
-    return block(x, block.remember(randn(2, len(x), 5, 12), torch.ones(len(x), 5, dtype=torch.bool)))
+    return block(x, block.project_context(randn(2, len(x), 5, 12), torch.ones(len(x), 5, dtype=torch.bool)))
 
 
 def _unit(h: torch.Tensor) -> torch.Tensor:
-    unit = Unit(WIDTH, UNetConfig(head_width=8, context_width=12, time_width=8), look_around=True)
-    memory = unit.cross.remember(randn(2, len(h), 5, 12), torch.ones(len(h), 5, dtype=torch.bool))
-    return unit(h, randn(1, len(h), 8), memory)
+    block = UNetBlock(WIDTH, UNetConfig(head_width=8, context_width=12, time_width=8), self_attention=True)
+    memory = block.cross_attn.project_context(randn(2, len(h), 5, 12), torch.ones(len(h), 5, dtype=torch.bool))
+    return block(h, randn(1, len(h), 8), memory)
 
 
 @pytest.mark.parametrize("block", UNTRAINED)
@@ -138,8 +138,8 @@ def test_equal_keys_are_read_equally(seed):
 def test_the_fused_kernel_agrees_with_weights_that_are_formed(seed, keep):
     block = shaken(SelfAttention(WIDTH, HEADS), seed)
     x = randn(seed, 3, 7, WIDTH)
-    q, k, v = (split_heads(part, HEADS) for part in block.qkv(block.norm(x)).chunk(3, dim=-1))
-    expected = x + block.out(join_heads(attention_weights(q, k, keep) @ v))
+    q, k, v = (split_heads(part, HEADS) for part in block.to_qkv(block.norm(x)).chunk(3, dim=-1))
+    expected = x + block.to_out(join_heads(attention_weights(q, k, keep) @ v))
     torch.testing.assert_close(block(x, keep), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_what_stands_in_the_padding_changes_nothing(seed, keep, anything):
     assert torch.equal(block(x, keep)[keep], block(other, keep)[keep])
 
     cross, ask = shaken(CrossAttention(WIDTH, HEADS, WIDTH), seed), randn(seed + 2, 3, 4, WIDTH)
-    assert torch.equal(cross(ask, cross.remember(x, keep)), cross(ask, cross.remember(other, keep)))
+    assert torch.equal(cross(ask, cross.project_context(x, keep)), cross(ask, cross.project_context(other, keep)))
 
 
 @few
@@ -161,10 +161,10 @@ def test_padding_is_as_good_as_absent(seed, keep):
     """One row at a time, its padding cut out."""
     cross, ask = shaken(CrossAttention(WIDTH, HEADS, 12), seed), randn(seed, 3, 4, WIDTH)
     context = randn(seed + 1, 3, 7, 12)
-    together = cross(ask, cross.remember(context, keep))
+    together = cross(ask, cross.project_context(context, keep))
     for b in range(3):
         short = context[b : b + 1, keep[b]]
-        alone = cross(ask[b : b + 1], cross.remember(short, torch.ones(short.shape[:2], dtype=torch.bool)))
+        alone = cross(ask[b : b + 1], cross.project_context(short, torch.ones(short.shape[:2], dtype=torch.bool)))
         torch.testing.assert_close(together[b : b + 1], alone, rtol=1e-5, atol=1e-5)
 
 
@@ -175,8 +175,8 @@ def test_tokens_have_no_order_of_their_own(seed, order):
     cross, ask = shaken(CrossAttention(WIDTH, HEADS, 12), seed), randn(seed, 3, 4, WIDTH)
     context, keep = randn(seed + 1, 3, 7, 12), torch.arange(7).expand(3, 7) < 5
     torch.testing.assert_close(
-        cross(ask, cross.remember(context[:, order], keep[:, order])),
-        cross(ask, cross.remember(context, keep)),
+        cross(ask, cross.project_context(context[:, order], keep[:, order])),
+        cross(ask, cross.project_context(context, keep)),
         rtol=1e-5,
         atol=1e-5,
     )

@@ -29,7 +29,7 @@ from explorable.nn.vae import VAE, VAEConfig
 from explorable.world import VOCABULARY, split_words, write_caption
 from explorable.world.scene import sample_scene
 
-TEXT = TextConfig(VOCABULARY, width=16, layers=2, heads=2, shared_width=8, picture_widths=(8, 8, 8))
+TEXT = TextConfig(VOCABULARY, width=16, layers=2, heads=2, embed_dim=8, image_widths=(8, 8, 8))
 UNET = UNetConfig(widths=(8, 16, 16), up=(1, 2), head_width=8, context_width=16, time_width=16)
 CODER = VAEConfig(
     encoder_widths=(8, 8), decoder_widths=(8, 8), shift=(0.5, -1.0, 0.0, 2.0), scale=(0.5, 2.0, 1.0, 3.0)
@@ -68,10 +68,10 @@ def no_gradients():
 def test_a_prompt_is_its_words_between_start_and_end(prompt):
     tokenizer = Tokenizer(VOCABULARY, 24)
     words = prompt.split()
-    labels = tokenizer.labels(prompt)
+    labels = tokenizer.token_names(prompt)
     assert labels == [START, *words, END] + [PAD] * (22 - len(words))
     ids, keep = tokenizer([prompt])
-    assert [tokenizer.names[i] for i in ids[0]] == labels
+    assert [tokenizer.tokens[i] for i in ids[0]] == labels
     assert keep[0].tolist() == [name != PAD for name in labels]
 
 
@@ -88,7 +88,7 @@ def test_the_tokenizer_reads_what_the_grammar_says(seed):
 )
 def test_capitals_and_punctuation_make_no_difference(prompt, write):
     tokenizer = Tokenizer(VOCABULARY, 24)
-    assert tokenizer.labels(write(prompt)) == tokenizer.labels(prompt)
+    assert tokenizer.token_names(write(prompt)) == tokenizer.token_names(prompt)
 
 
 @given(st.sampled_from([w for w in VOCABULARY if len(w) > 4]), st.data())
@@ -103,19 +103,19 @@ def test_an_unknown_word_is_named_with_the_nearest_known(word, data):
 
 def test_a_word_like_no_other_has_no_hint():
     with pytest.raises(UnknownWordError) as caught:
-        Tokenizer(VOCABULARY, 24).labels("qqqqqqqq")
+        Tokenizer(VOCABULARY, 24).token_names("qqqqqqqq")
     assert caught.value.near == [] and "nearest" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", [PAD, START, END])
 def test_the_names_of_special_tokens_are_no_words(name):
     with pytest.raises(UnknownWordError):
-        Tokenizer(VOCABULARY, 24).labels(f"a {name} cat")
+        Tokenizer(VOCABULARY, 24).token_names(f"a {name} cat")
 
 
 def test_html_is_only_an_unknown_word():
     with pytest.raises(UnknownWordError) as caught:
-        Tokenizer(VOCABULARY, 24).labels("a <img src=x onerror=alert(1)> cat")
+        Tokenizer(VOCABULARY, 24).token_names("a <img src=x onerror=alert(1)> cat")
     assert caught.value.word == "<img"
 
 
@@ -123,10 +123,10 @@ def test_html_is_only_an_unknown_word():
 def test_too_long_a_prompt_is_never_cut(words):
     tokenizer, prompt = Tokenizer(VOCABULARY, 24), " ".join(["cat"] * words)
     if words <= 22:
-        assert tokenizer.labels(prompt).count("cat") == words
+        assert tokenizer.token_names(prompt).count("cat") == words
     else:
         with pytest.raises(PromptTooLongError, match=f"{words} words.* 22 "):
-            tokenizer.labels(prompt)
+            tokenizer.token_names(prompt)
 
 
 def test_one_bad_prompt_spoils_the_batch():
@@ -148,7 +148,7 @@ def test_an_error_can_come_from_another_process(error):
 
 
 def test_a_context_has_a_vector_for_every_token(text):
-    context = text.text.encode(PROMPTS)
+    context = text.text_encoder.encode(PROMPTS)
     assert context.vectors.shape == (3, TEXT.length, TEXT.width)
     assert context.keep.sum(1).tolist() == [len(p.split()) + 2 for p in PROMPTS]
 
@@ -156,15 +156,15 @@ def test_a_context_has_a_vector_for_every_token(text):
 @few
 @given(st.lists(prompts, min_size=1, max_size=4))
 def test_a_prompt_is_encoded_alike_alone_and_in_company(text, several):
-    together = text.text.encode(several).vectors
-    alone = torch.cat([text.text.encode([p]).vectors for p in several])
+    together = text.text_encoder.encode(several).vectors
+    alone = torch.cat([text.text_encoder.encode([p]).vectors for p in several])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 
 def test_the_padding_token_is_never_read(text):
     encoder = shaken(TextEncoder(TEXT))
     before = encoder.encode(PROMPTS)
-    encoder.words.weight[0] += 100  # the padding token's own vector
+    encoder.token_embed.weight[0] += 100  # the padding token's own vector
     after = encoder.encode(PROMPTS)
     assert torch.equal(before.vectors[before.keep], after.vectors[after.keep])
     assert not torch.equal(before.vectors, after.vectors)
@@ -172,35 +172,35 @@ def test_the_padding_token_is_never_read(text):
 
 def test_words_and_their_order_are_read(text):
     """At the end token, which is the same word in the same place of all three."""
-    a, b, c = text.text.encode(["red cat blue dog", "blue cat red dog", "red cat blue ball"]).vectors[:, 5]
+    a, b, c = text.text_encoder.encode(["red cat blue dog", "blue cat red dog", "red cat blue ball"]).vectors[:, 5]
     assert not torch.allclose(a, b, atol=1e-3) and not torch.allclose(a, c, atol=1e-3)
 
 
 def test_texts_and_pictures_meet_as_unit_vectors(text):
-    tokens, latents = text.text.tokenizer(PROMPTS), randn(0, 5, 4, 16, 16)
-    words, sentence = text.embed(text.text(tokens), tokens)
-    regions, whole = text.picture(latents)
+    tokens, latents = text.text_encoder.tokenizer(PROMPTS), randn(0, 5, 4, 16, 16)
+    words, sentence = text.embed_text(text.text_encoder(tokens), tokens)
+    regions, whole = text.image_encoder(latents)
     for vectors in (words, sentence, regions, whole):
         torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(vectors.shape[:-1]))
-    assert regions.shape == (5, 64, TEXT.shared_width)
+    assert regions.shape == (5, 64, TEXT.embed_dim)
     for score in text.similarity(tokens, latents):
         assert score.shape == (3, 5) and (score.abs() <= 1 + 1e-5).all()
 
 
 def test_the_sentence_is_read_at_its_end_token(text):
-    tokens = text.text.tokenizer(PROMPTS)
-    context = text.text(tokens)
-    _, sentence = text.embed(context, tokens)
-    ends = [text.text.tokenizer.labels(p).index(END) for p in PROMPTS]
+    tokens = text.text_encoder.tokenizer(PROMPTS)
+    context = text.text_encoder(tokens)
+    _, sentence = text.embed_text(context, tokens)
+    ends = [text.text_encoder.tokenizer.token_names(p).index(END) for p in PROMPTS]
     at_end = torch.stack([context.vectors[row, end] for row, end in enumerate(ends)])
-    torch.testing.assert_close(sentence, torch.nn.functional.normalize(text.sentence(at_end), dim=-1))
+    torch.testing.assert_close(sentence, torch.nn.functional.normalize(text.sentence_proj(at_end), dim=-1))
 
 
 def test_similarity_by_words_passes_over_the_padding(text):
     """A longer row of the same words scores the same."""
-    tokens, latents = text.text.tokenizer(PROMPTS), randn(0, 4, 4, 16, 16)
-    words, _ = text.embed(text.text(tokens), tokens)
-    regions, _ = text.picture(latents)
+    tokens, latents = text.text_encoder.tokenizer(PROMPTS), randn(0, 4, 4, 16, 16)
+    words, _ = text.embed_text(text.text_encoder(tokens), tokens)
+    regions, _ = text.image_encoder(latents)
     _, by_words = text.similarity(tokens, latents)
     for a in range(3):
         real = words[a, tokens.keep[a]]
@@ -211,12 +211,12 @@ def test_similarity_by_words_passes_over_the_padding(text):
 def test_tokens_may_lie_on_another_device_than_the_model(text):
     """Tokens are made on the CPU. The meta device stands for any other: it refuses to mix as well."""
     model = TextModel(TEXT).to("meta")
-    scores = model.similarity(text.text.tokenizer(PROMPTS), torch.zeros(5, 4, 16, 16, device="meta"))
+    scores = model.similarity(text.text_encoder.tokenizer(PROMPTS), torch.zeros(5, 4, 16, 16, device="meta"))
     assert all(score.shape == (3, 5) and score.device.type == "meta" for score in scores)
 
 
 def test_the_contrastive_loss_does_not_care_for_the_order_of_its_pairs(text):
-    tokens, latents = text.text.tokenizer(PROMPTS), randn(1, 3, 4, 16, 16)
+    tokens, latents = text.text_encoder.tokenizer(PROMPTS), randn(1, 3, 4, 16, 16)
     order = torch.tensor([2, 0, 1])
     turned = text.loss(Tokens(tokens.ids[order], tokens.keep[order]), latents[order])
     torch.testing.assert_close(text.loss(tokens, latents)["loss"], turned["loss"])
@@ -227,8 +227,8 @@ def test_the_contrastive_loss_does_not_care_for_the_order_of_its_pairs(text):
 
 
 def read(unet: UNet, text: TextModel, several: list[str]):
-    context = text.text.encode(several)
-    return unet.remember(context.vectors, context.keep)
+    context = text.text_encoder.encode(several)
+    return unet.project_context(context.vectors, context.keep)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
@@ -260,21 +260,21 @@ def test_a_memory_is_as_good_at_every_step_as_a_fresh_one(unet, text):
 
 def test_there_is_a_memory_for_every_unit(unet, text):
     memory = read(unet, text, PROMPTS)
-    assert len(memory) == len(unet.units()) == sum(UNET.down) + 1 + sum(UNET.up)
-    assert {id(u) for u in unet.units()} == {id(m) for m in unet.modules() if type(m).__name__ == "Unit"}
+    assert len(memory) == len(unet.blocks()) == sum(UNET.down) + 1 + sum(UNET.up)
+    assert {id(u) for u in unet.blocks()} == {id(m) for m in unet.modules() if type(m).__name__ == "UNetBlock"}
 
 
 @few
 @given(st.integers(0, 99), st.floats(-100, 100))
 def test_padding_in_the_context_changes_nothing(unet, text, seed, anything):
-    context = text.text.encode(PROMPTS)
+    context = text.text_encoder.encode(PROMPTS)
     other = torch.where(
         context.keep[..., None], context.vectors, anything * randn(seed, *context.vectors.shape)
     )
     x, t = randn(seed, 3, 4, 16, 16), torch.full((3,), 0.4)
     assert torch.equal(
-        unet(x, t, unet.remember(context.vectors, context.keep)),
-        unet(x, t, unet.remember(other, context.keep)),
+        unet(x, t, unet.project_context(context.vectors, context.keep)),
+        unet(x, t, unet.project_context(other, context.keep)),
     )
 
 
@@ -309,11 +309,11 @@ def test_a_skip_carries_what_the_way_down_made(unet, text, level):
 def test_a_skip_is_read(unet, text, level):
     """With the weights that read it at zero, the field is another one."""
     memory, x, t = read(unet, text, ["a cat"]), randn(0, 1, 4, 16, 16), torch.tensor([0.5])
-    base, fuse = unet(x, t, memory), unet.up[level][0].fuse
-    width, kept = UNET.widths[level], fuse.weight.clone()
-    fuse.weight[:, width:] = 0
+    base, skip_proj = unet(x, t, memory), unet.up[level][0].skip_proj
+    width, kept = UNET.widths[level], skip_proj.weight.clone()
+    skip_proj.weight[:, width:] = 0
     cut = unet(x, t, memory)
-    fuse.weight.copy_(kept)
+    skip_proj.weight.copy_(kept)
     assert not torch.allclose(cut, base) and torch.equal(unet(x, t, memory), base)
 
 

@@ -27,7 +27,7 @@ def networks() -> dict:
 @pytest.fixture(scope="module")
 def pipe(networks) -> Pipeline:
     return Pipeline(
-        "tiny", networks["text"].text, networks["unet-flow"], networks["vae"], Straight(), "velocity",
+        "tiny", networks["text"].text_encoder, networks["unet-flow"], networks["vae"], Straight(), "velocity",
         torch.device("cpu")
     )
 

@@ -26,10 +26,10 @@ def shelf(tmp_path, networks, monkeypatch):
     roles = {"text": (TEXT, "text encoder"), "unet-flow": (UNET, "denoiser"), "vae": (CODER, "decoder")}
     for name, (config, role) in roles.items():
         about = {"role": role, "path": "straight", "prediction": "velocity"}
-        zoo.write(name, networks[name], asdict(config), about, tmp_path)
-    monkeypatch.setattr(module, "card", partial(zoo.card, folder=tmp_path))
-    monkeypatch.setattr(networks_module, "card", partial(zoo.card, folder=tmp_path))
-    monkeypatch.setattr(networks_module, "read", partial(zoo.read, folder=tmp_path))
+        zoo.write_weights(name, networks[name], asdict(config), about, tmp_path)
+    monkeypatch.setattr(module, "read_card", partial(zoo.read_card, folder=tmp_path))
+    monkeypatch.setattr(networks_module, "read_card", partial(zoo.read_card, folder=tmp_path))
+    monkeypatch.setattr(networks_module, "read_weights", partial(zoo.read_weights, folder=tmp_path))
     return tmp_path
 
 
@@ -42,7 +42,7 @@ def test_a_pipeline_from_files_draws_the_same(shelf, run):
 
 def test_a_card_says_with_what_guidance_a_model_is_meant_to_be_asked(shelf):
     assert ex.load(device="cpu").default_guidance == DEFAULT_GUIDANCE
-    zoo.annotate("unet-flow", shelf, guidance=1)
+    zoo.update_card("unet-flow", shelf, default_guidance=1)
     assert ex.load(device="cpu")(PROMPT, steps=1).settings.guidance == 1
 
 

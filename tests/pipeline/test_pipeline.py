@@ -122,8 +122,8 @@ def test_the_walk_is_in_float64_on_the_cpu(pipe):
 
 def test_the_prompt_is_read_once(pipe, monkeypatch):
     reads: list[int] = []
-    remember = pipe.denoiser.remember
-    monkeypatch.setattr(pipe.denoiser, "remember", lambda *context: reads.append(1) or remember(*context))
+    project_context = pipe.denoiser.project_context
+    monkeypatch.setattr(pipe.denoiser, "project_context", lambda *context: reads.append(1) or project_context(*context))
     pipe(PROMPT, steps=6)
     assert len(reads) == 1
 
@@ -299,7 +299,7 @@ def test_a_bad_prompt_is_refused(pipe, negative):
     def ask(text: str) -> Run:
         return pipe(PROMPT, text, steps=1) if negative else pipe(text, steps=1)
 
-    with pytest.raises(UnknownWordError, match=r"'catt'; the nearest it knows: cat"):
+    with pytest.raises(UnknownWordError, match=r"'catt'; the nearest known words: cat"):
         ask("a catt")
     with pytest.raises(UnknownWordError, match="'<img'"):
         ask("<img src=x onerror=alert(1)>")
@@ -378,8 +378,8 @@ def test_a_gpu_starts_from_the_same_noise_and_ends_near(networks, pipe):
 
     parts = {name: copy.deepcopy(network) for name, network in networks.items()}
     there = Pipeline(
-        "tiny", parts["text"].text, parts["unet-flow"], parts["vae"], Straight(), "velocity", torch.device("cuda")
-    )
+        "tiny", parts["text"].text_encoder, parts["unet-flow"], parts["vae"], Straight(), "velocity",
+        torch.device("cuda"))
     a, b = (p(PROMPT, steps=5, guidance=3, seed=1) for p in (pipe, there))
     assert np.array_equal(a.latents.values[0], b.latents.values[0])
     np.testing.assert_allclose(a.latents.values, b.latents.values, rtol=0.05, atol=0.05)
@@ -460,7 +460,7 @@ def test_a_teacher_is_heard_by_every_sampler_and_pulls_the_chance_up(taught, sam
 
     def chance(run: Run) -> float:
         x = torch.from_numpy(run.latents.values[-1:])
-        return taught.classifier.log_chance(taught.classifier(x, torch.zeros(1)), "cat").item()
+        return taught.classifier.log_prob(taught.classifier(x, torch.zeros(1)), "cat").item()
 
     free, still, pulled = (taught(PROMPT, steps=6, sampler=sampler, **more)
                            for more in ({}, {"target": "cat"}, {"target": "cat", "classifier_scale": 5.0}))
@@ -470,5 +470,5 @@ def test_a_teacher_is_heard_by_every_sampler_and_pulls_the_chance_up(taught, sam
 
 def test_a_target_that_was_never_learned_is_refused_before_anything_is_computed(taught, monkeypatch):
     monkeypatch.setattr(taught.denoiser, "forward", None)
-    with pytest.raises(UnknownTargetError, match=r"'lion'; it knows: cat, dog, red, beach, night"):
+    with pytest.raises(UnknownTargetError, match=r"'lion'; choose one of: cat, dog, red, beach, night"):
         taught(PROMPT, target="lion", classifier_scale=1.0)

@@ -15,9 +15,9 @@ from explorable.pipeline import Pipeline
 from explorable.run import Run
 from explorable.world import COLOURS, KINDS, MOODS, PLACES, RELATIONS, SIDES, TIMES, VOCABULARY
 
-TEXT = TextConfig(VOCABULARY, width=16, layers=1, heads=2, shared_width=8, picture_widths=(8, 8, 8))
+TEXT = TextConfig(VOCABULARY, width=16, layers=1, heads=2, embed_dim=8, image_widths=(8, 8, 8))
 UNET = UNetConfig(widths=(8, 16, 16), up=(1, 1), head_width=8, context_width=16, time_width=16)
-DIT = DiTConfig(patch=4, width=16, depth=2, heads=2, context_width=16)
+DIT = DiTConfig(patch_size=4, width=16, depth=2, heads=2, context_width=16)
 CODER = VAEConfig(
     encoder_widths=(8, 8),
     decoder_widths=(8, 8),

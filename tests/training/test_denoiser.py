@@ -14,7 +14,7 @@ from explorable.training.examiner import NONE
 
 
 def losses(model, name: str, x0: torch.Tensor) -> dict[str, torch.Tensor]:
-    tokens = words().text.tokenizer(["red"] * len(x0))  # the first call draws weights by lot
+    tokens = words().text_encoder.tokenizer(["red"] * len(x0))  # the first call draws weights by lot
     torch.manual_seed(11)
     return denoising_loss(model, TWINS[name], words(), {
         "x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
@@ -36,15 +36,15 @@ class Oracle(torch.nn.Module):
             self.asked.append(s / a)
             velocity = path.d_alpha(time) * self.x0[row] + path.d_sigma(time) * e
             out.append(velocity if self.twin.prediction == "velocity" else a * e - s * self.x0[row])
-        return Seen(torch.stack(out), words().picture(self.x0)[0], [])
+        return Seen(torch.stack(out), words().image_encoder(self.x0)[0], [])
 
 
 @pytest.mark.parametrize("name", TWINS)
 def test_an_oracle_loses_nothing(name):
     x0 = torch.randn(6, 4, 16, 16)
     said = losses(Oracle(name, x0), name, x0)
-    assert said["squared"].item() == pytest.approx(0, abs=1e-4)
-    assert said["alike"].item() == pytest.approx(1, abs=1e-5)
+    assert said["mse"].item() == pytest.approx(0, abs=1e-4)
+    assert said["alignment"].item() == pytest.approx(1, abs=1e-5)
 
 
 def test_all_twins_see_the_same_noise_levels():

@@ -28,7 +28,7 @@ def test_it_takes_inner_matrices_and_leaves_thin_layers_and_tables():
     model = UNet()
     inner = {id(p) for p in inner_matrices(model)}
     assert id(model.middle.res.conv1.weight) in inner
-    assert id(model.outlet.weight) not in inner
+    assert id(model.conv_out.weight) not in inner
     assert not any(id(p) in inner for p in model.parameters() if p.ndim == 1)
     assert not inner_matrices(nn.Embedding(100, 100))
 

@@ -14,14 +14,14 @@ from explorable.training import recipes as shipping
 from explorable.training.denoiser import Aligned
 from explorable.training.loop import Training
 from explorable.training.plan import Plan
-from explorable.zoo import card, names
+from explorable.zoo import model_names, read_card
 
 
 def shipped(name: str, monkeypatch, earlier: dict, model: nn.Module | None = None) -> dict:
     """The card that an untrained model (a tiny autoencoder) would get as `name`, where `earlier` is in its place."""
     told: list[dict] = []
-    monkeypatch.setattr(shipping, "write", lambda name, model, config, about, byte: told.append(about))
-    monkeypatch.setattr(shipping, "card", lambda name: earlier)
+    monkeypatch.setattr(shipping, "write_weights", lambda name, model, config, about, int8: told.append(about))
+    monkeypatch.setattr(shipping, "read_card", lambda name: earlier)
     torch.manual_seed(0)
     model = model or VAE(VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8)))
     training = Training("tiny", model, Plan(5))
@@ -35,29 +35,29 @@ EARLIER = {"data": "drawings", "steps": 5500, "minutes": 43.1, "curve": [{"step"
 def test_what_goes_on_from_a_file_keeps_what_made_it(monkeypatch):
     about = shipped("decoder", monkeypatch, EARLIER)
     kept = {key: EARLIER[key] for key in ("data", "steps", "minutes", "curve")}
-    assert about["before"] == [kept] and about["steps"] == 0
-    again = shipped("decoder", monkeypatch, EARLIER | {"before": ["the first"]})
-    assert again["before"] == ["the first", kept]
+    assert about["previous_training"] == [kept] and about["steps"] == 0
+    again = shipped("decoder", monkeypatch, EARLIER | {"previous_training": ["the first"]})
+    assert again["previous_training"] == ["the first", kept]
 
 
 def test_what_begins_anew_does_not(monkeypatch):
-    assert "before" not in shipped("classifier", monkeypatch, EARLIER)
+    assert "previous_training" not in shipped("classifier", monkeypatch, EARLIER)
 
 
 def test_a_card_says_which_layers_were_told_where_words_lie(monkeypatch):
     for name in ("unet-flow", "unet-reflow", "dit-flow"):  # a reflow goes on from weights that were told
         net = NETWORKS[name.partition("-")[0]]()
         about = shipped(name, monkeypatch, EARLIER, Aligned(net, 8))
-        assert about["grounded"] == sorted(net.grounded) and len(net.grounded) > 0
-    assert "grounded" not in shipped("classifier", monkeypatch, EARLIER)
+        assert about["supervised_attention"] == sorted(net.supervised_attention) and len(net.supervised_attention) > 0
+    assert "supervised_attention" not in shipped("classifier", monkeypatch, EARLIER)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_the_cards_of_shipped_models_say_it_too(name):
-    """`astray` is the loss that tells it: a card that has it in its curve and says nothing hides what was taught."""
-    about = card(name)
-    assert not any("astray" in row for row in about["curve"]) or about.get("grounded"), (
-        "explorable.zoo.annotate(name, grounded=sorted(net.grounded))")
+    """`attention` is the loss that tells it: a card that has it in its curve and says nothing hides what was taught."""
+    about = read_card(name)
+    assert not any("attention" in row for row in about["curve"]) or about.get("supervised_attention"), (
+        "explorable.zoo.update_card(name, supervised_attention=sorted(net.supervised_attention))")
 
 
 def test_a_process_that_helped_ships_nothing(monkeypatch):

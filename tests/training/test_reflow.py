@@ -19,12 +19,12 @@ from explorable.world import VOCABULARY
 @pytest.fixture
 def pipe(tmp_path, monkeypatch) -> Pipeline:
     torch.manual_seed(0)
-    words = TextModel(TextConfig(VOCABULARY, width=16, layers=1, heads=2, shared_width=8, picture_widths=(8, 8, 8)))
+    words = TextModel(TextConfig(VOCABULARY, width=16, layers=1, heads=2, embed_dim=8, image_widths=(8, 8, 8)))
     net = UNet(UNetConfig(widths=(8, 16, 16), up=(1, 1), head_width=8, context_width=16, time_width=16))
     with torch.no_grad():
         for p in net.parameters():
             p += 0.1 * torch.randn_like(p)
-    made = Pipeline("tiny", words.text, net, VAE(VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8))),
+    made = Pipeline("tiny", words.text_encoder, net, VAE(VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8))),
                     Straight(), "velocity", torch.device("cpu"))
     for module in (reflow, loop):
         monkeypatch.setattr(module, "cache", lambda: tmp_path)
@@ -64,7 +64,7 @@ def test_it_starts_from_the_first_flow_and_learns_its_pairs(pipe, monkeypatch):
     monkeypatch.setattr(reflow, "PAIRS", 4)
     monkeypatch.setattr(reflow.pairs, "__defaults__", (4,))
     monkeypatch.setattr(loop, "EVERY", 5)
-    before = pipe.denoiser.inlet.weight.clone()
+    before = pipe.denoiser.conv_in.weight.clone()
     done = reflow.train(30)
-    assert done.name == "unet-reflow" and not torch.equal(done.average.net.inlet.weight, before)
+    assert done.name == "unet-reflow" and not torch.equal(done.average.net.conv_in.weight, before)
     assert done.curve[-1]["loss"] < done.curve[0]["loss"]

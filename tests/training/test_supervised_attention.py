@@ -86,13 +86,13 @@ def test_both_networks_learn_where_their_words_lie(network):
     torch.manual_seed(0)
     net = NETWORKS[network]()
     model = Aligned(net, 8)
-    assert len(net.grounded) == len(model(torch.randn(1, 4, 16, 16), torch.rand(1), torch.randn(1, 5, 12),
+    assert len(net.supervised_attention) == len(model(torch.randn(1, 4, 16, 16), torch.rand(1), torch.randn(1, 5, 12),
                                           torch.ones(1, 5, dtype=torch.bool)).read)
     cells, _ = scene()
     cells[:, 8:, 8:] = NOTHING
     cells = cells.expand(4, -1, -1)
     x0 = torch.where(cells == CAR, 1.0, -1.0)[:, None].expand(-1, 4, -1, -1)
-    tokens = words().text.tokenizer(["red"] * 4)
+    tokens = words().text_encoder.tokenizer(["red"] * 4)
     spoken = torch.full_like(tokens.ids, NOTHING)
     spoken[:, 1] = CAR
     optimizer, astray = torch.optim.Adam(model.parameters(), 3e-3), []
@@ -101,7 +101,7 @@ def test_both_networks_learn_where_their_words_lie(network):
         said = denoising_loss(model, TWINS["unet-flow"], words(), {
             "x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
             "ratio": torch.full((4,), 0.3), "weight": torch.ones(4, 1, 16, 16), "cells": cells, "spoken": spoken})
-        astray.append(said["astray"].item())
+        astray.append(said["attention"].item())
         optimizer.zero_grad()
         said["loss"].backward()
         optimizer.step()

@@ -151,7 +151,7 @@ def test_where_a_place_looks_is_the_gradient_and_nothing_is_left_behind(family):
     """Of the first convolution it is known: the size of its weights for each place around."""
     with ex.open(tp.shared(family)) as pipe:
         run = pipe(tp.PROMPT, steps=3)
-        felt = receptive_field(pipe, run, 1, "inlet", 4, 4, probes=400)
+        felt = receptive_field(pipe, run, 1, "conv_in", 4, 4, probes=400)
         true = np.zeros((8, 8))
         true[3:6, 3:6] = pipe.network.conv_in.weight.detach().square().sum((0, 1)).sqrt()
         np.testing.assert_allclose(felt, true, rtol=0.2)

@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 import explorable as ex
 from explorable.nn.vae import VAE, VAEConfig
-from explorable.zoo import WeightError, annotate, card, fingerprint, names, read, write
+from explorable.zoo import WeightError, fingerprint, model_names, read_card, read_weights, update_card, write_weights
 
 CONFIG = VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8))
 
@@ -29,12 +29,12 @@ def vae() -> VAE:
 @pytest.fixture
 def shelf(tmp_path, vae):
     """A folder with one model in it."""
-    write("vae", vae, asdict(CONFIG), {"role": "decoder", "steps": 3}, tmp_path)
+    write_weights("vae", vae, asdict(CONFIG), {"role": "decoder", "steps": 3}, tmp_path)
     return tmp_path
 
 
 def test_weights_come_back_as_their_halves(shelf, vae):
-    config, state = read("vae", shelf)
+    config, state = read_weights("vae", shelf)
     assert VAEConfig(**config) == CONFIG
     assert state.keys() == vae.state_dict().keys()
     for name, weight in vae.state_dict().items():
@@ -43,17 +43,17 @@ def test_weights_come_back_as_their_halves(shelf, vae):
 
 
 def test_writing_what_was_read_changes_no_byte(shelf, vae, tmp_path):
-    config, state = read("vae", shelf)
+    config, state = read_weights("vae", shelf)
     vae.load_state_dict(state)
     again = tmp_path / "again"
     again.mkdir()
-    write("vae", vae, config, {"role": "decoder", "steps": 3}, again)
+    write_weights("vae", vae, config, {"role": "decoder", "steps": 3}, again)
     for name in ("vae.safetensors", "vae.json"):
         assert (again / name).read_bytes() == (shelf / name).read_bytes()
 
 
 def test_the_card_says_what_the_file_is(shelf, vae):
-    about, file = card("vae", shelf), shelf / "vae.safetensors"
+    about, file = read_card("vae", shelf), shelf / "vae.safetensors"
     parameters = sum(p.numel() for p in vae.state_dict().values())
     assert about["name"] == "vae" and about["role"] == "decoder" and about["steps"] == 3
     assert about["parameters"] == parameters
@@ -65,40 +65,40 @@ def test_weights_take_two_bytes_each(shelf):
     """And the header takes what safetensors says it takes: 8 bytes of length, then so many of JSON."""
     data = (shelf / "vae.safetensors").read_bytes()
     header = 8 + int.from_bytes(data[:8], "little")
-    assert len(data) - header == 2 * card("vae", shelf)["parameters"]
+    assert len(data) - header == 2 * read_card("vae", shelf)["parameters"]
     tensors = {k: v for k, v in json.loads(data[8:header]).items() if k != "__metadata__"}
     assert {t["dtype"] for t in tensors.values()} == {"F16"}
 
 
 def test_facts_put_onto_a_card_leave_the_rest_and_the_weights(shelf):
-    before, (config, state) = card("vae", shelf), read("vae", shelf)
-    annotate("vae", shelf, psnr=31.5, steps=4)
-    assert card("vae", shelf) == before | {"psnr": 31.5, "steps": 4}
-    again, weights = read("vae", shelf)
+    before, (config, state) = read_card("vae", shelf), read_weights("vae", shelf)
+    update_card("vae", shelf, psnr=31.5, steps=4)
+    assert read_card("vae", shelf) == before | {"psnr": 31.5, "steps": 4}
+    again, weights = read_weights("vae", shelf)
     assert again == config and all(torch.equal(weights[k], state[k]) for k in state)
     with pytest.raises(WeightError, match="no model is called 'vea'"):
-        annotate("vea", shelf, psnr=0)
+        update_card("vea", shelf, psnr=0)
 
 
 def test_names_are_the_cards_there_are(shelf, vae):
-    write("another", vae, asdict(CONFIG), {}, shelf)
-    assert names(shelf) == ["another", "vae"]
+    write_weights("another", vae, asdict(CONFIG), {}, shelf)
+    assert model_names(shelf) == ["another", "vae"]
 
 
 def test_an_unknown_name_is_told_what_there_is(shelf):
-    for ask in (card, read):
+    for ask in (read_card, read_weights):
         with pytest.raises(
-            WeightError, match=r"no model is called 'vea'; did you mean 'vae'.*there are: vae"
+            WeightError, match=r"no model is called 'vea'; did you mean 'vae'.*choose one of: vae"
         ):
             ask("vea", shelf)
     with pytest.raises(WeightError, match=r"no model is called '\.\./vae'"):
-        read("../vae", shelf)
+        read_weights("../vae", shelf)
 
 
 def test_a_missing_file_is_named(shelf):
     (shelf / "vae.safetensors").unlink()
     with pytest.raises(WeightError, match=r"vae\.safetensors is missing: install"):
-        read("vae", shelf)
+        read_weights("vae", shelf)
 
 
 @settings(max_examples=25)
@@ -107,7 +107,7 @@ def test_a_file_cut_short_is_refused(tmp_path_factory, data):
     folder, whole = stored(tmp_path_factory)
     (folder / "vae.safetensors").write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     with pytest.raises(WeightError, match=r"vae\.safetensors is damaged.*checksum"):
-        read("vae", folder)
+        read_weights("vae", folder)
 
 
 @settings(max_examples=25)
@@ -117,29 +117,29 @@ def test_a_file_with_one_bit_changed_is_refused(tmp_path_factory, data):
     at, bit = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 7))
     (folder / "vae.safetensors").write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
     with pytest.raises(WeightError, match=r"vae\.safetensors is damaged.*checksum"):
-        read("vae", folder)
+        read_weights("vae", folder)
 
 
 def stored(tmp_path_factory) -> tuple:
     """A folder with one model in it, and the bytes of its file."""
     folder = tmp_path_factory.mktemp("zoo")
-    write("vae", VAE(CONFIG), asdict(CONFIG), {}, folder)
+    write_weights("vae", VAE(CONFIG), asdict(CONFIG), {}, folder)
     return folder, (folder / "vae.safetensors").read_bytes()
 
 
 def test_a_file_that_is_no_safetensors_is_refused_even_with_its_own_checksum(shelf):
     (shelf / "vae.safetensors").write_bytes(b"not weights at all")
-    about = card("vae", shelf)
+    about = read_card("vae", shelf)
     about["sha256"] = hashlib.sha256(b"not weights at all").hexdigest()
     (shelf / "vae.json").write_text(json.dumps(about))
     with pytest.raises(WeightError, match=r"vae\.safetensors cannot be read"):
-        read("vae", shelf)
+        read_weights("vae", shelf)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": "vae"}', "\x00\x01"])
 def test_a_damaged_card_is_refused(shelf, text):
     (shelf / "vae.json").write_text(text)
-    for ask in (card, read, annotate):
+    for ask in (read_card, read_weights, update_card):
         with pytest.raises(WeightError, match=r"vae\.json (is damaged|cannot be read).*install"):
             ask("vae", shelf)
     assert (shelf / "vae.json").read_text() == text
@@ -149,16 +149,16 @@ def test_a_damaged_card_is_refused(shelf, text):
 def test_a_card_that_is_no_card_is_refused(shelf, data):
     (shelf / "vae.json").write_bytes(data)
     with pytest.raises(WeightError, match=r"vae\.json"):
-        card("vae", shelf)
+        read_card("vae", shelf)
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"config": "{"}, {"config": "[]"}], ids=str)
 def test_weights_without_a_configuration_are_refused(shelf, metadata):
     data = save({"weight": torch.zeros(1)}, metadata)
     (shelf / "vae.safetensors").write_bytes(data)
-    annotate("vae", shelf, sha256=hashlib.sha256(data).hexdigest())
+    update_card("vae", shelf, sha256=hashlib.sha256(data).hexdigest())
     with pytest.raises(WeightError, match=r"vae\.safetensors has no configuration"):
-        read("vae", shelf)
+        read_weights("vae", shelf)
 
 
 def contents(folder) -> dict[str, bytes]:
@@ -179,19 +179,19 @@ def test_a_write_that_fails_leaves_what_was(shelf, vae, monkeypatch, fails_at):
 
     monkeypatch.setattr(Path, "write_bytes", disk)
     with pytest.raises((OSError, TypeError)):
-        write("vae", vae, asdict(CONFIG), {"role": "other"} if fails_at < 2 else {"role": object()}, shelf)
+        write_weights("vae", vae, asdict(CONFIG), {"role": "other"} if fails_at < 2 else {"role": object()}, shelf)
     assert contents(shelf) == before
 
 
-def test_an_annotation_that_fails_leaves_the_card(shelf):
+def test_an_annotation_that_fails_leaves_the_read_card(shelf):
     before = contents(shelf)
     with pytest.raises(TypeError):
-        annotate("vae", shelf, psnr=object())
+        update_card("vae", shelf, psnr=object())
     assert contents(shelf) == before
 
 
 def test_nothing_is_left_beside(shelf):
-    annotate("vae", shelf, psnr=30)
+    update_card("vae", shelf, psnr=30)
     assert contents(shelf).keys() == {"vae.json", "vae.safetensors"}
 
 
@@ -200,15 +200,15 @@ def test_a_weight_error_is_public_and_a_value_error():
 
 
 @pytest.mark.parametrize(
-    "name", names() or [pytest.param("", marks=pytest.mark.skip(reason="no weights here"))]
+    "name", model_names() or [pytest.param("", marks=pytest.mark.skip(reason="no weights here"))]
 )
 def test_the_shipped_weights_are_what_their_cards_say(name):
-    config, state = read(name)
-    about = card(name)
+    config, state = read_weights(name)
+    about = read_card(name)
     assert about["config"] == json.loads(json.dumps(config))
     assert about["parameters"] == sum(v.numel() for v in state.values())
     assert all(weight.isfinite().all() for weight in state.values())
-    assert sum(card(n)["bytes"] for n in names()) <= 40e6
+    assert sum(read_card(n)["bytes"] for n in model_names()) <= 40e6
 
 
 def test_a_part_has_a_fingerprint_of_its_own(shelf, vae):
@@ -216,10 +216,10 @@ def test_a_part_has_a_fingerprint_of_its_own(shelf, vae):
     part, whole = fingerprint("vae", "encoder", shelf), fingerprint("vae", folder=shelf)
     with torch.no_grad():
         vae.decoder[0].weight += 1
-    write("vae", vae, asdict(CONFIG), {}, shelf)
+    write_weights("vae", vae, asdict(CONFIG), {}, shelf)
     assert fingerprint("vae", "encoder", shelf) == part
     assert fingerprint("vae", folder=shelf) != whole
     with torch.no_grad():
         vae.encoder[1].weight += 1
-    write("vae", vae, asdict(CONFIG), {}, shelf)
+    write_weights("vae", vae, asdict(CONFIG), {}, shelf)
     assert fingerprint("vae", "encoder", shelf) != part

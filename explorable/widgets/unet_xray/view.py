@@ -27,7 +27,7 @@ RUNS = ("edited", "original")
 AXES = (Axis("colours", "colours", ("principal components", *(f"channel {k + 1}" for k in range(CHANNELS_SHOWN)))),
         Axis("run", "run", RUNS))
 NOTES = {
-    "inlet": "the noisy latent after the first convolution", "down": "output of this block on the down path",
+    "conv_in": "the noisy latent after the first convolution", "down": "output of this block on the down path",
     "middle": "the bottleneck, where every position has attended to every other",
     "backbone": "upsampled features from the level below",
     "up": "output of this block on the up path, which combines features from below with the skip",
@@ -56,7 +56,7 @@ def layout(parts: Mapping[str, UNetPart]) -> tuple[dict[str, Cell], int]:
     up: dict[int, list[str]] = {}
     for name, part in parts.items():
         if part.kind not in ("skip", "middle"):
-            (down if part.kind in ("inlet", "down") else up).setdefault(part.level, []).append(name)
+            (down if part.kind in ("conv_in", "down") else up).setdefault(part.level, []).append(name)
     skips = {level: [n for n, p in parts.items() if p.kind == "skip" and p.level == level] for level in down}
     deeper = sorted(down)[1:]
     inner = sum(len(down[level]) + len(up[level]) for level in deeper)

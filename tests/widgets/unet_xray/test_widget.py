@@ -160,7 +160,7 @@ def test_a_click_shows_the_receptive_field_of_a_position(xray, pipe):
     xray.stage.pointer = {"panel": "up.1.0", "kind": "click", "x": 0.99, "y": 0.3, "count": 1}
     xray.wait()
     assert xray.position == ("up.1.0", 2, 7) and xray.step == 2
-    field = receptive_field(pipe, pipe(PROMPT, steps=3), 2, "up.1.0.think.out", 2, 7)
+    field = receptive_field(pipe, pipe(PROMPT, steps=3), 2, "up.1.0.mlp.out", 2, 7)
     np.testing.assert_allclose(xray.data.receptive_field, field, rtol=1e-4)
     assert "receptive field of up.1.0 at step 2" in [p["title"] for p in xray.stage.panels]
     rings = {spec["name"]: spec["shape"][0] for spec in xray.stage.layers if spec["name"].startswith("ring ")}
@@ -178,7 +178,7 @@ def test_a_position_outside_the_network_is_an_error(xray, position):
 
 def test_another_position_samples_nothing_again(xray):
     before = xray.result
-    xray.position = ("inlet", 3, 3)
+    xray.position = ("conv_in", 3, 3)
     xray.wait()
     assert xray.result.original is before.original and xray.result.edited is before.edited
     assert (xray.data.receptive_field > 0).sum() == 9
@@ -261,7 +261,7 @@ def test_it_says_what_the_examiner_sees_in_both_images_and_what_was_lost(xray, p
     lost = "1 cat instead of 2; the cat is red instead of black; on a beach instead of in a meadow; no longer cozy"
     assert f"Lost in the edit, as the examiner sees it: {lost}." in xray._seen.value
     assert xray.data.attrs["examiner, edited"] == describe_verdict(cats["edited"])
-    xray.position = ("inlet", 3, 3)
+    xray.position = ("conv_in", 3, 3)
     xray.wait()
     assert len(examined) == 1, "the images are the same"
     assert describe_losses((cat, cat)) == "The examiner sees no loss in the edit."
@@ -282,7 +282,7 @@ def test_the_chart_has_both_spectra_and_follows_the_theme(xray):
 def test_the_code_samples_the_same_image(xray, pipe):
     import explorable as ex
 
-    xray.faders, xray.step_ranges = {"up.0.skip": 0.5, "inlet": 1}, {"up.0.skip": (0, 2)}
+    xray.faders, xray.step_ranges = {"up.0.skip": 0.5, "conv_in": 1}, {"up.0.skip": (0, 2)}
     xray.donor_prompt, xray.swapped_skips = OTHER, ("up.1.skip",)
     xray.wait()
     names = {"pipe": pipe, "ex": ex}
