@@ -1,4 +1,4 @@
-"""Scores of trajectories: their straightness, and their distance from the exact endpoints."""
+"""The score of a solver: its distance from the exact endpoints."""
 
 from __future__ import annotations
 
@@ -13,27 +13,7 @@ from ..diffusion.timesteps import uniform_timesteps
 from .checks import Array
 from .field import MixtureField
 from .flow import exact_endpoints
-from .trajectories import Trajectories, check_steps, integrate
-
-
-def straightness(trajectories: Trajectories) -> Array:
-    """Return the mean over time of |(x_end - x_start) - dx/dt|^2: (particles,), 0 for a straight path.
-
-    S(Z) of Liu et al. 2022, section 2.2, for the polygon through x, with time rescaled to 0 ... 1; its mean over
-    particles is theirs. A single step is always straight, so measure trajectories of many steps.
-    """
-    x, times = trajectories.x, trajectories.times
-    share = (np.diff(times) / (times[-1] - times[0]))[:, None, None]  # of the total time, for each step
-    gap = (x[-1] - x[0]) - np.diff(x, axis=0) / share  # (steps, particles, 2)
-    return (share * np.square(gap)).sum(axis=(0, 2))
-
-
-def path_length_ratio(trajectories: Trajectories) -> Array:
-    """Return path length over the distance of the ends: (particles,), 1 if straight, NaN where the ends coincide."""
-    x = trajectories.x
-    length = np.linalg.norm(np.diff(x, axis=0), axis=-1).sum(axis=0)
-    distance = np.linalg.norm(x[-1] - x[0], axis=-1)
-    return np.divide(length, distance, out=np.full_like(length, np.nan), where=distance > 0)
+from .trajectories import check_steps, integrate
 
 
 class EndpointErrors(NamedTuple):

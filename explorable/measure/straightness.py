@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..diffusion.paths import Path
+from ..analysis.straightness import path_length_ratio, to_straight_path
+from ..analysis.straightness import straightness as path_straightness
 from ..diffusion.settings import Settings, check_settings
 from ..pipeline import Pipeline, load
 from .denoisers import default_guidance, select_denoisers
@@ -18,38 +18,9 @@ from .table import Table, check_counts
 PROMPTS = 6  # a task
 
 
-def detour(x: Tensor) -> Tensor:
-    """Length of a path over the distance of its ends, 1 if it is straight: x (steps + 1, batch, ...) to (batch,)."""
-    x = x.flatten(2)
-    return x.diff(dim=0).norm(dim=-1).sum(0) / (x[-1] - x[0]).norm(dim=-1)
-
-
-def bend(x: Tensor, times: list[float]) -> Tensor:
-    """E of the squared difference of displacement and velocity, a number of the latent: (batch,), 0 if straight.
-
-    Liu et al. 2022, section 2.2, S(Z) = integral of E |(Z1 - Z0) - dZ/dt|^2 dt, of the polygon through
-    x (steps + 1, batch, ...). Time is counted from 0 to 1 over the whole way, so it also tells a straight path
-    that is not walked at one speed.
-    """
-    x, t = x.flatten(2), torch.tensor(times, dtype=x.dtype)
-    share = (t.diff() / (t[-1] - t[0]))[:, None, None]  # of the time that each step takes, (steps, 1, 1)
-    gap = (x[-1] - x[0]) - x.diff(dim=0) / share
-    return (share * gap.square()).sum(0).mean(-1)
-
-
-def on_straight_path(path: Path, x: Tensor, times: list[float]) -> tuple[Tensor, list[float]]:
-    """The same walk in the straight path's coordinates.
-
-    x / (alpha + sigma) = (1 - s) x0 + s noise with s = sigma / (alpha + sigma): what bends only because the path
-    shrinks and swells its latents is straight here, and what is left is the denoiser's own.
-    """
-    total = torch.tensor([path.alpha(t) + path.sigma(t) for t in times], dtype=x.dtype)
-    return x / total.view(-1, *[1] * (x.dim() - 1)), [path.sigma(t) / (path.alpha(t) + path.sigma(t)) for t in times]
-
-
 @torch.inference_mode()
-def walked(pipe: Pipeline, prompts: list[str], steps: int, guidance: float) -> tuple[Tensor, list[float]]:
-    """Latents of a walk by ddim, (steps + 1, batch, 4, 16, 16) float64, and their times."""
+def walked(pipe: Pipeline, prompts: list[str], steps: int, guidance: float) -> tuple[np.ndarray, list[float]]:
+    """Return latents sampled by ddim, (steps + 1, batch, 4, 16, 16) float64, and their times."""
     settings = Settings("", steps=steps, guidance=guidance, sampler="ddim")
     walks = []
     for start in tqdm(range(0, len(prompts), BATCH), desc=pipe.name, leave=False):
@@ -57,7 +28,7 @@ def walked(pipe: Pipeline, prompts: list[str], steps: int, guidance: float) -> t
         seeds = list(range(start, start + len(part)))
         records = list(pipe.sample_steps(pipe.guided_denoiser(part, settings), settings, seeds))
         walks.append(torch.stack([*(r.x for r in records), records[-1].next_x]))
-    return torch.cat(walks, dim=1), [*(r.t for r in records), records[-1].next_t]
+    return torch.cat(walks, dim=1).numpy(), [*(r.t for r in records), records[-1].next_t]
 
 
 def straightness(model: str = "all", steps: int = 50, prompts: int = PROMPTS, quick: bool = False) -> Table:
@@ -80,15 +51,15 @@ def straightness(model: str = "all", steps: int = 50, prompts: int = PROMPTS, qu
         for w in sorted({1.0, default_guidance(name)}):
             x, times = walked(pipe, asked, steps, w)
             rows.append({"model": name, "path": pipe.path.name, "guidance": w} | _cells("", x, times)
-                        | _cells(" rescaled", *on_straight_path(pipe.path, x, times)))
+                        | _cells(" rescaled", *to_straight_path(pipe.path, x, times)))
     return Table(f"Straightness of {steps} steps", rows, [
         "bend: mean squared difference of displacement and velocity (Liu et al. 2022); detour: length over the "
         "distance of the ends, with its 95% bootstrap interval; rescaled: by alpha + sigma, the straight path's "
         f"coordinates; {len(asked)} paths a row", *notes])
 
 
-def _cells(where: str, x: Tensor, times: list[float]) -> dict[str, object]:
-    longer = detour(x).numpy()
+def _cells(where: str, x: np.ndarray, times: list[float]) -> dict[str, object]:
+    longer, components = path_length_ratio(x), x[0, 0].size
     low, high = bootstrap(longer)
-    return {f"bend{where}": float(f"{bend(x, times).mean():.3g}"), f"detour{where}": round(float(np.mean(longer)), 3),
-            f"95%{where}": f"{low:.3f} to {high:.3f}"}
+    return {f"bend{where}": float(f"{(path_straightness(x, times) / components).mean():.3g}"),
+            f"detour{where}": round(float(np.mean(longer)), 3), f"95%{where}": f"{low:.3f} to {high:.3f}"}

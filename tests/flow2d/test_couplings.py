@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from explorable.analysis.straightness import straightness
 from explorable.diffusion.paths import PATHS, Straight
 from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import (
@@ -19,7 +20,6 @@ from explorable.flow2d import (
     paired_field,
     sample_distribution,
     sample_pairs,
-    straightness,
 )
 from explorable.flow2d.couplings import optimal
 
@@ -65,7 +65,8 @@ def test_trajectories_are_straighter_after_reflow_and_optimal_transport(distribu
     points = sample_distribution(distribution, 128, 1)
 
     def mean_straightness(field):
-        return straightness(integrate(field, Straight(), START, uniform_timesteps(50))).mean()
+        trajectories = integrate(field, Straight(), START, uniform_timesteps(50))
+        return straightness(trajectories.x, trajectories.times).mean()
 
     independent = min(mean_straightness(marginal_field(points)),
                       mean_straightness(paired_field(*sample_pairs(points, "independent"), 0.1)))
@@ -82,7 +83,7 @@ def test_a_single_pair_is_followed_exactly(path):
     np.testing.assert_allclose(ends, point + shift, atol=1e-9)
     if path.name == "straight":
         trajectories = integrate(paired_field(point, noise, 0.2), path, START, uniform_timesteps(3))
-        np.testing.assert_allclose(straightness(trajectories), 0, atol=1e-24)
+        np.testing.assert_allclose(straightness(trajectories.x, trajectories.times), 0, atol=1e-24)
 
 
 def test_a_seed_determines_the_pairs():

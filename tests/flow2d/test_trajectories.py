@@ -11,17 +11,14 @@ from explorable.diffusion.samplers import SAMPLERS
 from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import (
     SOLVERS,
-    Trajectories,
     endpoint_errors,
     exact_endpoints,
     ideal_field,
     integrate,
     marginal_field,
     paired_field,
-    path_length_ratio,
     sample_distribution,
     sample_trajectories,
-    straightness,
 )
 
 START = np.random.default_rng(3).standard_normal((50, 2))
@@ -103,33 +100,6 @@ def test_the_error_falls_with_the_order_of_the_method(path, solver, field):
 def test_a_single_point_is_reached_in_one_step(solver):
     trajectories = integrate(ideal_field([[0.4, 1.2]]), Straight(), START, uniform_timesteps(1), solver)
     np.testing.assert_allclose(trajectories.x[-1], [[0.4, 1.2]] * 50)
-
-
-def test_straight_lines_have_straightness_0_and_length_ratio_1():
-    times = np.array([1.0, 0.7, 0.1, 0.0])
-    line = START + (1 - times)[:, None, None] * np.array([3.0, -1.0])
-    np.testing.assert_allclose(straightness(Trajectories(times, line, 3)), 0, atol=1e-24)
-    np.testing.assert_allclose(path_length_ratio(Trajectories(times, line, 3)), 1)
-
-
-def test_the_scores_of_a_half_circle():
-    """Radius 1, constant speed pi, ends at distance 2: length ratio pi / 2, straightness pi^2 - 4."""
-    times = np.linspace(1, 0, 2001)
-    angle = np.pi * (1 - times)
-    arc = Trajectories(times, np.stack([np.cos(angle), np.sin(angle)], axis=-1)[:, None], 2000)
-    assert straightness(arc)[0] == pytest.approx(np.pi**2 - 4, rel=1e-5)
-    assert path_length_ratio(arc)[0] == pytest.approx(np.pi / 2, rel=1e-5)
-    still = Trajectories(times, np.zeros((2001, 1, 2)), 0)
-    assert np.isnan(path_length_ratio(still)[0]) and straightness(still)[0] == 0
-
-
-def test_scores_agree_with_those_of_latents():
-    from explorable.measure import straightness as of_latents
-
-    trajectories = integrate(FIELDS["wide points"], Straight(), START, uniform_timesteps(30))
-    x = torch.from_numpy(trajectories.x)
-    np.testing.assert_allclose(path_length_ratio(trajectories), of_latents.detour(x).numpy())
-    np.testing.assert_allclose(straightness(trajectories) / 2, of_latents.bend(x, trajectories.times.tolist()).numpy())
 
 
 @pytest.mark.parametrize(("changed", "message"), [

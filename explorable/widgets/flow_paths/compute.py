@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from ...analysis.straightness import path_length_ratio, straightness
 from ...diffusion.paths import PATHS, Path
 from ...diffusion.timesteps import uniform_timesteps
 from ...flow2d import (
@@ -22,10 +23,8 @@ from ...flow2d import (
     ideal_field,
     integrate,
     paired_field,
-    path_length_ratio,
     sample_distribution,
     sample_pairs,
-    straightness,
     word_points,
 )
 from ...flow2d.couplings import DEFAULT_WIDTH
@@ -258,7 +257,8 @@ def _score(data: Data, coupling: str, path_name: str, progress: Callable[[int, i
     errors = xr.Dataset({"distance": (("solver", "steps", "particle"), np.reshape(distance, (*shape, -1))),
                          "evaluations": (("solver", "steps"), np.reshape(evaluations, shape))},
                         coords={"solver": list(SOLVERS), "steps": list(STEP_COUNTS)})
-    return Scores(errors, float(straightness(fine).mean()), float(np.nanmedian(path_length_ratio(fine))))
+    return Scores(errors, float(straightness(fine.x, fine.times).mean()),
+                  float(np.nanmedian(path_length_ratio(fine.x))))
 
 
 def chosen_error(request: Request) -> tuple[int, float]:

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...diffusion.settings import Settings
-from ...measure.trajectory import (
-    NEAR,
+from ...analysis.trajectory import (
+    SETTLED_SHARE,
     Plane,
-    apart,
-    dissolved,
-    distances,
-    plane_through,
+    distances_to_end,
+    noised_latents,
     predicted_noise,
-    settled,
+    principal_plane,
+    rms_distance,
+    settled_step,
     signal_to_noise,
 )
+from ...diffusion.settings import Settings
 from ...pipeline import Pipeline
 from ...pipeline.image_size import resize_to_fit
 from ...run import Run
@@ -74,7 +74,7 @@ class Strand:
     @cached_property
     def distances(self) -> xr.Dataset:
         """Of this run from its own end, at every step; NaN before a branch left."""
-        found = distances(self.run)
+        found = distances_to_end(self.run)
         return found.where(found.step >= (self.run.branched_at or 0))
 
 
@@ -108,7 +108,8 @@ class Journey:
     @cached_property
     def plane(self) -> Plane:
         """Through the latents and estimates of the run, and of the branch."""
-        return plane_through(np.concatenate([part for s in self.strands.values() for part in (s.latents, s.estimates)]))
+        strands = self.strands.values()
+        return principal_plane(np.concatenate([part for s in strands for part in (s.latents, s.estimates)]))
 
     def step_at(self, frame: int) -> int | None:
         """The step that a frame shows; None while the picture dissolves."""
@@ -200,7 +201,7 @@ def travel(pipe: Pipeline, wish: Wish, kept: Journey | None, progress: Progress,
     source = _drawing(wish.settings, pipe) if wish.origin == "drawing" else None
     latent = parent.run.latents.values[-1] if source is None else pipe.encode(source[None]).numpy()[0]
     times = parent.run.latents.t.values[shown[:0:-1]]
-    gone = dissolved(pipe.path, latent, parent.run.latents.values[0], times)
+    gone = noised_latents(pipe.path, latent, parent.run.latents.values[0], times)
     away = work.decode(pipe, gone)
     shown_source = parent.run.image if source is None else source
     return Journey(wish, parent, branch, shown_source, source is not None, times, gone, away)
@@ -262,19 +263,19 @@ def seen(journey: Journey, frame: int, pipe: Pipeline) -> str:
     leaves = branch.branched_at or 0
     if step < leaves:
         return f"{said} The branch leaves at step {leaves}."
-    gap = apart(parent.denoised.values[step], branch.denoised.values[step])
+    gap = rms_distance(parent.denoised.values[step], branch.denoised.values[step])
     return f"{said} The branch believes in one {float(gap):.2f} from the run's."
 
 
 def scored(journey: Journey) -> tuple[str, str, str]:
     """The score: what is measured, the number, and what to make of it."""
     far = journey.distances.sel(run="parent").estimate.values
-    step = settled(far)
+    step = settled_step(far)
     note = f"at first it is {far[0]:.2f} away, in root mean square over the latent"
     if journey.branch is not None:
         note += f"; the branch from step {journey.branch.run.branched_at} ends {_ends(journey):.2f} from the run's end"
     t = float(journey.parent.run.latents.t[step])
-    return (f"The estimate stays within {NEAR:.0%} of its first distance from the end",
+    return (f"The estimate stays within {SETTLED_SHARE:.0%} of its first distance from the end",
             f"from step {step} of {len(far) - 1} on, t = {t:.2f}", note)
 
 
@@ -296,4 +297,4 @@ def remark(journey: Journey) -> str:
 def _ends(journey: Journey) -> float:
     """How far the branch's end is from the run's."""
     one, other = (strand.run.latents.values[-1] for strand in journey.strands.values())
-    return float(apart(one, other))
+    return float(rms_distance(one, other))

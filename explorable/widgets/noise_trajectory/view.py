@@ -77,13 +77,13 @@ class Ways:
 def ways(journey: Journey) -> Ways:
     """The ways of the journey in its plane."""
     m, count = len(journey.times), len(journey.parent.steps)
-    gone = journey.plane.at(journey.gone)
-    start = journey.plane.at(journey.parent.run.latents.values[:1])
+    gone = journey.plane.project(journey.gone)
+    start = journey.plane.project(journey.parent.run.latents.values[:1])
     moving, groups = [np.concatenate([gone, np.repeat(start, count, 0)])], [1]
     places, place_groups, frames = [gone], [1] * m, [np.arange(m)]
     for name, strand in journey.strands.items():
         for colour_name, latents in (("noise", strand.latents), ("image", strand.estimates)):
-            flat = journey.plane.at(latents)
+            flat = journey.plane.project(latents)
             group = 0 if name == "branch" else COLOURS.index(colour_name)
             moving.append(np.concatenate([np.repeat(flat[:1], m, 0), flat]))  # it waits where it will begin
             groups.append(group)

@@ -10,8 +10,8 @@ import numpy as np
 import traitlets as tr
 import xarray as xr
 
+from ...analysis.trajectory import SETTLED_SHARE, signal_to_noise
 from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
-from ...measure.trajectory import NEAR, signal_to_noise
 from ...pipeline import Pipeline
 from ...run import Run
 from ..core.chart import Chart
@@ -164,7 +164,7 @@ class NoiseTrajectory(Explorable):
     def _plot(self) -> None:
         self.chart.set_dark(self.stage.dark)
         if self._staged is not None:
-            self.chart.draw(distance_chart(self._staged.distances, self.stage.dark, NEAR))
+            self.chart.draw(distance_chart(self._staged.distances, self.stage.dark, SETTLED_SHARE))
 
     def _look(self) -> None:
         if self._staged is not None:
@@ -198,8 +198,8 @@ class NoiseTrajectory(Explorable):
             {"noisy": (("step", *picture), j.parent.noisy), "denoised": (("step", *picture), j.parent.denoised),
              "noise": (("step", *places), j.parent.noise), "latents": ((*lead, *places), latents),
              "estimates": ((*lead, *places), estimates),
-             "latents_in_plane": ((*lead, "component"), j.plane.at(latents)),
-             "estimates_in_plane": ((*lead, "component"), j.plane.at(estimates)),
+             "latents_in_plane": ((*lead, "component"), j.plane.project(latents)),
+             "estimates_in_plane": ((*lead, "component"), j.plane.project(estimates)),
              "variance": ("component", list(j.plane.share)), "latent_distance": far.latent,
              "estimate_distance": far.estimate, "dissolving": (("away", *picture), j.away)},
             coords={"run": list(strands), "step": j.parent.steps, "t": far.t, "away": j.times, "rgb": list("rgb")},
@@ -219,13 +219,14 @@ class NoiseTrajectory(Explorable):
         """The lines that take the same walk, and the branch, without the explorable."""
         wish = self.request()
         s = wish.settings
-        lines = ["import explorable as ex", "from explorable.measure.trajectory import distances", "", self.pipe_code,
+        lines = ["import explorable as ex", "from explorable.analysis.trajectory import distances_to_end", "",
+                 self.pipe_code,
                  f"run = pipe({s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, "
-                 f"sampler={s.sampler!r})", "distances(run)"]
+                 f"sampler={s.sampler!r})", "distances_to_end(run)"]
         if wish.branch is not None:
             step, changed = wish.branch
             said = ", ".join(f"{name}={value!r}" for name, value in changed)
-            lines += [f"branch = run.branch({step}, {said})", "distances(branch)"]
+            lines += [f"branch = run.branch({step}, {said})", "distances_to_end(branch)"]
         return "\n".join(lines)
 
     def rewind_here(self) -> None:

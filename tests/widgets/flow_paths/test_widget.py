@@ -12,6 +12,7 @@ from ipywidgets.widgets.widget import _instances as MODELS
 from tiny import status
 from tiny_pipes import tiny
 
+from explorable.analysis.straightness import path_length_ratio, straightness
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.settings import DEFAULT_GUIDANCE
 from explorable.diffusion.timesteps import uniform_timesteps
@@ -22,11 +23,9 @@ from explorable.flow2d import (
     exact_endpoints,
     integrate,
     marginal_field,
-    path_length_ratio,
     sample_distribution,
     sample_pairs,
     sample_trajectories,
-    straightness,
 )
 from explorable.measure.denoisers import default_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
@@ -128,8 +127,8 @@ def test_its_scores_are_those_of_flow2d(path: str):
         assert errors.evaluations.values.tolist() == expected.evaluations
         np.testing.assert_allclose(errors.distance, expected.distances, atol=1e-8)
     fine = integrate(field, PATHS[path], start, uniform_timesteps(100), "heun")
-    assert scores.straightness == pytest.approx(straightness(fine).mean())
-    assert scores.path_length_ratio == pytest.approx(np.nanmedian(path_length_ratio(fine)))
+    assert scores.straightness == pytest.approx(straightness(fine.x, fine.times).mean())
+    assert scores.path_length_ratio == pytest.approx(np.nanmedian(path_length_ratio(fine.x)))
     chosen = compute.chosen_error(replace(REQUEST, path=path, solver="heun", steps=4))
     assert chosen == (7, pytest.approx(float(scores.errors.distance.sel(solver="heun", steps=4).median())))
 

@@ -9,8 +9,8 @@ import pytest
 import tiny_pipes
 from ipywidgets.widgets.widget import _instances as MODELS
 
+from explorable.analysis.trajectory import rms_distance
 from explorable.diffusion.settings import SettingError
-from explorable.measure.trajectory import apart
 from explorable.pipeline import Pipeline
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.noise_trajectory import compute as journey
@@ -94,7 +94,7 @@ def test_a_branch_grows_beside_its_parent(walk: NoiseTrajectory):
     assert list(walk.data.run.values) == ["parent", "branch"]
     assert np.isnan(walk.data.latent_distance.sel(run="branch")[:2]).all()
     assert float(walk.data.latent_distance.sel(run="branch")[-1]) == 0
-    gap = float(apart(parent.latents.values[-1], branch.latents.values[-1]))
+    gap = float(rms_distance(parent.latents.values[-1], branch.latents.values[-1]))
     assert f"{gap:.2f} from the run" in walk._score.value and not walk.stage.autoplay
 
 
