@@ -58,13 +58,13 @@ def test_the_studio_shows_the_run_that_the_pipeline_paints(pipe, tmp_path):
     made.close()
 
 
-def test_noise_trajectory_dissolves_and_branches(pipe):
+def test_noise_trajectory_noises_and_branches(pipe):
     made = shown(ex.NoiseTrajectory, pipe, prompt="a red car")
-    journey = made.result
-    assert journey.drawn and journey.source.shape == (16, 16, 3)  # a drawing, as large as what the pipeline paints
-    latent, start = pipe.encode(journey.source[None]).numpy()[0], made.run.latents.values[0]
-    t = float(journey.times[1])
-    np.testing.assert_allclose(journey.gone[1], pipe.path.alpha(t) * latent + pipe.path.sigma(t) * start, atol=1e-4)
+    forward = made.result.forward
+    assert forward.is_drawing and forward.image.shape == (16, 16, 3)  # a drawing at the pipeline's image size
+    latent, start = pipe.encode(forward.image[None]).numpy()[0], made.run.latents.values[0]
+    t = float(forward.times[1])
+    np.testing.assert_allclose(forward.latents[1], pipe.path.alpha(t) * latent + pipe.path.sigma(t) * start, atol=1e-4)
     assert len(made.table()) == made.run.steps + 1
     made.branch(1, prompt=tp.PROMPT)
     made.wait()
@@ -75,9 +75,9 @@ def test_noise_trajectory_dissolves_and_branches(pipe):
     made.close()
 
 
-def test_words_that_the_picture_world_cannot_draw_dissolve_the_finished_picture(sd):
+def test_a_prompt_that_cannot_be_drawn_noises_the_generated_image(sd):
     made = shown(ex.NoiseTrajectory, sd, prompt="a golden on red")
-    assert not made.result.drawn and "no drawing of this prompt" in made._status.value
+    assert not made.result.forward.is_drawing and "no drawing of this prompt" in made._status.value
     made.close()
 
 
@@ -117,7 +117,7 @@ def test_pictures_that_are_not_square_are_read(family):
         assert isinstance(made.error, ValueError) and "drawings are square" in made._status.value
         made.close()
         walk = shown(ex.NoiseTrajectory, pipe, prompt="a red car")
-        assert not walk.result.drawn and walk.result.away.shape[1:] == (16, 24, 3)
+        assert not walk.result.forward.is_drawing and walk.result.forward.images.shape[1:] == (16, 24, 3)
         walk.close()
 
 

@@ -1,4 +1,4 @@
-"""Charts of a trajectory: how far each step is from the end, and what a branch changes by the step it leaves at."""
+"""Charts of a trajectory: the distance of each step from the end, and the effect of a branch by its step."""
 
 from __future__ import annotations
 
@@ -10,57 +10,55 @@ import xarray as xr
 
 from ..core.theme import colour, figure
 
-NAMES = {"latent": "x_t", "estimate": "denoised estimate"}
-APART = "RMS distance from its end"
+LABELS = {"latent": "noisy latent", "estimate": "predicted image"}
 
 
-def distance_chart(distances: xr.Dataset, dark: bool = False, near: float | None = None,
+def distance_chart(distances: xr.Dataset, dark: bool = False, threshold: float | None = None,
                    height: int = 240) -> go.Figure:
-    """How far what a run holds and what it believes are from its own end, at each step; a branch beside its parent.
+    """Plot the distances of the noisy latent and the predicted image from their run's end, against the step.
 
-    distances: `latent` and `estimate`, both (run, step), NaN where there is none (a branch before it leaves), with the
-    coordinates `run` ("parent", "branch"), `step` and `t`. near: a share of the parent's first estimate's distance, to
-    be marked.
+    Args:
+        distances: `latent` and `estimate`, both (run, step), with coordinates `run` ("parent", "branch"), `step` and
+            `t`; NaN where there is none, as before a branch leaves its parent.
+        threshold: a fraction of the parent's first `estimate`, drawn as a line.
     """
-    chart = figure("step", APART, dark, height)
+    fig = figure("step", "RMS distance from its end", dark, height)
     for name in distances.run.values:
-        for kind, title in NAMES.items():
-            chart.add_trace(_line(distances[kind].sel(run=name), str(name), kind, title, dark))
-    if near is not None:
-        level = near * float(distances.estimate.sel(run="parent")[0])
-        chart.add_hline(level, line={"color": colour("plain", dark), "width": 1, "dash": "dot"},
-                        annotation={"text": f"{near:.0%} of its first distance", "font": {"size": 11}},
-                        annotation_position="top left")
+        for kind in LABELS:
+            fig.add_trace(_line(distances[kind].sel(run=name), str(name), kind, dark))
+    if threshold is not None:
+        level = threshold * float(distances.estimate.sel(run="parent")[0])
+        fig.add_hline(level, line={"color": colour("plain", dark), "width": 1, "dash": "dot"},
+                      annotation={"text": f"{threshold:.0%} of its first distance", "font": {"size": 11}},
+                      annotation_position="top left")
     if "branch" in distances.run.values:
-        known = ~np.isnan(distances.latent.sel(run="branch").values)
-        chart.add_vline(float(distances.step[known][0]), annotation={"text": "branches off", "font": {"size": 11}},
-                        line={"color": colour("other", dark), "width": 1, "dash": "dash"},
-                        annotation_position="top right")
-    return chart.update_yaxes(rangemode="tozero")
+        has_value = ~np.isnan(distances.latent.sel(run="branch").values)
+        fig.add_vline(float(distances.step[has_value][0]), annotation={"text": "branches off", "font": {"size": 11}},
+                      line={"color": colour("other", dark), "width": 1, "dash": "dash"},
+                      annotation_position="top right")
+    return fig.update_yaxes(rangemode="tozero")
 
 
-def _line(values: xr.DataArray, run: str, kind: str, title: str, dark: bool) -> go.Scatter:
-    branch = run != "parent"
-    colour_name = "other" if branch else {"latent": "noise", "estimate": "image"}[kind]
-    dash = {"latent": "dot", "estimate": "dash"}[kind] if branch else "solid"
-    return go.Scatter(x=values.step.values, y=values.values, customdata=values.t.values, mode="lines",
-                      name=f"{run}'s {title}", line={"color": colour(colour_name, dark), "dash": dash, "width": 2},
-                      hovertemplate=f"{run}'s {title}: %{{y:.2f}} at step %{{x}}, "
-                                    "t = %{customdata:.2f}<extra></extra>")
+def _line(values: xr.DataArray, run: str, kind: str, dark: bool) -> go.Scatter:
+    is_branch, label = run != "parent", f"{run}'s {LABELS[kind]}"
+    colour_name = "other" if is_branch else {"latent": "noise", "estimate": "image"}[kind]
+    dash = {"latent": "dot", "estimate": "dash"}[kind] if is_branch else "solid"
+    return go.Scatter(x=values.step.values, y=values.values, customdata=values.t.values, mode="lines", name=label,
+                      line={"color": colour(colour_name, dark), "dash": dash, "width": 2},
+                      hovertemplate=f"{label}: %{{y:.2f}} at step %{{x}}, t = %{{customdata:.2f}}<extra></extra>")
 
 
-def branching_chart(steps: Sequence[int], words: Sequence[float], noise: Sequence[float], dark: bool = False,
+def branching_chart(steps: Sequence[int], prompt: Sequence[float], noise: Sequence[float], dark: bool = False,
                     height: int = 260) -> go.Figure:
-    """How far a branch ends from its parent, by the step it left at: with other words, and with fresh noise.
+    """Plot a branch's distance from its parent's end against the step at which it leaves.
 
-    words, noise: distances of the ends, one for each of `steps`.
+    Args:
+        prompt, noise: distances of branches with another prompt and with fresh noise, one for each of `steps`.
     """
-    chart = figure("step at which the branch leaves", "distance of its end from the parent's", dark, height)
-    for name, values, colour_name, dash in (
-        ("other words", words, "word", "solid"),
-        ("fresh noise", noise, "noise", "dash"),
-    ):
-        chart.add_trace(go.Scatter(x=list(steps), y=list(values), mode="lines+markers", name=name,
-                                   line={"color": colour(colour_name, dark), "dash": dash, "width": 2},
-                                   hovertemplate=f"{name} from step %{{x}} on: %{{y:.2f}}<extra></extra>"))
-    return chart.update_yaxes(rangemode="tozero")
+    fig = figure("step at which the branch leaves", "distance of its end from the parent's", dark, height)
+    for name, values, colour_name, dash in (("other prompt", prompt, "word", "solid"),
+                                            ("fresh noise", noise, "noise", "dash")):
+        fig.add_trace(go.Scatter(x=list(steps), y=list(values), mode="lines+markers", name=name,
+                                 line={"color": colour(colour_name, dark), "dash": dash, "width": 2},
+                                 hovertemplate=f"{name} from step %{{x}} on: %{{y:.2f}}<extra></extra>"))
+    return fig.update_yaxes(rangemode="tozero")

@@ -1,4 +1,4 @@
-"""The charts of a trajectory: what is in them, and that they take arrays alone."""
+"""The charts of a trajectory, made from arrays alone."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def distances() -> xr.Dataset:
                       coords={"run": ["parent", "branch"], "step": [0, 1, 2, 3], "t": ("step", [1, 0.67, 0.33, 0])})
 
 
-def test_every_run_has_its_two_lines(distances):
-    chart = distance_chart(distances, near=0.1)
-    assert [line.name for line in chart.data] == ["parent's x_t", "parent's denoised estimate",
-                                                  "branch's x_t", "branch's denoised estimate"]
+def test_every_run_has_two_lines(distances):
+    chart = distance_chart(distances, threshold=0.1)
+    assert [line.name for line in chart.data] == ["parent's noisy latent", "parent's predicted image",
+                                                  "branch's noisy latent", "branch's predicted image"]
     assert list(chart.data[0].y) == [1.0, 0.5, 0.2, 0.0] and list(chart.data[0].customdata) == [1, 0.67, 0.33, 0]
     assert len({(line.line.color, line.line.dash) for line in chart.data}) == 4
-    level, leaves = chart.layout.shapes
-    assert level.y0 == pytest.approx(0.08) and leaves.x0 == 2
+    level, branch_line = chart.layout.shapes
+    assert level.y0 == pytest.approx(0.08) and branch_line.x0 == 2
 
 
-def test_a_run_alone(distances):
+def test_a_run_without_a_branch(distances):
     chart = distance_chart(distances.sel(run=["parent"]))
     assert len(chart.data) == 2 and not chart.layout.shapes
     assert chart.layout.xaxis.title.text and chart.layout.yaxis.title.text
@@ -39,7 +39,7 @@ def test_dark_pages_have_their_own_colours(distances):
     assert light.data[0].line.color == colour("noise") and dark.data[0].line.color == colour("noise", True)
 
 
-def test_branching_is_two_lines():
+def test_branching_has_two_lines():
     chart = branching_chart([0, 4], [1.0, 0.1], [1.2, 0.3])
     assert [(list(line.x), list(line.y)) for line in chart.data] == [([0, 4], [1.0, 0.1]), ([0, 4], [1.2, 0.3])]
     assert len({line.line.dash for line in chart.data}) == 2
