@@ -53,7 +53,7 @@ def tiny(network: str = "unet", path: str = "straight") -> Pipeline:
     text, coder = shaken(TextModel(TEXT), 0.3), shaken(VAE(CODER), 0.02)
     denoiser = shaken(UNet(UNET) if network == "unet" else DiT(DIT), 0.15)
     prediction = "velocity" if path == "straight" else "v"
-    return Pipeline(f"tiny-{network}", text.text, denoiser, coder, PATHS[path], prediction, torch.device("cpu"))
+    return Pipeline(f"tiny-{network}", text.text_encoder, denoiser, coder, PATHS[path], prediction, torch.device("cpu"))
 
 
 def tiny_examiner() -> Examiner:
