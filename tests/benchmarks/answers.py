@@ -68,7 +68,7 @@ CASES = (
     Case("UNetXRay", "faders", fader, "image edited"),
     Case("TokenAttention", "guidance", guidance, "denoised"),
     Case("TokenAttention", "seed", seed, "denoised"),
-    Case("TokenAttention", "scale", scale, "changed"),
+    Case("TokenAttention", "scale", scale, "edited"),
     Case("FlowPaths", "seed", seed, "marginal cloud"),
     Case("FlowPaths", "start", start, "your path"),
     Case("FlowPaths", "seed", seed, "unet-flow", {"mode": "pictures"}),

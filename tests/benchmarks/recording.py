@@ -71,7 +71,7 @@ def in_the_explorable(_: int) -> dict[str, float]:
         for k in range(len(made.stage.captions)):
             made.stage.frame = k
             growth.look()
-    kept, sent = made.reading.weights.nbytes / 1e6, sum(map(len, made.stage.buffers)) / 1e6
+    kept, sent = made.attention.weights.nbytes / 1e6, sum(map(len, made.stage.buffers)) / 1e6
     found = growth.end() | {"bytes kept": kept, "bytes sent to the page": sent}
     made.close()
     return found

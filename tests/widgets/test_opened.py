@@ -81,27 +81,27 @@ def test_a_prompt_that_cannot_be_drawn_noises_the_generated_image(sd):
     made.close()
 
 
-def test_token_attention_reads_words_and_tries_each(pipe):
+def test_token_attention_records_and_edits_each_word(pipe):
     made = shown(ex.TokenAttention, pipe, word="dog")
     run = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance, record="*.cross.weights")
-    assert np.array_equal(made.reading.image, run.image)
-    assert made.reading.weights.sizes["layer"] == len(run.recorded)
+    assert np.array_equal(made.attention.image, run.image)
+    assert made.attention.weights.sizes["layer"] == len(run.recorded)
     with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("dog")}):
-        silent = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
-    assert np.array_equal(made.reading.edit_word("dog", made._known.volume), silent.image)
+        masked = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
+    assert np.array_equal(made.attention.edit_word("dog", made._current.request.word_weight), masked.image)
     assert "dog" in made.table().columns and np.isfinite(made.table().values).all()
     assert made.data.effect.shape[1:] == (16, 16) and not np.isnan(made.data.effect.sel(token="dog")).any()
-    assert "hears a silenced word" in made._status.value  # its text encoder has no points
-    assert np.array_equal(code_runs(made, pipe)["changed"], silent.image)
+    assert "masked word still acts" in made._status.value  # its text encoder has no points
+    assert np.array_equal(code_runs(made, pipe)["edited"], masked.image)
     made.region = (0.0, 0.0, 0.5, 0.5)
     assert "brushed" in made.table().index
     made.close()
 
 
-def test_token_attention_reads_a_drawing_whose_truth_is_known(pipe):
+def test_token_attention_of_a_drawing_has_ground_truth(pipe):
     made = shown(ex.TokenAttention, pipe, prompt="a red car", word="car", mode="drawn")
-    assert made.reading.image.shape == (16, 16, 3) and made.view().known.truths is not None
-    assert made.reading.weights.sizes["step"] == 5 and "IoU" in made._score.value
+    assert made.attention.image.shape == (16, 16, 3) and made.view().result.word_masks is not None
+    assert made.attention.weights.sizes["step"] == 5 and "IoU" in made._score.value
     assert code_runs(made, pipe)["weights"].sizes["step"] == 1
     made.close()
 

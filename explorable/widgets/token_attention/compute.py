@@ -1,87 +1,191 @@
-"""What TokenAttention is asked for, how the answer begins, and the lines of code that ask for the same."""
+"""What TokenAttention computes: attention to each word of a prompt, and what editing each word changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
-from ...analysis.word_attention import WordWeight, attention_in_image, attention_while_sampling
-from ...hooks import MaskToken, Reweight
-from ...pipeline import Pipeline
+import numpy as np
+
+from ...analysis.attention_maps import MAP_SIZE
+from ...analysis.word_attention import WordAttention, WordWeight, attention_in_image, attention_while_sampling
+from ...hooks import MaskToken
+from ...pipeline import PipelineProtocol
 from ...pipeline.image_size import resize_to_fit
-from ...world import GrammarError, draw, parse
+from ...world import Drawing, GrammarError, draw, parse, word_masks
 from ..core.explorable import Progress
-from .view import Known
 
 GENERATED, DRAWN = "generated", "drawn"
+IMAGE_SIZE = 128  # pixels a side of masks
+ROLES_WITHOUT_PIXELS = ("function", "relation", "side")  # words of grammar and arrangement
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions of the image
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What must be computed: a reading, and all its words so loud. The word on the screen only comes first."""
+class Request:
+    """The image whose attention to compute, and how each word is edited. The chosen word only comes first."""
 
     mode: str
     prompt: str
     seed: int
     steps: int
     guidance: float
-    volume: WordWeight
+    word_weight: WordWeight
 
     @property
-    def reading(self) -> Wish:
-        """What the reading alone depends on."""
+    def attention_key(self) -> Request:
+        """Everything that the attention depends on, and not the edits."""
         steps, guidance = (0, 0.0) if self.mode == DRAWN else (self.steps, self.guidance)
-        return replace(self, volume=WordWeight(), steps=steps, guidance=guidance)
+        return replace(self, word_weight=WordWeight(), steps=steps, guidance=guidance)
 
 
-def read(pipe: Pipeline, request: Wish, progress: Progress) -> Known:
-    """The reading of a wish: of a picture painted now, or of a drawing whose truth is known.
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Attention and edited images; the drawing where the ground truth is known. Labels are those of the attention."""
+
+    request: Request
+    attention: WordAttention
+    drawing: Drawing | None = None
+
+    @cached_property
+    def word_masks(self) -> list[np.ndarray] | None:
+        """The pixels that each word of the prompt describes, (128, 128) bool; None without ground truth."""
+        return None if self.drawing is None else [mask for _, mask in word_masks(self.drawing, self.request.prompt)]
+
+    @cached_property
+    def roles(self) -> list[str]:
+        """Each word's role in the picture world's grammar; empty where it cannot parse the prompt."""
+        try:
+            return [word.role for word in parse(self.request.prompt).words]
+        except GrammarError:
+            return []
+
+    @cached_property
+    def word_labels(self) -> list[int]:
+        """The indices of the labels that are words of the prompt."""
+        return [k for k, name in enumerate(self.attention.label_tokens) if not name.startswith("<")]
+
+    @cached_property
+    def compared_labels(self) -> list[int]:
+        """The indices of the labels that the tables compare: words that can describe pixels, or all if unknown."""
+        roles = self.roles or [""] * len(self.word_labels)
+        found = [k for k, role in zip(self.word_labels, roles, strict=True) if role not in ROLES_WITHOUT_PIXELS]
+        return found or self.word_labels or [0]
+
+    @property
+    def compared_words(self) -> list[str]:
+        """The labels that the tables compare."""
+        return [self.attention.labels[k] for k in self.compared_labels]
+
+    def label(self, word: str) -> str:
+        """Return the word's label; where the prompt does not contain it, that of the last thing, or of any word."""
+        if word in self.attention.labels:
+            return word
+        things = [k for k, role in zip(self.word_labels, self.roles, strict=False) if role == "thing"]
+        return self.attention.labels[(things or self.compared_labels)[-1]]
+
+    def token(self, word: str) -> str:
+        """Return the token of the word's label: "a" for "a (2)"."""
+        return self.attention.label_tokens[self.attention.labels.index(self.label(word))]
+
+    def branch(self, wanted: str) -> str:
+        """Return the wanted branch, or the last one that was recorded."""
+        return wanted if wanted in self.attention.branches else self.attention.branches[-1]
+
+    def ground_truth_mask(self, label: int) -> np.ndarray:
+        """Return the pixels that a label describes; none for special tokens."""
+        masks = dict(zip(self.word_labels, self.word_masks or [], strict=False))
+        return masks.get(label, np.zeros((IMAGE_SIZE, IMAGE_SIZE), bool))
+
+
+def compute_attention(pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
+    """Compute the attention in an image that is sampled now, or in a drawing with known ground truth.
 
     Raises:
-        ValueError: the picture world cannot draw the prompt; and what a run raises.
+        ValueError: the picture world cannot draw the prompt. And what sampling raises.
     """
     if request.mode == GENERATED:
         settings = {name: getattr(request, name) for name in ("prompt", "steps", "guidance", "seed")}
-        return Known(request, request.prompt, request.volume, attention_while_sampling(pipe, settings, progress))
+        return Result(request, attention_while_sampling(pipe, settings, progress))
     try:
         scene = replace(parse(request.prompt).scene, seed=request.seed)
     except GrammarError as error:
-        raise ValueError(f"the picture world cannot draw this prompt: {error}. Choose a picture painted by the "
-                         "model, or say it like \"a red car on a mountain road at sunset\"") from error
+        raise ValueError(f"the picture world cannot draw this prompt: {error}. Choose an image generated by the "
+                         "model, or a prompt like \"a red car on a mountain road at sunset\"") from error
     drawing = draw(scene)
-    reading = attention_in_image(pipe, resize_to_fit(drawing.image, pipe), request.prompt, request.seed, progress)
-    return Known(request, request.prompt, request.volume, reading, drawing)
+    image = resize_to_fit(drawing.image, pipe)
+    return Result(request, attention_in_image(pipe, image, request.prompt, request.seed, progress), drawing)
 
 
-def code(opened: str, request: Wish, word: str, t: float, table: tuple[int, str, str, str, bool]) -> str:
-    """The lines that read the same weights, weigh the words of each place as the table does, and change the same word.
+# ---- regions --------------------------------------------------------------------------------------------------------
 
-    opened: how the pipeline comes to be; t: the noise time at which a drawn picture is read. table: step, branch, layer
-    and head of what the table is about, and whether use_head_weights heads count more in it.
+
+def to_box(corners: Any) -> Box:
+    """Return left, top, right and bottom in order, clipped to the image, and at least a latent position in size.
+
+    Raises:
+        ValueError: these are not four finite numbers.
+    """
+    try:
+        x0, y0, x1, y1 = np.clip([float(v) for v in corners], 0, 1).tolist()
+        if not np.isfinite(x0 + y0 + x1 + y1):
+            raise ValueError("not finite")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"region is {corners!r}: give left, top, right and bottom, from 0 to 1") from error
+    (left, right), (top, bottom) = _to_interval(x0, x1), _to_interval(y0, y1)
+    return left, top, right, bottom
+
+
+def _to_interval(one: float, other: float) -> tuple[float, float]:
+    """Return two numbers in order, and at least a latent position apart."""
+    low, high = sorted((one, other))
+    missing = max(1 / MAP_SIZE - (high - low), 0.0)
+    low = min(max(low - missing / 2, 0.0), 1 - 1 / MAP_SIZE)
+    return low, max(high, low + 1 / MAP_SIZE)
+
+
+def box_mask(box: Box) -> np.ndarray:
+    """Return a box as a mask (128, 128)."""
+    left, top, right, bottom = (round(v * IMAGE_SIZE) for v in box)
+    mask = np.zeros((IMAGE_SIZE, IMAGE_SIZE), bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+# ---- code -----------------------------------------------------------------------------------------------------------
+
+
+def code(pipe_code: str, request: Request, word: str, t: float, table: tuple[int, str, str, str, bool]) -> str:
+    """Return lines that record the same attention, compute the values of the table, and edit the same word.
+
+    pipe_code: the line that makes `pipe`. t: the noise time to which a drawing is noised. table: step, branch, layer
+    and head that the table shows, and whether it weights the heads.
     """
     points = '"*.cross.weights"'
-    lines = ["import explorable as ex", "from explorable.analysis import attention_maps as maps", "", opened,
+    lines = ["import explorable as ex", "from explorable.analysis import attention_maps as maps", "", pipe_code,
              f"prompt = {request.prompt!r}"]
     if request.mode == GENERATED:
-        wish = f"pipe(prompt, steps={request.steps!r}, guidance={request.guidance!r}, seed={request.seed!r}"
-        read, again, tokens = f"{wish}, record=[{points}])", f"{wish}).image", ", recording.tokens"
+        call = f"pipe(prompt, steps={request.steps!r}, guidance={request.guidance!r}, seed={request.seed!r}"
+        record, repeat, tokens = f"{call}, record=[{points}])", f"{call}).image", ", recording.tokens"
     else:
-        wish = f"pipe.inspect(resize_to_fit(picture.image, pipe), prompt, t={t!r}, seed={request.seed!r}"
-        read, tokens = f"{wish})", ""
-        again = f'{wish}, record=["sampler.denoised"])["sampler.denoised"]'
+        call = f"pipe.inspect(resize_to_fit(drawing.image, pipe), prompt, t={t!r}, seed={request.seed!r}"
+        record, tokens = f"{call})", ""
+        repeat = f'{call}, record=["sampler.denoised"])["sampler.denoised"]'
         lines += ["from dataclasses import replace", "from explorable.pipeline.image_size import resize_to_fit",
                   "from explorable.world import draw, parse",
-                  f"picture = draw(replace(parse(prompt).scene, seed={request.seed!r}))"]
-    step, branch, layer, head, use_head_weights = table
-    trust = ", maps.head_weights_for(heads, pipe.head_weights)" if use_head_weights else ""
-    what = ", ".join(f"{point!r}: ex.{_short(made)}" for point, made in request.volume.edits(word).items())
+                  f"drawing = draw(replace(parse(prompt).scene, seed={request.seed!r}))"]
+    step, branch, layer, head, has_head_weights = table
+    head_weights = ", maps.head_weights_for(heads, pipe.head_weights)" if has_head_weights else ""
+    edits = ", ".join(
+        f"{point!r}: ex.MaskToken({edit.word!r})" if isinstance(edit, MaskToken) else
+        f"{point!r}: ex.Reweight({edit.word!r}, {edit.scale!r})"
+        for point, edit in request.word_weight.edits(word).items())
     return "\n".join([
-        *lines, f"recording = {read}", f"weights = recording[{points}]",
+        *lines, f"recording = {record}", f"weights = recording[{points}]",
         f"heads = maps.branch_maps(maps.gather_weights(recording), {branch!r}{tokens}).isel(step={step})",
-        f"standing = maps.relative_attention(maps.select_heads(heads, {layer!r}, {head!r}){trust})  # (token, y, x)",
-        "# a row of the table: maps.mean_by_region(standing, {name: mask})",
-        f"with ex.edit(pipe, {{{what}}}):", f"    changed = {again}"])
-
-
-def _short(made: MaskToken | Reweight) -> str:
-    """An edit as one would write it."""
-    return f"MaskToken({made.word!r})" if isinstance(made, MaskToken) else f"Reweight({made.word!r}, {made.scale!r})"
+        f"relative = maps.relative_attention(maps.select_heads(heads, {layer!r}, {head!r}){head_weights})  "
+        "# (token, y, x)",
+        "# a row of the table: maps.mean_by_region(relative, {name: mask})",
+        f"with ex.edit(pipe, {{{edits}}}):", f"    edited = {repeat}"])

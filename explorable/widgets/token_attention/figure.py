@@ -1,4 +1,4 @@
-"""Attention beside ablation: how much each word is read, against how much silencing it changes."""
+"""The figure of TokenAttention: how much attention each word gets, against how much its edit changes."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ import plotly.graph_objects as go
 from ..core.theme import colour, figure
 
 
-def beside(words: Sequence[str], read: np.ndarray, effect: np.ndarray, chosen: str = "", where: str = "the picture",
-           dark: bool = False, scale: float = 0.0) -> go.Figure:
-    """One point a word.
+def attention_and_effect(words: Sequence[str], weight: np.ndarray, effect: np.ndarray, selected: str = "",
+                         region: str = "the image", dark: bool = False, scale: float = 0.0) -> go.Figure:
+    """Draw one point per word.
 
-    read: (words,) the mean weight with which the word is read in a region, 0 to 1. effect: (words,) how much silencing
-    it changes there, root mean square over colours, 1 is black to white; NaN: not measured, not drawn. chosen: the word
-    that is drawn large. where: the region's name. scale: what was done to each word, where it was not silenced.
+    weight: (words,), the mean attention weight of the word in a region, 0 to 1. effect: (words,), how much its edit
+    changes there, root mean square over colours, 1 is black to white; NaN: not computed, not drawn. selected: the word
+    that is drawn larger. region: its name. scale: of the edit.
     """
-    x, y = np.asarray(read, float), np.asarray(effect, float)
-    there = np.isfinite(x) & np.isfinite(y)
-    names = [word for word, ok in zip(words, there, strict=True) if ok]
-    sizes = [14 if name == chosen else 9 for name in names]
-    done = "silencing it" if scale == 0 else f"reading it {scale:g} times as much"
-    made = figure(f"how much a word is read in {where} (mean weight)", f"change by {done}", dark, showlegend=False)
-    made.add_scatter(
-        x=x[there], y=y[there], text=names, mode="markers+text", textposition="top center", cliponaxis=False,
-        marker={"size": sizes, "color": colour("word", dark), "symbol": ["diamond" if n == chosen else "circle"
-                                                                         for n in names]},
-        hovertemplate="%{text}: read %{x:.3f}, changes %{y:.3f}<extra></extra>")
-    made.update_xaxes(rangemode="tozero")
-    made.update_yaxes(rangemode="tozero")
-    return made
+    x, y = np.asarray(weight, float), np.asarray(effect, float)
+    is_known = np.isfinite(x) & np.isfinite(y)
+    names = [word for word, known in zip(words, is_known, strict=True) if known]
+    edit = "masking it" if scale == 0 else f"scaling its attention by {scale:g}"
+    fig = figure(f"mean attention to the word in {region}", f"change by {edit}", dark, showlegend=False)
+    fig.add_scatter(
+        x=x[is_known], y=y[is_known], text=names, mode="markers+text", textposition="top center", cliponaxis=False,
+        marker={"size": [14 if name == selected else 9 for name in names], "color": colour("word", dark),
+                "symbol": ["diamond" if name == selected else "circle" for name in names]},
+        hovertemplate="%{text}: attention %{x:.3f}, change %{y:.3f}<extra></extra>")
+    fig.update_xaxes(rangemode="tozero")
+    fig.update_yaxes(rangemode="tozero")
+    return fig

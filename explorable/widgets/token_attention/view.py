@@ -1,263 +1,251 @@
-"""What TokenAttention shows of a reading: rows for the tables, a sentence and a score."""
+"""What TokenAttention shows of a result: the selected maps and their values by region, sentences, and stage layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from ...analysis import attention_maps as mapping
-from ...analysis.word_attention import WordAttention, WordWeight
-from ...world import Drawing, GrammarError, parse, word_masks
+from ...analysis import attention_maps as maps
+from ...analysis.word_attention import WordAttention, WordWeight, frame_steps
+from ..core.layout import SPECIAL_TOKENS
+from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, stretch_layers
+from ..stage.stage import Axis, Heatmap, Images, Layer, Panel
+from .compute import IMAGE_SIZE, Box, Result, box_mask, to_box
 
-SILENT_ROLES = ("function", "relation", "side")  # words of grammar and arrangement: they speak of no pixels
 THIRDS = {f"{name} third": (0.0, k / 3, 1.0, (k + 1) / 3) for k, name in enumerate(("top", "middle", "bottom"))}
 BRUSHED = "brushed"
-MOST_ROWS = 14
-PIXELS = 128
-
-Square = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """A reading, the wish that it answers, how loud a changed word is, and the drawing where the truth is known."""
-
-    wish: Any
-    prompt: str
-    volume: WordWeight
-    reading: WordAttention
-    drawing: Drawing | None = None
-
-    @cached_property
-    def truths(self) -> list[np.ndarray] | None:
-        """The pixels that each word of the prompt speaks of, (128, 128) bool each; None where nobody knows."""
-        return None if self.drawing is None else [mask for _, mask in word_masks(self.drawing, self.prompt)]
-
-    @cached_property
-    def roles(self) -> list[str]:
-        """What each word is in the picture world's grammar; nothing where it cannot read the prompt."""
-        try:
-            return [word.role for word in parse(self.prompt).words]
-        except GrammarError:
-            return []
-
-    @cached_property
-    def spoken(self) -> list[int]:
-        """The labels that are words of the prompt, in order."""
-        return [k for k, name in enumerate(self.reading.label_tokens) if not name.startswith("<")]
-
-    @cached_property
-    def competing(self) -> list[int]:
-        """The labels that compete for regions: words that can speak of pixels; all words where nobody knows."""
-        roles = self.roles or [""] * len(self.spoken)
-        found = [k for k, role in zip(self.spoken, roles, strict=True) if role not in SILENT_ROLES]
-        return found or self.spoken or [0]
-
-    def label(self, word: str) -> str:
-        """The word asked for, or in a prompt that does not say it, the last word for a thing, or any."""
-        if word in self.reading.labels:
-            return word
-        things = [k for k, role in zip(self.spoken, self.roles, strict=False) if role == "thing"]
-        return self.reading.labels[(things or self.competing)[-1]]
-
-    def true_mask(self, label: int) -> np.ndarray:
-        """The pixels that a label speaks of; none for special tokens."""
-        own = dict(zip(self.spoken, self.truths or [], strict=False))
-        return own.get(label, np.zeros((PIXELS, PIXELS), bool))
+MAX_NAMED_REGIONS = 14
+GREY = 128  # of an image that is not computed yet
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What of a reading is on the screen: word, layer, head, branch and frame.
+    """The part of a result that is on the screen: a word, layer, head, branch and frame.
 
-    squares: regions by name. use_head_weights: whether the table weights the heads, where all are shown and the
-    model's card gives their weights.
+    boxes: further regions by name. use_head_weights: whether the table weights the heads, where all are shown and the
+    model's card has their weights.
     """
 
-    known: Known
+    result: Result
     word: str
     layer: str
     head: str
     branch: str
     frame: int
-    squares: Mapping[str, Square] = field(default_factory=dict)
+    boxes: Mapping[str, Box] = field(default_factory=dict)
     use_head_weights: bool = True
 
     @cached_property
-    def k(self) -> int:
-        """The number of the word's label."""
-        return self.known.reading.labels.index(self.word)
+    def label(self) -> int:
+        """The index of the word's label."""
+        return self.result.attention.labels.index(self.word)
 
     @cached_property
-    def shown(self) -> tuple[str, str]:
-        """The layer and head on show: what was asked for, or all, where this reading has no such."""
-        maps = self.known.reading.maps(self.branch)
-        return (self.layer if self.layer in maps.layer else mapping.ALL_LAYERS,
-                self.head if self.head in maps["head"] else mapping.MEAN_HEAD)
+    def layer_and_head(self) -> tuple[str, str]:
+        """The layer and head on the screen; all of them where this model has no such layer or head."""
+        recorded = self.result.attention.maps(self.branch)
+        return (self.layer if self.layer in recorded.layer else maps.ALL_LAYERS,
+                self.head if self.head in recorded["head"] else maps.MEAN_HEAD)
 
     @cached_property
     def heads(self) -> np.ndarray:
-        """The maps of every head on show, (token, layers, heads, y, x), NaN where a head is not there."""
-        return mapping.select_heads(self.known.reading.maps(self.branch).isel(step=self.frame), *self.shown)
+        """The maps of all heads on the screen, (token, layers, heads, y, x); NaN where a layer has fewer heads."""
+        return maps.select_heads(self.result.attention.maps(self.branch).isel(step=self.frame), *self.layer_and_head)
 
     @cached_property
-    def standing(self) -> np.ndarray:
-        """How far above its average each label is read, (token, y, x), in spreads."""
-        return mapping.relative_attention(self.heads)
+    def relative_attention(self) -> np.ndarray:
+        """The attention to each label relative to its average, (token, y, x), in standard deviations."""
+        return maps.relative_attention(self.heads)
 
     @cached_property
-    def trust(self) -> np.ndarray | None:
-        """How much each head counts in the table, (layers, heads); None: all alike."""
-        if not self.use_head_weights or self.shown != (mapping.ALL_LAYERS, mapping.MEAN_HEAD):
+    def head_weights(self) -> np.ndarray | None:
+        """The weight of each head in the table, (layers, heads); None: all equal."""
+        if not self.use_head_weights or self.layer_and_head != (maps.ALL_LAYERS, maps.MEAN_HEAD):
             return None
-        return mapping.head_weights_for(self.known.reading.maps(self.branch), self.known.reading.pipe.head_weights)
+        attention = self.result.attention
+        return maps.head_weights_for(attention.maps(self.branch), attention.pipe.head_weights)
 
     @property
-    def rule(self) -> str:
-        """How heads count in the table, in words."""
-        if self.trust is not None:
-            return "heads count as they are trusted: as much as made true words rank first on other drawings"
-        return "all heads on show count alike"
+    def head_weights_note(self) -> str:
+        """How the table weights the heads, in words."""
+        if self.head_weights is not None:
+            return "heads are weighted by how well they rank the right words first on other drawings"
+        return "all heads shown have equal weight"
 
     @cached_property
-    def judged(self) -> np.ndarray:
-        """The same as `standing`, with heads as they count in the table."""
-        return self.standing if self.trust is None else mapping.relative_attention(self.heads, self.trust)
+    def weighted_attention(self) -> np.ndarray:
+        """The same as `relative_attention`, with the heads weighted as in the table."""
+        if self.head_weights is None:
+            return self.relative_attention
+        return maps.relative_attention(self.heads, self.head_weights)
 
     @cached_property
-    def weight(self) -> np.ndarray:
-        """The mean weight of each label over heads, (token, y, x)."""
-        there = ~np.isnan(self.heads)
-        return np.where(there, self.heads, 0).sum((1, 2)) / np.maximum(there.sum((1, 2)), 1)
+    def mean_weight(self) -> np.ndarray:
+        """The mean attention weight of each label over the heads, (token, y, x)."""
+        is_there = ~np.isnan(self.heads)
+        return np.where(is_there, self.heads, 0).sum((1, 2)) / np.maximum(is_there.sum((1, 2)), 1)
 
     @cached_property
     def effects(self) -> np.ndarray:
-        """How far each label's change moves each pixel at this frame, (token, high, wide); NaN: not computed."""
-        found = []
-        for name in self.known.reading.label_tokens:
-            effect = self.known.reading.effect(name, self.known.volume)
+        """How far editing each label changes each pixel at this frame, (token, row, column); NaN: not computed."""
+        attention, found = self.result.attention, []
+        for token in attention.label_tokens:
+            effect = attention.effect(token, self.result.request.word_weight)
             if effect is None:
-                effect = np.full(self.known.reading.image.shape[:2], np.nan, np.float32)
+                effect = np.full(attention.image.shape[:2], np.nan, np.float32)
             found.append(effect if effect.ndim == 2 else effect[self.frame])
         return np.stack(found)
 
     @cached_property
     def regions(self) -> dict[str, np.ndarray]:
-        """The rows of the table: what is truly there, or thirds of the picture; and the regions asked for."""
-        known = self.known
-        if known.drawing is None:
-            found = {name: mask_of(square) for name, square in THIRDS.items()}
+        """The rows of the table: the parts of a drawing, or thirds of the image; then the boxes."""
+        drawing, word_masks = self.result.drawing, self.result.word_masks
+        if drawing is None or word_masks is None:
+            found = {name: box_mask(box) for name, box in THIRDS.items()}
         else:
-            named = mapping.named_regions(known.drawing.masks).items()
-            found = dict([(n, m) for n, m in named if mapping.ground_truth_words(m, known.truths or [])][:MOST_ROWS])
-        return found | {name: mask_of(square_of(square)) for name, square in self.squares.items()}
+            described = [(name, mask) for name, mask in maps.named_regions(drawing.masks).items()
+                         if maps.ground_truth_words(mask, word_masks)]
+            found = dict(described[:MAX_NAMED_REGIONS])
+        return found | {name: box_mask(to_box(box)) for name, box in self.boxes.items()}
 
     @cached_property
     def table(self) -> np.ndarray:
-        """(regions, competing words): how far above its average each word is read there."""
-        return mapping.mean_by_region(self.judged, self.regions)[:, self.known.competing]
+        """(regions, compared words): the attention to each word there, relative to its average."""
+        return maps.mean_by_region(self.weighted_attention, self.regions)[:, self.result.compared_labels]
 
     @cached_property
-    def true(self) -> list[list[int]] | None:
-        """For each region the columns of the table whose words truly speak of it."""
-        known = self.known
-        if known.truths is None:
+    def correct_columns(self) -> list[list[int]] | None:
+        """For each region the columns of the table whose words describe it; None without ground truth."""
+        result = self.result
+        if result.word_masks is None:
             return None
-        columns = {label: c for c, label in enumerate(known.competing)}
-        found = [[known.spoken[w] for w in mapping.ground_truth_words(mask, known.truths)]
-                 for mask in self.regions.values()]
-        return [[columns[label] for label in labels if label in columns] for labels in found]
+        columns = {label: c for c, label in enumerate(result.compared_labels)}
+        labels = [[result.word_labels[w] for w in maps.ground_truth_words(mask, result.word_masks)]
+                  for mask in self.regions.values()]
+        return [[columns[label] for label in row if label in columns] for row in labels]
 
     @cached_property
-    def where(self) -> tuple[str, np.ndarray]:
-        """What attention and effect are compared in: the brushed region if there is one, else the picture."""
+    def compared_region(self) -> tuple[str, np.ndarray]:
+        """Where attention and effect are compared: the brushed region if there is one, else the whole image."""
         if BRUSHED in self.regions:
             return "the brushed region", self.regions[BRUSHED]
-        return "the picture", np.ones((PIXELS, PIXELS), bool)
+        return "the image", np.ones((IMAGE_SIZE, IMAGE_SIZE), bool)
 
     @cached_property
-    def here(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each competing word, in `where`: how far above average, with what weight it is read, what it changes."""
-        name, mask = self.where
-        stands, weighs = (mapping.mean_by_region(maps, {name: mask})[0][self.known.competing]
-                          for maps in (self.judged, self.weight))
-        moved = np.stack([mapping.coverage(effect, mask.shape) for effect in self.effects[self.known.competing]])
-        return stands, weighs, moved[:, mask].mean(1)
+    def comparison(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For each compared word in the compared region: relative attention, mean weight, and effect of its edit."""
+        name, mask = self.compared_region
+        relative, weight = (maps.mean_by_region(of_tokens, {name: mask})[0][self.result.compared_labels]
+                            for of_tokens in (self.weighted_attention, self.mean_weight))
+        effects = np.stack([maps.coverage(effect, mask.shape) for effect in self.effects[self.result.compared_labels]])
+        return relative, weight, effects[:, mask].mean(1)
 
     @cached_property
-    def agreement(self) -> float:
-        """Spearman's rank correlation, over places, of where the word is read and what changing it does; or NaN."""
-        effect = self.effects[self.k]
+    def correlation(self) -> float:
+        """Spearman's rank correlation, over positions, of the word's attention and its edit's effect; or NaN."""
+        effect, attention = self.effects[self.label], self.relative_attention[self.label]
         if not np.isfinite(effect).all():
             return float("nan")
-        return mapping.rank_correlation(self.standing[self.k], mapping.coverage(effect, self.standing.shape[1:]))
+        return maps.rank_correlation(attention, maps.coverage(effect, attention.shape))
 
-    def sentence(self) -> str:
-        """What is being seen now."""
-        known, (high, wide) = self.known, self.standing.shape[1:]
-        size = f"{wide}" if high == wide else f"{high} × {wide}"
-        if self.branch == "uncond" and self.k in known.spoken:
-            return f"The pass without the prompt is not told “{self.word}”, and reads it nowhere."
-        line, column = np.unravel_index(self.standing[self.k].argmax(), (high, wide))
-        said = (f"“{self.word}” gets {self.weight[self.k].mean():.1%} of the reading, the most at row {line + 1}, "
-                f"column {column + 1} of {size} ({known.reading.captions[self.frame]}).")
-        effect = self.effects[self.k]
+    def caption(self) -> str:
+        """Say how much attention the word gets, where, and what its edit changes."""
+        result, (height, width) = self.result, self.relative_attention.shape[1:]
+        if self.branch == "uncond" and self.label in result.word_labels:
+            return f"The pass without the prompt does not receive “{self.word}”: no attention goes to it."
+        row, column = np.unravel_index(self.relative_attention[self.label].argmax(), (height, width))
+        size = f"{width}" if height == width else f"{height} × {width}"
+        attention = (f"“{self.word}” gets {self.mean_weight[self.label].mean():.1%} of the attention, most at row "
+                     f"{row + 1}, column {column + 1} of {size} ({result.attention.captions[self.frame]}).")
+        effect, weight = self.effects[self.label], result.request.word_weight
         if not np.isfinite(effect).all():
-            return said
-        loud = known.volume.scale
-        done = f"Reading it {loud:g} times as much" if loud else "Silencing it, for the text encoder too," if (
-            known.volume.mask_in_text_encoder) else "Silencing it"
-        return f"{said} {done} changes the picture by {effect.mean():.3f} on average, where 1 is black to white."
+            return attention
+        edit = f"Scaling its attention by {weight.scale:g}" if weight.scale else (
+            "Masking it, also in the text encoder," if weight.mask_in_text_encoder else "Masking it")
+        return f"{attention} {edit} changes the image by {effect.mean():.3f} on average, where 1 is black to white."
 
     def score(self) -> tuple[str, str, str]:
-        """What the map is worth: name, value and note. Against the true mask, where there is one."""
-        rho = self.agreement
-        told = "not measured yet" if np.isnan(rho) else f"{rho:.2f}"
-        own = self.known.true_mask(self.k)
-        if not own.any():
-            return ("attention beside ablation", told, "rank correlation over places of where the word is read and "
-                    "what changing it does; 1 if attention told all")
-        best, threshold = mapping.best_iou(mapping.resize_maps(self.standing[self.k]), mapping.coarse_mask(own))
-        counted = [int(row.argmax()) in mine for row, mine in zip(self.table, self.true or [], strict=True) if mine]
-        return ("IoU of its map with its true mask", f"{best:.2f}",
-                f"at the best threshold, {threshold:.0%} of the way up. A true word is first in {sum(counted)} of "
-                f"{len(counted)} regions. Attention beside ablation, rank correlation over places: {told}")
+        """Return the score of the map: name, value and note. Against the ground-truth mask, where there is one."""
+        correlation = "not computed yet" if np.isnan(self.correlation) else f"{self.correlation:.2f}"
+        mask = self.result.ground_truth_mask(self.label)
+        if not mask.any():
+            return ("Attention and effect", correlation, "rank correlation over positions of the attention to the word "
+                    "and the effect of its edit; 1 if attention predicted the effect perfectly")
+        best, threshold = maps.best_iou(maps.resize_maps(self.relative_attention[self.label]), maps.coarse_mask(mask))
+        is_correct = [int(values.argmax()) in correct
+                      for values, correct in zip(self.table, self.correct_columns or [], strict=True) if correct]
+        return ("IoU of the map with the ground-truth mask", f"{best:.2f}",
+                f"at the best threshold, {threshold:.0%} of the range. A correct word ranks first in "
+                f"{sum(is_correct)} of {len(is_correct)} regions. Rank correlation of attention and effect over "
+                f"positions: {correlation}")
 
 
-# ---- regions --------------------------------------------------------------------------------------------------------
+# ---- the stage ------------------------------------------------------------------------------------------------------
 
 
-def square_of(corners: Any) -> Square:
-    """Left, top, right and bottom in parts of the picture, in order, at least a place of the latent wide and high.
+def axes_of(result: Result) -> tuple[Axis, ...]:
+    """Return the axes of words, layers and heads, the means first."""
+    attention = result.attention
+    recorded = attention.maps(attention.branches[-1])
+    tooltips = tuple(SPECIAL_TOKENS.get(token, "") for token in attention.label_tokens)
+    return (Axis("word", "word", attention.labels, tooltips),
+            Axis("layer", "layer", (maps.ALL_LAYERS, *map(str, recorded.layer.values)), thumbnail_layer="attention"),
+            Axis("head", "head", (maps.MEAN_HEAD, *map(str, recorded["head"].values)), thumbnail_layer="attention"))
 
-    Raises:
-        ValueError: no four numbers.
+
+def _edited_and_effect(token: str, weight: WordWeight, *candidates: WordAttention | None,
+                       ) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the edited image and its effect from the first candidate that has them, or None."""
+    for attention in candidates:
+        if attention is not None and (effect := attention.effect(token, weight)) is not None:
+            return attention.edit_word(token, weight), effect
+    return None
+
+
+def layers_of(result: Result, branch: str, preview: WordAttention | None = None) -> list[Layer]:
+    """Return the image, the maps of one branch, the edited images with their effects, and the ground truth if known.
+
+    preview: attention in few steps, used for words whose edit is not computed yet.
     """
-    try:
-        x0, y0, x1, y1 = np.clip([float(v) for v in corners], 0, 1).tolist()
-        if not np.isfinite(x0 + y0 + x1 + y1):
-            raise ValueError("no numbers")
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"region is {corners!r}: give left, top, right and bottom, from 0 to 1") from error
-    (left, right), (top, bottom) = _wide(x0, x1), _wide(y0, y1)
-    return left, top, right, bottom
+    attention, is_drawn = result.attention, result.drawing is not None
+    axes, word_axis = (("frame", "word"), 1) if is_drawn else (("word",), 0)
+    pending = np.full_like(attention.original, GREY), np.zeros(attention.original.shape[:-1], np.float32)
+    pairs = [_edited_and_effect(token, result.request.word_weight, attention, preview) or pending
+             for token in attention.label_tokens]
+    edited, effects = (np.stack(parts, word_axis) for parts in zip(*pairs, strict=True))
+    layers = [
+        Images("image", "Image", attention.image, "as drawn" if is_drawn else "as generated", axes=()),
+        Images("denoised", "Predicted image", attention.denoised_images, "the denoised estimate, decoded"),
+        Heatmap("attention", "Attention to the word",
+                maps.scale_to_max(attention.maps_with_means(branch).values, (0, -2, -1)),
+                "cross-attention weights, as a share of the word's largest in this layer and head",
+                ("frame", "word", "layer", "head"), high=1.0, unit="of its maximum"),
+        Images("edited", "Edited image", edited, "the same noise, with the word edited", axes),
+        Heatmap("effect", "Effect of the edit", effects, "root mean square over the colours", axes,
+                unit="of black to white", colour="guidance")]
+    if is_drawn:
+        masks = np.stack([result.ground_truth_mask(k) for k in range(len(attention.labels))]).astype(np.float32)
+        layers.append(Heatmap("ground truth", "Ground truth", masks, "the pixels that the word describes", ("word",),
+                              high=1.0))
+    return layers
 
 
-def _wide(one: float, other: float) -> tuple[float, float]:
-    """A stretch in order, and at least as wide as a place."""
-    low, high = sorted((one, other))
-    missing = max(1 / mapping.MAP_SIZE - (high - low), 0.0)
-    low = min(max(low - missing / 2, 0.0), 1 - 1 / mapping.MAP_SIZE)
-    return low, max(high, low + 1 / mapping.MAP_SIZE)
+def panels_of(result: Result, edited_is_preview: bool = False) -> tuple[Panel, ...]:
+    """Return the panels."""
+    is_drawn, scale = result.drawing is not None, result.request.word_weight.scale
+    edited = "Word masked" if scale == 0 else f"Attention to the word × {scale:g}"
+    return (Panel("attention", ("image" if is_drawn else "denoised", "attention"), "Attention to the word",
+                  interaction="brush"),
+            *([Panel("ground truth", ("image", "ground truth"), "Ground truth")] if is_drawn else []),
+            Panel("edited", ("edited",), f"{edited} ({PREVIEW_LABEL})" if edited_is_preview else edited),
+            Panel("effect", ("denoised" if is_drawn else "image", "effect"), "Effect of the edit"))
 
 
-def mask_of(square: Square) -> np.ndarray:
-    """A square of the picture as a mask (128, 128)."""
-    left, top, right, bottom = (round(v * PIXELS) for v in square)
-    mask = np.zeros((PIXELS, PIXELS), bool)
-    mask[top:bottom, left:right] = True
-    return mask
+def preview_layers(preview: Result, branch: str, steps: int) -> tuple[list[Layer], list[str]]:
+    """Return the layers and captions of a result in few steps, laid out over the frames of one in `steps`."""
+    frames = nearest_frames(frame_steps(steps), steps, PREVIEW_STEPS - 1)
+    captions = [f"{PREVIEW_LABEL}: {preview.attention.captions[k]}" for k in frames]
+    return stretch_layers(layers_of(preview, branch), frames), captions

@@ -1,4 +1,4 @@
-"""TokenAttention: which word made which part? Where each word is read, what is true, and what the word really does."""
+"""TokenAttention: where each word is attended to, the ground truth, and what the word really changes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ import xarray as xr
 from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD
 from ...analysis.word_attention import WordAttention, WordWeight
 from ...diffusion.settings import DEFAULT_GUIDANCE
-from ...pipeline import Pipeline
+from ...pipeline import Pipeline, PipelineProtocol
 from ..core.chart import Chart
 from ..core.explorable import Explorable, Progress, validate_setting
 from ..core.layout import wide
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
 from ..stage.stage import Layer, Stage
-from .compute import DRAWN, GENERATED, Wish, code, read
-from .controls import setting_row, wish_row, word_row
-from .figure import beside
-from .stage_layers import axes_of, first_reading, layers_of, panels_of
-from .tables import ranking, region_table
-from .view import BRUSHED, Known, View, square_of
+from .compute import DRAWN, GENERATED, Request, Result, code, compute_attention, to_box
+from .controls import edit_row, image_row, settings_row
+from .figure import attention_and_effect
+from .tables import ranking_table, region_table
+from .view import BRUSHED, View, axes_of, layers_of, panels_of, preview_layers
 
-AXES = ("word", "layer", "head")
-LOUDEST = 100.0
+MAX_SCALE = 100.0
 
 
 class TokenAttention(Explorable):
@@ -44,14 +42,14 @@ class TokenAttention(Explorable):
         w.table()                    # regions by words
 
     mode: "generated": an image sampled by the model from seed, steps and guidance; "drawn": an image drawn by the
-    picture world, with known ground truth, noised and read in one forward pass at each of several noise times.
+    picture world, with known ground truth, noised and put through the model once at each of several noise times.
     saved_regions: more rows of the table, by name. word, layer, head: labels of the choices on the page.
-    use_head_weights: while all heads are shown, weight each in the table by how often it ranked the right words first
+    use_head_weights: while all heads are shown, weight each in the table by how well it ranks the right words first
     on other drawings, if the model's card has these weights.
     """
 
     question = "Which word made which part?"
-    busy_text = "Reading, and trying what each word does …"
+    busy_text = "Computing attention, and what each word changes …"
     inputs = ("prompt", "mode", "steps", "guidance", "seed", "scale", "mask_in_text_encoder")
 
     prompt = tr.Unicode("a red sports car on a mountain road")
@@ -69,262 +67,257 @@ class TokenAttention(Explorable):
     region = tr.Any(None, allow_none=True)
     saved_regions = tr.Dict()
 
-    def __init__(self, pipe: Pipeline | None = None, **values: Any):
-        self._known: Known | None = None  # what is on the screen: perhaps not all of its words are done
-        self._few: Known | None = None  # a first look at it, in few steps
-        self._placing, self._placer = threading.RLock(), 0  # which thread is moving what is on the page
+    def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
+        self._current: Result | None = None  # on the screen; the edits of some words may still be computed
+        self._preview: Result | None = None  # the same in few steps
+        self._sync_lock, self._syncing_thread = threading.RLock(), 0
         super().__init__(pipe, **values)
-        self.stage = Stage(placeholder="The first picture is on its way …")
+        self.stage = Stage(placeholder="Sampling the first image …")
         self.chart, self._tables = Chart(), ipw.HTML()
-        self.set_layout(wish_row(self), setting_row(self), word_row(self), self.stage, self._tables, self.chart,
+        self.set_layout(image_row(self), settings_row(self), edit_row(self), self.stage, self._tables, self.chart,
                         self._seen, self._score, self._status, self._bar)
-        self.stage.observe(self._follow_page, names=["selection", "frame"])
-        self.stage.observe(self._brushed, names="pointer")
-        self.stage.observe(lambda change: self._tell(), names="dark")
-        self.observe(self._lead_page, names=list(AXES))
-        self.observe(lambda change: self._put(), names="branch")
-        self.observe(lambda change: self._tell(chart=self.stage.pointer.get("done", True)),
+        self.stage.observe(self._on_page_selection, names=["selection", "frame"])
+        self.stage.observe(self._on_pointer, names="pointer")
+        self.stage.observe(lambda change: self._update_texts(), names="dark")
+        self.observe(self._on_trait_selection, names=["word", "layer", "head"])
+        self.observe(lambda change: self._update_screen(), names="branch")
+        self.observe(lambda change: self._update_texts(chart=self.stage.pointer.get("done", True)),
                      names=["region", "saved_regions"])
-        self.observe(lambda change: self._tell(), names="use_head_weights")
-        self.set_status("Opening the model …", "busy")
+        self.observe(lambda change: self._update_texts(), names="use_head_weights")
+        self.set_status("Loading the model …", "busy")
         self.recompute()
 
     @tr.validate("seed", "steps", "guidance")
-    def _refuse(self, proposal: Any) -> Any:
+    def _validate_setting(self, proposal: Any) -> Any:
         return validate_setting(proposal)
 
     @tr.validate("scale")
-    def _refuse_loudness(self, proposal: Any) -> float:
-        if not 0 <= proposal["value"] <= LOUDEST:
-            raise ValueError(f"scale is {proposal['value']!r}: choose a number from 0 (silent) to {LOUDEST:g}; "
+    def _validate_scale(self, proposal: Any) -> float:
+        if not 0 <= proposal["value"] <= MAX_SCALE:
+            raise ValueError(f"scale is {proposal['value']!r}: choose a number from 0 (masked) to {MAX_SCALE:g}; "
                              "1 changes nothing")
         return proposal["value"]
 
     @tr.validate("region")
-    def _refuse_region(self, proposal: Any) -> Any:
-        return None if proposal["value"] is None else square_of(proposal["value"])
+    def _validate_region(self, proposal: Any) -> Any:
+        return None if proposal["value"] is None else to_box(proposal["value"])
 
     @tr.validate("saved_regions")
-    def _refuse_kept(self, proposal: Any) -> dict[str, tuple]:
-        return {str(name): square_of(square) for name, square in proposal["value"].items()}
+    def _validate_saved_regions(self, proposal: Any) -> dict[str, tuple]:
+        return {str(name): to_box(corners) for name, corners in proposal["value"].items()}
 
-    # ---- from a wish to what is on the screen ----------------------------------------------------------------------
+    # ---- from a request to the screen ------------------------------------------------------------------------------
 
-    def request(self) -> Wish:
-        return Wish(self.mode, self.prompt, self.seed, self.steps, self.guidance,
-                    WordWeight(self.scale, self.mask_in_text_encoder and self.scale == 0 and self.ours))
+    def request(self) -> Request:
+        has_text_points = (self._pipe or Pipeline).has_text_points
+        weight = WordWeight(self.scale, self.mask_in_text_encoder and self.scale == 0 and has_text_points)
+        return Request(self.mode, self.prompt, self.seed, self.steps, self.guidance, weight)
 
-    def compute(self, pipe: Pipeline, request: Wish, progress: Progress) -> Known:
-        known = self._known
-        if known is None or known.wish.reading != request.reading:
-            self._read_first(pipe, request, progress)
-            known = read(pipe, request, lambda done, of: progress(done, 8 * of))
-            self._preview(known, autoplay=True)
+    def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
+        current = self._current
+        if current is None or current.request.attention_key != request.attention_key:
+            self._preview_attention(pipe, request, progress)
+            result = compute_attention(pipe, request, lambda done, total: progress(done, 8 * total))
+            self._set_current(result, autoplay=True)
         else:
-            known = Known(request, request.prompt, request.volume, known.reading, known.drawing)
-            self._try_first(known, progress)
-        turn, rounds = 0, len(known.reading.words) + 2
-        while (word := self._waiting(known)) is not None:
-            turn = min(turn + 1, rounds - 1)
-            known.reading.edit_word(word, request.volume, functools.partial(_round, progress, turn, rounds))
-            if word == self._chosen(known) and self._waiting(known) is not None:
-                self._preview(known)
-        return known
+            result = Result(request, current.attention, current.drawing)
+            self._preview_edit(result, progress)
+        turn, turns = 0, len(result.attention.words) + 2
+        while (word := self._next_pending_word(result)) is not None:
+            turn = min(turn + 1, turns - 1)
+            report = functools.partial(_report_turn, progress, turn, turns)
+            result.attention.edit_word(word, request.word_weight, report)
+            if word == result.token(self.word) and self._next_pending_word(result) is not None:
+                self._set_current(result)
+        return result
 
-    def _read_first(self, pipe: Pipeline, request: Wish, progress: Progress) -> None:
-        """The reading of a picture painted in few steps, where the whole takes a while."""
-        self._few = None
-        if request.mode == GENERATED and self.ours and needs_preview(request.steps):
-            self._few = few = read(pipe, replace(request, steps=PREVIEW_STEPS), cancellable_only(progress))
-            sent = first_reading(few, self._branch(few), request.steps)
-            self.show_preview(lambda: self._to_stage(few, *sent, autoplay=not self.preview_label))
+    def _preview_attention(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> None:
+        """Show attention in few steps, where all steps take a while."""
+        self._preview = None
+        if request.mode == GENERATED and pipe.supports_preview and needs_preview(request.steps):
+            few = replace(request, steps=PREVIEW_STEPS)
+            self._preview = preview = compute_attention(pipe, few, cancellable_only(progress))
+            recording = preview_layers(preview, preview.branch(self.branch), request.steps)
+            self.show_preview(lambda: self._send_layers(preview, *recording, autoplay=not self.preview_label))
 
-    def _try_first(self, known: Known, progress: Progress) -> None:
-        """The chosen word changed in few steps, beside what is read in all of them."""
-        few, word = self._few.reading if self._few else None, self._chosen(known)
-        if few is not None and known.drawing is None and known.reading.is_pending(word, known.volume):
-            few.edit_word(word, known.volume, cancellable_only(progress))
-            layers = layers_of(known, self._branch(known), few)
-            self.show_preview(lambda: self._to_stage(known, layers, known.reading.captions, first=True))
+    def _preview_edit(self, result: Result, progress: Progress) -> None:
+        """Show the edit of the chosen word in few steps, beside the attention in all steps."""
+        word, weight = result.token(self.word), result.request.word_weight
+        preview = self._preview.attention if self._preview else None
+        if preview is not None and result.drawing is None and result.attention.is_pending(word, weight):
+            preview.edit_word(word, weight, cancellable_only(progress))
+            layers = layers_of(result, result.branch(self.branch), preview)
+            self.show_preview(lambda: self._send_layers(result, layers, edited_is_preview=True))
 
-    def show(self, known: Known) -> str:
-        self._preview(known)
-        w = known.reading.weights
-        heads = int(w.isel(step=0, branch=0, y=0, x=0, token=0).notnull().sum())
-        what = "noise times" if known.drawing else "steps"
-        deaf = "" if self.ours else (" The text encoder of an opened pipeline has no points: it hears a silenced word, "
-                                     "and passes it on.")
-        return (f"All {heads} heads of {w.sizes['layer']} layers at {w.sizes['step']} {what} are kept, in half "
-                f"precision: {w.nbytes / 1e6:.1f} MB.{deaf}")
+    def _next_pending_word(self, result: Result) -> str | None:
+        """Return the next word whose edit is to be computed: the one on the screen first, which may have changed."""
+        words = dict.fromkeys((result.token(self.word), *result.attention.words))
+        return next((w for w in words if result.attention.is_pending(w, result.request.word_weight)), None)
 
-    def _waiting(self, known: Known) -> str | None:
-        """The next word to be tried: the one on the screen if it is not done, for the reader may have gone on."""
-        words = dict.fromkeys((self._chosen(known), *known.reading.words))
-        return next((word for word in words if known.reading.is_pending(word, known.volume)), None)
+    def show(self, result: Result) -> str:
+        self._set_current(result)
+        weights = result.attention.weights
+        heads = int(weights.isel(step=0, branch=0, y=0, x=0, token=0).notnull().sum())
+        frames = "noise times" if result.drawing else "steps"
+        limit = "" if self.pipe.has_text_points else (
+            " The text encoder of this pipeline cannot be edited: a masked word still acts through its neighbours.")
+        return (f"Recorded {heads} heads of {weights.sizes['layer']} layers at {weights.sizes['step']} {frames}, in "
+                f"half precision: {weights.nbytes / 1e6:.1f} MB.{limit}")
 
-    def _preview(self, known: Known, autoplay: bool = False) -> None:
-        """Show what there is so far: the picture and its maps come first, then the chosen word's effect, then all."""
-        self._known = known
-        self._put(autoplay and not self.preview_label)
+    def _set_current(self, result: Result, autoplay: bool = False) -> None:
+        """Show what is computed so far: the image and its maps, then the chosen word's edit, then all edits."""
+        self._current = result
+        self._update_screen(autoplay and not self.preview_label)
         self.preview_label = ""
 
-    @contextmanager
-    def _placed(self) -> Iterator[None]:
-        """While we move the stage or the traits, what they say of it is no reader's hand. That comes on another thread,
-        and waits."""
-        with self._placing:
-            outer, self._placer = self._placer, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._placer = outer
+    def _update_screen(self, autoplay: bool = False) -> None:
+        """Send the recording to the page, and update the texts."""
+        if (result := self._current) is not None:
+            self._send_layers(result, layers_of(result, result.branch(self.branch)), autoplay=autoplay)
+            self._update_texts()
 
-    def _put(self, autoplay: bool = False) -> None:
-        """Send the recording to the page, and tell of it."""
-        known = self._known
-        if known is not None:
-            self._to_stage(known, layers_of(known, self._branch(known)), known.reading.captions, autoplay)
-            self._tell()
-
-    def _to_stage(self, known: Known, layers: list[Layer], captions: Sequence[str], autoplay: bool = False,
-              first: bool = False) -> None:
-        """Send layers to the page, at the word, layer and head asked for."""
-        axes, panels = axes_of(known), panels_of(known, first)
-        with self._placed():
-            wanted = {"word": known.label(self.word), "layer": self.layer, "head": self.head}
+    def _send_layers(self, result: Result, layers: list[Layer], captions: Sequence[str] = (), autoplay: bool = False,
+                     edited_is_preview: bool = False) -> None:
+        """Send layers to the page, with the chosen word, layer and head selected."""
+        axes, panels = axes_of(result), panels_of(result, edited_is_preview)
+        with self._syncing():
+            chosen = {"word": result.label(self.word), "layer": self.layer, "head": self.head}
             self.stage.selection = {
-                a.name: a.labels.index(wanted[a.name]) if wanted[a.name] in a.labels else 0 for a in axes
-            }
+                a.name: a.labels.index(chosen[a.name]) if chosen[a.name] in a.labels else 0 for a in axes}
+            captions = captions or result.attention.captions
             self.stage.show(layers, captions, thumbnails="denoised", axes=axes, panels=panels, columns=len(panels),
-                            autoplay=autoplay and known.drawing is None, file_name="attention")
-
-    def _branch(self, known: Known) -> str:
-        return self.branch if self.branch in known.reading.branches else known.reading.branches[-1]
-
-    def _chosen(self, known: Known) -> str:
-        """The token on the screen: "a" for "a (2)"."""
-        return known.reading.label_tokens[known.reading.labels.index(known.label(self.word))]
+                            autoplay=autoplay and result.drawing is None, file_name="attention")
 
     def view(self) -> View:
-        """What is on the screen now; the first answer is waited for."""
-        if self._known is None:
-            self.wait_for_result()
-        known = self._known
-        assert known is not None
-        squares = self.saved_regions | ({} if self.region is None else {BRUSHED: self.region})
-        frame = min(self.stage.frame, len(known.reading.captions) - 1)
-        return View(known, known.label(self.word), self.layer, self.head, self._branch(known), frame, squares,
+        """Return what is on the screen now; waits for the first result."""
+        result = self._current or self.wait_for_result()
+        boxes = self.saved_regions | ({} if self.region is None else {BRUSHED: self.region})
+        frame = min(self.stage.frame, len(result.attention.captions) - 1)
+        return View(result, result.label(self.word), self.layer, self.head, result.branch(self.branch), frame, boxes,
                     self.use_head_weights)
 
-    def _tell(self, chart: bool = True) -> None:
-        """The tables, the chart, the sentence and the score."""
-        if self._known is None:
+    def _update_texts(self, chart: bool = True) -> None:
+        """Update the tables, the chart, the caption and the score."""
+        if self._current is None:
             return
-        view = self.view()
-        known, words = view.known, [view.known.reading.labels[k] for k in view.known.competing]
-        html = region_table(view.table, list(view.regions), words, view.true, view.rule)
-        stands, weighs, changes = view.here
+        view, words, scale = self.view(), self._current.compared_words, self._current.request.word_weight.scale
+        region, (relative, weight, effect) = view.compared_region[0], view.comparison
+        tables = region_table(view.table, list(view.regions), words, view.correct_columns, view.head_weights_note)
         if BRUSHED in view.regions:
-            html += ranking(view.where[0], words, stands, weighs, changes, known.volume.scale)
-        self._tables.value = wide(html, "Words by region")
+            tables += ranking_table(region, words, relative, weight, effect, scale)
+        self._tables.value = wide(tables, "Words by region")
         if chart:
             self.chart.set_dark(self.stage.dark)
-            self.chart.draw(beside(words, weighs, changes, view.word, view.where[0], self.stage.dark,
-                                   known.volume.scale))
-        self.set_caption(view.sentence())
+            self.chart.draw(attention_and_effect(words, weight, effect, view.word, region, self.stage.dark, scale))
+        self.set_caption(view.caption())
         self.set_score(*view.score())
 
     # ---- between the page and the traits ---------------------------------------------------------------------------
 
-    def _follow_page(self, change: Any) -> None:
-        """The reader chose a word, layer, head or frame on the page."""
-        if self._placer == threading.get_ident() or self._known is None:
-            return
-        with self._placed():
-            at = change["new"] if change["name"] == "selection" else self.stage.selection
-            for axis in self.stage.axes:
-                setattr(self, axis["name"], axis["labels"][min(at.get(axis["name"], 0), len(axis["labels"]) - 1)])
-            if self.stage.selection != at:  # a recording came in between, and put the page back
-                self.stage.selection = at
-                self.stage.send_state("selection")  # the page believes to have said so: only this tells it
-        self._tell_and_try()
+    @contextmanager
+    def _syncing(self) -> Iterator[None]:
+        """Ignore the changes that this thread makes to the stage and the traits.
 
-    def _lead_page(self, change: Any) -> None:
-        """A word, layer or head was set from code: choose it on the page."""
-        if self._placer == threading.get_ident() or self._known is None:
+        Changes by the user arrive on another thread, which waits.
+        """
+        with self._sync_lock:
+            outer, self._syncing_thread = self._syncing_thread, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._syncing_thread = outer
+
+    def _ignores_change(self) -> bool:
+        return self._syncing_thread == threading.get_ident() or self._current is None
+
+    def _on_page_selection(self, change: Any) -> None:
+        """The user chose a word, layer, head or frame on the page: set the traits."""
+        if self._ignores_change():
+            return
+        with self._syncing():
+            selection = change["new"] if change["name"] == "selection" else self.stage.selection
+            for axis in self.stage.axes:
+                index = min(selection.get(axis["name"], 0), len(axis["labels"]) - 1)
+                setattr(self, axis["name"], axis["labels"][index])
+            if self.stage.selection != selection:  # a recording arrived in between and reset the page's selection
+                self.stage.selection = selection
+                self.stage.send_state("selection")  # the page sent this value last, so only this updates it
+        self._update_texts_and_edits()
+
+    def _on_trait_selection(self, change: Any) -> None:
+        """A word, layer or head was set from code: select it on the page."""
+        if self._ignores_change():
             return
         name, value = change["name"], change["new"]
         labels = {axis["name"]: list(axis["labels"]) for axis in self.stage.axes}[name]
         if value not in labels:
             self.set_status(f"There is no {name} {value!r} here: choose one of {', '.join(labels)}.", "error")
             return
-        with self._placed():
+        with self._syncing():
             self.stage.selection = self.stage.selection | {name: labels.index(value)}
-        self._tell_and_try()
+        self._update_texts_and_edits()
 
-    def _tell_and_try(self) -> None:
-        """Start and end tokens are tried only when they are chosen."""
-        self._tell()
-        if self._known is not None and not self.busy and self._waiting(self._known) is not None:
+    def _update_texts_and_edits(self) -> None:
+        """Update the texts; compute the edit of a special token, which is done only when it is chosen."""
+        self._update_texts()
+        if self._current is not None and not self.busy and self._next_pending_word(self._current) is not None:
             self.recompute()
 
-    def _brushed(self, change: Any) -> None:
-        hand = change["new"]
-        if hand.get("panel") == "read" and hand.get("kind") == "brush":
-            self.region = tuple(hand[name] for name in ("x0", "y0", "x", "y"))
-            if hand.get("done"):
-                self._tell()  # letting go may be where the last move was, which changes no trait
+    def _on_pointer(self, change: Any) -> None:
+        pointer = change["new"]
+        if pointer.get("panel") == "attention" and pointer.get("kind") == "brush":
+            self.region = tuple(pointer[name] for name in ("x0", "y0", "x", "y"))
+            if pointer.get("done"):
+                self._update_texts()  # the region may be that of the last move, so that no trait changes
 
     def save_region(self) -> None:
-        """Keep the brushed region as a row of the table."""
+        """Save the brushed region as a row of the table."""
         if self.region is not None:
             self.saved_regions = self.saved_regions | {f"region {len(self.saved_regions) + 1}": self.region}
             self.region = None
             self.stage.clear_marks()
 
     def clear_regions(self) -> None:
-        """Take all brushed regions out of the table."""
+        """Remove all brushed regions from the table."""
         self.saved_regions, self.region = {}, None
         self.stage.clear_marks()
 
-    # ---- what it can be asked --------------------------------------------------------------------------------------
+    # ---- results for code ------------------------------------------------------------------------------------------
 
     @property
-    def reading(self) -> WordAttention:
-        """The reading on the screen; the first one is waited for."""
-        return self.view().known.reading
+    def attention(self) -> WordAttention:
+        """The attention and the edited images on the screen; waits for the first."""
+        return self.view().result.attention
 
     @property
     def data(self) -> xr.Dataset:
-        """What is on the screen: attention (step, token, layer, head, y, x), with the means; in pixels the image, and
-        how far each word's change moves each (effect, NaN: not computed yet); and the table."""
-        view = self.view()
-        known, table = view.known, self.table()
+        """What is on the screen: attention (step, token, layer, head, y, x), with the means; in pixels (row, column)
+        the image, and the effect of each word's edit (NaN: not computed yet); and the table."""
+        view, table = self.view(), self.table()
+        attention, request = view.result.attention, view.result.request
         return xr.Dataset(
-            {"attention": known.reading.maps_with_means(view.branch),
-             "effect": (("token", "row", "column"), view.effects),
-             "image": (("row", "column", "rgb"), known.reading.image), "table": (("region", "word"), table.values)},
+            {"attention": attention.maps_with_means(view.branch), "effect": (("token", "row", "column"), view.effects),
+             "image": (("row", "column", "rgb"), attention.image), "table": (("region", "word"), table.values)},
             coords={"region": list(table.index), "word": list(table.columns), "rgb": list("rgb")},
-            attrs={name: getattr(known.wish, name) for name in self.inputs[:5]} | vars(known.volume))
+            attrs={name: getattr(request, name) for name in self.inputs[:5]} | vars(request.word_weight))
 
     def table(self) -> Any:
-        """Regions by words, as a pandas table: how far above its own average each word is read there, in spreads."""
+        """A pandas table of regions by words: attention there relative to the word's average, in standard
+        deviations."""
         view = self.view()
-        words = [view.known.reading.labels[k] for k in view.known.competing]
-        return xr.DataArray(view.table, dims=("region", "word"),
-                            coords={"region": list(view.regions), "word": words}).to_pandas()
+        return xr.DataArray(view.table, dims=("region", "word"), coords={
+            "region": list(view.regions), "word": view.result.compared_words}).to_pandas()
 
     def code(self) -> str:
-        """The lines that read the same weights and change the same word, without the explorable."""
+        """Lines that record the same attention and edit the same word, without the explorable."""
         view = self.view()
-        reading = view.known.reading
-        frame = int(reading.frames[view.frame])
-        table = (0 if view.known.drawing else frame, view.branch, *view.shown, view.trust is not None)
-        return code(
-            self.pipe_code, self.request(), self._chosen(view.known), float(reading.weights.t.values[frame]), table
-        )
+        result, attention = view.result, view.result.attention
+        frame = int(attention.frames[view.frame])
+        table = (0 if result.drawing else frame, view.branch, *view.layer_and_head, view.head_weights is not None)
+        return code(self.pipe_code, self.request(), result.token(self.word), float(attention.weights.t.values[frame]),
+                    table)
 
 
-def _round(progress: Progress, turn: int, rounds: int, done: int, of: int) -> None:
-    """Progress of one among several equal rounds."""
-    progress(turn * of + done, rounds * of)
+def _report_turn(progress: Progress, turn: int, turns: int, done: int, total: int) -> None:
+    """Report progress within one of several equal turns."""
+    progress(turn * total + done, turns * total)
