@@ -1,4 +1,4 @@
-"""How well the autoencoder gives back drawings it never saw."""
+"""How well does the autoencoder reconstruct drawings that it was not trained on?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .table import Table
 
 @torch.inference_mode()
 def vae(count: int = 1000) -> Table:
-    """PSNR in dB over `count` drawings of the test split: of the pooled error, and picture by picture."""
+    """Measure the PSNR in dB over `count` drawings of the test split: of the pooled error, and per image."""
     model, data = load_vae(), pictures(count, "test")
     errors = []
     for start in range(0, count, 50):
@@ -21,8 +21,8 @@ def vae(count: int = 1000) -> Table:
         y = ((model.decode(model.encode(x)).clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
         errors.append((y - x).square().mean((1, 2, 3)).numpy())
     squared = np.concatenate(errors)
-    each = 10 * np.log10(4 / squared)
+    psnr = 10 * np.log10(4 / squared)
     rows = [{"measure": "PSNR, pooled error", "dB": round(float(10 * np.log10(4 / squared.mean())), 2)},
-            {"measure": "PSNR, mean over pictures", "dB": round(float(each.mean()), 2)},
-            {"measure": "PSNR, worst picture in twenty", "dB": round(float(np.percentile(each, 5)), 2)}]
-    return Table(f"The autoencoder on {count} drawings it never saw", rows)
+            {"measure": "PSNR, mean over images", "dB": round(float(psnr.mean()), 2)},
+            {"measure": "PSNR, worst image in twenty", "dB": round(float(np.percentile(psnr, 5)), 2)}]
+    return Table(f"The autoencoder on {count} drawings of the test split", rows)

@@ -1,4 +1,4 @@
-"""Is the examiner to be trusted? Every head on true drawings that it never saw."""
+"""How accurate is the examiner? Every head, on drawings that it was not trained on."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ BATCH = 50
 
 @torch.inference_mode()
 def examiner(count: int = 2000) -> Table:
-    """Accuracy in percent of every head on `count` drawings each of two splits that training never had.
+    """Measure the accuracy of every head in percent, on `count` drawings each of two splits.
 
-    "test" has only combinations that training had, clean and slightly blurred; of "wide" the scenes with a
-    held-out combination are marked. colour, side and relation are asked of the things that are there, number
-    of every kind, also of those that are not.
+    "test" has only combinations that occurred in training; the drawings are clean, or slightly blurred. Of "wide", only
+    scenes with a held-out combination count. The heads for colour, side and relation are evaluated for the things that
+    are in the scene, the head for number for every kind.
     """
     wide = np.array([held_out(scene(i, "wide")) for i in range(count)])
-    columns = {"clean": hits("test", count), "blurred": hits("test", count, blur=True),
-               "held-out": hits("wide", count, keep=wide)}
+    columns = {"clean": right_answers("test", count), "blurred": right_answers("test", count, blur=True),
+               "held-out": right_answers("wide", count, keep=wide)}
     rows: list[dict] = []
     for head in columns["clean"]:
         row: dict[str, object] = {"head": head}
-        for column, all_hits in columns.items():
-            row[f"{column} %"] = round(100 * float(all_hits[head].mean()), 2)
-        rows.append(row | {"asked, clean": len(columns["clean"][head])})
-    return Table(f"The examiner on {count} drawings it never saw, and on {int(wide.sum())} with a held-out combination",
-                 rows)
+        for column, right in columns.items():
+            row[f"{column} %"] = round(100 * float(right[head].mean()), 2)
+        rows.append(row | {"answers, clean": len(columns["clean"][head])})
+    return Table(f"The examiner on {count} drawings of the test split, and on {int(wide.sum())} with a held-out "
+                 "combination", rows)
 
 
-def hits(split: str, count: int, blur: bool = False, keep: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """For every head, whether each of its answers was right: over the scenes to `keep` (all, if None)."""
+def right_answers(split: str, count: int, blur: bool = False, keep: np.ndarray | None = None,
+                  ) -> dict[str, np.ndarray]:
+    """Return for every head whether each answer is right. keep: which of the scenes count; None: all."""
     data, cells, model = pictures(count, split), cell_maps(count, split), shipped_examiner()
     picks = np.arange(count) if keep is None else np.flatnonzero(keep)
     found: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(picks), BATCH):
         pick = picks[start : start + BATCH]
         x = to_tensor(data[pick])
-        torch.manual_seed(start)  # the blurred are a little noisy
+        torch.manual_seed(start)  # blurring adds noise
         report: Report = model(blurred(x, np.random.default_rng(start)) if blur else x)
         truth = answers([scene(int(i), split) for i in pick], cells[pick])
         for name in report._fields:

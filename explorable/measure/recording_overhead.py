@@ -1,8 +1,8 @@
-"""What listening costs: nobody, a recording of all cross-attention, and the same tensors kept as others keep them.
+"""What does recording cost? All cross-attention of a run, recorded by this package and by two others' methods.
 
-TransformerLens puts an identity module around a value and a forward hook on that module, which fills a dict; nnsight
-has a cache of its own over modules. Both need a module to hold on to, so each gets a copy of the network with an
-identity module around the attention weights of every layer, and around nothing else.
+TransformerLens wraps a value in an identity module whose forward hook fills a dict; nnsight has its own cache over
+modules. Both need a module, so each gets a copy of the network with an identity module around the attention weights
+of every layer, and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,201 +17,194 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion.settings import Settings, check_settings
-from ..nn import hook_points as points
+from ..nn.hook_points import dispatching_to, hook_point
 from ..nn.layers import CrossAttention, KVCache, attention_weights, join_heads, split_heads
 from ..pipeline import Pipeline, load
+from .machine import alternate, overhead, overhead_rows, require
 from .table import Table, check_counts
-from .timing import rows, turns
 
 PROMPT = "a red sports car on a mountain road at sunset"
 PATTERN = "*.cross.weights"
-REPEATS = 15
-DRAWS = 2000
-UNHEARD, RECORDED = "nobody listens", "recorded"
+REPEATS, QUICK_REPEATS = 15, 3
+UNRECORDED, RECORDED = "not recorded", "recorded"
 
-Kept = dict[str, list[Tensor]]  # by layer, the weights of each step: (branches, head, place, token)
-Keeping = Callable[[int], Kept]  # a seed to what is kept of its run
-
-
-# ---- nobody listens -------------------------------------------------------------------------------------------------
+Weights = dict[str, list[Tensor]]  # by layer, the weights of each step: (branches, head, position, token)
+Method = Callable[[int], Weights]  # runs the pipeline with a seed and returns what it recorded
 
 
-def looks(pipe: Pipeline, settings: Settings) -> int:
-    """How often a run comes by a point, and so asks whether anybody listens."""
-    seen: list[str] = []
+# ---- without recording ----------------------------------------------------------------------------------------------
 
-    class Counting:
-        def set_step(self, *where: Any) -> None: ...
-        def set_branches(self, branches: Any) -> None: ...
-        def is_hooked(self, name: str) -> bool:
-            seen.append(name)
-            return False
 
-        def is_edited(self, name: str) -> bool:
-            seen.append(name)
-            return False
+class _CallCounter:
+    """A dispatcher that counts the calls of hook points and hooks none."""
 
-        def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
-            seen.append(name)
-            return value
+    calls = 0
 
-        def end(self, interrupted: bool) -> None: ...
+    def set_step(self, *arguments: Any) -> None: ...
+    def set_branches(self, branches: Any) -> None: ...
+    def end(self, interrupted: bool) -> None: ...
 
-    with torch.inference_mode(), points.dispatching_to(Counting()):
+    def is_hooked(self, name: str) -> bool:
+        self.calls += 1
+        return False
+
+    is_edited = is_hooked
+
+    def dispatch(self, name: str, x: Tensor, axes: str) -> Tensor:
+        self.calls += 1
+        return x
+
+
+def count_calls(pipe: Pipeline, settings: Settings) -> int:
+    """Return how often the hook points of a run are called."""
+    counter = _CallCounter()
+    with torch.inference_mode(), dispatching_to(counter):
         list(pipe.sample_steps(pipe.guided_denoiser([settings.prompt], settings), settings, [0]))
-    return len(seen)
+    return counter.calls
 
 
-def look_seconds(count: int = 200_000) -> float:
-    """Seconds that one look takes while nobody listens, its name put together as modules do."""
-    value, way = torch.zeros(1), "up.0.0.cross."
+def seconds_per_call(count: int = 200_000) -> float:
+    """Return how long a call takes while nothing is recorded, including its name, composed as modules do."""
+    value, prefix = torch.zeros(1), "up.0.0.cross."
     start = time.perf_counter()
     for _ in range(count):
-        points.hook_point(way + "weights", value, "head position token")
+        hook_point(prefix + "weights", value, "head position token")
     return (time.perf_counter() - start) / count
 
 
-# ---- everybody keeps the same ---------------------------------------------------------------------------------------
+# ---- methods that record the same -----------------------------------------------------------------------------------
 
 
-class Hooked(CrossAttention):
-    """The same layer with an module, `identity`, that its weights pass through."""
+class IdentityCrossAttention(CrossAttention):
+    """The same layer with an identity module, `recorded`, that its weights pass through."""
 
-    identity: nn.Identity
+    recorded: nn.Identity
 
     def forward(self, x: Tensor, cache: KVCache) -> Tensor:
         weights = attention_weights(split_heads(self.to_q(self.norm(x)), self.heads), cache.key, cache.keep)
-        return x + self.to_out(join_heads(self.identity(weights) @ cache.value))
+        return x + self.to_out(join_heads(self.recorded(weights) @ cache.value))
 
 
-def hooked(pipe: Pipeline) -> Pipeline:
-    """A pipeline like this one whose denoiser is a copy, with hook points: the original stays as it is."""
-    twin = copy.copy(pipe)
-    twin.denoiser = copy.deepcopy(pipe.denoiser)
-    for layer in _layers(twin, CrossAttention).values():
-        layer.__class__, layer.identity = Hooked, nn.Identity()
-    return twin
+def with_identity_modules(pipe: Pipeline) -> Pipeline:
+    """Return a pipeline whose denoiser is a copy with identity modules. The original does not change."""
+    copied = copy.copy(pipe)
+    copied.denoiser = copy.deepcopy(pipe.denoiser)
+    for layer in _cross_attention(copied).values():
+        layer.__class__, layer.recorded = IdentityCrossAttention, nn.Identity()
+    return copied
 
 
-def _layers(pipe: Pipeline, kind: type[nn.Module]) -> dict[str, Any]:
-    return {name: module for name, module in pipe.denoiser.named_modules() if isinstance(module, kind)}
+def _cross_attention(pipe: Pipeline) -> dict[str, Any]:
+    """Return the layers by their path in the denoiser."""
+    return {path: module for path, module in pipe.denoiser.named_modules() if isinstance(module, CrossAttention)}
+
+
+def _point_prefix(layer: Any) -> str:
+    return layer.point_prefix.removesuffix(".")
 
 
 def run_of(pipe: Pipeline, settings: Settings) -> Callable[..., Any]:
-    """A run of the pipeline by its seed: what every way runs."""
+    """Return the function that every method times: a run of the pipeline, by its seed."""
     return lambda seed, **more: pipe(settings.prompt, steps=settings.steps, guidance=settings.guidance, seed=seed,
                                      **more)
 
 
-def by_recording(pipe: Pipeline, settings: Settings) -> Keeping:
-    """As this package keeps them: both branches of every step, copied."""
+def with_recorder(pipe: Pipeline, settings: Settings) -> Method:
+    """Record as this package does: both branches of every step, copied."""
     run = run_of(pipe, settings)
 
-    def keep(seed: int) -> Kept:
+    def record(seed: int) -> Weights:
         recording = run(seed, record=[PATTERN]).recorded
-        return {name.removesuffix(".weights"): kept.values for name, kept in recording.buffers.items()}
+        return {name.removesuffix(".weights"): buffer.values for name, buffer in recording.buffers.items()}
 
-    return keep
+    return record
 
 
-def by_hook_points(pipe: Pipeline, settings: Settings) -> Keeping:
-    """As TransformerLens keeps them: forward hooks that fill a dict, without a copy, gone after the run. There a second
-    step would overwrite the first; here the dict holds a list."""
-    twin = hooked(pipe)
-    run = run_of(twin, settings)
-    layers = {layer.point_prefix.removesuffix("."): layer for layer in _layers(twin, Hooked).values()}
+def with_forward_hooks(pipe: Pipeline, settings: Settings) -> Method:
+    """Record as TransformerLens does: forward hooks, removed after the run, that fill a dict without copying.
 
-    def keep(seed: int) -> Kept:
-        kept: Kept = {name: [] for name in layers}
-        handles = [layer.identity.register_forward_hook(lambda _, given, out, to=kept[name]: to.append(out.detach()))
-                   for name, layer in layers.items()]
+    There, each step would overwrite the step before; here, the dict contains lists.
+    """
+    copied = with_identity_modules(pipe)
+    run, layers = run_of(copied, settings), {_point_prefix(k): k for k in _cross_attention(copied).values()}
+
+    def record(seed: int) -> Weights:
+        cache: Weights = {name: [] for name in layers}
+        handles = [layer.recorded.register_forward_hook(
+            lambda module, inputs, output, steps=cache[name]: steps.append(output.detach()))
+            for name, layer in layers.items()]
         try:
             run(seed)
         finally:
             for handle in handles:
                 handle.remove()
-        return kept
+        return cache
 
-    return keep
+    return record
 
 
-def by_nnsight(pipe: Pipeline, settings: Settings) -> Keeping:
-    """As nnsight keeps them: the whole sampling in one trace, with its own cache over the modules.
+def with_nnsight(pipe: Pipeline, settings: Settings) -> Method:
+    """Record as nnsight does: the whole sampling in one trace, with its cache over modules.
 
     Raises:
         ModuleNotFoundError: nnsight is not installed.
     """
-    try:
-        from nnsight import NNsight
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("this measure compares with nnsight, which is not installed: "
-                                  "pip install nnsight") from error
+    nnsight = require("nnsight", "nnsight")
 
     class Sampling(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.denoiser = twin.denoiser
+            self.denoiser = copied.denoiser
 
         def forward(self, seed: int) -> np.ndarray:
             return run(seed).image
 
-    twin = hooked(pipe)
-    run, root = run_of(twin, settings), "model.denoiser."  # of the names that nnsight gives
-    model, paths = NNsight(Sampling()), [f"{root}{name}.identity" for name in _layers(twin, Hooked)]
+    copied = with_identity_modules(pipe)
+    run, root = run_of(copied, settings), "model.denoiser."  # of the names in nnsight
+    model = nnsight.NNsight(Sampling())
+    paths = {f"{root}{path}.recorded": _point_prefix(layer) for path, layer in _cross_attention(copied).items()}
 
-    def keep(seed: int) -> Kept:
+    def record(seed: int) -> Weights:
         with model.trace(seed) as tracer:
-            cache = tracer.cache(modules=paths)
+            cache = tracer.cache(modules=list(paths))
         found = {path: cache[path].output for path in cache.keys()}  # noqa: SIM118
-        return {path.removeprefix(root).removesuffix("_attn.identity"): out if isinstance(out, list) else [out]
-                for path, out in found.items()}
+        return {paths[path]: out if isinstance(out, list) else [out] for path, out in found.items()}
 
-    return keep
+    return record
 
 
-KEEPING = {RECORDED: by_recording, "hook points, as TransformerLens": by_hook_points, "nnsight": by_nnsight}
+METHODS = {RECORDED: with_recorder, "hooks as in TransformerLens": with_forward_hooks, "nnsight": with_nnsight}
 
 
 # ---- the table ------------------------------------------------------------------------------------------------------
 
 
 def recording_overhead(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
-    """Seconds of a guided run: unheard, recorded, and with the same tensors kept as others do it. quick: three repeats.
+    """Time a guided run without recording, and with each method. quick: three repeats.
 
     Raises:
-        ValueError: a model without cross-attention modules, or a number of steps or repeats that cannot be.
+        ValueError: the model has no cross-attention modules, or the number of steps or repeats is out of range.
         ModuleNotFoundError: nnsight is not installed.
     """
     check_counts(1, repeats=repeats)
-    settings, repeats = check_settings(Settings(PROMPT, steps=steps)), 3 if quick else repeats
+    settings, repeats = check_settings(Settings(PROMPT, steps=steps)), QUICK_REPEATS if quick else repeats
     pipe = load(model)
-    if not _layers(pipe, CrossAttention):
-        raise ValueError(f"{model} reads words in a joint attention, which is no module of its own: choose a U-Net")
-    timed = turns({UNHEARD: run_of(pipe, settings),
-                   **{name: way(pipe, settings) for name, way in KEEPING.items()}}, repeats)
-    look, count = look_seconds(), looks(pipe, settings)
-    found: list[dict[str, Any]] = rows(timed, "way", "times unheard")
-    cost = {name: costs(seconds, timed[UNHEARD]) for name, seconds in timed.items() if name != UNHEARD}
-    for row in found:
-        middle, low, high = cost.get(row["way"], (None, None, None))
-        row |= {"cost %": middle, "95%": None if low is None else f"{low:.1f} to {high:.1f}"}
-    return Table(f"What listening costs: {model}, {steps} guided steps", found, [
-        f"nobody listens: {count} looks of {1e6 * look:.2f} microseconds are "
-        f"{look * count / min(timed[UNHEARD]):.2%} of the run",
-        f"kept by all: {PATTERN}, both branches, all steps; each picture is decoded",
-        f"cost: over the unheard run of the same turn, the median of {repeats} turns and its 95%", *ratios(cost)])
+    if not _cross_attention(pipe):
+        raise ValueError(f"{model} has joint attention, which is no module of its own: choose a U-Net")
+    seconds = alternate({UNRECORDED: run_of(pipe, settings),
+                         **{name: method(pipe, settings) for name, method in METHODS.items()}}, repeats)
+    per_call, calls = seconds_per_call(), count_calls(pipe, settings)
+    return Table(f"Overhead of recording: {model}, {steps} guided steps",
+                 overhead_rows(seconds, "method", "unrecorded"), [
+        f"not recorded: {calls} calls of hook points, {1e6 * per_call:.2f} microseconds each, are "
+        f"{per_call * calls / min(seconds[UNRECORDED]):.2%} of the run",
+        f"each method records {PATTERN}, both branches, all steps; each image is decoded",
+        f"cost: over the unrecorded run of the same turn, the median of {repeats} turns and its 95% interval",
+        *ratios({name: overhead(times, seconds[UNRECORDED]) for name, times in seconds.items() if name != UNRECORDED})])
 
 
-def costs(seconds: list[float], unheard: list[float]) -> tuple[float, float, float]:
-    """By how many percent a run is longer than the unheard one of its turn: the median, and from, to (95%)."""
-    more = 100 * (np.array(seconds) / np.array(unheard) - 1)
-    picks = np.random.default_rng(0).integers(0, len(more), (DRAWS, len(more)))
-    low, high = np.percentile(np.median(more[picks], axis=1), (2.5, 97.5))
-    return round(float(np.median(more)), 2), float(low), float(high)
-
-
-def ratios(cost: dict[str, tuple[float, float, float]]) -> list[str]:
-    """What a recording costs as a share of what the others do, where their cost is known to be one."""
-    return [f"a recording costs {cost[RECORDED][0] / middle:.2f} of what {name} does" if low > 0 else
-            f"what {name} costs is not told from nothing in so many turns"
-            for name, (middle, low, _) in cost.items() if name != RECORDED]
+def ratios(costs: dict[str, tuple[float, float, float]]) -> list[str]:
+    """Return notes on our cost as a share of each other method's, where that one is significantly above 0."""
+    return [f"recording costs {costs[RECORDED][0] / middle:.2f} of what {name} costs" if low > 0 else
+            f"the cost of {name} is not significant in so many turns"
+            for name, (middle, low, _) in costs.items() if name != RECORDED]

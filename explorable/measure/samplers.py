@@ -1,8 +1,8 @@
-"""Our samplers against the schedulers of diffusers, on a model whose every answer is known.
+"""Our samplers against the schedulers of diffusers, with a denoiser that is known in closed form.
 
-Pictures are normal, N(0.7, 0.5^2), so the best estimate has a closed form. Both sides get the same noise and
-the same 1000-step schedule (Ho et al. 2020) in float64; what is left of a difference is theirs, who keep the
-schedule in float32.
+The data are Gaussian, N(0.7, 0.5^2), so E[x0 | x] has a closed form. Both sides start from the same noise and use the
+same schedule of 1000 steps (Ho et al. 2020) in float64. The remaining differences arise in diffusers, which stores
+the schedule in float32.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from torch import Tensor
 from ..diffusion.paths import Path, Straight, VariancePreserving
 from ..diffusion.samplers import SAMPLERS, initial_noise
 from ..diffusion.timesteps import uniform_timesteps
+from .machine import require_diffusers
 from .table import Table
 
-MEAN, SPREAD, NUMBERS = 0.7, 0.5, 1000
+MEAN, SPREAD = 0.7, 0.5  # of the data
+SIZE = 1000  # numbers in a sample
 
 
-class Listed(VariancePreserving):
-    """The path of a scheduler: alpha squared is a list, and t counts its entries in thousandths."""
+class ScheduledPath(VariancePreserving):
+    """The path of a diffusers scheduler: alpha squared is a list, whose last entry is at t = 1."""
 
-    name = "listed"
+    name = "scheduled"
 
     def __init__(self, products: list[float]):
         self.products = [1.0, *products]
@@ -32,100 +34,100 @@ class Listed(VariancePreserving):
         return math.sqrt(self.products[round(t * (len(self.products) - 1))])
 
     def d_alpha(self, t: float) -> float:
-        raise NotImplementedError("a list has no slope: walk it with ddim, ddpm or dpmpp_2m")
+        raise NotImplementedError("a list has no derivative: sample with ddim, ddpm or dpmpp_2m")
 
     def time_at(self, ratio: float) -> float:
         steps = len(self.products) - 1
         return min(range(steps + 1), key=lambda k: abs(self.sigma(k / steps) - ratio * self.alpha(k / steps))) / steps
 
 
-class Exploding:
-    """x = x0 + sigma noise: the picture is left as it is, and drowned. Here t is sigma itself, over the largest.
+class VarianceExploding:
+    """x = x0 + sigma noise, where t is sigma over its maximum: the coordinates of Karras et al. 2022.
 
-    Karras et al. 2022 walk here, and diffusers' Euler and Heun with them. Any path can be walked in it.
+    diffusers' Euler and Heun schedulers use them too.
     """
 
     name = "exploding"
 
-    def __init__(self, most: float):
-        self.most = most
+    def __init__(self, max_sigma: float):
+        self.max_sigma = max_sigma
 
     def alpha(self, t: float) -> float:
         return 1.0
 
     def sigma(self, t: float) -> float:
-        return self.most * t
+        return self.max_sigma * t
 
     def d_alpha(self, t: float) -> float:
         return 0.0
 
     def d_sigma(self, t: float) -> float:
-        return self.most
+        return self.max_sigma
 
     def time_at(self, ratio: float) -> float:
-        return ratio / self.most
+        return ratio / self.max_sigma
 
 
-def best(x: Tensor, a: float, s: float) -> Tensor:
-    """E[x0 | x] at x = a x0 + s noise."""
+def denoised(x: Tensor, a: float, s: float) -> Tensor:
+    """Return E[x0 | x] at x = a x0 + s noise."""
     return MEAN + a * SPREAD**2 / ((a * SPREAD) ** 2 + s**2) * (x - a * MEAN)
 
 
-def ours(sampler: str, path: Path, noise: Tensor, times: list[float]) -> Tensor:
-    """The end of a walk."""
-    *_, last = SAMPLERS[sampler](lambda x, t: best(x, path.alpha(t), path.sigma(t)), path, noise, times)
+def sample(sampler: str, path: Path, noise: Tensor, times: list[float]) -> Tensor:
+    """Return the result of one of our samplers."""
+    *_, last = SAMPLERS[sampler](lambda x, t: denoised(x, path.alpha(t), path.sigma(t)), path, noise, times)
     return last.next_x
 
 
-def theirs(scheduler: Any, noise: Tensor, steps: int) -> Tensor:
-    """The same walk as a diffusers pipeline does it."""
+def sample_with_scheduler(scheduler: Any, noise: Tensor, steps: int) -> Tensor:
+    """Return the result of a diffusers scheduler of a noise-predicting model."""
     scheduler.set_timesteps(steps)
     x = noise * scheduler.init_noise_sigma
     for t in scheduler.timesteps:
         a = scheduler.alphas_cumprod[int(t)].double().sqrt().item()
         s = math.sqrt(1 - a * a)
-        seen = scheduler.scale_model_input(x, t)
-        x = scheduler.step((seen - a * best(seen, a, s)) / s, t, x).prev_sample
+        scaled = scheduler.scale_model_input(x, t)
+        x = scheduler.step((scaled - a * denoised(scaled, a, s)) / s, t, x).prev_sample
     return x
 
 
-def their_flow(scheduler: Any, noise: Tensor, steps: int) -> Tensor:
-    """The walk of a flow-matching pipeline: the model says noise - x0."""
+def sample_with_flow_scheduler(scheduler: Any, noise: Tensor, steps: int) -> Tensor:
+    """Return the result of a diffusers scheduler of a flow-matching model, which predicts noise - x0."""
     scheduler.set_timesteps(sigmas=[1 - k / steps for k in range(steps)])
     x = noise
     for t, sigma in zip(scheduler.timesteps, scheduler.sigmas.tolist(), strict=False):
-        x = scheduler.step((x - best(x, 1 - sigma, sigma)) / sigma, t, x).prev_sample
+        x = scheduler.step((x - denoised(x, 1 - sigma, sigma)) / sigma, t, x).prev_sample
     return x
 
 
 def samplers(steps: int = 50) -> Table:
-    """The largest difference of any number at the end of a walk, ours against diffusers'.
+    """Measure the largest difference between results of our samplers and of diffusers' schedulers.
 
     Raises:
         ModuleNotFoundError: diffusers is not installed.
     """
-    import diffusers as d
-
+    d = require_diffusers()
     schedule = {"timestep_spacing": "trailing", "beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-    noise = initial_noise(0, (NUMBERS,))
-    ddim: Any = d.DDIMScheduler(clip_sample=False, set_alpha_to_one=True, **schedule)
-    multi = d.DPMSolverMultistepScheduler(algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
-                                          **schedule)
-    listed, even = Listed(ddim.alphas_cumprod.double().tolist()), uniform_timesteps(steps)
-    ratios = [listed.sigma(t) / listed.alpha(t) for t in even]
-    exploding, wide = Exploding(ratios[0]), [r / ratios[0] for r in ratios]
+    noise = initial_noise(0, (SIZE,))
+    ddim = d.DDIMScheduler(clip_sample=False, set_alpha_to_one=True, **schedule)
+    multistep = d.DPMSolverMultistepScheduler(algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
+                                              **schedule)
     flow = d.FlowMatchEulerDiscreteScheduler()
-    pairs: list[tuple[str, Any, Tensor, Tensor]] = [
-        ("ddim", ddim, theirs(ddim, noise, steps), ours("ddim", listed, noise, even)),
-        ("dpmpp_2m", multi, theirs(multi, noise, steps), ours("dpmpp_2m", listed, noise, even)),
-        ("euler", flow, their_flow(flow, noise, steps), ours("euler", Straight(), noise, even)),
+    path, times = ScheduledPath(ddim.alphas_cumprod.double().tolist()), uniform_timesteps(steps)
+    ratios = [path.sigma(t) / path.alpha(t) for t in times]
+    exploding, exploding_times = VarianceExploding(ratios[0]), [r / ratios[0] for r in ratios]
+    compared: list[tuple[str, Any, Tensor, Tensor]] = [
+        ("ddim", ddim, sample_with_scheduler(ddim, noise, steps), sample("ddim", path, noise, times)),
+        ("dpmpp_2m", multistep, sample_with_scheduler(multistep, noise, steps),
+         sample("dpmpp_2m", path, noise, times)),
+        ("euler", flow, sample_with_flow_scheduler(flow, noise, steps), sample("euler", Straight(), noise, times)),
     ]
-    exploding_too: list[tuple[str, Any]] = [("euler", d.EulerDiscreteScheduler(**schedule)),
-                                            ("heun", d.HeunDiscreteScheduler(**schedule))]
-    for name, scheduler in exploding_too:
-        end = theirs(scheduler, noise, steps)
-        pairs.append((name, scheduler, end, ours(name, exploding, noise * float(scheduler.init_noise_sigma), wide)))
+    for name, scheduler in (("euler", d.EulerDiscreteScheduler(**schedule)),
+                            ("heun", d.HeunDiscreteScheduler(**schedule))):
+        theirs = sample_with_scheduler(scheduler, noise, steps)
+        start = noise * float(scheduler.init_noise_sigma)  # known once its timesteps are set
+        compared.append((name, scheduler, theirs, sample(name, exploding, start, exploding_times)))
     rows: list[dict] = [{"sampler": name, "of diffusers": type(scheduler).__name__,
-                         "largest difference": float(f"{(a - b).abs().max().item():.1e}")}
-                        for name, scheduler, a, b in pairs]
+                         "largest difference": float(f"{(theirs - ours).abs().max().item():.1e}")}
+                        for name, scheduler, theirs, ours in compared]
     return Table(f"Samplers against diffusers {d.__version__}, {steps} steps, closed-form model, float64", rows)

@@ -1,41 +1,38 @@
-"""Time, memory and size, measured on the machine at hand."""
+"""Time, memory and size on this machine."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from statistics import median
 
 from ..zoo import model_names, read_card
+from .machine import run_python
 from .table import Table
 
-COLD = """
+COLD_START = """
 import json, sys, time
 start = time.perf_counter(); import explorable as ex; imported = time.perf_counter() - start
 start = time.perf_counter(); ex.load(sys.argv[1])("a red car on a mountain road").image
 print(json.dumps([imported, time.perf_counter() - start]))
 """
-BUSY = "while True: pass"
-NOTEBOOK = """
+STUDIO = """
 import explorable as ex
+from explorable.measure.machine import process_memory
 studio = ex.Studio(ex.load(%r)); studio.wait(); studio.seed = 1; studio.wait()
-import pathlib, re
-status = pathlib.Path("/proc/self/status")  # only Linux tells
-print(int(re.findall(r"VmRSS:\\s+(\\d+)", status.read_text())[0]) / 1024 if status.exists() else "nan")
+print(process_memory())
 """
-TARGET = {"import explorable": "0.3 s", "load and first picture": "4 s", "one picture, warm": "0.5 s",
-          "one picture, one core kept busy": "1 s", "memory of a kernel with a Studio": "700 MB", "weights": "40 MB"}
+COLD_REPEATS = 3
 
 
 @contextlib.contextmanager
 def busy_core() -> Iterator[None]:
-    """Another process that computes all the time."""
-    process = subprocess.Popen([sys.executable, "-c", BUSY])
+    """Keep one core busy with another process."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         yield
     finally:
@@ -43,53 +40,43 @@ def busy_core() -> Iterator[None]:
         process.wait()
 
 
-def cold(model: str) -> tuple[float, float]:
-    """Seconds to import the package, and to load a model and draw its first picture, in a new process."""
-    done = subprocess.run([sys.executable, "-c", COLD, model], capture_output=True, text=True, check=True)
-    imported, first = json.loads(done.stdout.splitlines()[-1])
-    return imported, first
-
-
 def kernel_memory(model: str) -> float:
-    """Resident megabytes of a Jupyter kernel in which a Studio has drawn two pictures."""
+    """Return the megabytes of a Jupyter kernel in which a Studio has generated two images."""
     from jupyter_client.manager import start_new_kernel
 
     manager, client = start_new_kernel()
     try:
-        said: list[str] = []
-        client.execute_interactive(NOTEBOOK % model, timeout=300, allow_stdin=False, output_hook=lambda message: (
-            said.append(message["content"]["text"]) if message["msg_type"] == "stream" else None))
-        return float("".join(said).split()[-1])
+        output: list[str] = []
+        client.execute_interactive(STUDIO % model, timeout=300, allow_stdin=False, output_hook=lambda message: (
+            output.append(message["content"]["text"]) if message["msg_type"] == "stream" else None))
+        return float("".join(output).split()[-1])
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
 
 
 def speed(model: str = "unet-flow", repeats: int = 15) -> Table:
-    """One guided 20-step picture, decoded; cold start; memory; weights. Medians over `repeats`."""
+    """Measure a guided image of 20 steps, decoded; cold start; memory; weights. Times are medians over `repeats`."""
     from ..pipeline import load
 
-    colds = [cold(model) for _ in range(3)]
+    imports, first_images = zip(*(run_python(COLD_START, model) for _ in range(COLD_REPEATS)), strict=True)
     pipe = load(model)
 
-    def picture() -> float:
+    def seconds() -> float:
         start = time.perf_counter()
         _ = pipe("a red sports car on a mountain road at sunset", steps=20).image
         return time.perf_counter() - start
 
-    picture(), picture()
-    warm = [picture() for _ in range(repeats)]
+    seconds(), seconds()  # warm up
+    warm = [seconds() for _ in range(repeats)]
     with busy_core():
-        loaded = [picture() for _ in range(repeats)]
-    weights = sum(read_card(name)["bytes"] for name in model_names()) / 1e6
-    values = {
-        "import explorable": f"{statistics.median(c[0] for c in colds):.2f} s",
-        "load and first picture": f"{statistics.median(c[1] for c in colds):.2f} s",
-        "one picture, warm": f"{statistics.median(warm):.2f} s",
-        "one picture, one core kept busy": f"{statistics.median(loaded):.2f} s",
-        "memory of a kernel with a Studio": f"{kernel_memory(model):.0f} MB",
-        "weights": f"{weights:.1f} MB",
-    }
-    rows = [{"what": what, "measured": value, "at most": TARGET[what]} for what, value in values.items()]
+        busy = [seconds() for _ in range(repeats)]
+    rows = [{"what": what, "measured": measured, "at most": limit} for what, measured, limit in (
+        ("import explorable", f"{median(imports):.2f} s", "0.3 s"),
+        ("load and first image", f"{median(first_images):.2f} s", "4 s"),
+        ("one image, warm", f"{median(warm):.2f} s", "0.5 s"),
+        ("one image, one core kept busy", f"{median(busy):.2f} s", "1 s"),
+        ("memory of a kernel with a Studio", f"{kernel_memory(model):.0f} MB", "700 MB"),
+        ("weights", f"{sum(read_card(name)['bytes'] for name in model_names()) / 1e6:.1f} MB", "40 MB"))]
     return Table(f"Speed and size of {model} on {os.cpu_count()} cores", rows,
-                 ["a picture: 20 steps, guided (two passes a step, in one batch), decoded"])
+                 ["an image: 20 steps, guided (two passes a step, in one batch), decoded"])

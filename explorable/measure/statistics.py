@@ -32,7 +32,7 @@ def paired_difference(one: np.ndarray, other: np.ndarray) -> tuple[float, float,
     return 100 * float(gap.mean()), 100 * low, 100 * high
 
 
-def percent(passed: np.ndarray) -> float:
+def percent(passed: np.ndarray | list[float] | list[bool]) -> float:
     """Return a mean in percent, rounded for a table."""
     return round(100 * float(np.mean(passed)), 1)
 

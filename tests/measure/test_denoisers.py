@@ -1,31 +1,31 @@
-"""Who is compared: those that are there, in the order of their recipes."""
+"""Which denoisers are compared: those in the zoo, in the order of their recipes."""
 
 from __future__ import annotations
 
 import pytest
 
 from explorable.diffusion.settings import DEFAULT_GUIDANCE
-from explorable.measure.denoisers import RECIPES_OF_DENOISERS, default_guidance, select_denoisers
+from explorable.measure.denoisers import DENOISER_RECIPES, default_guidance, select_denoisers
 
 
-def test_all_are_those_in_the_zoo_and_the_missing_are_named(tiny):
-    tiny("steps", "unet-reflow", "unet-flow", "somebody-elses")
+def test_all_means_those_in_the_zoo_and_a_note_names_the_others(tiny):
+    tiny("steps", "unet-reflow", "unet-flow", "my-own")
     models, (note,) = select_denoisers("all")
-    assert models == ["unet-flow", "unet-reflow", "somebody-elses"]
-    assert all((name in note) == (name not in models) for name in RECIPES_OF_DENOISERS)
+    assert models == ["unet-flow", "unet-reflow", "my-own"]
+    assert all((name in note) == (name not in models) for name in DENOISER_RECIPES)
 
 
-def test_with_all_there_nothing_is_noted(tiny):
-    tiny("steps", *RECIPES_OF_DENOISERS)
-    assert select_denoisers("all") == (list(RECIPES_OF_DENOISERS), [])
+def test_without_missing_denoisers_there_is_no_note(tiny):
+    tiny("steps", *DENOISER_RECIPES)
+    assert select_denoisers("all") == (list(DENOISER_RECIPES), [])
 
 
-def test_names_are_taken_as_given(tiny):
+def test_names_keep_their_order_and_count_once(tiny):
     tiny("steps", "unet-flow", "dit-flow")
     assert select_denoisers("dit-flow, unet-flow,dit-flow") == (["dit-flow", "unet-flow"], [])
 
 
-def test_what_is_no_denoiser_is_refused(tiny):
+def test_another_kind_of_model_is_refused(tiny):
     tiny("steps", "unet-flow")
     with pytest.raises(ValueError, match="'vae' is no denoiser; there are: unet-flow"):
         select_denoisers("vae")
@@ -36,5 +36,5 @@ def test_an_unknown_name_is_refused():
         select_denoisers("unet-flwo")
 
 
-def test_reflow_learned_from_guided_pictures_and_wants_no_more():
+def test_reflow_was_trained_on_guided_images_and_has_default_guidance_1():
     assert default_guidance("unet-reflow") == 1.0 and default_guidance("unet-flow") == DEFAULT_GUIDANCE

@@ -1,4 +1,4 @@
-"""Our samplers walk as those of diffusers do."""
+"""Our samplers agree with the schedulers of diffusers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from explorable.measure.samplers import samplers
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # theirs
 @pytest.mark.parametrize("steps", [10, 50])
-def test_the_walks_end_in_the_same_place(steps):
+def test_the_results_agree(steps):
     rows = samplers(steps).rows
     assert {r["sampler"] for r in rows} == {"ddim", "dpmpp_2m", "euler", "heun"}
     assert len({r["of diffusers"] for r in rows}) == 5
