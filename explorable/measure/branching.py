@@ -57,7 +57,7 @@ def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, gui
     return Table(f"Branches of {steps} steps by the step they leave at, {model}, guidance {guidance:g}", rows, [
         f"{len(prompt_gap)} runs; at every step one branch goes on with another prompt, and one from new noise",
         "apart: root mean square difference of the finished latents from the parent's, with its 95% bootstrap interval",
-        f"from step {median(settled_steps):g} on (median), a parent's denoised estimate stays within {SETTLED_SHARE:.0%} "
+        f"from step {median(settled_steps):g} on (median), the denoised estimate stays within {SETTLED_SHARE:.0%} "
         "of its first distance from the end"])
 
 
