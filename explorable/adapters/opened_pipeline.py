@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..diffusion.paths import Path
 from ..diffusion.settings import Settings, check_settings
-from ..hooks import PointTable, Recording
+from ..hooks import PointTable, Recording, edited_points
 from ..pipeline.arguments import check_image, check_noise_time, check_pairs, make_recorder
-from ..run import Run, collect
+from ..run import Run, collect_run
 from .attention import TokenLayout
 from .families import call_default, call_parameters
 from .hooked_pipeline import HookedPipeline
@@ -137,8 +137,9 @@ class OpenedPipeline(HookedPipeline):
         seconds = {"text encoder": first_evaluation - begin, "denoiser": last_step - first_evaluation,
                    "decoder": end - last_step}
         steps: list[Any] = call.finished_steps()
-        return collect(self, settings, layout.names, steps, np.asarray(image), seconds,
-                       (len(steps), len(self._branches(settings))), recorder.last if recorder else None, parent)
+        return collect_run(settings, self.name, layout.names, steps, np.asarray(image), seconds, len(steps),
+                           len(self._branches(settings)), recorder.last if recorder else None, pipe=self,
+                           edited_points=edited_points(self), branch_of=parent)
 
     def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """Sample a batch of images, (batch, height, width, 3) uint8, from one prompt and one seed each, in one call."""

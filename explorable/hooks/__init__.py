@@ -3,11 +3,12 @@
 from .attachments import RunPlan, attached_to, dispatcher_for
 from .attention_edits import MaskToken, PromptToPrompt, Reweight
 from .dispatcher import Hook, HookContext, HookDispatcher
-from .edits import Ablate, EditError, PatchFrom, Replace, Scale, edit
+from .edits import Ablate, EditError, PatchFrom, Replace, Scale, edit, edited_points
 from .points import Point, PointFinder, PointTable, UnknownPointError
 from .recorder import MemoryRefusedError, Recorder, record
 from .recording import Recording
 
 __all__ = ["Ablate", "EditError", "Hook", "HookContext", "HookDispatcher", "MaskToken", "MemoryRefusedError",
            "PatchFrom", "Point", "PointFinder", "PointTable", "PromptToPrompt", "Recorder", "Recording", "Replace",
-           "Reweight", "RunPlan", "Scale", "UnknownPointError", "attached_to", "dispatcher_for", "edit", "record"]
+           "Reweight", "RunPlan", "Scale", "UnknownPointError", "attached_to", "dispatcher_for", "edit",
+           "edited_points", "record"]

@@ -21,10 +21,20 @@ from torch import Tensor
 
 from ..diffusion.samplers import SAMPLERS, Step, initial_noise
 from ..diffusion.settings import DEFAULT_GUIDANCE, Settings, change_settings, check_settings
-from ..hooks import Point, PointFinder, PointTable, Recorder, Recording, RunPlan, attached_to, dispatcher_for
+from ..hooks import (
+    Point,
+    PointFinder,
+    PointTable,
+    Recorder,
+    Recording,
+    RunPlan,
+    attached_to,
+    dispatcher_for,
+    edited_points,
+)
 from ..hooks.points import IMAGE_SIZE
 from ..nn.hook_points import dispatching_to, set_branches, set_step
-from ..run import Run, collect
+from ..run import Run, collect_run
 from .arguments import check_image, check_noise_time, check_pairs, make_recorder
 from .latent_diffusion import LATENT_SHAPE, LatentDiffusion
 from .points import CLASSIFIER_POINTS, ENCODER_POINTS, GUIDANCE_POINT, OPTIONAL_POINTS, point_table
@@ -99,8 +109,9 @@ class Pipeline(LatentDiffusion):
                             progress(len(steps), settings.steps)
             with self._timed("decoder", seconds):
                 image = self._decode_final(steps[-1])[0]
-        return collect(self, settings, tokens, steps, image, seconds, (denoise.evaluations, len(denoise.branches)),
-                       recorder.last if recorder else None, start and (start[0], start[1]))
+        return collect_run(settings, self.name, tokens, steps, image, seconds, denoise.evaluations,
+                           len(denoise.branches), recorder.last if recorder else None, pipe=self,
+                           edited_points=edited_points(self), branch_of=start and (start[0], start[1]))
 
     def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
         """Sample a batch of images, (batch, 128, 128, 3) uint8, from one prompt and one seed each."""

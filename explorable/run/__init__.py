@@ -1,5 +1,5 @@
-"""What one sampling left behind: labelled arrays, its branches, and its file."""
+"""What one sampling left behind: labelled arrays, branches, files."""
 
-from .run import Run, collect
+from .run import Run, collect_run
 
-__all__ = ["Run", "collect"]
+__all__ = ["Run", "collect_run"]

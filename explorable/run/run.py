@@ -1,10 +1,10 @@
-"""A Run: everything that one sampling left behind, as labelled arrays."""
+"""A run: everything that one sampling left behind, as labelled arrays."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
@@ -15,32 +15,30 @@ import torch
 import xarray as xr
 
 from ..diffusion.samplers import Step
-from ..diffusion.settings import SettingError, Settings
-from ..hooks.edits import edited_points
+from ..diffusion.settings import SettingError, Settings, changed_settings
 from ..hooks.recording import select_layers
-from .tree import Family, family
-
-Decode = Callable[[np.ndarray], np.ndarray]
+from .files import read_run, write_run
+from .tree import TreeText, render_tree
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One sampling.
+    """One sampling run.
 
-    settings: what was asked for.
-    model:    the name of the pipeline that ran.
-    tokens:   the names of all tokens of the prompt: start, words, end and padding.
-    latents:  (step, channel, y, x) float32, `steps` + 1 of them: the noise first, the finished latent last;
-              with the noise time `t` of each as a coordinate.
-    denoised: (step, channel, y, x) float32, `steps` of them: the guided estimate of x0 at each step.
-    image:    the finished picture, (128, 128, 3) uint8.
-    seconds:  wall time of each stage: "text encoder", "denoiser", "decoder".
-    evaluations: how often the denoiser was called: once a step, twice for Heun.
-    branches: pictures in each call: 2 where guidance compares two estimates, else 1.
-    recorded: what was recorded, by the names of the points: see `__getitem__`.
-    steps_taken: the steps as the sampler took them, in float64.
-    edited_points: the names and patterns of the points that were edited when it was drawn.
-    parent, branched_at: the run that this one branched off from, and at which step; None for none.
+    settings:      what it was sampled with.
+    model:         the name of its pipeline.
+    tokens:        the names of all tokens of the prompt: start, words, end and padding.
+    latents:       (step, channel, y, x) float32, `steps` + 1 of them: the initial noise first, the finished latent
+                   last; with the noise time `t` of each as a coordinate.
+    denoised:      (step, channel, y, x) float32, `steps` of them: the guided estimate of x0 at each step.
+    image:         the finished image, (128, 128, 3) uint8.
+    seconds:       wall time of each stage: "text encoder", "denoiser", "decoder".
+    evaluations:   how often the denoiser was called: once a step, twice for Heun's method.
+    branches:      images in each call: 2 where guidance combines two estimates, else 1.
+    recorded:      recorded values by the names of the points, see `__getitem__`.
+    steps_taken:   the sampler's steps, in float64.
+    edited_points: the names and patterns of the points that were edited.
+    parent, branched_at: the run that this one branched off from, and at which step; None if it is no branch.
     """
 
     settings: Settings
@@ -62,14 +60,15 @@ class Run:
 
     def __repr__(self) -> str:
         s = self.settings
-        said = f"{s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, sampler={s.sampler!r}"
-        return f"Run({said}, edited_points={self.edited_points})" if self.edited_points else f"Run({said})"
+        edits = f", edited_points={self.edited_points}" if self.edited_points else ""
+        return (f"Run({s.prompt!r}, steps={s.steps}, guidance={s.guidance:g}, seed={s.seed}, sampler={s.sampler!r}"
+                f"{edits})")
 
     def __getitem__(self, pattern: str) -> xr.DataArray:
-        """What was recorded at a point, or, on an axis `layer`, at all that a pattern picks.
+        """Return what was recorded at a point, or, on an axis `layer`, at all points that a pattern matches.
 
         Raises:
-            UnknownPointError: it was not recorded.
+            UnknownPointError: nothing of that name was recorded.
         """
         return select_layers(self.recorded, pattern)
 
@@ -79,105 +78,143 @@ class Run:
         return self.denoised.sizes["step"]
 
     def check_step(self, step: int) -> int:
-        """A step of this run, counted from 0, or an IndexError that names the range."""
-        if not isinstance(step, Integral) or not 0 <= step < self.steps:
-            raise IndexError(f"step {step}: this run has steps 0 to {self.steps - 1}")
-        return int(step)
-
-    def preview(self, step: int) -> np.ndarray:
-        """What the model believed the picture to be at `step` (0 to steps - 1), (128, 128, 3) uint8.
+        """Return a step of this run, counted from 0, as a plain int.
 
         Raises:
             IndexError: no such step; names the range.
         """
-        return self._decode(self.denoised.values[self.check_step(step)][None])[0]
+        if not isinstance(step, Integral) or not 0 <= step < self.steps:
+            raise IndexError(f"step {step}: this run has steps 0 to {self.steps - 1}")
+        return int(step)
+
+    # ---- images ----------------------------------------------------------------------------------------------------
+
+    def preview(self, step: int) -> np.ndarray:
+        """Return the denoised estimate at `step` (0 to steps - 1), decoded: (128, 128, 3) uint8.
+
+        Raises:
+            IndexError: no such step; names the range.
+        """
+        return self._pipe_method("decode")(self.denoised.values[self.check_step(step)][None])[0]
 
     @cached_property
     def previews(self) -> xr.DataArray:
         """The denoised estimates of all steps, decoded: (step, y, x, rgb) uint8."""
-        return self._pictures(self.denoised)
+        return self._decode(self.denoised)
 
     @cached_property
     def noisy(self) -> xr.DataArray:
-        """The latents themselves, decoded: static that becomes the picture. (step, y, x, rgb) uint8."""
-        return self._pictures(self.latents)
+        """The noisy latents of all steps, decoded: (step, y, x, rgb) uint8."""
+        return self._decode(self.latents)
 
-    def _pictures(self, latents: xr.DataArray) -> xr.DataArray:
-        return xr.DataArray(self._decode(latents.values), dims=("step", "y", "x", "rgb"),
+    def _decode(self, latents: xr.DataArray) -> xr.DataArray:
+        return xr.DataArray(self._pipe_method("decode")(latents.values), dims=("step", "y", "x", "rgb"),
                             coords={"step": latents.step, "t": latents.t, "rgb": list("rgb")})
 
-    def _decode(self, latents: np.ndarray) -> np.ndarray:
-        return self._model("decode")(latents)
-
-    def _model(self, what: str) -> Any:
+    def _pipe_method(self, name: str) -> Any:
         if self._pipe is None:
-            raise SettingError(f"this run was opened without its model, and cannot {what}: "
+            raise SettingError(f"this run was opened without its model, which it needs to {name}: "
                                f"open it as Run.open(path, ex.load({self.model!r}))")
-        return getattr(self._pipe, what)
+        return getattr(self._pipe, name)
 
     # ---- branches --------------------------------------------------------------------------------------------------
 
     def branch(self, step: int, record: str | Sequence[str] = (),
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
-        """Rewind to the start of `step`, and draw only the tail anew. With no changes it ends in the same picture.
+        """Rewind to the start of `step` and sample the remaining steps again. With no changes the image is the same.
 
-        The edits that are attached now are those that act on the tail: what was drawn within a `with ex.edit(...)` and
-        is branched outside of it goes on without them. `tree` says so.
+        The edits that are attached now act on these steps. A branch of an edited run, taken outside of its `with`
+        block, continues without the edits; `tree` shows it.
 
         Args:
             step: 0 to steps - 1.
-            changes: any of `Settings` but steps, spacing and shift, which say where the steps lie. Another seed
-                means: what was believed at this step, drowned in other noise.
+            changes: any of `Settings` but steps, spacing and shift, which set the timesteps. With another seed, the
+                denoised estimate of this step gets other noise.
 
         Raises:
             IndexError: no such step; names the range.
-            SettingError and the rest: as in drawing.
+            SettingError and others: as in sampling.
         """
-        child = self._model("branch")(self, self.check_step(step), record, progress, **changes)
+        child = self._pipe_method("branch")(self, self.check_step(step), record, progress, **changes)
         self._children.append(weakref.ref(child))
         return child
 
-    def tree(self) -> Family:
-        """The family of this run: where each branched off, and what it changed. This one has an arrow.
+    def tree(self) -> TreeText:
+        """Return the run and all its relatives: where each branched off, and what it changed. An arrow marks this run.
 
-        A text of one line a run; shown in a notebook, a tree that folds.
+        A text of one line a run; in notebooks, a collapsible tree.
         """
-        return family(self)
+        root = self
+        while root.parent is not None:
+            root = root.parent
+        return render_tree(root, self, Run._label, Run._living_children)
+
+    def _label(self) -> str:
+        """What the run is, or for a branch, what it changed."""
+        if self.parent is None:
+            return repr(self)
+        changes = [f"{k}={v!r}" for k, v in changed_settings(self.parent.settings, self.settings).items()]
+        if self.edited_points:
+            changes.append(f"edits of {', '.join(self.edited_points)}")
+        elif self.parent.edited_points:
+            changes.append(f"without the edits of {', '.join(self.parent.edited_points)}")
+        return f"from step {self.branched_at}: {', '.join(changes) or 'no change'}"
+
+    def _living_children(self) -> list[Run]:
+        """The branches that are still referenced elsewhere."""
+        return [child for reference in self._children if (child := reference()) is not None]
 
     # ---- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Write all of it to "NAME.nc" (one netCDF file) or "NAME.zarr" (a folder). The family stays behind."""
-        from .files import save
-
-        return save(self, Path(path))
+        """Write the run to one netCDF file, "NAME.nc", without its parent and branches."""
+        steps, last = self.steps_taken, self.steps_taken[-1]
+        dataset = xr.Dataset(
+            {"x": (("step", "channel", "y", "x_"), torch.cat([s.x for s in steps]).double().numpy()),
+             "denoised": (("step", "channel", "y", "x_"), torch.cat([s.denoised for s in steps]).double().numpy()),
+             "end": (("channel", "y", "x_"), last.next_x[0].double().numpy()),
+             "image": (("row", "column", "rgb"), self.image)},
+            coords={"t": ("step", [s.t for s in steps])})
+        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings)}  # an opened pipeline has more
+        return write_run(Path(path), dataset, self.recorded, {
+            "settings": settings, "model": self.model, "tokens": list(self.tokens), "seconds": self.seconds,
+            "evaluations": self.evaluations, "branches": self.branches, "end": last.next_t,
+            "edited_points": self.edited_points})
 
     @classmethod
     def open(cls, path: str | Path, pipe: Any = None) -> Run:
-        """A saved run, as it was. No model is needed, but to branch or to decode more of it: then give its pipeline.
+        """Return a saved run. It needs its pipeline only to branch or to decode more images.
 
         Raises:
-            FileNotFoundError: nothing is there. ValueError: it is not a saved run.
+            FileNotFoundError: there is no such file. ValueError: it is not a saved run.
+            SettingError: the pipeline is another model.
         """
-        from .files import open_run
+        dataset, recorded, about = read_run(Path(path))
+        if pipe is not None and pipe.name != about["model"]:
+            raise SettingError(f"this run is of the model {about['model']!r}, but the pipeline is {pipe.name!r}: "
+                               f"open it with ex.load({about['model']!r})")
+        x, denoised = (torch.from_numpy(dataset[name].values)[:, None] for name in ("x", "denoised"))
+        next_x = [*x[1:], torch.from_numpy(dataset.end.values)[None]]
+        times = [*dataset.t.values.tolist(), about["end"]]
+        steps = [Step(k, times[k], times[k + 1], x[k], denoised[k], next_x[k]) for k in range(len(x))]
+        settings = Settings(**about["settings"] | {"interval": tuple(about["settings"]["interval"])})
+        return collect_run(settings, about["model"], tuple(about["tokens"]), steps, dataset.image.values,
+                           about["seconds"], about["evaluations"], about["branches"], recorded,
+                           edited_points=tuple(about["edited_points"]), pipe=pipe)
 
-        return open_run(Path(path), pipe)
 
-
-def collect(pipe: Any, settings: Settings, tokens: tuple[str, ...], steps_taken: list[Step], image: np.ndarray,
-            seconds: dict[str, float], work: tuple[int, int], recorded: Mapping[str, xr.DataArray] | None = None,
-            branch: tuple[Run, int] | None = None, model: str | None = None,
-            edits: tuple[str, ...] | None = None) -> Run:
-    """Put the steps of one sampling into labelled arrays. work: evaluations, and branches in each. edits: the points
-    that were edited; None: those that are edited here and now."""
+def collect_run(settings: Settings, model: str, tokens: tuple[str, ...], steps: Sequence[Step], image: np.ndarray,
+                seconds: dict[str, float], evaluations: int, branches: int,
+                recorded: Mapping[str, xr.DataArray] | None = None, *, edited_points: tuple[str, ...] = (),
+                branch_of: tuple[Run, int] | None = None, pipe: Any = None) -> Run:
+    """Put the steps of one sampling into labelled arrays. branch_of: the parent, and the step where it left."""
 
     def label(tensors: list[torch.Tensor], t: list[float]) -> xr.DataArray:
         return xr.DataArray(torch.cat(tensors).float().numpy(), dims=("step", "channel", "y", "x"),
                             coords={"step": range(len(t)), "t": ("step", t)})
 
-    last = steps_taken[-1]
-    latents = label([*(s.x for s in steps_taken), last.next_x], [*(s.t for s in steps_taken), last.next_t])
-    denoised = label([s.denoised for s in steps_taken], [s.t for s in steps_taken])
-    parent, at = branch or (None, None)
-    return Run(settings, model or pipe.name, tokens, latents, denoised, image, seconds, *work, recorded or {},
-               tuple(steps_taken), edited_points(pipe) if edits is None else edits, parent, at, pipe)
+    latents = label([*(s.x for s in steps), steps[-1].next_x], [*(s.t for s in steps), steps[-1].next_t])
+    denoised = label([s.denoised for s in steps], [s.t for s in steps])
+    parent, branched_at = branch_of or (None, None)
+    return Run(settings, model, tokens, latents, denoised, image, seconds, evaluations, branches,
+               recorded if recorded is not None else {}, tuple(steps), edited_points, parent, branched_at, pipe)

@@ -1,4 +1,4 @@
-"""Runs: their branches, their family, their files."""
+"""Runs: their branches, their tree, their files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(pipe):
 
 @pytest.mark.parametrize("more", [{"sampler": s} for s in SAMPLERS] + [{"sampler": "ddim", "eta": 0.7}], ids=str)
 @pytest.mark.parametrize("step", [0, 1, 4])
-def test_a_branch_with_no_change_is_the_run_to_the_last_bit(pipe, more, step):
+def test_a_branch_with_no_change_is_bit_identical_to_the_run(pipe, more, step):
     whole = pipe(PROMPT, steps=5, guidance=3, seed=1, **more)
     tail = whole.branch(step)
     assert np.array_equal(whole.latents, tail.latents) and np.array_equal(whole.denoised, tail.denoised)
@@ -39,16 +39,16 @@ def test_a_branch_with_no_change_is_the_run_to_the_last_bit(pipe, more, step):
 
 @pytest.mark.parametrize("change", [{"prompt": OTHER}, {"guidance": 7}, {"seed": 9}, {"sampler": "heun"},
                                     {"negative": OTHER}, {"interval": (0.7, 1)}, {"rescale": 0.5}], ids=str)
-def test_a_change_changes_the_tail_alone(run, change):
+def test_a_change_changes_only_the_later_steps(run, change):
     tail = run.branch(2, **change)
-    kept = 2 if "seed" in change else 3  # another seed drowns the same belief in other noise at once
+    kept = 2 if "seed" in change else 3  # with another seed, the same estimate gets other noise at once
     assert np.array_equal(tail.latents[:kept], run.latents[:kept])
     assert not np.array_equal(tail.latents[kept], run.latents[kept])
     assert tail.settings == ex.Settings(**{**vars(run.settings), **change})
     assert tail.parent is run and tail.branched_at == 2
 
 
-def test_another_seed_keeps_what_was_believed(run, pipe):
+def test_another_seed_keeps_the_denoised_estimate(run, pipe):
     tail = run.branch(2, seed=9)
     t = float(run.latents.t[2])
     noise = pipe(PROMPT, steps=1, seed=9).latents[0]
@@ -56,12 +56,12 @@ def test_another_seed_keeps_what_was_believed(run, pipe):
     assert np.allclose(tail.latents[2], expected, atol=1e-5)
 
 
-def test_numbers_of_numpy_are_numbers(run):
+def test_numpy_integers_are_accepted(run):
     assert np.array_equal(run.branch(np.int64(3), record="up.0.skip").latents, run.latents)
     assert np.array_equal(run.preview(np.int64(1)), run.preview(1))
 
 
-def test_a_branch_records_its_tail(run):
+def test_a_branch_records_its_own_steps(run):
     tail = run.branch(3, record=["up.0.skip"])
     assert np.array_equal(tail["up.0.skip"], run["up.0.skip"].isel(step=slice(3, 5)))
 
@@ -73,7 +73,7 @@ def test_a_branch_can_be_edited(run, pipe):
 
 
 @pytest.mark.parametrize("step", [5, 99, -1, 2.5])
-def test_a_step_that_is_not_there_is_said_with_the_range(run, step):
+def test_an_unknown_step_raises_with_the_range(run, step):
     with pytest.raises(IndexError, match="this run has steps 0 to 4"):
         run.branch(step)
 
@@ -81,24 +81,24 @@ def test_a_step_that_is_not_there_is_said_with_the_range(run, step):
 @pytest.mark.parametrize(("change", "says"), [({"steps": 9}, "cannot change steps, which says where the steps lie"),
                                               ({"shift": 3}, "cannot change shift"), ({"sead": 9}, "sead, which is no"),
                                               ({"guidance": -1}, "guidance is -1")])
-def test_what_a_branch_cannot_change_is_said(run, change, says):
+def test_what_a_branch_cannot_change_raises(run, change, says):
     with pytest.raises(ex.SettingError, match=says):
         run.branch(2, **change)
 
 
-def test_the_family_is_shown(pipe):
+def test_the_tree_has_a_line_for_each_run(pipe):
     run = pipe(PROMPT, steps=5, seed=1)
     child = run.branch(2, guidance=7)
     grandchild = child.branch(3, seed=5)
     run.branch(1)
     lines = grandchild.tree().splitlines()
-    assert len(lines) == 3, "a branch that nobody holds is forgotten"
+    assert len(lines) == 3, "a branch without a reference is forgotten"
     assert lines[0] == repr(run) and "from step 2: guidance=7.0" in lines[1]
     assert "from step 3: seed=5" in lines[2] and lines[2].endswith("←")
     assert run.tree().splitlines()[0].endswith("←")
 
 
-def test_a_run_says_that_it_was_edited_and_its_branch_that_it_was_not(pipe, tmp_path):
+def test_the_tree_says_which_runs_were_edited(pipe, tmp_path):
     with ex.edit(pipe, {"up.0.skip": ex.Scale(0.0)}):
         run = pipe(PROMPT, steps=5, seed=1)
         same = run.branch(2)
@@ -112,13 +112,13 @@ def test_a_run_says_that_it_was_edited_and_its_branch_that_it_was_not(pipe, tmp_
     assert ex.Run.open(run.save(tmp_path / "run.nc")).edited_points == run.edited_points
 
 
-def test_in_a_notebook_the_family_is_a_tree_that_folds(pipe):
+def test_in_a_notebook_the_tree_is_collapsible(pipe):
     run = pipe(PROMPT, steps=3, seed=1, negative="")
     child = run.branch(1, guidance=7)
     first, second = child.branch(2, seed=5), child.branch(2, seed=6)
-    page = ElementTree.fromstring(child.tree()._repr_html_())  # well formed, so that no prompt can break out of it
+    page = ElementTree.fromstring(child.tree()._repr_html_())  # well formed, so that no prompt can inject HTML
     outer, inner = page.iter("details")
-    assert [d[0].tag for d in (outer, inner)] == ["summary"] * 2, "what folds is reached by the keyboard"
+    assert [d[0].tag for d in (outer, inner)] == ["summary"] * 2, "the keyboard reaches every branch"
     assert "".join(outer[0].itertext()) == repr(run)
     (here,) = page.findall(".//*[@aria-current='true']")
     assert "".join(here.itertext()).startswith("from step 1: guidance=7.0")
@@ -136,10 +136,10 @@ def test_a_prompt_is_shown_as_text_in_the_tree():
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", ["run.nc", "run.zarr"])
-def test_a_saved_run_opens_as_it_was_without_its_model(run, pipe, tmp_path, name):
-    run.save(tmp_path / name)
-    opened = ex.Run.open(run.save(tmp_path / name))
+def test_a_saved_run_opens_as_it_was_without_its_model(run, pipe, tmp_path):
+    path = tmp_path / "run.nc"
+    run.save(path)
+    opened = ex.Run.open(run.save(path))
     assert (opened.settings, opened.tokens, opened.model) == (run.settings, run.tokens, run.model)
     assert (opened.seconds, opened.evaluations, opened.branches) == (run.seconds, run.evaluations, run.branches)
     for part in ("latents", "denoised"):
@@ -153,27 +153,27 @@ def test_a_saved_run_opens_as_it_was_without_its_model(run, pipe, tmp_path, name
     assert np.array_equal(opened["*.cross.weights"], run["*.cross.weights"], equal_nan=True)
     with pytest.raises(ex.SettingError, match=r"Run\.open\(path, ex\.load"):
         opened.branch(2)
-    with pytest.raises(ex.SettingError, match="the pipeline is 'tiny-dit'"):
-        ex.Run.open(tmp_path / name, tiny("dit"))
-    again = ex.Run.open(tmp_path / name, pipe)
+    with pytest.raises(ex.SettingError, match="but the pipeline is 'tiny-dit'"):
+        ex.Run.open(path, tiny("dit"))
+    again = ex.Run.open(path, pipe)
     assert np.array_equal(again.branch(2).latents, run.latents)
     assert np.array_equal(again.preview(2), run.preview(2))
 
 
-def test_what_is_no_run_is_said(run, tmp_path):
+def test_a_file_that_is_no_run_raises(run, tmp_path):
     (tmp_path / "text.nc").write_text("nothing")
     with pytest.raises(ValueError, match="not a run saved by explorable"):
         ex.Run.open(tmp_path / "text.nc")
     with pytest.raises(FileNotFoundError, match="no run is saved"):
         ex.Run.open(tmp_path / "nowhere.nc")
-    with pytest.raises(ValueError, match=r"something\.nc or something\.zarr"):
+    with pytest.raises(ValueError, match=r"run\.txt: runs are saved as netCDF"):
         run.save(tmp_path / "run.txt")
 
 
-# ------------------------------------------------------------- a picture that is there already
+# ------------------------------------------------------------- inspecting an image
 
 
-def test_inspecting_a_picture_looks_once_at_its_noised_latent(pipe, run):
+def test_inspecting_an_image_evaluates_its_noised_latent_once(pipe, run):
     recording = pipe.inspect(run.image, PROMPT, t=0.4, seed=3, record=["sampler.latent", "*.cross.weights"])
     noise = pipe(PROMPT, steps=1, seed=3).steps_taken[0].x[0].numpy()
     z = pipe.encode(run.image[None]).numpy()[0].astype("float64")
@@ -186,6 +186,6 @@ def test_inspecting_a_picture_looks_once_at_its_noised_latent(pipe, run):
 @pytest.mark.parametrize(("change", "says"), [({"t": 0.0}, "t is 0.0"), ({"t": 1.5}, "t is 1.5"),
                                               ({"image": np.zeros((3, 3))}, "image is no array"),
                                               ({"prompt": "a zebra"}, "zebra")])
-def test_what_cannot_be_inspected_is_said(pipe, run, change, says):
+def test_what_cannot_be_inspected_raises(pipe, run, change, says):
     with pytest.raises(ValueError, match=says):
         pipe.inspect(**({"image": run.image, "prompt": PROMPT} | change))
