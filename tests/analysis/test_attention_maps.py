@@ -51,12 +51,12 @@ def test_without_a_recording_it_says_so(run):
 
 
 def test_a_guided_run_of_the_shipped_networks_is_far_below_the_limit():
-    """Of the sizes that both ship with: layers x heads x places x tokens x branches x steps, in half precision."""
+    """Of the sizes that both ship with: layers x heads x positions x tokens x branches x steps, in half precision."""
     unet, dit = UNetConfig(), DiTConfig()
     layers = sum(unet.down) + 1 + sum(unet.up)
     heads = max(unet.widths) // unet.head_width
     assert layers * heads * 256 * 24 * 2 * 20 * 2 < 30e6
-    assert dit.depth * dit.heads * (16 // dit.patch) ** 2 * 24 * 2 * 20 * 2 < 30e6
+    assert dit.depth * dit.heads * (16 // dit.patch_size) ** 2 * 24 * 2 * 20 * 2 < 30e6
 
 
 def test_every_label_is_said_once():

@@ -460,5 +460,5 @@ def test_the_encoder_is_heard_where_a_picture_is_looked_at(unet):
 
 @pytest.mark.parametrize("guidance", [0, 1])
 def test_a_difference_is_refused_where_nothing_is_compared(unet, guidance):
-    with pytest.raises(ex.UnknownPointError, match="neither 0 nor 1"):
+    with pytest.raises(ex.UnknownPointError, match="other than 0 and 1"):
         unet(PROMPT, steps=1, guidance=guidance, record=["sampler.difference"])

@@ -179,7 +179,7 @@ def test_pictures_are_labelled(run):
         assert pictures.shape == (latents.sizes["step"], 128, 128, 3)
         assert pictures.rgb.values.tolist() == ["r", "g", "b"]
         assert pictures.t.equals(latents.t)
-    assert np.array_equal(run.noisy.values[-1:], run._decode(run.latents.values)[-1:])
+    assert np.array_equal(run.noisy.values[-1:], run._pipe.decode(run.latents.values)[-1:])
     assert np.abs(run.noisy.values[-1].astype(int) - run.image).max() <= 1
 
 
@@ -201,7 +201,7 @@ def test_the_picture_is_the_last_estimate(run):
 
 def test_previews_are_the_estimates_of_each_step(run):
     for step in range(run.steps):
-        one = run._decode(run.denoised.values[step : step + 1])[0]
+        one = run._pipe.decode(run.denoised.values[step : step + 1])[0]
         assert np.abs(run.preview(step).astype(int) - one).max() <= 1
 
 

@@ -78,7 +78,7 @@ def test_an_unknown_step_raises_with_the_range(run, step):
         run.branch(step)
 
 
-@pytest.mark.parametrize(("change", "says"), [({"steps": 9}, "cannot change steps, which says where the steps lie"),
+@pytest.mark.parametrize(("change", "says"), [({"steps": 9}, "cannot change steps, which sets the timesteps"),
                                               ({"shift": 3}, "cannot change shift"), ({"sead": 9}, "sead, which is no"),
                                               ({"guidance": -1}, "guidance is -1")])
 def test_what_a_branch_cannot_change_raises(run, change, says):
@@ -184,7 +184,7 @@ def test_inspecting_an_image_evaluates_its_noised_latent_once(pipe, run):
 
 
 @pytest.mark.parametrize(("change", "says"), [({"t": 0.0}, "t is 0.0"), ({"t": 1.5}, "t is 1.5"),
-                                              ({"image": np.zeros((3, 3))}, "image is no array"),
+                                              ({"image": np.zeros((3, 3))}, "image must be an array"),
                                               ({"prompt": "a zebra"}, "zebra")])
 def test_what_cannot_be_inspected_raises(pipe, run, change, says):
     with pytest.raises(ValueError, match=says):
