@@ -1,4 +1,4 @@
-"""Tiny pipelines of each family, newly loaded where a test changes one, and shared where it only looks."""
+"""Tiny pipelines of each family."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def family(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def pipeline(family: str) -> Any:
-    """The library's own pipeline, which a test leaves as it is."""
+    """A diffusers pipeline, which a test must not change."""
     return tp.shared(family)
 
 
 @pytest.fixture
 def pipe(pipeline: Any, family: str) -> Iterator[Any]:
-    """The same, opened."""
-    with ex.open(pipeline, **tp.ALWAYS[family]) as opened:
+    """The same pipeline, opened."""
+    with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as opened:
         yield opened

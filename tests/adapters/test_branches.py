@@ -1,4 +1,4 @@
-"""Branches with each scheduler that can be read, and what an opened pipeline is asked beside a prompt."""
+"""Branches with every supported scheduler, other arguments of a call, and single evaluations."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def with_scheduler(family: str, name: str, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", DIFFUSION + FLOW)
-def test_every_scheduler_paints_as_ever_and_branches_bit_for_bit(name):
+def test_with_every_scheduler_images_and_branches_are_bit_identical(name):
     family = "sd3" if name in FLOW else "sd"
     pipeline = with_scheduler(family, name)
-    with ex.open(pipeline, **tp.ALWAYS[family]) as pipe:
+    with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
         run = pipe(tp.PROMPT, steps=STEPS)
         assert np.array_equal(run.image, tp.untouched(pipeline, family, num_inference_steps=STEPS))
-        assert pipe.points(STEPS).steps == run.steps  # Heun looks twice in a step, PNDM once more in all
+        assert pipe.points(STEPS).steps == run.steps  # Heun evaluates twice a step, PNDM once more in all
         for step in range(run.steps):
             again = run.branch(step)
             assert np.array_equal(again.image, run.image), step
@@ -47,54 +47,53 @@ def test_every_scheduler_paints_as_ever_and_branches_bit_for_bit(name):
 
 @pytest.mark.parametrize("name", ("DDIM", "DDPM", "EulerDiscrete", "EulerAncestralDiscrete", "LMSDiscrete"))
 @pytest.mark.parametrize("prediction", ("epsilon", "v_prediction"))
-def test_the_estimate_is_the_one_that_the_scheduler_itself_makes(name, prediction, monkeypatch):
+def test_denoised_is_the_schedulers_own_estimate(name, prediction, monkeypatch):
     clipped = {"clip_sample": False} if name.startswith("DD") else {}
     pipeline = with_scheduler("sd", name, prediction_type=prediction, **clipped)
-    made, step = [], pipeline.scheduler.step
+    estimates, step = [], pipeline.scheduler.step
 
-    @functools.wraps(step)  # a pipeline looks whether there is a generator to be given
-    def noted(*args: Any, **kwargs: Any) -> Any:
+    @functools.wraps(step)  # the pipeline inspects its signature
+    def recorded_step(*args: Any, **kwargs: Any) -> Any:
         out = step(*args, **kwargs | {"return_dict": True})
-        made.append(out.pred_original_sample)
+        estimates.append(out.pred_original_sample)
         return (out.prev_sample,)
 
-    monkeypatch.setattr(pipeline.scheduler, "step", noted)
+    monkeypatch.setattr(pipeline.scheduler, "step", recorded_step)
     tp.untouched(pipeline, "sd", num_inference_steps=STEPS)
     monkeypatch.undo()
     run = ex.open(pipeline)(tp.PROMPT, steps=STEPS)
-    np.testing.assert_allclose(run.denoised.values, torch.cat(made).numpy(), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(run.denoised.values, torch.cat(estimates).numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", DIFFUSION)
-def test_the_latent_is_the_estimate_drowned_in_the_noise_that_its_path_says(name):
-    """x = alpha x0 + sigma eps, where eps is what the network predicted: so alpha and sigma are the scheduler's own."""
+def test_the_latent_is_alpha_times_the_estimate_plus_sigma_times_the_noise(name):
+    """The noise is what the network predicted, so alpha and sigma of the path must be the scheduler's own."""
     pipeline = with_scheduler("sd", name)
     with ex.open(pipeline) as pipe, ex.record(pipe, "prediction") as recorder:
         run = pipe(tp.PROMPT, steps=STEPS, guidance=1)
         noise = recorder["prediction"]
         noise = noise.isel(branch=-1) if "branch" in noise.dims else noise
         for k, t in enumerate(map(float, run.denoised.t)):
-            made = pipe.path.alpha(t) * run.denoised.values[k] + pipe.path.sigma(t) * noise.values[k]
-            np.testing.assert_allclose(made, run.latents.values[k], rtol=2e-3, atol=2e-3)
+            expected = pipe.path.alpha(t) * run.denoised.values[k] + pipe.path.sigma(t) * noise.values[k]
+            np.testing.assert_allclose(expected, run.latents.values[k], rtol=2e-3, atol=2e-3)
         assert all(a >= b for a, b in zip(run.latents.t.values, run.latents.t.values[1:], strict=False))
 
 
-def test_another_seed_drowns_the_same_belief_in_other_static(pipe):
+def test_a_branch_with_another_seed_adds_other_noise_to_the_same_estimate(pipe):
     run = pipe(tp.PROMPT, steps=STEPS)
     branch = run.branch(2, seed=9)
     assert branch.parent is run and branch.branched_at == 2 and not np.array_equal(branch.image, run.image)
     step = run.steps_taken[2]
-    dice = torch.Generator().manual_seed(9)
-    fresh = torch.randn(step.x.shape, generator=dice, dtype=torch.float64)
-    drowned = step.level.alpha_t * step.denoised + step.level.sigma_t * fresh
-    np.testing.assert_allclose(branch.latents.values[2], drowned[0], atol=1e-5)
+    noise = torch.randn(step.x.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    expected = step.level.alpha_t * step.denoised + step.level.sigma_t * noise
+    np.testing.assert_allclose(branch.latents.values[2], expected[0], atol=1e-5)
     assert np.array_equal(run.branch(2, seed=9).image, branch.image)
 
 
 def test_a_branch_changes_guidance_and_records_its_tail(pipe):
     run = pipe(tp.PROMPT, steps=STEPS, guidance=3)
     branch = run.branch(2, guidance=8, record="*.cross.weights")
-    # latents, for so small a network may move a picture by less than a pixel's level
+    # of latents, because a network as small as this may change the image by less than one level of a pixel
     assert not np.array_equal(branch.latents.values[-1], run.latents.values[-1])
     first = next(iter(branch.recorded.values()))
     assert first.step.values.tolist() == list(range(2, run.steps))
@@ -102,14 +101,14 @@ def test_a_branch_changes_guidance_and_records_its_tail(pipe):
         run.branch(1, steps=7)
 
 
-def test_a_branch_with_words_of_its_own_goes_on_from_the_latent(pipe):
+def test_a_branch_from_step_zero_with_another_prompt_is_that_prompts_run(pipe):
     run = pipe(tp.PROMPT, steps=STEPS)
-    whole = pipe(tp.OTHER, steps=STEPS)
-    assert np.array_equal(run.branch(0, prompt=tp.OTHER).image, whole.image)
+    other = pipe(tp.OTHER, steps=STEPS)
+    assert np.array_equal(run.branch(0, prompt=tp.OTHER).image, other.image)
 
 
 @pytest.mark.parametrize("family", ("sd", "flux"))
-def test_a_saved_run_is_as_it_was_and_says_that_it_cannot_be_branched(pipe, tmp_path):
+def test_a_run_loaded_from_a_file_is_complete_but_cannot_branch(pipe, tmp_path):
     run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
     again = ex.Run.open(run.save(tmp_path / "run.nc"), pipe)
     assert np.array_equal(again.image, run.image) and again.tokens == run.tokens
@@ -126,15 +125,15 @@ def test_a_saved_run_is_as_it_was_and_says_that_it_cannot_be_branched(pipe, tmp_
 @pytest.mark.parametrize(("family", "kind"), (
     ("sd", "StableDiffusionImg2ImgPipeline"), ("sdxl", "StableDiffusionXLImg2ImgPipeline"),
     ("sd3", "StableDiffusion3Img2ImgPipeline"), ("flux", "FluxImg2ImgPipeline")))
-def test_a_picture_may_be_where_it_starts(family, kind):
+def test_image_to_image_pipelines_are_bit_identical_and_branch(family, kind):
     pipeline = getattr(diffusers, kind).from_pretrained(tp.saved(family))
     pipeline.set_progress_bar_config(disable=True)
     start = Image.fromarray(np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8))
     more = {"image": start, "strength": 0.6}
-    picture = tp.untouched(pipeline, family, num_inference_steps=6, guidance_scale=3.0, **more)
-    with ex.open(pipeline, **tp.ALWAYS[family]) as pipe:
+    image = tp.untouched(pipeline, family, num_inference_steps=6, guidance_scale=3.0, **more)
+    with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
         run = pipe(tp.PROMPT, steps=6, guidance=3, record="*.cross.weights", **more)
-        assert np.array_equal(run.image, picture) and 3 <= run.steps <= 5
+        assert np.array_equal(run.image, image) and 3 <= run.steps <= 5
         assert float(run.latents.t[0]) < 0.9
         again = run.branch(1)
         assert np.array_equal(again.image, run.image)
@@ -142,14 +141,14 @@ def test_a_picture_may_be_where_it_starts(family, kind):
             pipe(tp.PROMPT, num_inference_steps=3)
 
 
-def test_guidance_is_said_for_what_it_is(pipe, family):
+def test_guidance_meaning_describes_what_guidance_does(pipe, family):
     if family == "flux":
         assert "no comparison is made" in pipe.guidance_meaning and not pipe.uses_cfg
         assert pipe(tp.PROMPT, steps=2).branches == 1
         with pytest.raises(ex.SettingError, match="leave it out"):
             pipe(tp.PROMPT, negative="a cat")
         one, other = (pipe(tp.PROMPT, steps=2, guidance=w).image for w in (1, 90))
-        assert not np.array_equal(one, other)  # but it is told to the network
+        assert not np.array_equal(one, other)  # guidance is an input of the network
         return
     assert "uncond + w (cond - uncond)" in pipe.guidance_meaning
     assert pipe(tp.PROMPT, steps=2, guidance=1).branches == 1 and pipe(tp.PROMPT, steps=2).branches == 2
@@ -157,16 +156,16 @@ def test_guidance_is_said_for_what_it_is(pipe, family):
         pipe(tp.PROMPT, guidance=0.5)
 
 
-def test_the_difference_is_what_guidance_multiplies(pipe, family):
+def test_the_recorded_difference_is_what_guidance_multiplies(pipe, family):
     if family == "flux":
         return
     w = 3.0
     run = pipe(tp.PROMPT, steps=2, guidance=w, record=["sampler.difference", "sampler.denoised"])
     cond = pipe(tp.PROMPT, steps=2, guidance=1, record="sampler.denoised")
-    # At the first step both look at the same noise: guided = cond + (w - 1) difference.
-    made = cond["sampler.denoised"].isel(step=0) + (w - 1) * run["sampler.difference"].isel(step=0)
-    scale = float(np.abs(made).max())
-    np.testing.assert_allclose(run["sampler.denoised"].isel(step=0), made, atol=1e-4 * scale)
+    # At the first step both runs have the same latent: guided = cond + (w - 1) difference.
+    expected = cond["sampler.denoised"].isel(step=0) + (w - 1) * run["sampler.difference"].isel(step=0)
+    scale = float(np.abs(expected).max())
+    np.testing.assert_allclose(run["sampler.denoised"].isel(step=0), expected, atol=1e-4 * scale)
 
 
 def test_a_model_without_guidance_says_so():
@@ -175,34 +174,33 @@ def test_a_model_without_guidance_says_so():
     assert ex.open(pipeline).guidance_meaning.startswith("none")
 
 
-def test_an_existing_picture_is_looked_at_once(pipe, pipeline, family):
-    picture = pipe(tp.OTHER, steps=2).image
-    looks = []
-    handle = tp.network_of(pipeline).register_forward_hook(lambda *_: looks.append(1))
+def test_inspect_evaluates_the_denoiser_once_on_the_noised_image(pipe, pipeline, family):
+    image = pipe(tp.OTHER, steps=2).image
+    evaluations = []
+    handle = tp.network_of(pipeline).register_forward_hook(lambda *_: evaluations.append(1))
     pipe.points()
-    pipe.inspect(picture, tp.PROMPT)  # surveys what one branch comes by
-    looks.clear()
+    pipe.inspect(image, tp.PROMPT)  # finds the points of a run with one branch
+    evaluations.clear()
     points = ("*.cross.weights", "sampler.latent", "sampler.denoised")
-    recording = pipe.inspect(picture, tp.PROMPT, t=0.4, record=points)
+    recording = pipe.inspect(image, tp.PROMPT, t=0.4, record=points)
     handle.remove()
-    assert looks == [1]
+    assert evaluations == [1]
     maps = [recording[name] for name in recording if "cross" in name]
     assert maps and all("golden" in m.token and m.sizes["step"] == 1 for m in maps)
     t = float(recording["sampler.latent"].t[0])
     assert abs(t - 0.4) < 1e-3
-    z = pipe.encode(picture[None]).numpy()
-    fresh = torch.randn(z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
-    drowned = pipe.path.alpha(t) * z + pipe.path.sigma(t) * fresh
-    np.testing.assert_allclose(recording["sampler.latent"].values.reshape(z.shape), drowned, atol=1e-4)
-    assert pipe.decode(recording["sampler.denoised"].values.reshape(z.shape))[0].shape == picture.shape
+    z = pipe.encode(image[None]).numpy()
+    noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
+    noisy = pipe.path.alpha(t) * z + pipe.path.sigma(t) * noise
+    np.testing.assert_allclose(recording["sampler.latent"].values.reshape(z.shape), noisy, atol=1e-4)
+    assert pipe.decode(recording["sampler.denoised"].values.reshape(z.shape))[0].shape == image.shape
     with pytest.raises(ex.SettingError, match="choose a noise time"):
-        pipe.inspect(picture, tp.PROMPT, t=0)
+        pipe.inspect(image, tp.PROMPT, t=0)
     with pytest.raises(ex.SettingError, match="must be an array"):
-        pipe.inspect(picture[..., 0], tp.PROMPT)
+        pipe.inspect(image[..., 0], tp.PROMPT)
 
 
-def test_latents_are_decoded_as_the_autoencoder_asks(pipe):
-    """Latents are decoded with the shift and scale that the pipeline's own autoencoder asks for."""
+def test_latents_are_decoded_with_the_autoencoders_shift_and_scale(pipe):
     z = pipe(tp.OTHER, steps=2).latents.values[-1:]
     assert pipe.encode(pipe.decode(z)).shape == z.shape
     scale = pipe.pipeline.vae.config.scaling_factor
@@ -213,12 +211,11 @@ def test_latents_are_decoded_as_the_autoencoder_asks(pipe):
     assert np.abs(byte.astype(int) - pipe.decode(z)).max() <= 1
 
 
-def test_a_step_can_be_looked_at_again(pipe):
-    """A step can be looked at once more, and says what it said."""
+def test_an_evaluated_step_predicts_what_the_run_predicted(pipe):
     run = pipe(tp.PROMPT, steps=3, record="prediction")
     x = torch.from_numpy(run.latents.values[1][None]).double()
     with ex.record(pipe, "prediction") as recorder:
         pipe.evaluate_step(run, 1, x)
     assert recorder["prediction"].step.values.tolist() == [1]
-    seen, said = (array.isel(branch=-1).sel(step=1).values for array in (recorder["prediction"], run["prediction"]))
-    np.testing.assert_allclose(seen, said, atol=1e-4 * np.abs(said).max())
+    again, before = (array.isel(branch=-1).sel(step=1).values for array in (recorder["prediction"], run["prediction"]))
+    np.testing.assert_allclose(again, before, atol=1e-4 * np.abs(before).max())

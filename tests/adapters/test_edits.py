@@ -1,4 +1,4 @@
-"""Edits of an opened pipeline act on its own networks, and on nothing else."""
+"""Edits of an opened pipeline change its own activations and nothing else."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ import tiny_pipelines as tp
 import explorable as ex
 
 
-def test_silencing_a_word_acts_and_says_what_is_read(pipe):
+def test_a_masked_token_gets_no_attention_and_changes_the_image(pipe):
     run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
     with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("golden")}):
-        silent = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
-    assert not np.array_equal(silent.image, run.image)
-    for name, array in silent.recorded.items():
-        read, before = array.isel(branch=-1), run[name].isel(branch=-1, step=0)
-        assert read.sel(token="golden").max() == 0 < before.sel(token="golden").max()
-        np.testing.assert_allclose(read.isel(step=0).sum("token"), before.sum("token"), atol=5e-3)
+        masked = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
+    assert not np.array_equal(masked.image, run.image)
+    for name, array in masked.recorded.items():
+        after, before = array.isel(branch=-1), run[name].isel(branch=-1, step=0)
+        assert after.sel(token="golden").max() == 0 < before.sel(token="golden").max()
+        np.testing.assert_allclose(after.isel(step=0).sum("token"), before.sum("token"), atol=5e-3)
     with pytest.raises(ex.EditError, match="the prompt does not contain 'purple'; its words are a, golden, dog"), \
             ex.edit(pipe, {"*.cross.weights": ex.MaskToken("purple")}):
         pipe(tp.PROMPT, steps=2)
 
 
-def test_an_edit_that_changes_nothing_changes_nothing_that_can_be_seen(pipe):
+def test_an_edit_that_returns_its_input_does_not_change_the_image(pipe):
     plain = pipe(tp.PROMPT, steps=2)
-    with ex.edit(pipe, {"*.weights": lambda x, at: x}):  # weights are formed, and what comes of them is computed
+    with ex.edit(pipe, {"*.weights": lambda x, context: x}):  # attention is computed from the weights
         same = pipe(tp.PROMPT, steps=2)
     np.testing.assert_allclose(same.latents.values, plain.latents.values, atol=2e-3 * np.abs(plain.latents).max())
-    with ex.edit(pipe, {"prediction": lambda x, at: x, "sampler.latent": lambda x, at: x}):
+    with ex.edit(pipe, {"prediction": lambda x, context: x, "sampler.latent": lambda x, context: x}):
         assert np.array_equal(pipe(tp.PROMPT, steps=2).image, plain.image)
 
 
-def test_louder_is_as_much_louder_as_said(pipe):
+def test_reweight_multiplies_the_weights_of_one_token(pipe):
     before = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
     with ex.edit(pipe, {"*.cross.weights": ex.Reweight("dog", 2.0)}):
         after = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
-    name = next(iter(before.recorded))  # the first layer: what comes after it sees another picture
+    name = next(iter(before.recorded))  # the first layer: later ones have another input
     first = {"step": 0, "branch": -1}
-    one, two = (run[name].isel(first).astype(np.float32) for run in (before, after))
-    np.testing.assert_allclose(two.sel(token="dog"), 2 * one.sel(token="dog"), atol=2e-3)
-    np.testing.assert_allclose(two.sel(token="road"), one.sel(token="road"), atol=2e-3)
+    old, new = (run[name].isel(first).astype(np.float32) for run in (before, after))
+    np.testing.assert_allclose(new.sel(token="dog"), 2 * old.sel(token="dog"), atol=2e-3)
+    np.testing.assert_allclose(new.sel(token="road"), old.sel(token="road"), atol=2e-3)
 
 
-def test_a_gathered_word_is_made_louder_piece_by_piece_in_proportion(pipeline, family):
-    with ex.open(pipeline, half_precision=False, **tp.ALWAYS[family]) as words, ex.open(
-            pipeline, merge_subwords=False, half_precision=False, **tp.ALWAYS[family]) as pieces:
+def test_reweighting_a_word_reweights_each_of_its_pieces(pipeline, family):
+    with ex.open(pipeline, half_precision=False, **tp.CALL_DEFAULTS[family]) as words, ex.open(
+            pipeline, merge_subwords=False, half_precision=False, **tp.CALL_DEFAULTS[family]) as pieces:
         edit = {"*.cross.weights": ex.Reweight("golden", 3.0)}
         with ex.edit(words, edit):
             one = words(tp.PROMPT, steps=2)
@@ -58,41 +58,42 @@ def test_a_gathered_word_is_made_louder_piece_by_piece_in_proportion(pipeline, f
 
 
 @pytest.mark.parametrize("family", ("sd", "sdxl"))
-def test_a_skip_turned_down_acts_and_is_the_same_as_turning_it_down_by_hand(family, pipeline):
-    res = pipeline.unet.up_blocks[0].resnets[0]
-    below = pipeline.unet.mid_block.resnets[-1].out_channels
+def test_scaling_a_skip_equals_scaling_it_by_a_forward_hook(family, pipeline):
+    resnet = pipeline.unet.up_blocks[0].resnets[0]
+    channels = pipeline.unet.mid_block.resnets[-1].out_channels
 
-    def down(_: Any, given: tuple) -> tuple:
-        x = given[0].clone()
-        x[:, below:] *= 0.25
-        return (x, *given[1:])
+    def scale_skip(_: Any, inputs: tuple) -> tuple:
+        x = inputs[0].clone()
+        x[:, channels:] *= 0.25
+        return (x, *inputs[1:])
 
-    handle = res.register_forward_pre_hook(down)
-    by_hand = tp.untouched(pipeline, family, num_inference_steps=2)
+    handle = resnet.register_forward_pre_hook(scale_skip)
+    expected = tp.untouched(pipeline, family, num_inference_steps=2)
     handle.remove()
     with ex.open(pipeline) as pipe:
         plain = pipe(tp.PROMPT, steps=2)
         with ex.edit(pipe, {"up.1.0.skip": ex.Scale(0.25)}):
             edited = pipe(tp.PROMPT, steps=2)
-    assert np.array_equal(edited.image, by_hand) and not np.array_equal(edited.image, plain.image)
+    assert np.array_equal(edited.image, expected) and not np.array_equal(edited.image, plain.image)
 
 
-def test_joint_weights_changed_are_the_picture_changed_and_words_stand_last(pipe, family):
+def test_edited_joint_weights_change_the_image_and_text_comes_last(pipe, family):
     if family not in ("sd3", "flux"):
         assert not [p for p in pipe.points() if "joint" in p.name]
         return
-    seen = []
+    edited = []
 
-    def deaf(x, at):
-        """Places read no words: the last rows and columns are words."""
-        places = 16
-        assert at.axes == ("head", "query", "key") and x.shape[-1] - places in (tp.ROOM, 2 * tp.ROOM)
-        seen.append(at.name)
-        x[..., :places, places:] = 0
+    def ignore_text(x, context):
+        """Remove the image's attention to the text, which is in the last rows and columns."""
+        positions = 16
+        assert context.axes == ("head", "query", "key")
+        assert x.shape[-1] - positions in (tp.MAX_TOKENS, 2 * tp.MAX_TOKENS)
+        edited.append(context.name)
+        x[..., :positions, positions:] = 0
         return x
 
     plain = pipe(tp.PROMPT, steps=1)
-    with ex.edit(pipe, {"blocks.0.joint.weights": deaf}):
+    with ex.edit(pipe, {"blocks.0.joint.weights": ignore_text}):
         run = pipe(tp.PROMPT, steps=1, record=["blocks.0.cross.weights", "blocks.0.joint.weights"])
-    assert seen and not np.array_equal(run.image, plain.image)
+    assert edited and not np.array_equal(run.image, plain.image)
     assert float(run["blocks.0.cross.weights"].max()) == 0

@@ -1,4 +1,4 @@
-"""What can be opened, and what is refused in words that say what to do."""
+"""What can be opened, and the errors about what cannot."""
 
 from __future__ import annotations
 
@@ -12,56 +12,57 @@ import torch
 import explorable as ex
 
 
-def refused(pipeline, *words: str) -> None:
+def assert_refused(pipeline, *words: str) -> None:
     with pytest.raises(ex.SettingError) as caught:
         ex.open(pipeline)
     for word in words:
         assert word in str(caught.value)
 
 
-def test_the_family_is_told_by_the_class(pipe, family):
+def test_the_family_follows_from_the_class(pipe, family):
     assert pipe.family == {"sd": "Stable Diffusion", "sdxl": "Stable Diffusion XL", "sd3": "Stable Diffusion 3",
                            "flux": "Flux", "pixart": "PixArt"}[family]
     assert pipe.image_size == (16, 16) and pipe.samplers == (type(pipe.pipeline.scheduler).__name__,)
     assert repr(pipe).startswith("OpenedPipeline(") and pipe.family in repr(pipe)
 
 
-def test_a_subclass_is_of_its_family():
+def test_a_subclass_belongs_to_the_family_of_its_base_class():
     class Mine(diffusers.StableDiffusionPipeline):
         pass
 
     assert ex.open(Mine(**tp.fresh("sd").components, requires_safety_checker=False)).family == "Stable Diffusion"
 
 
-def test_an_unknown_family_is_refused_with_those_that_there_are():
+def test_the_error_about_an_unknown_pipeline_lists_the_families():
     class Other:
         pass
 
-    refused(Other(), "Other belongs to no family", "StableDiffusionXLPipeline", "FluxPipeline", "PixArtSigmaPipeline")
-    refused(diffusers.StableDiffusionPipeline, "is a class", "from_pretrained")
+    assert_refused(Other(), "Other belongs to no family", "StableDiffusionXLPipeline", "FluxPipeline",
+                   "PixArtSigmaPipeline")
+    assert_refused(diffusers.StableDiffusionPipeline, "is a class", "from_pretrained")
 
 
-def test_what_is_open_already_is_refused():
+def test_an_opened_pipeline_cannot_be_opened_again():
     pipe = ex.open(tp.shared("sd"))
-    refused(pipe, "is open already", "ex.open(pipe.pipeline)")
-    refused(tiny_pipes.tiny(), "is open already: use it as it is")
+    assert_refused(pipe, "is open already", "ex.open(pipe.pipeline)")
+    assert_refused(tiny_pipes.tiny(), "is open already: use it as it is")
 
 
-def test_several_may_be_open_on_one_pipeline_and_close_apart(family, pipeline):
-    one, two = (ex.open(pipeline, **tp.ALWAYS[family]) for _ in range(2))
-    picture = one(tp.PROMPT, steps=2).image
+def test_one_pipeline_can_be_opened_twice_and_closed_separately(family, pipeline):
+    one, two = (ex.open(pipeline, **tp.CALL_DEFAULTS[family]) for _ in range(2))
+    image = one(tp.PROMPT, steps=2).image
     with ex.edit(one, {"*.cross.weights": ex.MaskToken("dog")}):
-        assert not np.array_equal(one(tp.PROMPT, steps=2).image, picture)
-        assert np.array_equal(two(tp.PROMPT, steps=2).image, picture)
+        assert not np.array_equal(one(tp.PROMPT, steps=2).image, image)
+        assert np.array_equal(two(tp.PROMPT, steps=2).image, image)
     run = one(tp.PROMPT, steps=2)
     one.close()
     with pytest.raises(ex.SettingError, match=r"was closed: open it again with ex\.open"):
         one(tp.PROMPT)
-    assert run.previews.shape[0] == run.steps  # what it painted can be looked at still
-    assert np.array_equal(two(tp.PROMPT, steps=2).image, picture)
+    assert run.previews.shape[0] == run.steps  # its runs can still be decoded
+    assert np.array_equal(two(tp.PROMPT, steps=2).image, image)
 
 
-def test_pipelines_that_share_a_network_wait_for_each_other():
+def test_pipelines_that_share_a_denoiser_share_a_lock():
     first = tp.fresh("sd")
     second = diffusers.StableDiffusionPipeline(**first.components, requires_safety_checker=False)
     second.scheduler = diffusers.DDIMScheduler.from_config(first.scheduler.config)
@@ -69,18 +70,18 @@ def test_pipelines_that_share_a_network_wait_for_each_other():
     one, two = ex.open(first), ex.open(second)
     assert one.lock is two.lock and one.denoiser is two.denoiser
     alone = two(tp.PROMPT, steps=2).image
-    inner = []
-    one(tp.PROMPT, steps=2, record="*.weights", progress=lambda *_: inner.append(two(tp.PROMPT, steps=2).image))
-    assert inner and all(np.array_equal(image, alone) for image in inner)
+    inner_images = []
+    one(tp.PROMPT, steps=2, record="*.weights", progress=lambda *_: inner_images.append(two(tp.PROMPT, steps=2).image))
+    assert inner_images and all(np.array_equal(image, alone) for image in inner_images)
 
 
 def test_a_compiled_network_is_refused():
     pipeline = tp.fresh("sd")
     pipeline.unet = torch.compile(pipeline.unet)
-    refused(pipeline, "is compiled", "instead of, torch.compile")
+    assert_refused(pipeline, "is compiled", "instead of, torch.compile")
     pipeline = tp.fresh("sd3")
     pipeline.transformer.compile()
-    refused(pipeline, "the transformer is compiled")
+    assert_refused(pipeline, "the transformer is compiled")
 
 
 def test_an_offloaded_network_is_refused():
@@ -88,25 +89,25 @@ def test_an_offloaded_network_is_refused():
     from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 
     add_hook_to_module(pipeline.unet, AlignDevicesHook(io_same_device=True))  # as enable_model_cpu_offload does
-    refused(pipeline, "is offloaded", "float16")
+    assert_refused(pipeline, "is offloaded", "float16")
     grouped = tp.fresh("flux")
     grouped.transformer.enable_group_offload(torch.device("cpu"), offload_type="leaf_level")
-    refused(grouped, "is offloaded")
+    assert_refused(grouped, "is offloaded")
 
 
 def test_a_quantised_network_is_refused():
     pipeline = tp.fresh("sd")
     pipeline.unet.hf_quantizer = object()
-    refused(pipeline, "is quantised", "without quantization_config")
+    assert_refused(pipeline, "is quantised", "without quantization_config")
 
 
-def test_a_scheduler_that_cannot_be_read_is_refused_with_those_that_can():
+def test_the_error_about_an_unknown_scheduler_lists_the_known_ones():
     pipeline = tp.fresh("sd")
     pipeline.scheduler = diffusers.KDPM2DiscreteScheduler.from_config(pipeline.scheduler.config)
-    refused(pipeline, "KDPM2DiscreteScheduler", "DDIMScheduler.from_config")
+    assert_refused(pipeline, "KDPM2DiscreteScheduler", "DDIMScheduler.from_config")
 
 
-def test_what_the_pipeline_does_not_take_is_refused_with_what_it_does(pipe, family):
+def test_the_error_about_an_argument_lists_the_valid_ones(pipe, family):
     with pytest.raises(ex.SettingError, match=r"cannot be set; a .* takes height, width"):
         pipe(tp.PROMPT, latents=3)
     with pytest.raises(ex.SettingError, match="heigth cannot be set"):
@@ -119,9 +120,9 @@ def test_what_the_pipeline_does_not_take_is_refused_with_what_it_does(pipe, fami
         pipe(tp.PROMPT, record="up.9.skip")
 
 
-def test_points_have_the_names_that_the_shipped_networks_have(family, pipe):
+def test_points_have_the_names_and_axes_of_the_shipped_networks(family, pipe):
     shipped = {p.name: p.axes for p in tiny_pipes.tiny("unet" if family in ("sd", "sdxl") else "dit").points()}
-    mine = {p.name: tuple("token" if axis == "piece" else axis for axis in p.axes) for p in pipe.points()}
+    opened = {p.name: tuple("token" if axis == "piece" else axis for axis in p.axes) for p in pipe.points()}
     shared = {"sd": ("conv_in", "down.0.0.res.out", "down.0.0.cross.weights", "down.0.0.cross.added", "middle.res.out",
                      "middle.self.weights", "middle.cross.weights", "middle.mlp.added", "up.0.0.cross.weights",
                      "prediction", "sampler.latent", "sampler.difference", "sampler.denoised"),
@@ -132,11 +133,11 @@ def test_points_have_the_names_that_the_shipped_networks_have(family, pipe):
                        "prediction", "sampler.denoised"),
               "pixart": ("blocks.0.cross.weights", "prediction", "sampler.difference")}[family]
     for name in shared:
-        assert mine[name] == shipped[name], name
+        assert opened[name] == shipped[name], name
 
 
-def test_a_network_without_a_middle_is_opened():
-    """As the small Stable Diffusions have it: there is one level less to go down."""
+def test_a_unet_without_a_middle_block_can_be_opened():
+    """Some distilled Stable Diffusion models have none."""
     pipeline = tp.fresh("sd")
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""An opened pipeline paints what the library paints, and leaves everything as it was."""
+"""An opened pipeline samples the images that diffusers samples, and leaves the pipeline unchanged."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ STEPS = 3
 
 
 def state(pipeline: Any) -> dict[str, Any]:
-    """All that hangs on a pipeline, its scheduler and its networks' modules: attributes, hooks and processors by id."""
-    found: dict[str, Any] = {}
+    """Return the attributes of a pipeline, its scheduler and its modules, with the modules' hooks and processors."""
+    attributes: dict[str, Any] = {}
     for name, owner in (("pipeline", pipeline), ("scheduler", pipeline.scheduler)):
         for key, value in vars(owner).items():
-            found[f"{name}.{key}"] = value.tolist() if isinstance(value, torch.Tensor) else str(value)
+            attributes[f"{name}.{key}"] = value.tolist() if isinstance(value, torch.Tensor) else str(value)
     for part, component in pipeline.components.items():
         if isinstance(component, torch.nn.Module):
-            for way, module in component.named_modules():
-                found[f"{part}.{way}"] = sorted(vars(module)), len(module._forward_hooks), len(
+            for path, module in component.named_modules():
+                attributes[f"{part}.{path}"] = sorted(vars(module)), len(module._forward_hooks), len(
                     module._forward_pre_hooks), id(getattr(module, "processor", None)), id(module.forward.__func__)
-    return found
+    return attributes
 
 
-def test_a_picture_is_the_librarys_own(pipe, pipeline, family):
-    picture = tp.untouched(pipeline, family, num_inference_steps=STEPS)
+def test_an_image_is_bit_identical_to_diffusers_image(pipe, pipeline, family):
+    image = tp.untouched(pipeline, family, num_inference_steps=STEPS)
     run = pipe(tp.PROMPT, steps=STEPS)
-    assert run.image.std() > 1 and np.array_equal(run.image, picture)
+    assert run.image.std() > 1 and np.array_equal(run.image, image)
     assert np.array_equal(run.image, pipe.decode(run.latents.values[-1:])[0])
 
 
-def test_a_picture_whose_attention_is_recorded_is_the_same(pipe, pipeline, family):
+def test_recording_attention_does_not_change_the_image(pipe, pipeline, family):
     latent = tp.untouched(pipeline, family, num_inference_steps=STEPS, output_type="latent")
-    run, quiet = (pipe(tp.PROMPT, steps=STEPS, record=record) for record in (["*.weights"], ()))
+    run, unrecorded = (pipe(tp.PROMPT, steps=STEPS, record=record) for record in (["*.weights"], ()))
     assert len(run.recorded) >= 4
-    assert np.abs(run.latents.values - quiet.latents.values).max() <= 1e-5
-    assert np.abs(run.image.astype(int) - quiet.image).max() <= 1
-    if family != "flux":  # whose latent the library leaves packed
+    assert np.abs(run.latents.values - unrecorded.latents.values).max() <= 1e-5
+    assert np.abs(run.image.astype(int) - unrecorded.image).max() <= 1
+    if family != "flux":  # diffusers returns its latent packed
         np.testing.assert_allclose(run.latents.values[-1], latent, atol=1e-5)
 
 
-def test_recording_everything_changes_nothing(pipe, family):
-    everything = [point.name for point in pipe.points()]
-    run = pipe(tp.PROMPT, steps=2, record=everything)
+def test_recording_all_points_does_not_change_the_image(pipe, family):
+    names = [point.name for point in pipe.points()]
+    run = pipe(tp.PROMPT, steps=2, record=names)
     assert np.array_equal(run.image, pipe(tp.PROMPT, steps=2).image)
-    assert set(run.recorded) == set(everything) - ({"sampler.difference"} if run.branches == 1 else set())
+    assert set(run.recorded) == set(names) - ({"sampler.difference"} if run.branches == 1 else set())
 
 
-def test_half_precision_pipelines_are_recorded_and_edited_too(family):
+def test_half_precision_pipelines_can_be_recorded_and_edited(family):
     pipeline = tp.fresh(family, torch_dtype=torch.bfloat16)
-    picture = tp.untouched(pipeline, family, num_inference_steps=2)
-    with ex.open(pipeline, **tp.ALWAYS[family]) as pipe:
+    image = tp.untouched(pipeline, family, num_inference_steps=2)
+    with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
         run = pipe(tp.PROMPT, steps=2, record="*")
-        assert np.array_equal(run.image, picture) and np.array_equal(run.branch(1).image, picture)
+        assert np.array_equal(run.image, image) and np.array_equal(run.branch(1).image, image)
         with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("dog"), "prediction": ex.Scale(0.9)}):
-            assert not np.array_equal(pipe(tp.PROMPT, steps=2).image, picture)
-        assert pipe.inspect(picture, tp.PROMPT)["*.cross.weights"].dtype == np.float16
+            assert not np.array_equal(pipe(tp.PROMPT, steps=2).image, image)
+        assert pipe.inspect(image, tp.PROMPT)["*.cross.weights"].dtype == np.float16
 
 
-def test_everything_is_put_back_after_a_run(pipe, pipeline):
+def test_a_run_leaves_the_pipeline_unchanged(pipe, pipeline):
     before, names = state(pipeline), [point.name for point in pipe.points()]
     with ex.edit(pipe, {"*.cross.weights": ex.Scale(0.5)}):
         pipe(tp.PROMPT, steps=2, record=names)
@@ -74,33 +74,33 @@ def test_everything_is_put_back_after_a_run(pipe, pipeline):
     assert state(pipeline) == before
 
 
-@pytest.mark.parametrize("thrown", [RuntimeError("out of memory"), KeyboardInterrupt()], ids=["error", "interrupt"])
-def test_everything_is_put_back_where_a_run_breaks_off(thrown, pipe, pipeline, family):
-    picture, before = tp.untouched(pipeline, family, num_inference_steps=STEPS), state(pipeline)
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyboardInterrupt()], ids=["error", "interrupt"])
+def test_an_interrupted_run_leaves_the_pipeline_unchanged(error, pipe, pipeline, family):
+    image, before = tp.untouched(pipeline, family, num_inference_steps=STEPS), state(pipeline)
     weights = [module for name, module in tp.network_of(pipeline).named_modules() if name.endswith("to_q")]
-    pipe.points()  # or its one look would be counted
+    pipe.points()  # its evaluation must not be counted
     count = [0]
 
-    def broken(*_: Any) -> None:
+    def fail(*_: Any) -> None:
         count[0] += 1
         if count[0] > len(weights):  # in the second step
-            raise thrown
+            raise error
 
-    handles = [module.register_forward_pre_hook(broken) for module in weights]
+    handles = [module.register_forward_pre_hook(fail) for module in weights]
     recorder = None
     try:
-        with pytest.raises(type(thrown)), ex.record(pipe, "*.weights") as recorder:
+        with pytest.raises(type(error)), ex.record(pipe, "*.weights") as recorder:
             pipe(tp.PROMPT, steps=STEPS)
     finally:
         for handle in handles:
             handle.remove()
     assert recorder.recordings[-1].interrupted_at == "in step 1"
     assert state(pipeline) == before and ACTIVE.dispatcher is None
-    assert np.array_equal(tp.untouched(pipeline, family, num_inference_steps=STEPS), picture)
-    assert np.array_equal(pipe(tp.PROMPT, steps=STEPS).image, picture)
+    assert np.array_equal(tp.untouched(pipeline, family, num_inference_steps=STEPS), image)
+    assert np.array_equal(pipe(tp.PROMPT, steps=STEPS).image, image)
 
 
-def test_an_error_in_progress_stops_the_run_and_leaves_all_as_it_was(pipe, pipeline):
+def test_an_exception_in_progress_stops_the_run_and_leaves_the_pipeline_unchanged(pipe, pipeline):
     before = state(pipeline)
 
     def stop(done: int, of: int) -> None:
@@ -112,42 +112,42 @@ def test_an_error_in_progress_stops_the_run_and_leaves_all_as_it_was(pipe, pipel
     assert state(pipeline) == before
 
 
-def test_a_run_may_be_drawn_within_another(pipe, pipeline, family):
+def test_a_run_within_the_progress_of_another_does_not_affect_it(pipe, pipeline, family):
     alone, other = pipe(tp.PROMPT, steps=STEPS), pipe(tp.OTHER, steps=2, seed=5)
-    inner = []
+    inner_runs = []
 
-    def meanwhile(done: int, of: int) -> None:
-        inner.append((pipe(tp.OTHER, steps=2, seed=5, record="*.cross.weights"),
-                      tp.untouched(pipeline, family, num_inference_steps=STEPS)))
+    def sample_within(done: int, of: int) -> None:
+        inner_runs.append((pipe(tp.OTHER, steps=2, seed=5, record="*.cross.weights"),
+                                tp.untouched(pipeline, family, num_inference_steps=STEPS)))
 
-    outer = pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights", progress=meanwhile)
-    assert np.array_equal(outer.image, alone.image) and len(inner) == outer.steps
-    for run, picture in inner:
-        assert np.array_equal(run.image, other.image) and np.array_equal(picture, alone.image)
+    outer = pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights", progress=sample_within)
+    assert np.array_equal(outer.image, alone.image) and len(inner_runs) == outer.steps
+    for run, image in inner_runs:
+        assert np.array_equal(run.image, other.image) and np.array_equal(image, alone.image)
 
 
-def test_threads_do_not_disturb_each_other(pipe, pipeline, family):
-    twin = ex.open(pipeline, **tp.ALWAYS[family])
-    alone, found = [pipe(tp.PROMPT, steps=2, seed=k).image for k in range(4)], {}
+def test_threads_do_not_affect_each_other(pipe, pipeline, family):
+    second = ex.open(pipeline, **tp.CALL_DEFAULTS[family])
+    expected, images = [pipe(tp.PROMPT, steps=2, seed=k).image for k in range(4)], {}
 
-    def draw(k: int) -> None:
-        found[k] = (pipe, twin)[k % 2](tp.PROMPT, steps=2, seed=k, record="*.cross.weights" if k < 2 else ()).image
+    def sample(k: int) -> None:
+        images[k] = (pipe, second)[k % 2](tp.PROMPT, steps=2, seed=k, record="*.cross.weights" if k < 2 else ()).image
 
-    threads = [threading.Thread(target=draw, args=(k,)) for k in range(4)]
+    threads = [threading.Thread(target=sample, args=(k,)) for k in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(np.array_equal(found[k], alone[k]) for k in range(4))
+    assert all(np.array_equal(images[k], expected[k]) for k in range(4))
 
 
-def test_progress_counts_every_look(pipe):
-    told: list[tuple[int, int]] = []
-    run = pipe(tp.PROMPT, steps=STEPS, progress=lambda done, of: told.append((done, of)))
-    assert told == [(k + 1, run.steps) for k in range(run.steps)] and run.evaluations == run.steps
+def test_progress_counts_every_evaluation(pipe):
+    calls: list[tuple[int, int]] = []
+    run = pipe(tp.PROMPT, steps=STEPS, progress=lambda done, of: calls.append((done, of)))
+    assert calls == [(k + 1, run.steps) for k in range(run.steps)] and run.evaluations == run.steps
 
 
-def test_the_size_of_a_recording_is_said_before_it_is_taken(pipe):
+def test_points_predict_the_size_of_their_recordings(pipe):
     table = pipe.points(STEPS, tp.PROMPT)
     run = pipe(tp.PROMPT, steps=STEPS, record=["*"])
     assert sum(point.nbytes(table.steps) for point in table) == run.recorded.nbytes == run.recorded.planned_bytes
@@ -158,7 +158,7 @@ def test_the_size_of_a_recording_is_said_before_it_is_taken(pipe):
             assert {axis: array.sizes[axis] for axis in sizes} == sizes and array.nbytes == point.nbytes(table.steps)
 
 
-def test_what_does_not_fit_is_refused_with_its_size(pipe, monkeypatch):
+def test_a_recording_that_does_not_fit_in_memory_is_refused(pipe, monkeypatch):
     from explorable.hooks import recorder
 
     monkeypatch.setattr(recorder, "MEMORY_SHARE", 1e-9)
@@ -166,7 +166,7 @@ def test_what_does_not_fit_is_refused_with_its_size(pipe, monkeypatch):
         pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights")
 
 
-def test_means_are_streamed_in_the_memory_of_one_step(pipe):
+def test_means_are_computed_in_the_memory_of_one_step(pipe):
     weights = "*.cross.weights"
     with ex.record(pipe, weights) as whole, ex.record(pipe, weights, reduce="mean:head,step") as mean:
         pipe(tp.PROMPT, steps=STEPS)

@@ -23,18 +23,18 @@ def test_what_is_counted_without_weights_is_what_a_run_records(family):
 
         if family == "sd":
             return {"sample": torch.empty(rows, 4, side, side), "timestep": torch.empty(rows),
-                    "encoder_hidden_states": torch.empty(rows, tp.ROOM, tp.WIDTH)}
+                    "encoder_hidden_states": torch.empty(rows, tp.MAX_TOKENS, tp.WIDTH)}
         positions = (side // 2) ** 2
         return {"hidden_states": torch.empty(rows, positions, 16), "timestep": torch.empty(rows),
-                "encoder_hidden_states": torch.empty(rows, tp.ROOM, tp.WIDTH), "guidance": torch.empty(rows),
+                "encoder_hidden_states": torch.empty(rows, tp.MAX_TOKENS, tp.WIDTH), "guidance": torch.empty(rows),
                 "pooled_projections": torch.empty(rows, tp.WIDTH), "img_ids": torch.empty(positions, 3),
-                "txt_ids": torch.empty(tp.ROOM, 3)}
+                "txt_ids": torch.empty(tp.MAX_TOKENS, 3)}
 
     config = {k: v for k, v in network.config.items() if not k.startswith("_")}
     steps = 3 if family == "flux" else 4  # PNDM evaluates the network once more
-    model = PublishedModel("tiny", lambda: type(network)(**config), (), 64, steps, like.batch_size, tp.ROOM, inputs,
-                      like.text_first)
-    with ex.open(pipeline, **tp.ALWAYS[family]) as pipe:
+    model = PublishedModel("tiny", lambda: type(network)(**config), (), 64, steps, like.batch_size, tp.MAX_TOKENS,
+                           inputs, like.text_first)
+    with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
         run = pipe(tp.PROMPT, steps=3, record="*.cross.weights")
     need = memory_need(model, len(run.tokens))
     assert need.weights == count_weights(network)

@@ -1,4 +1,4 @@
-"""Opening a shipped model: its files are checked, and a device is chosen that works."""
+"""Opening a shipped model: its files are verified, and a device that works is chosen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from explorable.zoo import loading as networks_module
 
 @pytest.fixture
 def shelf(tmp_path, networks, monkeypatch):
-    """The same tiny networks as weight files, in the place of the shipped ones."""
+    """The tiny networks as weight files in a folder that replaces the shipped one."""
     roles = {"text": (TEXT, "text encoder"), "unet-flow": (UNET, "denoiser"), "vae": (CODER, "decoder")}
     for name, (config, role) in roles.items():
         about = {"role": role, "path": "straight", "prediction": "velocity"}
@@ -33,26 +33,26 @@ def shelf(tmp_path, networks, monkeypatch):
     return tmp_path
 
 
-def test_a_pipeline_from_files_draws_the_same(shelf, run):
+def test_a_pipeline_loaded_from_files_samples_the_same_image(shelf, run):
     loaded = ex.load(device="cpu")
     assert isinstance(loaded, ex.Pipeline) and loaded.name == "unet-flow" and loaded.vocabulary == VOCABULARY
     assert same(run, loaded(PROMPT, steps=5, guidance=3, seed=1))
     assert "cpu" in repr(loaded)
 
 
-def test_a_card_says_with_what_guidance_a_model_is_meant_to_be_asked(shelf):
+def test_the_default_guidance_is_read_from_the_card(shelf):
     assert ex.load(device="cpu").default_guidance == DEFAULT_GUIDANCE
     zoo.update_card("unet-flow", shelf, default_guidance=1)
     assert ex.load(device="cpu")(PROMPT, steps=1).settings.guidance == 1
 
 
-def test_an_unknown_model_is_told_what_there_is(shelf):
+def test_the_error_about_an_unknown_model_names_the_nearest(shelf):
     with pytest.raises(ex.WeightError, match="no model is called 'unet-flaw'; did you mean 'unet-flow'"):
         ex.load("unet-flaw")
 
 
 @pytest.mark.parametrize("name", ["vae", "text"])
-def test_a_part_of_a_pipeline_draws_nothing_by_itself(shelf, name):
+def test_a_network_other_than_a_denoiser_is_no_pipeline(shelf, name):
     with pytest.raises(WeightError, match=f"'{name}' is not a denoiser but the .* of a pipeline"):
         ex.load(name, "cpu")
 
@@ -61,7 +61,7 @@ def test_a_part_of_a_pipeline_draws_nothing_by_itself(shelf, name):
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:-1], lambda b: b[:20], lambda b: b"", lambda b: b[:-1] + b"\xff" * 2]
 )
-def test_damaged_weights_are_refused_by_the_name_of_the_file(shelf, name, damage):
+def test_damaged_weights_are_refused_with_the_name_of_the_file(shelf, name, damage):
     file = shelf / f"{name}.safetensors"
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(WeightError, match=rf"{name}\.safetensors is damaged"):
@@ -79,33 +79,33 @@ ABSENT = [f"cuda:{torch.cuda.device_count() + 7}", "nonsense", ""]
 
 
 @pytest.mark.parametrize("device", ABSENT)
-def test_a_device_that_is_not_there_is_named(shelf, device):
+def test_an_unavailable_device_is_named(shelf, device):
     with pytest.raises(ex.SettingError, match=rf"device '{device}' is not available here"):
         ex.load(device=device)
     with pytest.raises(SettingError, match="device='cpu' always is"):
         choose_device(device)
 
 
-def test_a_device_without_numbers_is_refused():
+def test_the_meta_device_is_refused():
     with pytest.raises(SettingError, match="device 'meta'"):
         choose_device("meta")
 
 
-def test_a_refused_device_is_refused_in_few_words():
+def test_the_error_about_a_device_is_short():
     absent = "mps" if not torch.backends.mps.is_available() else "xpu"
     with pytest.raises(SettingError) as caught:
         choose_device(absent)
     assert len(str(caught.value)) < 300
 
 
-def test_a_device_is_chosen_that_works():
+def test_the_chosen_device_works():
     chosen = choose_device()
     assert float(torch.ones(2, device=chosen).sum()) == 2
     assert choose_device("cpu") == torch.device("cpu")
 
 
-def test_half_precision_costs_next_to_nothing(shelf, networks):
-    """Weights that are halves already come back exactly; the settings of the networks come back equal."""
+def test_weights_and_configurations_survive_the_files_unchanged(shelf, networks):
+    """The tiny networks' weights are representable in half precision, so they come back exactly."""
     assert networks_module.load_vae().config == CODER and networks_module.load_text().config == TEXT
     assert networks_module.load_denoiser("unet-flow").config == UNET
     for name, loaded in (
@@ -118,7 +118,7 @@ def test_half_precision_costs_next_to_nothing(shelf, networks):
             assert torch.equal(loaded.state_dict()[key], weight), key
 
 
-def test_only_within_a_computation_are_convolutions_held_to_all_of_float32():
+def test_convolutions_use_full_float32_only_within_the_with_block():
     before = torch.backends.cudnn.allow_tf32
     with full_float32(torch.device("cuda")):
         assert not torch.backends.cudnn.allow_tf32

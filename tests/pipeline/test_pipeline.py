@@ -1,4 +1,4 @@
-"""Prompt to picture, with tiny networks of random weights: what does not rest on training."""
+"""Prompt to image with tiny networks of random weights: properties that do not depend on training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from explorable.run import Run
 quick = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-# ------------------------------------------------------------- what is a picture of
+# ------------------------------------------------------- what the image depends on
 
 
 @quick
@@ -35,14 +35,14 @@ quick = settings(max_examples=10, suppress_health_check=[HealthCheck.function_sc
     steps=st.integers(1, 5),
     guidance=st.floats(0, 20),
 )
-def test_the_same_settings_are_the_same_picture_bit_for_bit(pipe, seed, sampler, steps, guidance):
+def test_the_same_settings_give_a_bit_identical_image(pipe, seed, sampler, steps, guidance):
     first = pipe(PROMPT, None, steps, guidance, seed, sampler)
     pipe(OTHER, steps=2, seed=seed // 2)
     torch.manual_seed(seed % 1000)
     assert same(first, pipe(PROMPT, None, steps, guidance, seed, sampler))
 
 
-def test_every_setting_makes_a_difference(pipe, run):
+def test_every_setting_changes_the_image(pipe, run):
     others = [
         pipe(OTHER, steps=5, guidance=3, seed=1),
         pipe(PROMPT, OTHER, steps=5, guidance=3, seed=1),
@@ -51,31 +51,29 @@ def test_every_setting_makes_a_difference(pipe, run):
         pipe(PROMPT, steps=5, guidance=3, seed=2),
         pipe(PROMPT, steps=5, guidance=3, seed=1, sampler="heun"),
     ]
-    pictures = {r.image.tobytes() for r in (run, *others)}
-    assert len(pictures) == 1 + len(others)
+    images = {r.image.tobytes() for r in (run, *others)}
+    assert len(images) == 1 + len(others)
 
 
 @quick
 @given(seed=st.integers(0, 999), guidance=st.floats(0, 50))
-def test_an_empty_prompt_is_no_guidance_for_any_prompt(pipe, seed, guidance):
-    nothing = pipe("", steps=3, guidance=guidance, seed=seed)
-    assert same(nothing, pipe(PROMPT, steps=3, guidance=0, seed=seed))
-    assert same(nothing, pipe(OTHER, steps=3, guidance=0, seed=seed))
+def test_an_empty_prompt_equals_any_prompt_at_guidance_zero(pipe, seed, guidance):
+    unconditional = pipe("", steps=3, guidance=guidance, seed=seed)
+    assert same(unconditional, pipe(PROMPT, steps=3, guidance=0, seed=seed))
+    assert same(unconditional, pipe(OTHER, steps=3, guidance=0, seed=seed))
 
 
 @quick
 @given(seed=st.integers(0, 999), guidance=st.floats(0, 50))
-def test_a_prompt_against_itself_is_plain_conditional(pipe, seed, guidance):
+def test_a_prompt_that_is_its_own_negative_is_sampled_without_guidance(pipe, seed, guidance):
     plain = pipe(PROMPT, steps=3, guidance=1, seed=seed)
     assert same(plain, pipe(PROMPT, PROMPT, steps=3, guidance=guidance, seed=seed))
-    assert same(plain, pipe(PROMPT, OTHER, steps=3, guidance=1, seed=seed)), (
-        "nothing is compared at guidance 1"
-    )
+    assert same(plain, pipe(PROMPT, OTHER, steps=3, guidance=1, seed=seed)), "at guidance 1 there is one branch"
 
 
 @quick
 @given(seed=st.integers(0, 999))
-def test_guidance_zero_draws_the_negative(pipe, seed):
+def test_guidance_zero_samples_the_negative_prompt(pipe, seed):
     assert same(
         pipe(PROMPT, OTHER, steps=3, guidance=0, seed=seed), pipe(OTHER, steps=3, guidance=1, seed=seed)
     )
@@ -84,21 +82,21 @@ def test_guidance_zero_draws_the_negative(pipe, seed):
 @quick
 @given(w=st.floats(0, 20), t=st.floats(0.01, 1), seed=st.integers(0, 99))
 def test_guidance_is_uncond_plus_w_times_the_difference(pipe, w, t, seed):
-    """One pass for both branches, against the branches by themselves."""
+    """Compares both branches in one batch with each branch alone."""
     x = initial_noise(seed, (1, 4, 16, 16))
     with torch.inference_mode():
         uncond, cond, guided = (pipe.guided_denoiser([PROMPT], Settings("", guidance=g))(x, t) for g in (0, 1, w))
     torch.testing.assert_close(guided, uncond + w * (cond - uncond), rtol=1e-4, atol=1e-4)
 
 
-def test_guidance_just_beside_one_is_just_beside_the_conditional(pipe):
-    """The two ways through the network, one branch or two, give the same picture where they meet."""
-    for meeting in (0.0, 1.0):
-        plain, beside = (pipe(PROMPT, steps=4, guidance=g, seed=3) for g in (meeting, meeting + 1e-9))
-        np.testing.assert_allclose(plain.latents.values, beside.latents.values, rtol=1e-4, atol=1e-4)
+def test_guidance_is_continuous_at_zero_and_one(pipe):
+    """There the number of branches changes from two to one, and the latents must agree."""
+    for guidance in (0.0, 1.0):
+        one, two = (pipe(PROMPT, steps=4, guidance=g, seed=3) for g in (guidance, guidance + 1e-9))
+        np.testing.assert_allclose(one.latents.values, two.latents.values, rtol=1e-4, atol=1e-4)
 
 
-def test_both_branches_go_through_in_one_batch(pipe, monkeypatch):
+def test_both_branches_are_evaluated_in_one_batch(pipe, monkeypatch):
     batches: list[int] = []
     forward = pipe.denoiser.forward
     monkeypatch.setattr(
@@ -110,22 +108,21 @@ def test_both_branches_go_through_in_one_batch(pipe, monkeypatch):
         assert batches == [batch] * 4
 
 
-def test_the_walk_is_in_float64_on_the_cpu(pipe):
+def test_steps_are_float64_on_the_cpu(pipe):
     with torch.inference_mode():
         denoise = pipe.guided_denoiser([PROMPT], Settings("", guidance=3))
-        records = pipe.sample_steps(denoise, Settings(PROMPT, steps=3), [1])
-        for record in records:
-            for latent in (record.x, record.denoised, record.next_x):
+        for step in pipe.sample_steps(denoise, Settings(PROMPT, steps=3), [1]):
+            for latent in (step.x, step.denoised, step.next_x):
                 assert latent.dtype == torch.float64 and latent.device.type == "cpu"
                 assert latent.shape == (1, 4, 16, 16)
 
 
-def test_the_prompt_is_read_once(pipe, monkeypatch):
-    reads: list[int] = []
+def test_the_prompt_is_encoded_once(pipe, monkeypatch):
+    calls: list[int] = []
     project_context = pipe.denoiser.project_context
-    monkeypatch.setattr(pipe.denoiser, "project_context", lambda *context: reads.append(1) or project_context(*context))
+    monkeypatch.setattr(pipe.denoiser, "project_context", lambda *context: calls.append(1) or project_context(*context))
     pipe(PROMPT, steps=6)
-    assert len(reads) == 1
+    assert len(calls) == 1
 
 
 # ------------------------------------------------------------------------ batches
@@ -138,21 +135,21 @@ def test_the_prompt_is_read_once(pipe, monkeypatch):
     sampler=st.sampled_from(tuple(SAMPLERS)),
     negative=st.sampled_from((None, OTHER)),
 )
-def test_a_batch_is_its_pictures_one_by_one(pipe, seeds, guidance, sampler, negative):
-    """To one level in 255: a batch sums in another order."""
+def test_a_batch_has_the_images_of_single_calls(pipe, seeds, guidance, sampler, negative):
+    """Up to one level of 255, because a batch adds in another order."""
     prompts = [(PROMPT, OTHER, "", "a cat")[k % 4] for k in range(len(seeds))]
-    wanted = Settings("", negative, steps=3, guidance=guidance, sampler=sampler)
-    pictures = pipe.sample_images(prompts, seeds, wanted)
-    assert pictures.shape == (len(seeds), 128, 128, 3) and pictures.dtype == np.uint8
-    for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
+    batch_settings = Settings("", negative, steps=3, guidance=guidance, sampler=sampler)
+    images = pipe.sample_images(prompts, seeds, batch_settings)
+    assert images.shape == (len(seeds), 128, 128, 3) and images.dtype == np.uint8
+    for image, prompt, seed in zip(images, prompts, seeds, strict=True):
         alone = pipe(prompt, negative, 3, guidance, seed, sampler).image
-        assert np.abs(picture.astype(int) - alone).max() <= 1
+        assert np.abs(image.astype(int) - alone).max() <= 1
 
 
 @pytest.mark.parametrize(
     ("prompts", "seeds"), [([], []), ([PROMPT], [1, 2]), ([PROMPT, OTHER], [1]), ([PROMPT], [-1])]
 )
-def test_a_batch_that_does_not_fit_is_refused(pipe, prompts, seeds):
+def test_a_batch_without_one_seed_for_each_prompt_is_refused(pipe, prompts, seeds):
     with pytest.raises(SettingError):
         pipe.sample_images(prompts, seeds)
 
@@ -160,7 +157,7 @@ def test_a_batch_that_does_not_fit_is_refused(pipe, prompts, seeds):
 # ---------------------------------------------------------------------------- Run
 
 
-def test_a_run_is_labelled(run):
+def test_a_runs_arrays_are_labelled(run):
     assert run.latents.dims == run.denoised.dims == ("step", "channel", "y", "x")
     assert run.latents.shape == (6, 4, 16, 16) and run.denoised.shape == (5, 4, 16, 16)
     assert run.latents.dtype == run.denoised.dtype == np.float32
@@ -173,40 +170,40 @@ def test_a_run_is_labelled(run):
     assert repr(PROMPT) in repr(run) and "seed=1" in repr(run)
 
 
-def test_pictures_are_labelled(run):
-    for pictures, latents in ((run.previews, run.denoised), (run.noisy, run.latents)):
-        assert pictures.dims == ("step", "y", "x", "rgb") and pictures.dtype == np.uint8
-        assert pictures.shape == (latents.sizes["step"], 128, 128, 3)
-        assert pictures.rgb.values.tolist() == ["r", "g", "b"]
-        assert pictures.t.equals(latents.t)
+def test_decoded_images_are_labelled(run):
+    for images, latents in ((run.previews, run.denoised), (run.noisy, run.latents)):
+        assert images.dims == ("step", "y", "x", "rgb") and images.dtype == np.uint8
+        assert images.shape == (latents.sizes["step"], 128, 128, 3)
+        assert images.rgb.values.tolist() == ["r", "g", "b"]
+        assert images.t.equals(latents.t)
     assert np.array_equal(run.noisy.values[-1:], run._pipe.decode(run.latents.values)[-1:])
     assert np.abs(run.noisy.values[-1].astype(int) - run.image).max() <= 1
 
 
-def test_a_run_starts_from_its_noise_and_takes_eulers_steps(run):
+def test_a_run_starts_from_initial_noise_and_takes_euler_steps(run):
     x = run.latents.values.astype(float)
     np.testing.assert_array_equal(x[0], initial_noise(1, (4, 16, 16)).float().numpy())
     t = run.latents.t.values
     for k in range(run.steps):
-        speed = (x[k] - run.denoised.values[k]) / t[k]  # on the straight path
-        np.testing.assert_allclose(x[k + 1], x[k] + (t[k + 1] - t[k]) * speed, rtol=1e-4, atol=1e-5)
+        velocity = (x[k] - run.denoised.values[k]) / t[k]  # on the straight path
+        np.testing.assert_allclose(x[k + 1], x[k] + (t[k + 1] - t[k]) * velocity, rtol=1e-4, atol=1e-5)
 
 
-def test_the_picture_is_the_last_estimate(run):
-    """On the straight path the last step ends there."""
+def test_the_image_is_the_last_denoised_estimate(run):
+    """On the straight path the last step ends at the estimate."""
     np.testing.assert_allclose(run.latents.values[-1], run.denoised.values[-1], rtol=1e-5, atol=1e-5)
     assert run.image.shape == (128, 128, 3) and run.image.dtype == np.uint8
     assert np.abs(run.preview(run.steps - 1).astype(int) - run.image).max() <= 1
 
 
-def test_previews_are_the_estimates_of_each_step(run):
+def test_previews_are_the_decoded_estimates_of_each_step(run):
     for step in range(run.steps):
         one = run._pipe.decode(run.denoised.values[step : step + 1])[0]
         assert np.abs(run.preview(step).astype(int) - one).max() <= 1
 
 
 @pytest.mark.parametrize("step", [99, 5, -1])
-def test_a_step_that_is_not_there_is_named_with_the_range(run, step):
+def test_an_error_about_a_step_gives_the_valid_range(run, step):
     with pytest.raises(IndexError, match=f"step {step}: this run has steps 0 to 4"):
         run.preview(step)
 
@@ -216,28 +213,28 @@ def test_every_stage_is_timed(run):
     assert all(seconds > 0 for seconds in run.seconds.values())
 
 
-def test_decoding_fills_the_range_of_a_byte(pipe, monkeypatch):
-    """-1 is black, 1 is white, what lies beyond is clipped, and rounding is to the nearest."""
+def test_decoded_images_use_the_whole_range_of_uint8(pipe, monkeypatch):
+    """-1 is black, 1 is white, values beyond are clipped, and rounding is to the nearest level."""
     levels = torch.tensor([-5.0, -1.0, 0.0, 1.0, 7.0])
     monkeypatch.setattr(pipe.vae, "decode", lambda z: levels.view(-1, 1, 1, 1).expand(-1, 3, 128, 128))
     decoded = pipe.decode(np.zeros((5, 4, 16, 16), np.float32))
     assert decoded[:, 0, 0, 0].tolist() == [0, 0, 128, 255, 255]
 
 
-def test_a_model_is_asked_with_the_guidance_it_is_meant_for(pipe, monkeypatch):
+def test_guidance_defaults_to_the_models_own(pipe, monkeypatch):
     assert pipe(PROMPT, steps=2).settings.guidance == DEFAULT_GUIDANCE
     monkeypatch.setattr(pipe, "default_guidance", 1.0)
     assert pipe(PROMPT, steps=2).settings.guidance == 1.0
     assert pipe(PROMPT, steps=2, guidance=3).settings.guidance == 3.0
     run = pipe(PROMPT, steps=2)
-    for unsaid in (lambda: check_settings(Settings(PROMPT, guidance=None)), lambda: run.branch(1, guidance=None)):
-        with pytest.raises(SettingError, match=r"^guidance is None: choose"):  # only a call takes None
-            unsaid()
+    for call in (lambda: check_settings(Settings(PROMPT, guidance=None)), lambda: run.branch(1, guidance=None)):
+        with pytest.raises(SettingError, match=r"^guidance is None: choose"):  # only pipe() accepts None
+            call()
 
 
-# ------------------------------------------------------------------- bad settings
+# --------------------------------------------------------------- invalid settings
 
-WRONG = {
+INVALID = {
     "steps": (0, -1, MAX_STEPS + 1, 10_000, 2.5, "20", None, math.nan),
     "guidance": (math.nan, math.inf, -math.inf, -1, -1e-9, 101, "4"),
     "seed": (-1, 2**63, 1.5, "0", None),
@@ -246,17 +243,17 @@ WRONG = {
     "interval": ((0.5, 0.2), (0, 2), (-1, 1), 0.5, None, "ab", (0, math.nan), (0, 0.5, 1)),
     "rescale": (-0.1, 1.1, math.nan, None),
     "shift": (0, -1, math.nan, None),
-    "eta": (-0.1, 1.1, 0.5),  # the last: euler throws no dice
+    "eta": (-0.1, 1.1, 0.5),  # the last: euler has no eta
     "target": (3, True),
-    "classifier_scale": (1.0, -1, 1001, math.nan),  # the first: towards what?
+    "classifier_scale": (1.0, -1, 1001, math.nan),  # the first: without a target
 }
-EACH = [
-    pytest.param(field, value, id=f"{field}={value!r}") for field, values in WRONG.items() for value in values
+INVALID_SETTINGS = [
+    pytest.param(field, value, id=f"{field}={value!r}") for field, values in INVALID.items() for value in values
 ]
 
 
-@pytest.mark.parametrize(("field", "value"), EACH)
-def test_a_bad_setting_is_named_before_anything_is_computed(pipe, monkeypatch, field, value):
+@pytest.mark.parametrize(("field", "value"), INVALID_SETTINGS)
+def test_an_invalid_setting_is_named_before_anything_is_computed(pipe, monkeypatch, field, value):
     def never(*args, **kwargs):
         raise AssertionError("the network ran")
 
@@ -278,36 +275,36 @@ def test_a_bad_setting_is_named_before_anything_is_computed(pipe, monkeypatch, f
         *(Settings(PROMPT, sampler=s) for s in SAMPLERS),
     ],
 )
-def test_the_ends_of_every_range_are_allowed(settings):
+def test_both_ends_of_every_range_are_valid(settings):
     assert check_settings(settings) == settings
 
 
 @pytest.mark.parametrize(
     "numbers", [{"seed": np.int64(3)}, {"guidance": np.float32(3)}, {"guidance": np.int64(3)}], ids=str
 )
-def test_settings_may_come_from_numpy(pipe, numbers):
+def test_settings_may_be_numpy_numbers(pipe, numbers):
     ((field, value),) = numbers.items()
     assert same(pipe(PROMPT, steps=2, **numbers), pipe(PROMPT, steps=2, **{field: int(value)}))
 
 
-def test_steps_may_come_from_numpy(pipe):
+def test_steps_may_be_a_numpy_integer(pipe):
     assert same(pipe(PROMPT, steps=np.int64(3)), pipe(PROMPT, steps=3))
 
 
 @pytest.mark.parametrize("negative", [False, True], ids=["prompt", "negative"])
-def test_a_bad_prompt_is_refused(pipe, negative):
-    def ask(text: str) -> Run:
+def test_an_invalid_prompt_is_refused(pipe, negative):
+    def sample(text: str) -> Run:
         return pipe(PROMPT, text, steps=1) if negative else pipe(text, steps=1)
 
     with pytest.raises(UnknownWordError, match=r"'catt'; the nearest known words: cat"):
-        ask("a catt")
+        sample("a catt")
     with pytest.raises(UnknownWordError, match="'<img'"):
-        ask("<img src=x onerror=alert(1)>")
+        sample("<img src=x onerror=alert(1)>")
     with pytest.raises(PromptTooLongError, match="23 words"):
-        ask("cat " * 23)
+        sample("cat " * 23)
 
 
-def test_a_negative_changes_nothing_at_guidance_one(pipe):
+def test_a_negative_prompt_has_no_effect_at_guidance_one(pipe):
     assert same(pipe(PROMPT, OTHER, steps=2, guidance=1), pipe(PROMPT, steps=2, guidance=1))
 
 
@@ -331,7 +328,7 @@ def test_an_unknown_word_is_refused_before_anything_is_computed(pipe, monkeypatc
         pipe(**{"prompt": PROMPT, wrong: "a zeppelin"}, guidance=guidance)
 
 
-# --------------------------------------------------------------- stopping in midway
+# --------------------------------------------------------------- stopping midway
 
 
 class Stop(Exception):
@@ -339,14 +336,14 @@ class Stop(Exception):
 
 
 def test_progress_counts_every_step(pipe):
-    told: list[tuple[int, int]] = []
-    silent = pipe(PROMPT, steps=4)
-    assert same(silent, pipe(PROMPT, steps=4, progress=lambda done, all_told: told.append((done, all_told))))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    calls: list[tuple[int, int]] = []
+    run = pipe(PROMPT, steps=4)
+    assert same(run, pipe(PROMPT, steps=4, progress=lambda done, steps: calls.append((done, steps))))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 @pytest.mark.parametrize("after", [1, 3])
-def test_what_progress_raises_stops_the_run_and_leaves_nothing_behind(pipe, run, monkeypatch, after):
+def test_an_exception_in_progress_stops_the_run_and_leaves_no_trace(pipe, run, monkeypatch, after):
     calls: list[int] = []
     forward = pipe.denoiser.forward
     monkeypatch.setattr(pipe.denoiser, "forward", lambda *args: calls.append(1) or forward(*args))
@@ -365,28 +362,28 @@ def test_what_progress_raises_stops_the_run_and_leaves_nothing_behind(pipe, run,
     assert same(run, pipe(PROMPT, steps=5, guidance=3, seed=1))
 
 
-def test_a_failed_call_leaves_the_next_one_as_it_was(pipe, run):
-    for wrong in ({"steps": 0}, {"guidance": math.nan}, {"prompt": "zeppelin"}, {"sampler": "?"}):
+def test_a_failed_call_does_not_affect_the_next(pipe, run):
+    for invalid in ({"steps": 0}, {"guidance": math.nan}, {"prompt": "zeppelin"}, {"sampler": "?"}):
         with pytest.raises(ValueError):
-            pipe(**{"prompt": PROMPT, **wrong})
+            pipe(**{"prompt": PROMPT, **invalid})
     assert same(run, pipe(PROMPT, steps=5, guidance=3, seed=1))
 
 
 @pytest.mark.gpu
-def test_a_gpu_starts_from_the_same_noise_and_ends_near(networks, pipe):
+def test_a_gpu_starts_from_the_same_noise_and_ends_close_to_the_cpu(networks, pipe):
     import copy
 
     parts = {name: copy.deepcopy(network) for name, network in networks.items()}
-    there = Pipeline(
+    on_gpu = Pipeline(
         "tiny", parts["text"].text_encoder, parts["unet-flow"], parts["vae"], Straight(), "velocity",
         torch.device("cuda"))
-    a, b = (p(PROMPT, steps=5, guidance=3, seed=1) for p in (pipe, there))
+    a, b = (p(PROMPT, steps=5, guidance=3, seed=1) for p in (pipe, on_gpu))
     assert np.array_equal(a.latents.values[0], b.latents.values[0])
     np.testing.assert_allclose(a.latents.values, b.latents.values, rtol=0.05, atol=0.05)
-    assert same(b, there(PROMPT, steps=5, guidance=3, seed=1))
+    assert same(b, on_gpu(PROMPT, steps=5, guidance=3, seed=1))
 
 
-def test_public_names_are_the_same_things():
+def test_the_top_level_exports_the_same_objects():
     assert (
         ex.Pipeline is Pipeline
         and ex.SettingError is SettingError
@@ -403,8 +400,8 @@ def test_public_names_are_the_same_things():
 # ---------------------------------------------------------------------------- more settings
 
 
-def test_outside_of_its_interval_guidance_is_off(pipe):
-    """w counts from t = 0.5 to t = 1 only: the other steps are those of w = 1."""
+def test_guidance_is_off_outside_of_its_interval(pipe):
+    """With the interval (0.5, 1), steps below t = 0.5 equal those at w = 1."""
     with torch.inference_mode():
         x = torch.randn(1, 4, 16, 16, dtype=torch.float64)
         half = pipe.guided_denoiser([PROMPT], Settings("", guidance=5, interval=(0.5, 1.0)))
@@ -415,15 +412,15 @@ def test_outside_of_its_interval_guidance_is_off(pipe):
         assert not torch.allclose(half(x, 0.9), plain(x, 0.9), atol=1e-3)
 
 
-def test_rescaled_guidance_has_the_contrast_of_none(pipe):
+def test_rescaled_guidance_has_the_contrast_without_guidance(pipe):
     with torch.inference_mode():
         x = torch.randn(2, 4, 16, 16, dtype=torch.float64)
-        spread = {}
+        std = {}
         for w, share in ((1, 0), (9, 0), (9, 0.5), (9, 1)):
             estimate = pipe.guided_denoiser([PROMPT, OTHER], Settings("", guidance=w, rescale=share))(x, 0.9)
-            spread[w, share] = estimate.std((1, 2, 3))
-        torch.testing.assert_close(spread[9, 1], spread[1, 0], rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(spread[9, 0.5], (spread[9, 0] + spread[9, 1]) / 2)
+            std[w, share] = estimate.std((1, 2, 3))
+        torch.testing.assert_close(std[9, 1], std[1, 0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(std[9, 0.5], (std[9, 0] + std[9, 1]) / 2)
 
 
 def test_spacing_shift_and_eta_reach_the_sampler(pipe):
@@ -433,20 +430,20 @@ def test_spacing_shift_and_eta_reach_the_sampler(pipe):
     assert shifted.latents.t.values.tolist() == times != plain.latents.t.values.tolist()
     karras = pipe(PROMPT, steps=4, sampler="ddim", spacing="karras")
     assert karras.latents.t.values.tolist() == make_timesteps("karras", 4, pipe.path)
-    fresh = pipe(PROMPT, steps=4, sampler="ddim", eta=1)
-    assert not same(fresh, plain) and same(fresh, pipe(PROMPT, steps=4, sampler="ddim", eta=1))
+    stochastic = pipe(PROMPT, steps=4, sampler="ddim", eta=1)
+    assert not same(stochastic, plain) and same(stochastic, pipe(PROMPT, steps=4, sampler="ddim", eta=1))
 
 
-def test_dice_follow_the_seed(pipe):
+def test_sampler_noise_depends_on_the_seed(pipe):
     one, again, other = (pipe(PROMPT, steps=4, sampler="ddpm", seed=s) for s in (1, 1, 2))
     assert same(one, again) and not same(one, other)
 
 
-# ------------------------------------------------------------------------ a teacher's hand
+# ------------------------------------------------------------ classifier guidance
 
 
 @pytest.fixture
-def taught(pipe):
+def with_classifier(pipe):
     torch.manual_seed(5)
     pipe.classifier = Classifier(ClassifierConfig(("cat", "dog"), ("red",), ("beach",), ("night",),
                                                   widths=(8, 16), time_width=16)).eval()
@@ -455,20 +452,19 @@ def taught(pipe):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_teacher_is_heard_by_every_sampler_and_pulls_the_chance_up(taught, sampler):
-    """Above all it does what it is for: the classifier itself must like the guided latent better."""
-
-    def chance(run: Run) -> float:
+def test_classifier_guidance_raises_the_targets_log_probability_with_every_sampler(with_classifier, sampler):
+    def log_prob(run: Run) -> float:
         x = torch.from_numpy(run.latents.values[-1:])
-        return taught.classifier.log_prob(taught.classifier(x, torch.zeros(1)), "cat").item()
+        classifier = with_classifier.classifier
+        return classifier.log_prob(classifier(x, torch.zeros(1)), "cat").item()
 
-    free, still, pulled = (taught(PROMPT, steps=6, sampler=sampler, **more)
+    plain, zero, guided = (with_classifier(PROMPT, steps=6, sampler=sampler, **more)
                            for more in ({}, {"target": "cat"}, {"target": "cat", "classifier_scale": 5.0}))
-    assert same(free, still) and not same(free, pulled)
-    assert chance(pulled) > chance(free)
+    assert same(plain, zero) and not same(plain, guided)
+    assert log_prob(guided) > log_prob(plain)
 
 
-def test_a_target_that_was_never_learned_is_refused_before_anything_is_computed(taught, monkeypatch):
-    monkeypatch.setattr(taught.denoiser, "forward", None)
+def test_an_unknown_target_is_refused_before_anything_is_computed(with_classifier, monkeypatch):
+    monkeypatch.setattr(with_classifier.denoiser, "forward", None)
     with pytest.raises(UnknownTargetError, match=r"'lion'; choose one of: cat, dog, red, beach, night"):
-        taught(PROMPT, target="lion", classifier_scale=1.0)
+        with_classifier(PROMPT, target="lion", classifier_scale=1.0)

@@ -1,5 +1,5 @@
-"""The weights of every attention of somebody else's network, seen without this package: torch's own kernel is replaced
-by a function that notes softmax(q k^T / sqrt(d) + mask) and goes on. Nothing of explorable is imported here."""
+"""An independent record of all attention weights in a diffusers network: torch's kernel is replaced by a function that
+stores softmax(q k^T / sqrt(d) + mask) and calls it. Nothing of explorable is imported here."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 
 @contextmanager
-def noted(network: torch.nn.Module) -> Iterator[list[Tensor]]:
-    """Within this, the weights (batch, heads, queries, keys) of each call of the kernel within `network`, in order."""
-    found: list[Tensor] = []
+def record_attention(network: torch.nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the weights (batch, heads, queries, keys) of each call of the kernel within `network`, in order."""
+    recorded: list[Tensor] = []
     kernel, inside = F.scaled_dot_product_attention, [False]
 
-    def spy(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *more: Any, scale: Any = None,
-            **others: Any) -> Tensor:
+    def recording_kernel(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *more: Any,
+                         scale: Any = None, **others: Any) -> Tensor:
         if inside[0]:
             scores = torch.einsum("bhqd,bhkd->bhqk", query.double(), key.double())
             scores = scores / math.sqrt(query.shape[-1]) if scale is None else scores * scale
@@ -28,15 +28,15 @@ def noted(network: torch.nn.Module) -> Iterator[list[Tensor]]:
                 scores = torch.where(attn_mask, scores, float("-inf"))
             elif attn_mask is not None:
                 scores = scores + attn_mask
-            powers = torch.exp(scores - scores.amax(-1, keepdim=True))
-            found.append(powers / powers.sum(-1, keepdim=True))
+            exp = torch.exp(scores - scores.amax(-1, keepdim=True))
+            recorded.append(exp / exp.sum(-1, keepdim=True))
         return kernel(query, key, value, attn_mask, *more, scale=scale, **others)
 
     before = network.register_forward_pre_hook(lambda *_: inside.__setitem__(0, True))
     after = network.register_forward_hook(lambda *_: inside.__setitem__(0, False))
-    F.scaled_dot_product_attention = spy
+    F.scaled_dot_product_attention = recording_kernel
     try:
-        yield found
+        yield recorded
     finally:
         F.scaled_dot_product_attention = kernel
         before.remove()

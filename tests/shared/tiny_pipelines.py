@@ -1,5 +1,5 @@
-"""Tiny diffusers pipelines of every family, of random weights: built offline from their configurations, saved, and
-loaded again by the library's own code, so that what is opened in a test is what a user opens."""
+"""Tiny diffusers pipelines of every family with random weights: built offline from configurations, saved, and loaded
+again by diffusers, as a user's pipeline is."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import numpy as np
 import torch
 import transformers
 
-WIDTH = 16  # of every text encoder but SD3's T5, which is as wide as both of its CLIPs side by side
-ROOM = 20  # tokens of a prompt, all told
+WIDTH = 16  # of every text encoder but SD3's T5, which is as wide as its two CLIPs together
+MAX_TOKENS = 20  # of a prompt, with start, end and padding
 WORDS = {"a": ["a"], "red": ["red"], "car": ["car"], "on": ["on"], "road": ["road"], "golden": ["gol", "den"],
          "dog": ["dog"], "at": ["at"], "night": ["ni", "ght"]}
 PROMPT, OTHER = "a golden dog on a road, at night", "a red car"
 
 
 def clip_tokenizer(folder: Path) -> Any:
-    """Byte pairs: every letter, and the merges that make the pieces of WORDS."""
+    """Return a byte-pair tokenizer: all letters, and the merges that make the pieces of WORDS."""
     letters = "abcdefghijklmnopqrstuvwxyz,."
     tokens, merges = [*letters, *(f"{c}</w>" for c in letters)], []
     for pieces in WORDS.values():
@@ -38,11 +38,11 @@ def clip_tokenizer(folder: Path) -> Any:
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys([*tokens, *special]))}
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *dict.fromkeys(merges)]))
-    return transformers.CLIPTokenizer.from_pretrained(folder, model_max_length=ROOM)
+    return transformers.CLIPTokenizer.from_pretrained(folder, model_max_length=MAX_TOKENS)
 
 
 def t5_tokenizer(folder: Path) -> Any:
-    """SentencePiece, whose pieces are those of WORDS and single letters."""
+    """Return a SentencePiece tokenizer with the pieces of WORDS and single letters."""
     import sentencepiece
 
     folder.mkdir()
@@ -51,14 +51,14 @@ def t5_tokenizer(folder: Path) -> Any:
     sentencepiece.SentencePieceTrainer.train(
         input=str(folder / "text"), model_prefix=str(folder / "spiece"), vocab_size=90, hard_vocab_limit=False,
         user_defined_symbols=pieces, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2)
-    return transformers.T5TokenizerFast.from_pretrained(folder, model_max_length=ROOM, extra_ids=0)
+    return transformers.T5TokenizerFast.from_pretrained(folder, model_max_length=MAX_TOKENS, extra_ids=0)
 
 
 def clip(tokenizer: Any, projected: bool = False) -> torch.nn.Module:
     c = transformers.CLIPTextConfig(
         vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=ROOM, projection_dim=WIDTH, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id)
+        num_attention_heads=2, max_position_embeddings=MAX_TOKENS, projection_dim=WIDTH,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id)
     return (transformers.CLIPTextModelWithProjection if projected else transformers.CLIPTextModel)(c)
 
 
@@ -68,14 +68,14 @@ def t5(tokenizer: Any, width: int = WIDTH) -> torch.nn.Module:
 
 
 def vae(**more: float) -> torch.nn.Module:
-    """Halves each side, to four channels."""
+    """Return an autoencoder with latents of half the side and four channels."""
     return diffusers.AutoencoderKL(
         block_out_channels=(8, 8), down_block_types=["DownEncoderBlock2D"] * 2,
         up_block_types=["UpDecoderBlock2D"] * 2, latent_channels=4, norm_num_groups=4, sample_size=16, **more)
 
 
 def unet(context: int, **more: Any) -> torch.nn.Module:
-    """Two levels; words are read at both in SDXL's way, at the finer one in Stable Diffusion's."""
+    """Return a U-Net of two levels, with cross-attention at the finer one as in Stable Diffusion by default."""
     return diffusers.UNet2DConditionModel(
         sample_size=8, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1,
         cross_attention_dim=context, norm_num_groups=4, **{
@@ -96,7 +96,7 @@ def sd(folder: Path) -> Any:
 
 def sdxl(folder: Path) -> Any:
     one, two = clip_tokenizer(folder / "clip"), clip_tokenizer(folder / "clip_2")
-    two.pad_token = "a</w>"  # as SDXL's second tokenizer pads with a word's token
+    two.pad_token = "a</w>"  # SDXL's second tokenizer too pads with the token of a word
     network = unet(2 * WIDTH, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
                    up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), attention_head_dim=(2, 4),
                    transformer_layers_per_block=(1, 2), use_linear_projection=True, addition_embed_type="text_time",
@@ -136,16 +136,16 @@ def pixart(folder: Path) -> Any:
 
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart}
 FAMILIES = tuple(BUILDERS)
-# What a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
-ALWAYS: dict[str, dict[str, Any]] = {
-    "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": ROOM},
-    "flux": {"height": 16, "width": 16, "max_sequence_length": ROOM},
-    "pixart": {"use_resolution_binning": False, "max_sequence_length": ROOM, "clean_caption": False},
+# Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
+CALL_DEFAULTS: dict[str, dict[str, Any]] = {
+    "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": MAX_TOKENS},
+    "flux": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
+    "pixart": {"use_resolution_binning": False, "max_sequence_length": MAX_TOKENS, "clean_caption": False},
 }
 
 
-def _sharpen(modules: Iterable[torch.nn.Module]) -> None:
-    """Random queries and keys hardly prefer anything; these do."""
+def _sharpen_attention(modules: Iterable[torch.nn.Module]) -> None:
+    """Enlarge queries and keys, because attention with random ones is almost uniform."""
     for module in modules:
         for name, p in module.named_parameters():
             if any(part in name for part in ("to_q.", "to_k.", "add_q_proj.", "add_k_proj.")) and p.dim() == 2:
@@ -154,22 +154,22 @@ def _sharpen(modules: Iterable[torch.nn.Module]) -> None:
 
 @functools.cache
 def saved(family: str) -> str:
-    """The folder of a tiny pipeline, saved once a test session."""
+    """Save a tiny pipeline once a test session and return its folder."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        home = tempfile.TemporaryDirectory()
-        _HOMES.append(home)
-        pipeline = BUILDERS[family](Path(home.name))
-        _sharpen(m for m in pipeline.components.values() if isinstance(m, torch.nn.Module))
-        pipeline.save_pretrained(Path(home.name) / "pipeline")
-        return str(Path(home.name) / "pipeline")
+        folder = tempfile.TemporaryDirectory()
+        _FOLDERS.append(folder)
+        pipeline = BUILDERS[family](Path(folder.name))
+        _sharpen_attention(m for m in pipeline.components.values() if isinstance(m, torch.nn.Module))
+        pipeline.save_pretrained(Path(folder.name) / "pipeline")
+        return str(Path(folder.name) / "pipeline")
 
 
-_HOMES: list[tempfile.TemporaryDirectory] = []  # kept until the interpreter ends, which empties them
+_FOLDERS: list[tempfile.TemporaryDirectory] = []  # deleted when the interpreter ends
 
 
 def fresh(family: str, **more: Any) -> Any:
-    """A tiny pipeline, newly loaded by the library."""
+    """Load a tiny pipeline with diffusers."""
     pipeline = diffusers.DiffusionPipeline.from_pretrained(saved(family), **more)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -177,16 +177,16 @@ def fresh(family: str, **more: Any) -> Any:
 
 @functools.cache
 def shared(family: str) -> Any:
-    """One pipeline a family, for tests that leave it as it is."""
+    """Return one pipeline a family, for tests that do not change it."""
     return fresh(family)
 
 
 def network_of(pipeline: Any) -> Any:
-    """Its denoiser."""
+    """Return a pipeline's denoiser."""
     return getattr(pipeline, "unet", None) or pipeline.transformer
 
 
 def untouched(pipeline: Any, family: str, prompt: str = PROMPT, seed: int = 0, **more: Any) -> Any:
-    """What the library itself paints: a picture (high, wide, 3) uint8."""
-    dice = torch.Generator().manual_seed(seed)
-    return np.asarray(pipeline(prompt, generator=dice, **(ALWAYS[family] | more)).images[0])
+    """Return the image that diffusers itself samples, (height, width, 3) uint8."""
+    generator = torch.Generator().manual_seed(seed)
+    return np.asarray(pipeline(prompt, generator=generator, **(CALL_DEFAULTS[family] | more)).images[0])

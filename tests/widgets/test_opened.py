@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 @pytest.fixture(params=tp.FAMILIES)
 def pipe(request: pytest.FixtureRequest) -> Iterator[Any]:
-    with ex.open(tp.shared(request.param), **tp.ALWAYS[request.param]) as opened:
+    with ex.open(tp.shared(request.param), **tp.CALL_DEFAULTS[request.param]) as opened:
         yield opened
 
 
@@ -108,7 +108,7 @@ def test_token_attention_of_a_drawing_has_ground_truth(pipe):
 
 @pytest.mark.parametrize("family", ("sd", "flux"))
 def test_pictures_that_are_not_square_are_read(family):
-    with ex.open(tp.shared(family), **tp.ALWAYS[family] | {"height": 16, "width": 24}) as pipe:
+    with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family] | {"height": 16, "width": 24}) as pipe:
         made = shown(ex.TokenAttention, pipe, word="dog")
         assert made.data.effect.shape[1:] == (16, 24) and " × " in made._seen.value
         made.mode = "drawn"
@@ -134,7 +134,7 @@ def test_the_x_ray_opens_the_u_of_a_foreign_u_net(family):
         before = made.result.edited.image
         made.faders = {"up.0.0.skip": 0.0}
         made.wait()
-        assert made.error is None and "skip 8 × 8, unit 0 scaled by 0" in made._seen.value
+        assert made.error is None and "skip 8 × 8, block 0 scaled by 0" in made._seen.value
         with ex.edit(pipe, {"up.0.0.skip": ex.Scale(0.0)}):
             edited = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
         assert np.array_equal(made.result.edited.image, edited.image) and not np.array_equal(before, edited.image)
@@ -153,17 +153,17 @@ def test_where_a_place_looks_is_the_gradient_and_nothing_is_left_behind(family):
         run = pipe(tp.PROMPT, steps=3)
         felt = receptive_field(pipe, run, 1, "conv_in", 4, 4, probes=400)
         true = np.zeros((8, 8))
-        true[3:6, 3:6] = pipe.network.conv_in.weight.detach().square().sum((0, 1)).sqrt()
+        true[3:6, 3:6] = pipe.denoiser.conv_in.weight.detach().square().sum((0, 1)).sqrt()
         np.testing.assert_allclose(felt, true, rtol=0.2)
         whole = receptive_field(pipe, run, 1, "middle.last.res.out", 1, 1)
         assert (whole > 0).all()
         assert np.array_equal(pipe(tp.PROMPT, steps=3).image, run.image)
-        assert all(p.grad is None for p in pipe.network.parameters())
+        assert all(p.grad is None for p in pipe.denoiser.parameters())
 
 
 @pytest.mark.parametrize("family", ("sd3", "flux", "pixart"))
 def test_the_x_ray_says_where_there_is_no_u(family):
-    with ex.open(tp.shared(family), **tp.ALWAYS[family]) as pipe:
+    with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family]) as pipe:
         made = ex.UNetXRay(pipe, **SMALL)
         made.wait()
         assert isinstance(made.error, ValueError) and "there is no U to open" in made._status.value
