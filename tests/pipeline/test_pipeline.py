@@ -296,7 +296,7 @@ def test_an_invalid_prompt_is_refused(pipe, negative):
     def sample(text: str) -> Run:
         return pipe(PROMPT, text, steps=1) if negative else pipe(text, steps=1)
 
-    with pytest.raises(UnknownWordError, match=r"'catt'; the nearest known words: cat"):
+    with pytest.raises(UnknownWordError, match=r"'catt' .*; the nearest known words: cat"):
         sample("a catt")
     with pytest.raises(UnknownWordError, match="'<img'"):
         sample("<img src=x onerror=alert(1)>")
