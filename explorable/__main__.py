@@ -37,10 +37,10 @@ def train(name: Annotated[str, typer.Argument(help="vae, text, examiner, unet-fl
     Goes on where it was stopped. Ctrl-C ends it after the present step and ships what there is.
     """
     from .measure import CARD_MODELS, SLOW, measure
-    from .training.recipes import train_and_ship
+    from .training.recipes import train_to_zoo
     from .zoo import update_card
 
-    shipped = train_and_ship(name, steps)
+    shipped = train_to_zoo(name, steps)
     if shipped is None:
         return
     typer.echo(f"{shipped} is in the zoo")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..nn.pixels import to_tensor
-from ..training.data import pictures
+from ..training.data import images
 from ..zoo.loading import load_vae
 from .table import Table
 
@@ -14,7 +14,7 @@ from .table import Table
 @torch.inference_mode()
 def vae(count: int = 1000) -> Table:
     """Measure the PSNR in dB over `count` drawings of the test split: of the pooled error, and per image."""
-    model, data = load_vae(), pictures(count, "test")
+    model, data = load_vae(), images(count, "test")
     errors = []
     for start in range(0, count, 50):
         x = to_tensor(data[start : start + 50])

@@ -8,8 +8,8 @@ import torch
 from ..analysis.verdict import shipped_examiner
 from ..nn.examiner import Report
 from ..nn.pixels import to_tensor
-from ..training.data import pictures, scene
-from ..training.examiner import answers, blurred, cell_maps
+from ..training.data import cell_maps, images, scene
+from ..training.examiner import random_blur, targets
 from ..world import held_out
 from .table import Table
 
@@ -40,15 +40,15 @@ def examiner(count: int = 2000) -> Table:
 def right_answers(split: str, count: int, blur: bool = False, keep: np.ndarray | None = None,
                   ) -> dict[str, np.ndarray]:
     """Return for every head whether each answer is right. keep: which of the scenes count; None: all."""
-    data, cells, model = pictures(count, split), cell_maps(count, split), shipped_examiner()
+    data, cells, model = images(count, split), cell_maps(count, split), shipped_examiner()
     picks = np.arange(count) if keep is None else np.flatnonzero(keep)
     found: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(picks), BATCH):
         pick = picks[start : start + BATCH]
         x = to_tensor(data[pick])
         torch.manual_seed(start)  # blurring adds noise
-        report: Report = model(blurred(x, np.random.default_rng(start)) if blur else x)
-        truth = answers([scene(int(i), split) for i in pick], cells[pick])
+        report: Report = model(random_blur(x, np.random.default_rng(start)) if blur else x)
+        truth = targets([scene(int(i), split) for i in pick], cells[pick])
         for name in report._fields:
             answer, guess = getattr(truth, name), getattr(report, name).argmax(1 if name == "cells" else -1)
             right = (guess == answer).numpy()

@@ -9,7 +9,7 @@ from ..analysis.verdict import examiner_features
 from ..diffusion.settings import Settings, check_settings
 from ..nn.pixels import to_tensor
 from ..pipeline import Pipeline, load
-from ..training.text import captions
+from ..training.data import captions
 from .denoisers import default_guidance, select_denoisers
 from .generation import BATCH_SIZE, drawn, generated_by, images_of
 from .table import Table, check_counts

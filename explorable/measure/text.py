@@ -6,8 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from ..nn.pixels import to_tensor
-from ..training.data import pictures
-from ..training.text import captions
+from ..training.data import captions, images
 from ..world import KINDS
 from ..zoo.loading import load_text, load_vae
 from .table import Table
@@ -19,7 +18,7 @@ def text(count: int = 1024, batch: int = 128) -> Table:
 
     Drawings come in pairs, the second of which differs from the first in one thing that the caption states.
     """
-    model, vae, data = load_text(), load_vae(), pictures(2000, "test")
+    model, vae, data = load_text(), load_vae(), images(2000, "test")
     right: dict[str, list[float]] = {"by sentences": [], "by words and regions": [],
                                      "against the other of its pair": []}
     for start in range(0, count, batch):

@@ -1,1 +1,1 @@
-"""How each weight file was made: one script a model, seeded, resumable."""
+"""How each weight file was made: one recipe per model, seeded and resumable."""

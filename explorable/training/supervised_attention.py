@@ -1,9 +1,9 @@
-"""Grounding: while a denoiser trains, it is told which places its words speak of.
+"""Supervised attention: while a denoiser trains, its cross-attention is compared with the ground-truth masks.
 
-Wang et al. 2024 (TokenCompose, equations 3 and 4) add two losses on the cross-attention of the way up, where a
-picture's layout is decided: a word that speaks of a thing should be read inside that thing, and a place inside a
-thing should read that thing's words. Here both come from the picture world's own masks. What attention shows in a
-network trained so was taught, not found: measures of attention against the true masks have to be read with that.
+Wang et al. 2024 (TokenCompose, equations 3 and 4) add two losses on the cross-attention of the way up, where an
+image's layout is decided: a word that refers to a thing should be attended to from inside that thing, and a position
+inside a thing should attend to that thing's words. Here the masks are the picture world's own. Attention that was
+supervised shows what it was taught: scores of attention maps against the masks have to be read with that in mind.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from torch.nn import functional as F
 from ..nn.hook_points import dispatching_to
 from ..world import KINDS
 from ..world.grammar import parse
-from .examiner import NONE
+from .data import NO_THING
 
-NOTHING = NONE  # what a place, or a token, has where there is no thing: as the maps of cells have it
-FLOOR = 1e-3  # added to a share before its logarithm: the worst places too have a slope, and a finite one
+EPSILON = 1e-3  # added to a share before its logarithm, which bounds the gradient where the share is 0
 
 
-class Readings:
-    """A listener that keeps what it hears at some points, with its gradients."""
+class PointCollector:
+    """A dispatcher that collects the values of some points, with their gradients."""
 
     def __init__(self, names: frozenset[str]):
         self.names = names
-        self.heard: list[Tensor] = []
+        self.values: list[Tensor] = []
 
     def set_step(self, step: int | None, t: float | None, evaluation: int = 0) -> None: ...
 
@@ -42,61 +41,61 @@ class Readings:
     def is_edited(self, name: str) -> bool:
         return False
 
-    def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
+    def dispatch(self, name: str, x: Tensor, axes: str) -> Tensor:
         if name in self.names:
-            self.heard.append(value)
-        return value
+            self.values.append(x)
+        return x
 
     def end(self, interrupted: bool) -> None: ...
 
 
 @contextmanager
-def readings(names: frozenset[str]) -> Iterator[list[Tensor]]:
-    """Within this `with`, what passes through the points called `names` is gathered in a list."""
-    listener = Readings(names)
-    with dispatching_to(listener):
-        yield listener.heard
+def collect_points(names: frozenset[str]) -> Iterator[list[Tensor]]:
+    """Collect the values of the points called `names` in a list, within a `with`."""
+    collector = PointCollector(names)
+    with dispatching_to(collector):
+        yield collector.values
 
 
-def spoken_of(captions: list[str], length: int) -> Tensor:
-    """Which kind of thing each token speaks of, (captions, length) long; NOTHING for most.
+def token_kinds(captions: list[str], length: int) -> Tensor:
+    """Return which kind of thing each token refers to, (captions, length) long; NO_THING for most.
 
-    "two red cars on a beach": two, red and cars speak of cars.
+    In "two red cars on a beach", two, red and cars refer to cars.
     """
-    out = torch.full((len(captions), length), NOTHING)
+    out = torch.full((len(captions), length), NO_THING)
     for row, caption in enumerate(captions):
         if caption:
-            read = parse(caption)
-            for at, word in enumerate(read.words, start=1):  # 0 is the start token
+            parsed = parse(caption)
+            for position, word in enumerate(parsed.words, start=1):  # 0 is the start token
                 if word.group is not None:
-                    out[row, at] = KINDS.index(read.scene.groups[word.group].kind)
+                    out[row, position] = KINDS.index(parsed.scene.groups[word.group].kind)
     return out
 
 
-def grounding_loss(weights: list[Tensor], cells: Tensor, spoken: Tensor) -> Tensor:
-    """How far the words of things are from being read where those things are, (batch,); 0 where no thing is spoken of.
+def attention_loss(weights: list[Tensor], cells: Tensor, kinds: Tensor) -> Tensor:
+    """Return how far cross-attention is from the ground truth, (batch,); 0 for captions that name no thing.
 
-    weights: cross-attention of some layers, each (batch, head, place, token). cells: which kind of thing covers each
-    place, (batch, 16, 16) long. spoken: which each token speaks of, (batch, token) long. NOTHING where there is none.
+    weights: cross-attention of some layers, each (batch, head, position, token). cells: the kind of thing at each
+    position, (batch, 16, 16) long. kinds: the kind that each token refers to, (batch, token) long. Either can be
+    NO_THING.
     """
-    each = [_of_layer(layer, cells, spoken) for layer in weights]
-    return torch.stack(each).mean(0)
+    return torch.stack([_layer_loss(layer, cells, kinds) for layer in weights]).mean(0)
 
 
-def _of_layer(weights: Tensor, cells: Tensor, spoken: Tensor) -> Tensor:
+def _layer_loss(weights: Tensor, cells: Tensor, kinds: Tensor) -> Tensor:
     """Both losses of one layer, (batch,)."""
-    read = weights.float().mean(1)
-    read = read / read.sum(-1, keepdim=True)  # in joint attention a place reads other places too
-    covered = F.one_hot(cells, NOTHING + 1).permute(0, 3, 1, 2).float()
-    covered = F.adaptive_avg_pool2d(covered, math.isqrt(read.shape[1])).flatten(2)  # (batch, kinds, places)
-    covered[:, NOTHING] = 0
-    mask = covered.gather(1, spoken[:, :, None].expand(-1, -1, covered.shape[2])).mT  # (batch, place, token)
+    attention = weights.float().mean(1)
+    attention = attention / attention.sum(-1, keepdim=True)  # in joint attention a position also attends to positions
+    coverage = F.one_hot(cells, NO_THING + 1).permute(0, 3, 1, 2).float()
+    coverage = F.adaptive_avg_pool2d(coverage, math.isqrt(attention.shape[1])).flatten(2)  # (batch, kinds, positions)
+    coverage[:, NO_THING] = 0
+    mask = coverage.gather(1, kinds[:, :, None].expand(-1, -1, coverage.shape[2])).mT  # (batch, position, token)
 
-    speaks = mask.amax(1) > 0  # (batch, token): of a thing that can be seen
-    inside = (read * mask).sum(1) / read.sum(1).clamp(min=1e-6)
-    of_words = ((1 - inside).square() * speaks).sum(1) / speaks.sum(1).clamp(min=1)
+    visible = mask.amax(1) > 0  # (batch, token): refers to a thing in the image
+    inside = (attention * mask).sum(1) / attention.sum(1).clamp(min=1e-6)
+    token_loss = ((1 - inside).square() * visible).sum(1) / visible.sum(1).clamp(min=1)
 
-    thing = mask.amax(2)  # (batch, place): how much of it is of a thing that is spoken of
-    own = (read * (mask > 0)).sum(2)
-    of_places = -(((own + FLOOR) / (1 + FLOOR)).log() * thing).sum(1) / thing.sum(1).clamp(min=1)
-    return of_words + of_places
+    thing = mask.amax(2)  # (batch, position): how much of it is a thing that the caption names
+    own = (attention * (mask > 0)).sum(2)
+    position_loss = -(((own + EPSILON) / (1 + EPSILON)).log() * thing).sum(1) / thing.sum(1).clamp(min=1)
+    return token_loss + position_loss

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTargetError, noise_level
-from explorable.training.classifier import answers, classifier_loss
+from explorable.training.classifier import classifier_loss, targets
 from explorable.world import COLOURS, KINDS, PLACES, TIMES, Group, Scene
 
 CONFIG = ClassifierConfig(KINDS, tuple(COLOURS), PLACES, TIMES, widths=(8, 16), time_width=16)
@@ -72,7 +72,7 @@ def test_a_word_it_never_learned_is_named(model, x):
 
 def test_answers_are_what_the_scene_says():
     s = Scene((Group("cat", "red"), Group("dog", "blue")), place=PLACES[2], time=TIMES[1])
-    kinds, colours, place, time = answers([s]).values()
+    kinds, colours, place, time = targets([s]).values()
     assert {k for k, yes in zip(KINDS, kinds[0], strict=True) if yes} == {"cat", "dog"}
     assert {c for c, yes in zip(COLOURS, colours[0], strict=True) if yes} == {"red", "blue"}
     assert (place.item(), time.item()) == (2, 1)
@@ -87,7 +87,7 @@ def test_it_learns_what_it_is_told():
     said = []
     for _ in range(25):
         many = x0.repeat(8, 1, 1, 1)
-        loss = classifier_loss(model, many, torch.randn_like(many), torch.rand(16), **answers(scenes * 8))["loss"]
+        loss = classifier_loss(model, many, torch.randn_like(many), torch.rand(16), **targets(scenes * 8))["loss"]
         said.append(loss.item())
         optimizer.zero_grad()
         loss.backward()

@@ -15,13 +15,13 @@ def test_the_encoder_stays_and_the_decoder_learns():
     vae = shaken(VAE(CODER), 0.1)
     vae.encoder.requires_grad_(False)
     before = {k: v.clone() for k, v in vae.state_dict().items()}
-    training = Training("decoder", vae, Plan(60, lr=3e-3, muon=0.02, warmup=5, weight_decay=0.0))
+    training = Training("decoder", vae, Plan(60, lr=3e-3, muon_lr=0.02, warmup=5, weight_decay=0.0))
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(4, 3, 128, 128, generator=generator) * 0.2 + torch.rand(4, 3, 1, 1, generator=generator) - 0.5
     z, weight = vae.encode(x), torch.ones(4, 1, 128, 128)
     first = decoder_loss(vae, z, x, weight)["psnr"].item()
     for _ in range(60):
-        training.advance(decoder_loss(vae, z, x, weight))
+        training.optimize(decoder_loss(vae, z, x, weight))
     assert decoder_loss(vae, z, x, weight)["psnr"].item() > first + 3
     for model in (training.model, training.average):
         for name, value in model.state_dict().items():

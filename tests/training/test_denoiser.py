@@ -9,8 +9,8 @@ from tiny_denoisers import CONTEXT, NETWORKS, words
 
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.predictions import check_prediction
-from explorable.training.denoiser import TWINS, Aligned, Seen, denoising_loss, emphasis
-from explorable.training.examiner import NONE
+from explorable.training.data import NO_THING
+from explorable.training.denoiser import TWINS, AlignedDenoiser, DenoiserOutput, denoising_loss, position_weights
 
 
 def losses(model, name: str, x0: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -36,7 +36,7 @@ class Oracle(torch.nn.Module):
             self.asked.append(s / a)
             velocity = path.d_alpha(time) * self.x0[row] + path.d_sigma(time) * e
             out.append(velocity if self.twin.prediction == "velocity" else a * e - s * self.x0[row])
-        return Seen(torch.stack(out), words().image_encoder(self.x0)[0], [])
+        return DenoiserOutput(torch.stack(out), words().image_encoder(self.x0)[0], [])
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -69,7 +69,7 @@ def test_every_twin_can_be_sampled_from_and_they_differ_in_one_thing_at_a_time()
 def test_both_networks_learn_and_leave_no_hook(network, name):
     torch.manual_seed(0)
     net = NETWORKS[network]()
-    model, x0 = Aligned(net, 8), torch.randn(4, 4, 16, 16)
+    model, x0 = AlignedDenoiser(net, 8), torch.randn(4, 4, 16, 16)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     said = []
     for _ in range(12):
@@ -83,16 +83,16 @@ def test_both_networks_learn_and_leave_no_hook(network, name):
 
 
 def test_an_error_in_the_network_leaves_no_hook():
-    model = Aligned(NETWORKS["unet"](), 8)
+    model = AlignedDenoiser(NETWORKS["unet"](), 8)
     with pytest.raises(RuntimeError):
         model(torch.randn(2, 3, 16, 16), torch.rand(2), torch.ones(2, 5, CONTEXT), torch.ones(2, 5, dtype=torch.bool))
     assert not any(m._forward_hooks for m in model.modules())
 
 
 def test_things_weigh_three_times_as_much_as_what_is_behind_them():
-    cells = np.full((1, 16, 16), NONE, np.uint8)
+    cells = np.full((1, 16, 16), NO_THING, np.uint8)
     cells[0, 8, 8] = 3
-    weight = emphasis(cells)
+    weight = position_weights(cells)
     assert weight.mean().item() == pytest.approx(1)
     assert weight[0, 0, 8, 8] / weight[0, 0, 0, 0] == pytest.approx(3)
     assert (weight > 1).sum() == 9, "the thing and what touches it"

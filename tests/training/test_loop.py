@@ -13,7 +13,7 @@ from explorable.world import held_out
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "cache", lambda: tmp_path)
+    monkeypatch.setattr(loop, "cache_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -36,7 +36,7 @@ def weights(model: nn.Module) -> torch.Tensor:
 
 
 def test_it_learns():
-    plan = loop.Plan(steps=400, lr=0.05, warmup=10, average=0.9, weight_decay=0.0)
+    plan = loop.Plan(steps=400, lr=0.05, warmup=10, ema_decay=0.9, weight_decay=0.0)
     model = loop.fit("line", network(), points, regression, plan).average
     assert torch.allclose(weights(model), torch.tensor([1.0, 1.0, 1.0, 0.0]), atol=0.02)
 
@@ -88,22 +88,22 @@ def test_a_loss_that_is_no_number_stops_with_words():
     def spoilt(step):
         return {"x": points(step)["x"] * float("nan" if step == 30 else "1")}
 
-    with pytest.raises(FloatingPointError, match="no number at step 30"):
+    with pytest.raises(FloatingPointError, match="not finite at step 30"):
         loop.fit("nan", network(), spoilt, regression, loop.Plan(steps=60, save_every=0.0))
     assert all(torch.isfinite(w).all() for w in loop.read_state("nan", "state")["model"].values())
 
 
 def test_a_shorter_plan_does_not_pass_off_a_longer_training_as_its_own():
     loop.fit("long", network(), points, regression, loop.Plan(steps=100, lr=0.05, warmup=10))
-    with pytest.raises(ValueError, match="trained further than 20 steps"):
+    with pytest.raises(ValueError, match="already trained further than 20 steps"):
         loop.fit("long", network(), points, regression, loop.Plan(steps=20, lr=0.05, warmup=10))
 
 
 def test_a_state_that_rests_on_something_else_is_refused():
     plan = loop.Plan(steps=20, lr=0.05, warmup=10)
-    loop.fit("of", network(), points, regression, plan, of="vae 1234")
+    loop.fit("of", network(), points, regression, plan, depends_on="vae 1234")
     with pytest.raises(ValueError, match="of another training"):
-        loop.fit("of", network(), points, regression, plan, of="vae 5678")
+        loop.fit("of", network(), points, regression, plan, depends_on="vae 5678")
 
 
 def test_ctrl_c_stops_after_the_step_and_keeps_what_there_is():
@@ -126,22 +126,22 @@ def test_batches_made_ahead_are_the_same_in_the_same_order():
     assert len(here) == 9
     for one, other in zip(here, ahead, strict=True):
         assert torch.equal(one["x"], other["x"])
-    torch.manual_seed(plan.dice(3))
+    torch.manual_seed(plan.step_seed(3))
     assert torch.equal(here[0]["x"], points(3)["x"])
 
 
 def test_the_rate_rises_stays_and_falls_to_nothing():
-    plan = loop.Plan(steps=1000, warmup=100, fall=0.25)
-    rates = [plan.share(s) for s in range(1000)]
+    plan = loop.Plan(steps=1000, warmup=100, decay=0.25)
+    rates = [plan.lr_scale(s) for s in range(1000)]
     assert rates[0] < rates[50] < rates[99] <= 1.0
     assert set(rates[100:750]) == {1.0}
     assert rates[750] > rates[900] > rates[999] > 0
 
 
 def test_a_second_round_rises_again_to_half_the_rates_and_goes_on_from_a_finished_first(own_cache):
-    first, both = (loop.Plan(steps=n, lr=0.05, warmup=10, fall=0.5, restart=60) for n in (60, 100))
-    rates = [both.share(s) for s in range(100)]
-    assert rates[:60] == [first.share(s) for s in range(60)]
+    first, both = (loop.Plan(steps=n, lr=0.05, warmup=10, decay=0.5, restart=60) for n in (60, 100))
+    rates = [both.lr_scale(s) for s in range(100)]
+    assert rates[:60] == [first.lr_scale(s) for s in range(60)]
     assert rates[59] < 0.05 and max(rates[60:]) == rates[75] == 0.5 and 0 < rates[99] < 0.05
     loop.fit("rounds", network(), points, regression, first)
     resumed = loop.fit("rounds", network(), points, regression, both)
@@ -163,7 +163,7 @@ def test_splits_share_no_scene():
     assert not {data.scene(i) for i in range(200)} & {data.scene(i, "test") for i in range(200)}
 
 
-def test_a_file_is_made_once(own_cache):
+def test_a_file_is_create_once(own_cache):
     asked = []
 
     def write(part):
@@ -171,5 +171,5 @@ def test_a_file_is_made_once(own_cache):
         part.write_text("made")
 
     for _ in range(2):
-        assert data.made_once(own_cache / "file", write).read_text() == "made"
+        assert data.create_once(own_cache / "file", write).read_text() == "made"
     assert len(asked) == 1

@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from explorable.nn.unet import UNet
-from explorable.training.muon import Muon, inner_matrices, orthogonalised
+from explorable.training.muon import Muon, muon_parameters, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(40, 200), (200, 40), (64, 96)])
 def test_all_singular_values_come_near_one_and_the_directions_stay(shape):
     g = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     u, _, v = torch.linalg.svd(g, full_matrices=False)
-    o = orthogonalised(g)
+    o = orthogonalise(g)
     values = torch.linalg.svdvals(o)
     assert values.min() > 0.5 and values.max() < 1.3
     assert torch.equal((u.T @ o @ v.T).diagonal() > 0.5, torch.ones(min(shape), dtype=torch.bool))
@@ -21,16 +21,16 @@ def test_all_singular_values_come_near_one_and_the_directions_stay(shape):
 
 def test_the_scale_of_a_gradient_does_not_matter():
     g = torch.randn(50, 70, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(orthogonalised(g), orthogonalised(1000 * g), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(orthogonalise(g), orthogonalise(1000 * g), rtol=1e-3, atol=1e-4)
 
 
-def test_it_takes_inner_matrices_and_leaves_thin_layers_and_tables():
+def test_it_takes_muon_parameters_and_leaves_thin_layers_and_tables():
     model = UNet()
-    inner = {id(p) for p in inner_matrices(model)}
+    inner = {id(p) for p in muon_parameters(model)}
     assert id(model.middle.res.conv1.weight) in inner
     assert id(model.conv_out.weight) not in inner
     assert not any(id(p) in inner for p in model.parameters() if p.ndim == 1)
-    assert not inner_matrices(nn.Embedding(100, 100))
+    assert not muon_parameters(nn.Embedding(100, 100))
 
 
 def test_it_goes_downhill():

@@ -42,7 +42,7 @@ def test_rows_that_cannot_be_shared_are_refused():
 
     import torch
 
-    from explorable.training.loop import _share
+    from explorable.training.loop import _shard
 
     with pytest.raises(ValueError, match="7 rows of a batch cannot be shared evenly by 2"):
-        _share({"x": torch.zeros(7, 2)}, SimpleNamespace(num_processes=2, process_index=0, device="cpu"))
+        _shard({"x": torch.zeros(7, 2)}, SimpleNamespace(num_processes=2, process_index=0, device="cpu"))

@@ -11,7 +11,7 @@ from torch import nn
 
 from explorable.nn.vae import VAE, VAEConfig
 from explorable.training import recipes as shipping
-from explorable.training.denoiser import Aligned
+from explorable.training.denoiser import AlignedDenoiser
 from explorable.training.loop import Training
 from explorable.training.plan import Plan
 from explorable.zoo import model_names, read_card
@@ -25,7 +25,7 @@ def shipped(name: str, monkeypatch, earlier: dict, model: nn.Module | None = Non
     torch.manual_seed(0)
     model = model or VAE(VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8)))
     training = Training("tiny", model, Plan(5))
-    shipping.ship(name, training)
+    shipping.write_to_zoo(name, training)
     return told[0]
 
 
@@ -47,7 +47,7 @@ def test_what_begins_anew_does_not(monkeypatch):
 def test_a_card_says_which_layers_were_told_where_words_lie(monkeypatch):
     for name in ("unet-flow", "unet-reflow", "dit-flow"):  # a reflow goes on from weights that were told
         net = NETWORKS[name.partition("-")[0]]()
-        about = shipped(name, monkeypatch, EARLIER, Aligned(net, 8))
+        about = shipped(name, monkeypatch, EARLIER, AlignedDenoiser(net, 8))
         assert about["supervised_attention"] == sorted(net.supervised_attention) and len(net.supervised_attention) > 0
     assert "supervised_attention" not in shipped("classifier", monkeypatch, EARLIER)
 
@@ -62,8 +62,8 @@ def test_the_cards_of_shipped_models_say_it_too(name):
 
 def test_a_process_that_helped_ships_nothing(monkeypatch):
     helped = Training("text", nn.Linear(3, 1), Plan(steps=1))
-    helped.first = False
-    recipe = replace(shipping.RECIPES["text"], train=lambda steps, of: helped, after=())
+    helped.is_main_process = False
+    recipe = replace(shipping.RECIPES["text"], train=lambda steps, depends_on: helped, requires=())
     monkeypatch.setitem(shipping.RECIPES, "text", recipe)
-    monkeypatch.setattr(shipping, "ship", lambda name, training: pytest.fail("it wrote a file"))
-    assert shipping.train_and_ship("text") is None
+    monkeypatch.setattr(shipping, "write_to_zoo", lambda name, training: pytest.fail("it wrote a file"))
+    assert shipping.train_to_zoo("text") is None

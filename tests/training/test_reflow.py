@@ -12,7 +12,7 @@ from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
 from explorable.pipeline import Pipeline
 from explorable.training import loop, reflow
-from explorable.training.text import captions
+from explorable.training.data import captions
 from explorable.world import VOCABULARY
 
 
@@ -27,16 +27,16 @@ def pipe(tmp_path, monkeypatch) -> Pipeline:
     made = Pipeline("tiny", words.text_encoder, net, VAE(VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8))),
                     Straight(), "velocity", torch.device("cpu"))
     for module in (reflow, loop):
-        monkeypatch.setattr(module, "cache", lambda: tmp_path)
+        monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(reflow, "fingerprint", lambda name: "test")
-    monkeypatch.setattr(reflow, "CHUNK", 2)
+    monkeypatch.setattr(reflow, "CHUNK_SIZE", 2)
     monkeypatch.setattr(reflow, "load", lambda name: made)
     monkeypatch.setattr(reflow, "load_text", lambda: words.eval().requires_grad_(False))
     return made
 
 
 def test_a_row_is_where_its_noise_goes_for_its_caption(pipe):
-    rows = reflow.pairs(pipe, 4)
+    rows = reflow.sample_pairs(pipe, 4)
     assert rows.shape == (4, 4, 16, 16) and rows.dtype == torch.half
     for i, caption in enumerate(captions(range(4), 0)):
         alone = pipe(caption, seed=i).latents.values[-1]
@@ -44,7 +44,7 @@ def test_a_row_is_where_its_noise_goes_for_its_caption(pipe):
 
 
 def test_pairs_once_made_are_kept_and_a_kill_loses_a_chunk_at_most(pipe, monkeypatch):
-    first, walk = reflow.pairs(pipe, 2), pipe.sample_steps
+    first, walk = reflow.sample_pairs(pipe, 2), pipe.sample_steps
     asked: list[list[int]] = []
 
     def killed(denoise, settings: Settings, seeds):
@@ -55,15 +55,15 @@ def test_pairs_once_made_are_kept_and_a_kill_loses_a_chunk_at_most(pipe, monkeyp
 
     monkeypatch.setattr(pipe, "sample_steps", killed)
     with pytest.raises(KeyboardInterrupt):
-        reflow.pairs(pipe, 6)
-    rows = reflow.pairs(pipe, 6)
+        reflow.sample_pairs(pipe, 6)
+    rows = reflow.sample_pairs(pipe, 6)
     assert asked == [[2, 3], [4, 5], [4, 5]] and torch.equal(rows[:2], first)
 
 
 def test_it_starts_from_the_first_flow_and_learns_its_pairs(pipe, monkeypatch):
-    monkeypatch.setattr(reflow, "PAIRS", 4)
-    monkeypatch.setattr(reflow.pairs, "__defaults__", (4,))
-    monkeypatch.setattr(loop, "EVERY", 5)
+    monkeypatch.setattr(reflow, "PAIR_COUNT", 4)
+    monkeypatch.setattr(reflow.sample_pairs, "__defaults__", (4,))
+    monkeypatch.setattr(loop, "LOG_EVERY", 5)
     before = pipe.denoiser.conv_in.weight.clone()
     done = reflow.train(30)
     assert done.name == "unet-reflow" and not torch.equal(done.average.net.conv_in.weight, before)

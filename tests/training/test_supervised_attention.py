@@ -9,8 +9,8 @@ import torch
 from tiny_denoisers import NETWORKS, words
 
 from explorable.nn.hook_points import ACTIVE
-from explorable.training.denoiser import TWINS, Aligned, denoising_loss
-from explorable.training.supervised_attention import FLOOR, NOTHING, grounding_loss, readings, spoken_of
+from explorable.training.denoiser import TWINS, AlignedDenoiser, denoising_loss
+from explorable.training.supervised_attention import EPSILON, NO_THING, attention_loss, collect_points, token_kinds
 from explorable.world import KINDS
 
 CAR, CAT = KINDS.index("car"), KINDS.index("cat")
@@ -18,10 +18,10 @@ CAR, CAT = KINDS.index("car"), KINDS.index("cat")
 
 def scene() -> tuple[torch.Tensor, torch.Tensor]:
     """A car on the left half, a cat in a corner; tokens: start, car, cat, one that speaks of nothing."""
-    cells = torch.full((1, 16, 16), NOTHING)
+    cells = torch.full((1, 16, 16), NO_THING)
     cells[:, :, :8] = CAR
     cells[:, 8:, 8:] = CAT
-    return cells, torch.tensor([[NOTHING, CAR, CAT, NOTHING]])
+    return cells, torch.tensor([[NO_THING, CAR, CAT, NO_THING]])
 
 
 def reading(cells: torch.Tensor, car: int, cat: int, side: int = 16) -> torch.Tensor:
@@ -33,26 +33,26 @@ def reading(cells: torch.Tensor, car: int, cat: int, side: int = 16) -> torch.Te
 
 
 def test_each_word_of_a_thing_speaks_of_its_kind():
-    said = spoken_of(["two small red cars to the left of a golden cat on a beach at sunset", ""], 24)
+    said = token_kinds(["two small red cars to the left of a golden cat on a beach at sunset", ""], 24)
     assert said.shape == (2, 24)
     assert said[0, 1:5].tolist() == [CAR] * 4  # after the start token
     assert said[0, 10:12].tolist() == [CAT] * 2
-    assert int((said != NOTHING).sum()) == 6
+    assert int((said != NO_THING).sum()) == 6
 
 
 @pytest.mark.parametrize("side", [16, 8])
 def test_reading_each_thing_in_its_own_place_costs_nothing(side):
     cells, spoken = scene()
-    assert grounding_loss([reading(cells, 1, 2, side)], cells, spoken).item() == pytest.approx(0, abs=1e-6)
+    assert attention_loss([reading(cells, 1, 2, side)], cells, spoken).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_reading_the_other_thing_costs_most():
     cells, spoken = scene()
-    swapped = grounding_loss([reading(cells, 2, 1)], cells, spoken).item()
-    unread = grounding_loss([torch.full((1, 2, 256, 4), 0.25)], cells, spoken).item()
+    swapped = attention_loss([reading(cells, 2, 1)], cells, spoken).item()
+    unread = attention_loss([torch.full((1, 2, 256, 4), 0.25)], cells, spoken).item()
     assert swapped > unread > 0.5
     # Read everywhere alike: half of what the car's word is read by is car, a quarter of the cat's is cat.
-    assert unread == pytest.approx((0.5**2 + 0.75**2) / 2 - math.log((0.25 + FLOOR) / (1 + FLOOR)), abs=1e-5)
+    assert unread == pytest.approx((0.5**2 + 0.75**2) / 2 - math.log((0.25 + EPSILON) / (1 + EPSILON)), abs=1e-5)
 
 
 def test_a_place_that_reads_nothing_of_its_own_words_is_pulled_to_them():
@@ -60,23 +60,23 @@ def test_a_place_that_reads_nothing_of_its_own_words_is_pulled_to_them():
     weights = reading(cells, 1, 2).clone()
     weights[0, :, 0] = torch.tensor([1.0, 0, 0, 0])  # one place of the car reads the start token alone; words are right
     weights.requires_grad_()
-    grounding_loss([weights], cells, spoken).sum().backward()
+    attention_loss([weights], cells, spoken).sum().backward()
     assert (weights.grad[0, :, 0, 1] < -1).all()
 
 
-def test_where_no_thing_is_spoken_of_nothing_is_asked():
+def test_where_no_thing_is_token_kinds_nothing_is_asked():
     cells, _ = scene()
-    assert grounding_loss([torch.rand(1, 2, 256, 4)], cells, torch.full((1, 4), NOTHING)).item() == 0
+    assert attention_loss([torch.rand(1, 2, 256, 4)], cells, torch.full((1, 4), NO_THING)).item() == 0
 
 
 def test_what_a_place_reads_of_other_places_does_not_count():
     cells, spoken = scene()
     joint = 0.01 * reading(cells, 1, 2)
-    assert grounding_loss([joint], cells, spoken).item() == pytest.approx(0, abs=1e-6)
+    assert attention_loss([joint], cells, spoken).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_listener_is_gone_after_an_error():
-    with pytest.raises(RuntimeError), readings(frozenset({"a"})):
+    with pytest.raises(RuntimeError), collect_points(frozenset({"a"})):
         raise RuntimeError
     assert ACTIVE.dispatcher is None
 
@@ -85,22 +85,22 @@ def test_a_listener_is_gone_after_an_error():
 def test_both_networks_learn_where_their_words_lie(network):
     torch.manual_seed(0)
     net = NETWORKS[network]()
-    model = Aligned(net, 8)
+    model = AlignedDenoiser(net, 8)
     assert len(net.supervised_attention) == len(model(torch.randn(1, 4, 16, 16), torch.rand(1), torch.randn(1, 5, 12),
-                                          torch.ones(1, 5, dtype=torch.bool)).read)
+                                          torch.ones(1, 5, dtype=torch.bool)).attention)
     cells, _ = scene()
-    cells[:, 8:, 8:] = NOTHING
+    cells[:, 8:, 8:] = NO_THING
     cells = cells.expand(4, -1, -1)
     x0 = torch.where(cells == CAR, 1.0, -1.0)[:, None].expand(-1, 4, -1, -1)
     tokens = words().text_encoder.tokenizer(["red"] * 4)
-    spoken = torch.full_like(tokens.ids, NOTHING)
+    spoken = torch.full_like(tokens.ids, NO_THING)
     spoken[:, 1] = CAR
     optimizer, astray = torch.optim.Adam(model.parameters(), 3e-3), []
     for step in range(40):
         torch.manual_seed(step)
         said = denoising_loss(model, TWINS["unet-flow"], words(), {
             "x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
-            "ratio": torch.full((4,), 0.3), "weight": torch.ones(4, 1, 16, 16), "cells": cells, "spoken": spoken})
+            "ratio": torch.full((4,), 0.3), "weight": torch.ones(4, 1, 16, 16), "cells": cells, "kinds": spoken})
         astray.append(said["attention"].item())
         optimizer.zero_grad()
         said["loss"].backward()

@@ -11,7 +11,7 @@ import torch
 from explorable.nn.text import TextConfig, TextModel, Tokens
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.training import loop
-from explorable.training.denoiser import TWINS, Aligned, denoising_loss
+from explorable.training.denoiser import TWINS, AlignedDenoiser, denoising_loss
 
 ROWS = 8
 CONFIG = TextConfig(tuple("abcdefgh"), 6, 32, 1, 2, 16, (8, 16, 16))
@@ -20,7 +20,7 @@ CONFIG = TextConfig(tuple("abcdefgh"), 6, 32, 1, 2, 16, (8, 16, 16))
 def denoiser(plan: loop.Plan) -> loop.Training:
     """A U-Net with its alignment head: every loss a mean over rows."""
     torch.manual_seed(0)
-    model = Aligned(UNet(UNetConfig(widths=(32, 32, 32), context_width=32, time_width=32)), 16)
+    model = AlignedDenoiser(UNet(UNetConfig(widths=(32, 32, 32), context_width=32, time_width=32)), 16)
     words = TextModel(CONFIG).requires_grad_(False)
 
     def batch(step: int) -> loop.Batch:
@@ -43,7 +43,7 @@ def contrastive(plan: loop.Plan) -> loop.Training:
 
     def loss(model: torch.nn.Module, b: loop.Batch) -> loop.Losses:
         tokens = Tokens(b["ids"], torch.ones_like(b["ids"], dtype=torch.bool))
-        return model.loss(tokens, b["latents"], loop.gathered)
+        return model.loss(tokens, b["latents"], loop.gather_rows)
 
     return loop.fit("towers", TextModel(CONFIG), batch, loss, plan)
 
@@ -51,8 +51,8 @@ def contrastive(plan: loop.Plan) -> loop.Training:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(exist_ok=True)
-    loop.cache = lambda: folder
-    loop.EVERY = 4
+    loop.cache_folder = lambda: folder
+    loop.LOG_EVERY = 4
     plan = loop.Plan(steps=24, warmup=3)
     for train in (denoiser, contrastive):
         done = train(plan)
