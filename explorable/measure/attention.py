@@ -169,9 +169,6 @@ def attention(model: str = "unet-flow", count: int = COUNT, quick: bool = False)
     """Measure IoU and pointing game of each kind of word, with rules that were fitted on other drawings.
 
     quick: a tenth of the drawings.
-
-    Raises:
-        ValueError: no such model, or the number of drawings is out of range.
     """
     count, pipe = drawing_count(count, quick), load(model)
     names, rows = map_names(pipe), []
@@ -194,9 +191,6 @@ def attention_layers(model: str = "unet-flow", count: int = COUNT, quick: bool =
     """Measure the IoU of nouns and colours with the mean map of each layer alone, at each noise time.
 
     quick: a tenth of the drawings.
-
-    Raises:
-        ValueError: no such model, or the number of drawings is out of range.
     """
     count, pipe = drawing_count(count, quick), load(model)
     names, supervised = map_names(pipe), supervised_layers(model)

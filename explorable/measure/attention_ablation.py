@@ -28,9 +28,6 @@ def attention_ablation(model: str = "unet-flow", count: int = COUNT, quick: bool
 
     Over positions: of a word's relative attention with the change there. Over the words of a drawing: of the mean
     attention to each with its mean change. count: drawings, of combinations that occurred in training. quick: a tenth.
-
-    Raises:
-        ValueError: no such model, or the number of drawings is out of range.
     """
     count = drawing_count(count, quick)
     pipe, rng = load(model), random.Random("beside")

@@ -27,9 +27,6 @@ def branching(model: str = "unet-flow", pairs: int = PAIRS, steps: int = 20, gui
 
     Apart: root mean square difference of the finished latents. New prompt %, old prompt %: images that show all that
     the branch's, or the parent's, prompt states. quick: two pairs of prompts.
-
-    Raises:
-        ValueError: no such model, or the number of pairs or steps is out of range.
     """
     check_counts(1, pairs=pairs)
     check_counts(2, steps=steps)  # a single step has no middle to branch from

@@ -65,9 +65,6 @@ def classifier_guidance(model: str = "unet-flow", steps: int = 20, quick: bool =
 
     Diversity is the distance of two seeds of a target in the examiner's features. Without a prompt, scale 0 gives
     chance: how often an image shows the target anyway. quick: one target of each kind, two seeds, three scales.
-
-    Raises:
-        ValueError: no such model, the number of steps is out of range, or there is no classifier in the zoo.
     """
     count, seeds, scales = (1, SEEDS[:2], SCALES[::2]) if quick else (TARGETS_PER_KIND, SEEDS, SCALES)
     check_settings(Settings("", steps=steps))

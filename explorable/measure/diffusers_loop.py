@@ -36,9 +36,6 @@ def diffusers_unet(size: int, context_width: int) -> torch.nn.Module:
     """Return the diffusers U-Net nearest to `size` parameters: three levels as ours, cross-attention at the upper two.
 
     Its blocks are those of Stable Diffusion 1.x. Widths are tried on the meta device, which allocates no memory.
-
-    Raises:
-        ModuleNotFoundError: diffusers is not installed.
     """
     diffusers, (channels, side, _) = require_diffusers(), LATENT_SHAPE
 
@@ -102,10 +99,6 @@ def diffusers_loop(model: str = "unet-flow", steps: int = 20, repeats: int = REP
     """Time our loop, our network in a diffusers loop, and a diffusers network in a diffusers loop.
 
     quick: three repeats.
-
-    Raises:
-        ValueError: the model is no U-Net, or the number of steps or repeats is out of range.
-        ModuleNotFoundError: diffusers is not installed.
     """
     check_counts(1, repeats=repeats)
     settings = check_settings(Settings(PROMPT, steps=steps, guidance=DEFAULT_GUIDANCE))

@@ -39,9 +39,6 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float | None = Non
     """Measure the accuracy in all six tasks, seen and held-out, beside two controls of the examiner.
 
     guidance: None for the model's default. quick: eight prompts and one seed per cell, about half a minute.
-
-    Raises:
-        ValueError: no such model, or the number of steps or prompts or the guidance is out of range.
     """
     check_counts(1, prompts=prompts)
     seeds, count = ((0,), 8) if quick else (SEEDS, prompts)

@@ -64,9 +64,6 @@ def faces(model: str = "unet-flow", count: int = COUNT, quick: bool = False) -> 
 
     The autoencoder's reconstruction is the upper bound. The last note answers the question as far as the intervals
     allow. quick: twelve animals.
-
-    Raises:
-        ValueError: the model has no skip connections, or the number of animals is out of range.
     """
     check_counts(1, count=count)
     pipe, animals = load(model), portraits(QUICK_COUNT if quick else count)

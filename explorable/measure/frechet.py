@@ -43,9 +43,6 @@ def frechet(model: str = "all", steps: int = 20, count: int = COUNT, quick: bool
     The fewer the images, the larger any distance. Two rows give the scale: other drawings of the same captions (the
     noise floor), and these encoded and decoded by the autoencoder, the best that a denoiser can reach.
     quick: a tenth of the images.
-
-    Raises:
-        ValueError: no such model, or the number of steps or images is out of range.
     """
     check_counts(2, count=count)
     check_settings(Settings("", steps=steps))

@@ -23,9 +23,6 @@ def guidance(model: str = "unet-flow", steps: int = 20, prompts: int = PROMPTS, 
     w = 0 ignores the prompt, w = 1 is plain conditional sampling. Saturation: 0 for grey, 1 for pure colours.
     Clipped: pixels with a colour channel at an end of its range. Diversity: distance of two seeds of a prompt in the
     examiner's features. quick: one prompt per task, two seeds.
-
-    Raises:
-        ValueError: no such model, or the number of steps or prompts is out of range.
     """
     check_counts(1, prompts=prompts)
     seeds, asked = (SEEDS[:2], all_task_prompts(1)) if quick else (SEEDS, all_task_prompts(prompts))

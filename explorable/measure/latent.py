@@ -24,9 +24,6 @@ def latent(repeats: int = REPEATS, quick: bool = False) -> Table:
     """Measure the median time of a step for one image, and its memory, each space in a new process.
 
     "memory, step" is the maximum during the steps, minus what the process occupied before. quick: three repeats.
-
-    Raises:
-        ValueError: the number of repeats is out of range.
     """
     check_counts(1, repeats=repeats)
     repeats = QUICK_REPEATS if quick else repeats

@@ -33,9 +33,6 @@ def mask_word(model: str = "unet-flow", count: int = PROMPTS, quick: bool = Fals
     The word is masked in every cross-attention only, and there and in the text encoder's input, as the text encoder
     mixes it into the vectors of its neighbours. Counted are the images in which thing, colour and place were right
     before. quick: a tenth of the prompts.
-
-    Raises:
-        ValueError: no such model, or the number of prompts is out of range.
     """
     check_counts(1, count=count)
     pipe = load(model)

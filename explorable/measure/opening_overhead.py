@@ -26,11 +26,7 @@ LIMIT_PERCENT = 1.0  # opening should cost less
 
 @contextmanager
 def tiny_pipeline(widths: tuple[int, ...]) -> Iterator[Any]:
-    """Load a small pipeline with random weights by diffusers.
-
-    Raises:
-        ModuleNotFoundError: diffusers is not installed.
-    """
+    """Load a small pipeline with random weights by diffusers."""
     diffusers = require_diffusers()
     with tempfile.TemporaryDirectory() as folder:
         pipeline = diffusers.DiffusionPipeline.from_pretrained(write_tiny_pipeline(folder, widths))
@@ -53,11 +49,7 @@ def runs(pipeline: Any, pipe: OpenedPipeline, settings: Settings) -> dict[str, C
 
 
 def opening_overhead(steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
-    """Time a guided image: not opened, opened, and recorded. quick: a smaller network and three repeats.
-
-    Raises:
-        ValueError: the number of steps or repeats is out of range. ModuleNotFoundError: diffusers is not installed.
-    """
+    """Time a guided image: not opened, opened, and recorded. quick: a smaller network and three repeats."""
     check_counts(1, repeats=repeats)
     settings, repeats = check_settings(Settings(PROMPT, steps=steps)), QUICK_REPEATS if quick else repeats
     with tiny_pipeline(QUICK_WIDTHS if quick else WIDTHS) as pipeline, open_pipeline(pipeline) as pipe:

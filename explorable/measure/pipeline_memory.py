@@ -12,9 +12,6 @@ def pipeline_memory() -> Table:
     """Count the memory that each family needs, for its weights and the maps of a prompt of twelve tokens.
 
     The networks are built without their weights.
-
-    Raises:
-        ModuleNotFoundError: diffusers is not installed.
     """
     require_diffusers()
     from ..adapters.memory import memory_need

@@ -19,43 +19,22 @@ class Prompt(NamedTuple):
     scene: Scene
 
 
-def _one(rng: random.Random) -> Scene:
-    return Scene((Group(rng.choice(KINDS)),), place=rng.choice(PLACES), time=rng.choice((None, *TIMES)))
-
-
-def _two(rng: random.Random) -> Scene:
-    a, b = rng.sample(KINDS, 2)
-    return Scene((Group(a), Group(b)), place=rng.choice((None, *PLACES)))
-
-
-def _counting(rng: random.Random) -> Scene:
-    group = Group(rng.choice(KINDS), rng.choice((None, *COLOURS)), count=rng.choice((2, 3)))
-    return Scene((group,), place=rng.choice((None, *PLACES)))
-
-
-def _colours(rng: random.Random) -> Scene:
-    return Scene((Group(rng.choice(KINDS), rng.choice(tuple(COLOURS))),), time=rng.choice((None, *TIMES)))
-
-
-def _position(rng: random.Random) -> Scene:
-    a, b = rng.sample(KINDS, 2)
-    return Scene((Group(a), Group(b)), relation=rng.choice(RELATIONS), place=rng.choice((None, *PLACES)))
-
-
-def _binding(rng: random.Random) -> Scene:
-    a, b = rng.sample(KINDS, 2)
-    one, other = rng.sample(tuple(COLOURS), 2)
-    return Scene((Group(a, one), Group(b, other)))
-
-
-def _coloured_thing(rng: random.Random) -> Scene:
-    return Scene((Group(rng.choice(KINDS), rng.choice(tuple(COLOURS))),), place=rng.choice(PLACES))
-
+ALL_COLOURS = tuple(COLOURS)
 
 TASKS: dict[str, Callable[[random.Random], Scene]] = {
-    "one thing": _one, "two things": _two, "counting": _counting, "colours": _colours, "position": _position,
-    "binding": _binding,
+    "one thing": lambda rng: Scene((Group(rng.choice(KINDS)),), place=rng.choice(PLACES),
+                                   time=rng.choice((None, *TIMES))),
+    "two things": lambda rng: Scene(_two_things(rng), place=rng.choice((None, *PLACES))),
+    "counting": lambda rng: Scene((Group(rng.choice(KINDS), rng.choice((None, *COLOURS)), count=rng.choice((2, 3))),),
+                                  place=rng.choice((None, *PLACES))),
+    "colours": lambda rng: Scene((Group(rng.choice(KINDS), rng.choice(ALL_COLOURS)),), time=rng.choice((None, *TIMES))),
+    "position": lambda rng: Scene(_two_things(rng), relation=rng.choice(RELATIONS), place=rng.choice((None, *PLACES))),
+    "binding": lambda rng: Scene(tuple(map(Group, rng.sample(KINDS, 2), rng.sample(ALL_COLOURS, 2)))),
 }
+
+
+def _two_things(rng: random.Random) -> tuple[Group, ...]:
+    return tuple(map(Group, rng.sample(KINDS, 2)))
 
 
 def task_prompts(task: str, unseen: bool, count: int) -> list[Prompt]:
@@ -70,7 +49,9 @@ def all_task_prompts(count: int) -> list[Prompt]:
 
 def coloured_things(count: int) -> list[Prompt]:
     """Return `count` prompts of one coloured thing in a place, all of combinations that occurred in training."""
-    return _different_prompts(_coloured_thing, random.Random("silence"), count, False)
+    return _different_prompts(
+        lambda rng: Scene((Group(rng.choice(KINDS), rng.choice(ALL_COLOURS)),), place=rng.choice(PLACES)),
+        random.Random("silence"), count, False)
 
 
 def _different_prompts(scene_of: Callable[[random.Random], Scene], rng: random.Random, count: int, unseen: bool,

@@ -144,11 +144,7 @@ def with_forward_hooks(pipe: Pipeline, settings: Settings) -> Method:
 
 
 def with_nnsight(pipe: Pipeline, settings: Settings) -> Method:
-    """Record as nnsight does: the whole sampling in one trace, with its cache over modules.
-
-    Raises:
-        ModuleNotFoundError: nnsight is not installed.
-    """
+    """Record as nnsight does: the whole sampling in one trace, with its cache over modules."""
     nnsight = require("nnsight", "nnsight")
 
     class Sampling(nn.Module):
@@ -180,12 +176,7 @@ METHODS = {RECORDED: with_recorder, "hooks as in TransformerLens": with_forward_
 
 
 def recording_overhead(model: str = "unet-flow", steps: int = 20, repeats: int = REPEATS, quick: bool = False) -> Table:
-    """Time a guided run without recording, and with each method. quick: three repeats.
-
-    Raises:
-        ValueError: the model has no cross-attention modules, or the number of steps or repeats is out of range.
-        ModuleNotFoundError: nnsight is not installed.
-    """
+    """Time a guided run without recording, and with each method. quick: three repeats."""
     check_counts(1, repeats=repeats)
     settings, repeats = check_settings(Settings(PROMPT, steps=steps)), QUICK_REPEATS if quick else repeats
     pipe = load(model)

@@ -112,9 +112,6 @@ def regions(model: str = "unet-flow", count: int = COUNT, quick: bool = False) -
     """Measure in how many regions a correct word ranks first, with equal heads, the best layer, and weighted heads.
 
     count: drawings, seen and held-out each. quick: a tenth of them.
-
-    Raises:
-        ValueError: no such model, or the number of drawings is out of range.
     """
     count = drawing_count(count, quick)
     choosing_count = max(2, count // 4)

@@ -54,7 +54,8 @@ def measure(name: str, **options) -> Table:
     """Run the measure called `name`.
 
     Raises:
-        ValueError: no such measure, or no such option of it; the message names those there are.
+        ValueError: no such measure or option, a value out of range, or a model that cannot be measured so.
+        ModuleNotFoundError: a package that the measure needs is not installed.
     """
     if name not in MEASURES:
         raise ValueError(f"no measure is called {name!r}; there are: {', '.join(MEASURES)}")

@@ -101,11 +101,7 @@ def sample_with_flow_scheduler(scheduler: Any, noise: Tensor, steps: int) -> Ten
 
 
 def samplers(steps: int = 50) -> Table:
-    """Measure the largest difference between results of our samplers and of diffusers' schedulers.
-
-    Raises:
-        ModuleNotFoundError: diffusers is not installed.
-    """
+    """Measure the largest difference between results of our samplers and of diffusers' schedulers."""
     d = require_diffusers()
     schedule = {"timestep_spacing": "trailing", "beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
     noise = initial_noise(0, (SIZE,))

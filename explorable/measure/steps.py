@@ -31,9 +31,6 @@ def steps(model: str = "all", sampler: str = "ddim", prompts: int = PROMPTS, qui
         is exact on any path while the estimate does not change, and equals Euler's method on the straight path, so
         it favours no path.
     quick: two prompts per task.
-
-    Raises:
-        ValueError: no such model or sampler, or the number of prompts is out of range.
     """
     check_counts(1, prompts=prompts)
     check_settings(Settings("", sampler=sampler))

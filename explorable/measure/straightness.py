@@ -38,9 +38,6 @@ def straightness(model: str = "all", steps: int = 50, prompts: int = PROMPTS, qu
 
     Sampled with ddim (Euler's method on the straight path), without guidance, w = 1, and with the denoiser's default
     guidance. quick: one prompt per task.
-
-    Raises:
-        ValueError: no such model, or the number of steps or prompts is out of range.
     """
     check_counts(2, steps=steps)  # a single step is always straight
     check_counts(1, prompts=prompts)

@@ -84,9 +84,6 @@ def unet_ablation(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int =
     """Measure what a U-Net loses with each skip, or backbone stage, at 0: fine detail, and what the examiner finds.
 
     quick: four prompts, one seed each.
-
-    Raises:
-        ValueError: the model has no skip connections, or a number is out of range.
     """
     check_counts(1, prompts=prompts, seeds=seeds)
     prompts, seeds = (4, 1) if quick else (prompts, seeds)
