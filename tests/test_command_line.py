@@ -1,4 +1,4 @@
-"""`python -m explorable`: what is not measured or trained."""
+"""`python -m explorable export` and `notebooks`; measure has its own tests."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def test_an_explorable_is_exported_with_its_settings(tmp_path):
     same.close()
 
 
-@pytest.mark.parametrize(("arguments", "says"), [
+@pytest.mark.parametrize(("arguments", "message"), [
     (("Cinema", "p.html"), "no explorable is called 'Cinema'"), (("FlowPaths", "p.html", "seed"), "write name=value"),
-    (("FlowPaths", "p.html", "colour=red"), "'colour=red' is no setting"),
+    (("FlowPaths", "p.html", "colour=red"), "'colour=red' is not a setting of FlowPaths"),
     (("FlowPaths", "p.html", "steps=0"), "steps")])
-def test_what_cannot_be_exported_is_said(arguments, says, tmp_path, monkeypatch):
+def test_a_bad_export_is_refused_and_writes_nothing(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run("export", *arguments)
-    assert done.exit_code == 2 and says in done.output
+    assert done.exit_code == 2 and message in done.output
     assert not list(tmp_path.iterdir())
 
 
@@ -45,8 +45,14 @@ def test_every_explorable_can_be_exported():
     assert sorted(ex.EXPLORABLES) == sorted(found)
 
 
-def test_the_notebooks_are_copied_once(tmp_path):
+def test_the_notebooks_are_copied_and_existing_files_are_kept(tmp_path):
     assert "copied" in run("notebooks", str(tmp_path)).output
     first = sorted(tmp_path.glob("*.ipynb"))
     first[0].write_text("mine")
-    assert "left alone" in run("notebooks", str(tmp_path)).output and first[0].read_text() == "mine"
+    assert "kept" in run("notebooks", str(tmp_path)).output and first[0].read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["train", "measure", "draw", "paint", "export", "notebooks"])
+def test_every_command_has_help(command):
+    done = run(command, "--help")
+    assert done.exit_code == 0 and "Usage" in done.output

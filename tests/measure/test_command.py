@@ -50,7 +50,7 @@ def test_an_option_that_a_measure_does_not_have_is_refused(arguments):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (("exam", "--quick"), "leave out --quick"), (("exam", "--prompts", "1", "--steps", "1"), "--steps, --prompts"),
-    (("exam", "--guidance", "2"), "leave out --guidance"), (("steps",), "is for the whole of")])
+    (("exam", "--guidance", "2"), "leave out --guidance"), (("steps",), "needs a full measurement")])
 def test_only_a_full_measurement_goes_onto_a_card(arguments, message, monkeypatch):
     monkeypatch.setattr("explorable.measure.measure", lambda *a, **k: pytest.fail("it was measured"))
     monkeypatch.setattr("explorable.zoo.update_card", lambda *a, **k: pytest.fail("it was written"))
