@@ -17,7 +17,7 @@ from typing import Any
 
 from bench import EXPLORABLES, apart, at_rest, memory, opened, options, report, resident, row
 
-from explorable.widgets.core.explorable import _below
+from explorable.widgets.core.layout import descendants
 from explorable.widgets.flow_paths.compute import SIDE
 
 EVENTS, SECONDS = 500, 5.0
@@ -46,7 +46,7 @@ class Hand:
         if not self.control:
             return lambda v: made.stage.set_state({"pointer": {
                 "panel": "marginal", "kind": "drag", "x": (v / SIDE + 1) / 2, "y": 0.25, "done": False}})
-        control = next(w for w in _below(made) if getattr(w, "description", "") == self.control)
+        control = next(w for w in descendants(made) if getattr(w, "description", "") == self.control)
         return lambda v: control.set_state({"value": v})
 
 

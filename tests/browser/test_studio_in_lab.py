@@ -103,7 +103,7 @@ def test_a_bad_prompt_is_text_and_keeps_the_picture(page: Page, studio: Locator)
     expect(status).to_contain_text("'cra'")
     expect(status).to_contain_text("car")
     type_prompt(studio, "a red car")
-    expect(status).to_contain_text("20 looks × 2 passes")
+    expect(status).to_contain_text("20 evaluations × 2 (guided)")
     assert page.complaints == []  # type: ignore[attr-defined]
 
 

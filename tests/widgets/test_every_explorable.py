@@ -18,7 +18,8 @@ from ipywidgets.widgets.widget import _instances as MODELS
 from tiny import CountingPipeline
 
 import explorable as ex
-from explorable.widgets.core.explorable import EMPTY_TEXT, Explorable, _below
+from explorable.widgets.core.explorable import EMPTY_TEXT, Explorable
+from explorable.widgets.core.layout import descendants
 
 # For each: what it is opened with, and the trait that a burst of events moves, through these values.
 EXPLORABLES: dict[str, tuple[dict[str, Any], str, list]] = {
@@ -67,9 +68,9 @@ def test_it_begins_with_the_guidance_its_model_is_meant_for_unless_it_is_told_an
 def test_it_asks_a_question_answers_it_and_gives_it_a_score(name, made):
     assert made.error is None and made.result is not None
     assert made.question.endswith("?") and made.question in made.children[0].value
-    assert made.stage in list(_below(made)) and made.stage.captions
+    assert made.stage in list(descendants(made)) and made.stage.captions
     if name != "Studio":  # whose score is the exam
-        assert "ex-seen" in made._seen.value and "ex-score" in made._score.value
+        assert "ex-description" in made.status_area.caption.value and "ex-score" in made.status_area.score.value
 
 
 def test_what_is_on_the_screen_can_be_taken_away(made):
@@ -86,7 +87,7 @@ def test_its_code_runs(made, pipe, monkeypatch):
 
 
 def test_every_control_has_a_name(made):
-    controls = [w for w in _below(made) if isinstance(w, CONTROLS)]
+    controls = [w for w in descendants(made) if isinstance(w, CONTROLS)]
     assert controls
     nameless = [w for w in controls if not (getattr(w, "description", "") or getattr(w, "tooltip", ""))]
     silent = [w for w in controls if not (getattr(w, "tooltip", None) or getattr(w, "tooltips", None)
@@ -125,7 +126,7 @@ def test_an_error_in_words_keeps_what_was_shown(name, made, monkeypatch):
     monkeypatch.setattr(made, "compute", broken)
     setattr(made, trait, values[len(values) // 2])
     made.wait()
-    assert made.result is before and "There is no &lt;such&gt; thing." in made._status.value
+    assert made.result is before and "There is no &lt;such&gt; thing." in made.status_area.status.value
 
 
 def test_a_stage_that_stays_empty_promises_nothing(name, pipe, monkeypatch):
@@ -134,7 +135,7 @@ def test_a_stage_that_stays_empty_promises_nothing(name, pipe, monkeypatch):
 
     monkeypatch.setattr(getattr(ex, name), "compute", broken)
     made = opened(name, pipe)
-    assert made.stage.placeholder == EMPTY_TEXT and "no such thing" in made._status.value
+    assert made.stage.placeholder == EMPTY_TEXT and "no such thing" in made.status_area.status.value
     made.close()
 
 

@@ -77,7 +77,7 @@ def test_noise_trajectory_noises_and_branches(pipe):
 
 def test_a_prompt_that_cannot_be_drawn_noises_the_generated_image(sd):
     made = shown(ex.NoiseTrajectory, sd, prompt="a golden on red")
-    assert not made.result.forward.is_drawing and "no drawing of this prompt" in made._status.value
+    assert not made.result.forward.is_drawing and "no drawing of this prompt" in made.status_area.status.value
     made.close()
 
 
@@ -91,7 +91,7 @@ def test_token_attention_records_and_edits_each_word(pipe):
     assert np.array_equal(made.attention.edit_word("dog", made._current.request.word_weight), masked.image)
     assert "dog" in made.table().columns and np.isfinite(made.table().values).all()
     assert made.data.effect.shape[1:] == (16, 16) and not np.isnan(made.data.effect.sel(token="dog")).any()
-    assert "masked word still acts" in made._status.value  # its text encoder has no points
+    assert "masked word still acts" in made.status_area.status.value  # its text encoder has no points
     assert np.array_equal(code_runs(made, pipe)["edited"], masked.image)
     made.region = (0.0, 0.0, 0.5, 0.5)
     assert "brushed" in made.table().index
@@ -101,7 +101,7 @@ def test_token_attention_records_and_edits_each_word(pipe):
 def test_token_attention_of_a_drawing_has_ground_truth(pipe):
     made = shown(ex.TokenAttention, pipe, prompt="a red car", word="car", mode="drawn")
     assert made.attention.image.shape == (16, 16, 3) and made.view().result.word_masks is not None
-    assert made.attention.weights.sizes["step"] == 5 and "IoU" in made._score.value
+    assert made.attention.weights.sizes["step"] == 5 and "IoU" in made.status_area.score.value
     assert code_runs(made, pipe)["weights"].sizes["step"] == 1
     made.close()
 
@@ -110,11 +110,11 @@ def test_token_attention_of_a_drawing_has_ground_truth(pipe):
 def test_pictures_that_are_not_square_are_read(family):
     with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family] | {"height": 16, "width": 24}) as pipe:
         made = shown(ex.TokenAttention, pipe, word="dog")
-        assert made.data.effect.shape[1:] == (16, 24) and " × " in made._seen.value
+        assert made.data.effect.shape[1:] == (16, 24) and " × " in made.status_area.caption.value
         made.mode = "drawn"
         made.prompt = "a red car"
         made.wait()
-        assert isinstance(made.error, ValueError) and "drawings are square" in made._status.value
+        assert isinstance(made.error, ValueError) and "drawings are square" in made.status_area.status.value
         made.close()
         walk = shown(ex.NoiseTrajectory, pipe, prompt="a red car")
         assert not walk.result.forward.is_drawing and walk.result.forward.images.shape[1:] == (16, 24, 3)
@@ -134,7 +134,7 @@ def test_the_x_ray_opens_the_u_of_a_foreign_u_net(family):
         before = made.result.edited.image
         made.faders = {"up.0.0.skip": 0.0}
         made.wait()
-        assert made.error is None and "skip 8 × 8, block 0 scaled by 0" in made._seen.value
+        assert made.error is None and "skip 8 × 8, block 0 scaled by 0" in made.status_area.caption.value
         with ex.edit(pipe, {"up.0.0.skip": ex.Scale(0.0)}):
             edited = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance)
         assert np.array_equal(made.result.edited.image, edited.image) and not np.array_equal(before, edited.image)
@@ -166,7 +166,7 @@ def test_the_x_ray_says_where_there_is_no_u(family):
     with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family]) as pipe:
         made = ex.UNetXRay(pipe, **SMALL)
         made.wait()
-        assert isinstance(made.error, ValueError) and "there is no U to open" in made._status.value
+        assert isinstance(made.error, ValueError) and "there is no U to open" in made.status_area.status.value
         made.close()
 
 
@@ -174,7 +174,7 @@ def test_the_x_ray_says_that_its_pictures_are_square():
     with ex.open(tp.shared("sd"), height=16, width=24) as pipe:
         made = ex.UNetXRay(pipe, **SMALL)
         made.wait()
-        assert "draws square pictures" in made._status.value
+        assert "draws square pictures" in made.status_area.status.value
         made.close()
 
 
@@ -183,7 +183,7 @@ def test_what_an_opened_pipeline_refuses_is_said_in_words(sd):
     before = made.result
     made.guidance = 0.5
     made.wait()
-    assert made.result is before and "from 1 to 100" in made._status.value
+    assert made.result is before and "from 1 to 100" in made.status_area.status.value
     made.close()
 
 

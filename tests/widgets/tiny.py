@@ -24,7 +24,7 @@ class CountingPipeline(Pipeline):
 
 
 def status(studio: Studio) -> str:
-    return studio._status.value
+    return studio.status_area.status.value
 
 
 def controls_of(studio: Studio) -> dict:

@@ -1,4 +1,4 @@
-"""A chart: a plotly figure that lives in an explorable, follows the page's theme, and is freed when it is closed."""
+"""A chart: a plotly figure in an explorable that follows the page's theme and is freed when it is closed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .theme import template
 
 
 class Chart(go.FigureWidget):
-    """At most one an explorable: each sends the page some 5 MB once.
+    """A plotly figure. Use at most one per explorable: each sends some 5 MB to the page once.
 
-    Drawn from the thread that computes and from the one that hears the page: one at a time.
+    Its methods may be called from the computing thread and from the one that receives the page's messages.
     """
 
     # plotly's own script, as text: given as a path it would never be freed (anywidget issue 929).
@@ -21,11 +21,11 @@ class Chart(go.FigureWidget):
     def __init__(self, figure: go.Figure | None = None):
         super().__init__(figure or go.Figure(layout={"template": template()}))
         self._dark = False
-        self._drawing = threading.RLock()
+        self._lock = threading.RLock()
 
     def draw(self, figure: go.Figure) -> None:
-        """Show a figure in place of the present one, in the page's theme."""
-        with self._drawing, self.batch_update():
+        """Replace the figure, keeping the theme."""
+        with self._lock, self.batch_update():
             self.data = ()
             self.add_traces(list(figure.data))
             layout = figure.layout.to_plotly_json()
@@ -33,9 +33,9 @@ class Chart(go.FigureWidget):
             self.layout = {**layout, "template": template(self._dark)}
 
     def set_dark(self, dark: bool) -> None:
-        """Take on the look of a dark page, or of a light one."""
+        """Choose the template for dark or for light pages."""
         self._dark = dark
-        with self._drawing:
+        with self._lock:
             self.update_layout(template=template(dark))
 
     def __repr__(self) -> str:

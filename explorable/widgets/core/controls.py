@@ -1,84 +1,109 @@
-"""The controls that several explorables have: prompt, seed, steps, guidance. One name, one look, one way to be tied."""
+"""The controls that several explorables share: prompt, seed, steps, guidance, sampler.
+
+`prompt_control(w)` and the others create a control and bind it to the trait of the same name. `text_box`, `seed_box`
+and `guidance_slider` create one without binding it.
+"""
 
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 import ipywidgets as ipw
 
-from .layout import NARROW
+from .explorable import Explorable
+from .layout import NARROW, row
 
-if TYPE_CHECKING:
-    from .explorable import Explorable
-
-DICE = 10_000  # seeds that a "new" button throws: short enough to read out
-MAX_SAFE_INTEGER = 2**53 - 1  # the largest seed that a browser's numbers hold
-EMPTY_PROMPT_HINT = "empty: without a wish"
+MAX_RANDOM_SEED = 10_000  # of the "new" button: short enough to read aloud
+MAX_SAFE_INTEGER = 2**53 - 1  # the largest integer that a browser's numbers represent exactly
+EMPTY_PROMPT_HINT = "the empty prompt"
+SAMPLER_TIP = ("euler, ddim: one evaluation per step. heun: two. dpmpp_2m: one, and uses the previous one too. "
+               "ddpm: adds fresh noise at each step")
 
 
 def extend_slider(slider: ipw.Widget, value: float) -> float:
-    """A value from code may lie beyond a slider's end: then the slider grows."""
+    """Extend a slider to a value that was set from code beyond its end. Returns the value."""
     slider.max = max(slider.max, value)
     return value
 
 
 def clamp_seed(seed: int) -> int:
-    """A seed as its control can hold it."""
+    """Return a seed as a control in a browser can hold it."""
     return min(seed, MAX_SAFE_INTEGER)
 
 
-def text_box(name: str, tip: str, empty: str = EMPTY_PROMPT_HINT, flex: str = "3 1 260px") -> ipw.Text:
-    """A line of text that counts once Enter is pressed, or the line is left."""
-    return ipw.Text(description=name, placeholder=empty, continuous_update=False, style=NARROW, tooltip=tip,
+def text_box(name: str, tip: str, hint: str = EMPTY_PROMPT_HINT, flex: str = "3 1 260px") -> ipw.Text:
+    """A line of text that takes effect on Enter, or when it loses the focus. hint: shown while it is empty."""
+    return ipw.Text(description=name, placeholder=hint, continuous_update=False, style=NARROW, tooltip=tip,
                     layout=ipw.Layout(flex=flex))
 
 
 def seed_box(w: Explorable, trait: str, tip: str) -> tuple[ipw.Widget, ipw.Widget]:
-    """A seed, and a button that throws another."""
+    """A box for a seed, and a button that sets the trait to a random one."""
     name = trait.replace("_", " ")
     seed = ipw.BoundedIntText(description=name, min=0, max=MAX_SAFE_INTEGER, style=NARROW, tooltip=tip,
                               layout=ipw.Layout(width="120px" if trait == "seed" else "160px"))
-    dice = ipw.Button(icon="random", description="new", tooltip=f"Another {name}", layout=ipw.Layout(width="70px"))
-    dice.on_click(lambda _: setattr(w, trait, random.randrange(DICE)))
-    return seed, dice
+    button = ipw.Button(icon="random", description="new", tooltip=f"Another {name}", layout=ipw.Layout(width="70px"))
+    button.on_click(lambda _: setattr(w, trait, random.randrange(MAX_RANDOM_SEED)))
+    return seed, button
 
 
 def guidance_slider(name: str = "guidance", tip: str = "") -> ipw.FloatSlider:
-    """Guidance from 0 to 15."""
+    """A slider for a guidance scale from 0 to 15."""
     tip = tip or "w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt"
     return ipw.FloatSlider(description=name, min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False,
                            style=NARROW, tooltip=tip, layout=ipw.Layout(flex="1 1 200px"))
 
 
-# ---- made, and tied to the trait of their name ----------------------------------------------------------------------
+# ---- created and bound ----------------------------------------------------------------------------------------------
 
 
-def prompt_control(w: Explorable, tip: str = "What shall be drawn? Enter draws it.") -> ipw.Widget:
+def prompt_control(w: Explorable, tip: str = "What the image should show. Press Enter to apply.") -> ipw.Widget:
     """The prompt."""
-    made = text_box("prompt", tip)
-    w.bind("prompt", made)
-    return made
+    box = text_box("prompt", tip)
+    w.bind("prompt", box)
+    return box
 
 
-def seed_controls(w: Explorable, tip: str = "Chooses the noise to start from: the same seed, the same picture",
-            ) -> tuple[ipw.Widget, ipw.Widget]:
-    """The seed, and its dice."""
-    seed, dice = seed_box(w, "seed", tip)
+def seed_controls(w: Explorable, tip: str = "Sets the initial noise: the same seed gives the same image",
+                  ) -> tuple[ipw.Widget, ipw.Widget]:
+    """The seed, and a button for a random one."""
+    seed, button = seed_box(w, "seed", tip)
     w.bind("seed", seed, clamp_seed)
-    return seed, dice
+    return seed, button
 
 
-def steps_control(w: Explorable, tip: str = "How many steps the sampler takes from noise to picture") -> ipw.Widget:
+def steps_control(w: Explorable, tip: str = "Number of sampler steps from noise to image") -> ipw.Widget:
     """The number of steps, 1 to 50."""
-    made = ipw.IntSlider(description="steps", min=1, max=50, continuous_update=False, style=NARROW, tooltip=tip,
-                         layout=ipw.Layout(flex="1 1 190px"))
-    w.bind("steps", made, lambda v: extend_slider(made, v))
-    return made
+    slider = ipw.IntSlider(description="steps", min=1, max=50, continuous_update=False, style=NARROW, tooltip=tip,
+                           layout=ipw.Layout(flex="1 1 190px"))
+    w.bind("steps", slider, lambda value: extend_slider(slider, value))
+    return slider
 
 
 def guidance_control(w: Explorable, tip: str = "") -> ipw.Widget:
-    """How strongly the prompt is followed."""
-    made = guidance_slider(tip=tip)
-    w.bind("guidance", made, lambda v: extend_slider(made, v))
-    return made
+    """The guidance scale."""
+    slider = guidance_slider(tip=tip)
+    w.bind("guidance", slider, lambda value: extend_slider(slider, value))
+    return slider
+
+
+def sampler_control(w: Explorable, tip: str = SAMPLER_TIP) -> ipw.Widget:
+    """The sampler, one of those of the pipeline."""
+    dropdown = ipw.Dropdown(description="sampler", options=list(w.samplers), style=NARROW, tooltip=tip,
+                            layout=ipw.Layout(width="130px"))
+    w.bind("sampler", dropdown)
+    return dropdown
+
+
+def example_buttons(examples: Mapping[str, tuple[str, Callable[[], None]]], title: str = "") -> ipw.Widget:
+    """A row of small buttons. examples: for each text its tooltip, and what a click calls."""
+
+    def button(text: str, tip: str, on_click: Callable[[], None]) -> ipw.Button:
+        made = ipw.Button(description=text, tooltip=tip)
+        made.on_click(lambda _: on_click())
+        return made
+
+    buttons = row(*([ipw.Label(title)] if title else []), *(button(text, *how) for text, how in examples.items()))
+    buttons.add_class("ex-examples")
+    return buttons

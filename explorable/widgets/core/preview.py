@@ -1,66 +1,59 @@
-"""A first look: what takes a while is answered in a few steps first, where the whole answer is going to stand.
+"""Previews: a computation that takes a while first shows its result in a few steps.
 
-The stage has the frames of the whole answer from the beginning, each showing the nearest of the few, so that nothing
-moves under the reader's hand when the rest comes. A first look is on the screen and nowhere else: it is never `shown`,
-and so never what `data`, `table()` or `save_html` answer with. `Explorable.glance` puts it there.
+A preview is laid out over the frames of the full recording, each showing the nearest of the few, so that nothing moves
+under the user's pointer when the full result arrives. It is only on the screen: never in `Explorable.result`, and so
+never in `data`, `table()` or `save_html`. `Explorable.show_preview` shows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ...pipeline.progress import Progress
 from ..stage.layers import FRAME, Arrows, Layer, Points
 
-PREVIEW_STEPS = 4  # steps
+PREVIEW_STEPS = 4
 PREVIEW_LABEL = f"a preview in {PREVIEW_STEPS} steps"
-
-Progress = Callable[[int, int], None]
 
 
 def needs_preview(steps: int) -> bool:
-    """Whether so many steps take long enough for a first look in few."""
+    """Return whether this many steps take long enough for a preview."""
     return steps > 2 * PREVIEW_STEPS
 
 
 def cancellable_only(progress: Progress) -> Progress:
-    """Progress of a first look: it ends where a newer wish has come, and is no part of the whole answer's."""
-    return lambda done, of: progress(0, 1)
+    """Return a progress function for a preview: it stops superseded work and does not move the progress bar."""
+    return lambda done, total: progress(0, 1)
 
 
 def to_preview_step(step: int, steps: int) -> int:
-    """The step of the few at which a step of the whole walk lies; the last where it lies beyond."""
+    """Return the preview step at the same place of the run as `step` of `steps`; the last if it lies beyond."""
     return min(round(step * PREVIEW_STEPS / steps), PREVIEW_STEPS - 1)
 
 
-def nearest_frames(steps: Sequence[int] | np.ndarray, of: int, most: int = PREVIEW_STEPS) -> np.ndarray:
-    """For steps of a walk of `of` steps, the nearest of the few, counted 0 to `most`."""
-    return np.minimum(np.rint(np.asarray(steps) * PREVIEW_STEPS / of).astype(int), most)
+def nearest_frames(steps: Sequence[int] | np.ndarray, total: int, max_frame: int = PREVIEW_STEPS) -> np.ndarray:
+    """Return the preview frames (0 to `max_frame`) nearest to some steps of a run of `total` steps."""
+    return np.minimum(np.rint(np.asarray(steps) * PREVIEW_STEPS / total).astype(int), max_frame)
 
 
 def stretch_layers(layers: Sequence[Layer], frame_indices: np.ndarray) -> list[Layer]:
-    """Layers of a short recording, laid out over the frames of a long one. picks: for each of these, the frame of the
-    short one that it shows."""
-    return [_stretch_layer(layer, frame_indices) for layer in layers]
+    """Lay out the layers of a short recording over the frames of a long one.
+
+    frame_indices: for each frame of the long recording, the frame of the short one that it shows.
+    """
+    return [_stretch(layer, frame_indices) for layer in layers]
 
 
-def _stretch_layer(layer: Layer, frame_indices: np.ndarray) -> Layer:
-    if (
-        isinstance(layer, Points) and layer.target_frames is not None
-    ):  # what led to a frame leads to the first that shows it
-        layer = replace(
-            layer,
-            target_frames=np.searchsorted(frame_indices, layer.target_frames).clip(max=len(frame_indices) - 1).tolist(),
-        )
+def _stretch(layer: Layer, indices: np.ndarray) -> Layer:
+    if isinstance(layer, Points) and layer.target_frames is not None:
+        first = np.searchsorted(indices, layer.target_frames)  # the first long frame that shows the target
+        layer = replace(layer, target_frames=first.clip(max=len(indices) - 1).tolist())
     if FRAME not in layer.axes:
         return layer
-    if isinstance(layer, Points | Arrows):  # a trail goes through the frames themselves
-        return replace(layer, frames=layer.frames.take(frame_indices, layer.axes.index(FRAME)))
-    return replace(
-        layer,
-        frame_indices=(
-            frame_indices if layer.frame_indices is None else np.asarray(layer.frame_indices)[frame_indices]
-        ).tolist(),
-    )
+    if isinstance(layer, Points | Arrows):  # copied, since a trail runs through the frames themselves
+        return replace(layer, frames=layer.frames.take(indices, layer.axes.index(FRAME)))
+    indices = indices if layer.frame_indices is None else np.asarray(layer.frame_indices)[indices]
+    return replace(layer, frame_indices=indices.tolist())

@@ -1,4 +1,4 @@
-"""A worker: does the latest job asked for, apart from the message loop, and drops what a newer one has overtaken."""
+"""A worker thread that runs the latest job and drops superseded ones."""
 
 from __future__ import annotations
 
@@ -12,66 +12,65 @@ Check = Callable[[], None]
 
 
 class Superseded(Exception):
-    """Raised inside a computation that nobody waits for any more."""
+    """Raised inside a computation whose result is no longer wanted."""
 
 
 class Worker:
-    """Does the latest job asked for, on a thread that lives only as long as there is work.
+    """Runs the latest submitted job, on a thread that exists only while there is work.
 
-    A newer job takes the place of one that waits, and stops one that runs: the `check` that it was given
-    raises Overtaken.
+    A newer job replaces one that waits, and stops one that runs: the `check` that was passed to it raises Superseded.
     """
 
     def __init__(self, name: str):
         self._name = name
-        self._change = threading.Condition()
+        self._condition = threading.Condition()
         self._thread: threading.Thread | None = None  # the last one: it may have ended
         self._busy = False
         self._waiting: Callable[[Check], None] | None = None
-        self._wish: Any = None
+        self._request: Any = None
         self._latest = 0
         self._closed = False
 
-    def submit(self, job: Callable[[Check], None], wish: Any = None) -> None:
-        """Do this, and nothing that was asked for before. A wish that is already waited for is not begun anew."""
-        with self._change:
-            if self._closed or (self._busy and wish is not None and wish == self._wish):
+    def submit(self, job: Callable[[Check], None], request: Any = None) -> None:
+        """Run a job instead of all earlier ones. Does nothing if a job with an equal request runs or waits already."""
+        with self._condition:
+            if self._closed or (self._busy and request is not None and request == self._request):
                 return
             self._latest += 1
-            self._waiting, self._wish = job, wish
+            self._waiting, self._request = job, request
             if not self._busy:
                 self._busy = True
                 self._thread = threading.Thread(target=self._work, name=f"explorable-{self._name}", daemon=True)
                 self._thread.start()
 
     def wait(self, timeout: float) -> bool:
-        """Whether all work was done in time. If so, its thread is gone."""
-        with self._change:
-            done = self._change.wait_for(lambda: not self._busy, timeout)
+        """Return whether all work was done, and the thread ended, within `timeout` seconds."""
+        with self._condition:
+            done = self._condition.wait_for(lambda: not self._busy, timeout)
             thread = self._thread
-        return done and _ended(thread, timeout)
+        return done and _join(thread, timeout)
 
     def close(self, timeout: float = 10) -> bool:
-        """Drop what waits, stop what runs, take nothing more. Whether the thread was gone in time."""
-        with self._change:
+        """Drop all jobs and accept no more. Returns whether the thread ended within `timeout` seconds."""
+        with self._condition:
             self._closed, self._waiting = True, None
             self._latest += 1
             thread = self._thread
-        return _ended(thread, timeout)
+        return _join(thread, timeout)
 
     def _work(self) -> None:
         while True:
-            with self._change:
+            with self._condition:
                 if self._waiting is None:
-                    self._busy, self._wish = False, None
-                    self._change.notify_all()
+                    self._busy, self._request = False, None
+                    self._condition.notify_all()
                     return
                 job, self._waiting, number = self._waiting, None, self._latest
             try:
                 job(functools.partial(self._check, number))
             except Superseded:
                 pass
-            except Exception:  # a mistake in the explorable itself: the next wish must still be answered
+            except Exception:  # a bug in the explorable: the next job must still run
                 logging.getLogger(__name__).exception("%s failed", self._name)
 
     def _check(self, number: int) -> None:
@@ -79,8 +78,8 @@ class Worker:
             raise Superseded
 
 
-def _ended(thread: threading.Thread | None, timeout: float) -> bool:
-    """Wait for a thread's end. It is not waited for by itself."""
+def _join(thread: threading.Thread | None, timeout: float) -> bool:
+    """Wait for a thread to end, unless it is the current one. Returns whether it ended."""
     if thread is None or thread is threading.current_thread():
         return True
     thread.join(timeout)

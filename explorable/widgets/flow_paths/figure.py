@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from ..core.theme import DASHES, colour, figure
+from ..core.palette import colour
+from ..core.theme import DASHES, figure
 
 SOLVER_ORDERS = {"euler": 1, "heun": 2}  # the error falls as evaluations to the power of minus the order
 SOLVER_COLOURS = {"euler": "guidance", "heun": "image"}

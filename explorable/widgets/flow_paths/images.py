@@ -10,7 +10,8 @@ import xarray as xr
 
 from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
 from ...pipeline import PipelineProtocol
-from ..core.explorable import Progress, shipped_pipeline
+from ...pipeline.progress import Progress
+from ..core.explorable import shipped_pipeline
 
 STEP_COUNTS = (1, 2, 4, 8, 20, 50)
 # DDIM with eta 0 splits x into the estimate and noise and mixes them anew, which is exact on every path while the

@@ -14,10 +14,10 @@ from ...diffusion.settings import Settings, check_settings
 from ...flow2d import COUPLINGS, DISTRIBUTIONS, SOLVERS
 from ...flow2d.checks import check_choice, check_integer
 from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress
 from ..core.chart import Chart
-from ..core.explorable import Explorable, Progress
+from ..core.explorable import Explorable
 from ..core.layout import format_duration
-from ..stage.stage import Stage
 from . import images, view
 from .compute import DRAWN, HALF_EXTENT, Data, Request, Result, compute
 from .controls import MODES, control_rows
@@ -51,6 +51,7 @@ class FlowPaths(Explorable):
     """
 
     question = "Why are straight paths cheap?"
+    placeholder = "Computing the first paths …"
     busy_text = "Measuring …"
     inputs = ("distribution", "path", "coupling", "solver", "steps", "text", "drawing", "count", "seed", "start",
               "mode", "prompt", "guidance")
@@ -74,12 +75,11 @@ class FlowPaths(Explorable):
         self._image_results: dict[ImageRequest, ImageResult] = {}
         self._on_stage: Result | ImageResult | None = None
         self._stroke_points: set[tuple[float, float]] = set()
-        self.stage, self.chart = Stage(placeholder="Computing the first paths …"), Chart()
+        self.chart = Chart()
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._set_dark(change["new"]), names="dark")
-        self.set_layout(*control_rows(self), self.stage, self.chart, self._seen, self._score, self._status, self._bar)
-        self.set_status("Computing the first paths …", "busy")
-        self.recompute()
+        self.set_layout(*control_rows(self), below=[self.chart])
+        self.launch()
 
     @property
     def pipe(self) -> PipelineProtocol:

@@ -14,9 +14,9 @@ from ...analysis.trajectory import Plane, distances_to_end, noised_latents, pred
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.image_size import resize_to_fit
+from ...pipeline.progress import Progress
 from ...run import Run
 from ...world import GrammarError, draw, parse
-from ..core.explorable import Progress
 from ..core.preview import PREVIEW_STEPS, to_preview_step
 
 MAX_SHOWN_STEPS = 50  # a longer run shows this many of its steps, evenly spaced, in each direction

@@ -8,7 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from ..core.theme import colour, figure
+from ..core.palette import colour
+from ..core.theme import figure
 
 LABELS = {"latent": "noisy latent", "estimate": "predicted image"}
 

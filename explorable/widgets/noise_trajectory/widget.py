@@ -10,13 +10,14 @@ import traitlets as tr
 import xarray as xr
 
 from ...analysis.trajectory import SETTLED_SHARE
-from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
+from ...diffusion.settings import Settings, check_settings
 from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress
 from ...run import Run
 from ..core.chart import Chart
-from ..core.explorable import Explorable, Progress, validate_setting
+from ..core.explorable import Explorable
+from ..core.inputs import SamplerInput, SamplingInputs, validate_setting
 from ..core.preview import cancellable_only, needs_preview
-from ..stage.stage import Stage
 from . import view
 from .compute import BranchRequest, Request, Result, compute, frame_of_step, preview_request
 from .controls import FORWARD_IMAGES, branch_row, example_row, run_row
@@ -26,7 +27,7 @@ from .view import StageContent
 BRANCH_SETTINGS = ("prompt", "seed", "guidance")
 
 
-class NoiseTrajectory(Explorable):
+class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
     """How does noise become an image?
 
         w = NoiseTrajectory(prompt="a red car on a mountain road", seed=3)
@@ -49,10 +50,6 @@ class NoiseTrajectory(Explorable):
               "branch_seed", "branch_guidance")
 
     prompt = tr.Unicode("a red car on a mountain road")
-    seed = tr.Int(0)
-    steps = tr.Int(20)
-    guidance = tr.Float(DEFAULT_GUIDANCE)
-    sampler = tr.Unicode("euler")
     forward_image = tr.Enum(tuple(FORWARD_IMAGES.values()), "drawing")
     branch_step = tr.Int(2)
     branch_prompt = tr.Unicode(None, allow_none=True)
@@ -61,30 +58,22 @@ class NoiseTrajectory(Explorable):
 
     def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
         super().__init__(pipe, **values)
-        self.stage, self.chart = Stage(placeholder="Sampling the first run …"), Chart()
+        self.chart = Chart()
         self._on_stage: Result | None = None
         self._preview: Result | None = None  # the last one, whose run is reused for previews of its branches
         legend = ipw.HTML('<span class="ex-help">One slider for both directions: the forward process noises an image, '
                           "then the run denoises the same noise. In the plane, grey is the forward process; the other "
                           "colours are those of the chart. Hover over a point to see its step, click to go there."
                           "</span>")
-        self.set_layout(run_row(self), branch_row(self), example_row(self), self.stage, legend, self.chart,
-                        self._seen, self._score, self._status, self._bar)
+        self.set_layout(run_row(self), branch_row(self), example_row(self), below=[legend, self.chart])
         self.stage.observe(lambda change: self._update_caption() if not self.preview_label else None, names="frame")
         self.stage.observe(lambda change: self._update_chart(), names="dark")
-        self.set_status("Loading the model …", "busy")
-        self.recompute()
-
-    @tr.validate("seed", "steps", "guidance", "sampler")
-    def _validate(self, proposal: Any) -> Any:
-        return validate_setting(proposal)
+        self.launch()
 
     @tr.validate("branch_seed", "branch_guidance")
     def _validate_change(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name.removeprefix("branch_"), proposal["value"]
-        if value is not None:
-            check_settings(replace(Settings(""), **{name: value}))
-        return value
+        return None if value is None else validate_setting(name, value)
 
     @tr.validate("branch_step")
     def _validate_step(self, proposal: Any) -> int:

@@ -2,7 +2,7 @@
 //
 // An opened layer has: at(index), paint(context, index, how) and, where it is made of places, width, height and
 // read(index, x, y); where its points lead to frames, near(index, x, y, ratio).
-// how: {over: whether something lies below it, opacity, frame, colour(idea)}.
+// how: {over: whether something lies below it, opacity, frame, colour(name)}.
 
 const FINE = 65535; // positions come in so many parts of a panel's side
 const HEAT = [[4, 4, 22], [81, 18, 106], [182, 54, 90], [247, 138, 24], [252, 253, 170]]; // dark to light, for all eyes
@@ -121,9 +121,9 @@ function openPoints(spec, view) {
       return [(parts[at] / FINE) * width, (1 - parts[at + 1] / FINE) * height];
     };
     const radius = (spec.size / 1000) * width;
-    spec.colours.forEach((idea, g) => {
+    spec.colours.forEach((name, g) => {
       const members = Array.from({ length: count }, (_, i) => i).filter((i) => group(i) === g);
-      context.fillStyle = context.strokeStyle = how.colour(idea);
+      context.fillStyle = context.strokeStyle = how.colour(name);
       if (spec.trail && stride) {
         context.globalAlpha = count > 100 ? 0.25 : 0.7;
         context.lineWidth = Math.max(1, radius / 3);
@@ -148,7 +148,7 @@ function openPoints(spec, view) {
       context.fill();
       context.globalAlpha = 1;
       context.lineWidth = Math.max(1.5, radius / 3);
-      context.strokeStyle = how.colour("text");
+      context.strokeStyle = how.colour("outline");
       for (const i of members.filter((m) => marks.has(m))) {
         const [x, y] = place(k, i);
         context.beginPath();

@@ -260,9 +260,8 @@ class Recording:
         for layer in self.layers:
             layer.validate(axis_lengths)
         for axis in self.axes:
-            layer = layers.get(axis.thumbnail_layer)
-            if axis.thumbnail_layer and (layer is None or not isinstance(layer, Images | Heatmap)
-                                         or axis.name not in layer.axes):
+            shown = layers.get(axis.thumbnail_layer)
+            if axis.thumbnail_layer and not (isinstance(shown, Images | Heatmap) and axis.name in shown.axes):
                 raise ValueError(f"axis {axis.name!r} has thumbnail_layer={axis.thumbnail_layer!r}: choose an image or "
                                  f"heatmap layer with an axis {axis.name!r}")
         for panel in self.panels:

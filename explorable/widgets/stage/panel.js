@@ -31,7 +31,7 @@ const HANDS = {
 
 /**
  * What its owner must have: layers (opened, by name), specs, positions(), peeked, peek(axis, position), scrub(frame),
- * colour(idea), opacity, report(pointer).
+ * colour(name), opacity, report(pointer).
  */
 export class Panel {
   constructor(owner, spec) {
@@ -79,7 +79,7 @@ export class Panel {
     const positions = this.owner.positions();
     this.shown().forEach((name, k) => {
       this.owner.layers.get(name).paint(context, indexAt(this.owner.specs.get(name), positions), {
-        over: k > 0, opacity: this.owner.opacity, frame: positions.frame, colour: (idea) => this.owner.colour(idea) });
+        over: k > 0, opacity: this.owner.opacity, frame: positions.frame, colour: (name) => this.owner.colour(name) });
     });
     if (this.spec.interaction) this.paintHand(context);
   }

@@ -13,11 +13,6 @@ const PLAY_MS = 3000; // the play button takes longer: there is something to loo
 const REST_MS = 150; // scrubbing has come to rest: now tell Python and the screen reader
 const MOST_THUMBS = 24;
 const MINI = 40; // pixels a side of what a choice shows
-// As base.css has them, for where a stage stands alone.
-const COLOURS = { noise: ["#8f5f00", "#f0b84c"], image: ["#0072b2", "#56b4e9"], word: ["#00775a", "#3cc9a0"],
-  guidance: ["#b84a00", "#ff9255"], plain: ["#616161", "#bdbdbd"], other: ["#a0487c", "#e59cc4"],
-  text: ["#212121", "#eeeeee"] };
-
 const ICONS = {
   first: "M6 5h2v14H6zM19 5v14L9 12z",
   last: "M16 5h2v14h-2zM5 5l10 7L5 19z",
@@ -118,12 +113,14 @@ class Stage {
     const said = document.body.dataset.jpThemeLight;
     this.dark = said ? said === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
     this.root.classList.toggle("ex-dark", this.dark);
+    this.colours = getComputedStyle(this.root); // live: it follows the class
     if (this.dark !== Boolean(this.model.get("dark"))) this.tell("dark", this.dark);
     this.paint();
   }
 
-  colour(idea) {
-    return (COLOURS[idea] ?? COLOURS.plain)[this.dark ? 1 : 0];
+  /** A colour of the palette (core/palette.py), which the stylesheet defines for light and dark pages. */
+  colour(name) {
+    return this.colours.getPropertyValue(`--ex-${name}`).trim() || "gray";
   }
 
   // ---- a recording arrives -------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ and paints each kind of layer, panel.js is one canvas and the pointer on it, sta
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 import anywidget
 import traitlets as tr
 
+from ..core.palette import css_variables
+from .bundle import bundle
 from .layers import Arrows, Axis, Heatmap, Images, Layer, Panel, Points, Recording
 
 __all__ = ["Arrows", "Axis", "Heatmap", "Images", "Layer", "Panel", "Points", "Recording", "Stage", "script"]
@@ -25,11 +28,10 @@ HERE = Path(__file__).parent
 BYTES_PREFIX = "bytes "  # trait "bytes NAME" holds the bytes of layer NAME; stage.js reads it
 
 
+@functools.cache
 def script() -> str:
-    """The page's half as one ES module: each file of it after those that it imports from."""
-    parts = [(HERE / name).read_text("utf-8") for name in ("layers.js", "panel.js", "stage.js")]
-    lines = [line for part in parts for line in part.splitlines() if not line.startswith("import ")]
-    return "\n".join(line.removeprefix("export ") if not line.startswith("export default") else line for line in lines)
+    """Return the page's half as one ES module, whose default export has `render`."""
+    return bundle(HERE / "stage.js")
 
 
 class Stage(anywidget.AnyWidget):
@@ -49,7 +51,7 @@ class Stage(anywidget.AnyWidget):
 
     # Strings, not paths: a widget whose _esm is a path is never freed (anywidget issue 929).
     _esm = script()
-    _css = (HERE / "stage.css").read_text("utf-8")
+    _css = css_variables(".ex-stage") + (HERE / "stage.css").read_text("utf-8")
 
     layers = tr.List(tr.Dict()).tag(sync=True)
     captions = tr.List(tr.Unicode()).tag(sync=True)

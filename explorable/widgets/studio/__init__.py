@@ -1,1 +1,1 @@
-"""Studio: how do words become an image?"""
+"""Studio: from a prompt to an image, all stages together."""

@@ -13,8 +13,8 @@ from ...analysis.word_attention import WordAttention, WordWeight, attention_in_i
 from ...hooks import MaskToken
 from ...pipeline import PipelineProtocol
 from ...pipeline.image_size import resize_to_fit
+from ...pipeline.progress import Progress
 from ...world import Drawing, GrammarError, draw, parse, word_masks
-from ..core.explorable import Progress
 
 GENERATED, DRAWN = "generated", "drawn"
 IMAGE_SIZE = 128  # pixels a side of masks

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ..core.theme import colour, figure
+from ..core.palette import colour
+from ..core.theme import figure
 
 
 def attention_and_effect(words: Sequence[str], weight: np.ndarray, effect: np.ndarray, selected: str = "",

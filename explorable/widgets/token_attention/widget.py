@@ -15,13 +15,14 @@ import xarray as xr
 
 from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD
 from ...analysis.word_attention import WordAttention, WordWeight
-from ...diffusion.settings import DEFAULT_GUIDANCE
-from ...pipeline import Pipeline, PipelineProtocol
+from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress
 from ..core.chart import Chart
-from ..core.explorable import Explorable, Progress, validate_setting
-from ..core.layout import wide
+from ..core.explorable import Explorable
+from ..core.inputs import SamplingInputs
+from ..core.layout import scrollable
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
-from ..stage.stage import Layer, Stage
+from ..stage.layers import Layer
 from .compute import DRAWN, GENERATED, Request, Result, code, compute_attention, to_box
 from .controls import edit_row, image_row, settings_row
 from .figure import attention_and_effect
@@ -31,7 +32,7 @@ from .view import BRUSHED, View, axes_of, layers_of, panels_of, preview_layers
 MAX_SCALE = 100.0
 
 
-class TokenAttention(Explorable):
+class TokenAttention(SamplingInputs, Explorable):
     """Which word made which part?
 
         w = TokenAttention(prompt="a red sports car on a mountain road", mode="drawn")
@@ -54,9 +55,6 @@ class TokenAttention(Explorable):
 
     prompt = tr.Unicode("a red sports car on a mountain road")
     mode = tr.Enum((GENERATED, DRAWN), GENERATED)
-    seed = tr.Int(0)
-    steps = tr.Int(20)
-    guidance = tr.Float(DEFAULT_GUIDANCE)
     scale = tr.Float(0.0)
     mask_in_text_encoder = tr.Bool(True)
     branch = tr.Enum(("cond", "uncond"), "cond")
@@ -72,10 +70,8 @@ class TokenAttention(Explorable):
         self._preview: Result | None = None  # the same in few steps
         self._sync_lock, self._syncing_thread = threading.RLock(), 0
         super().__init__(pipe, **values)
-        self.stage = Stage(placeholder="Sampling the first image …")
         self.chart, self._tables = Chart(), ipw.HTML()
-        self.set_layout(image_row(self), settings_row(self), edit_row(self), self.stage, self._tables, self.chart,
-                        self._seen, self._score, self._status, self._bar)
+        self.set_layout(image_row(self), settings_row(self), edit_row(self), below=[self._tables, self.chart])
         self.stage.observe(self._on_page_selection, names=["selection", "frame"])
         self.stage.observe(self._on_pointer, names="pointer")
         self.stage.observe(lambda change: self._update_texts(), names="dark")
@@ -84,12 +80,7 @@ class TokenAttention(Explorable):
         self.observe(lambda change: self._update_texts(chart=self.stage.pointer.get("done", True)),
                      names=["region", "saved_regions"])
         self.observe(lambda change: self._update_texts(), names="use_head_weights")
-        self.set_status("Loading the model …", "busy")
-        self.recompute()
-
-    @tr.validate("seed", "steps", "guidance")
-    def _validate_setting(self, proposal: Any) -> Any:
-        return validate_setting(proposal)
+        self.launch()
 
     @tr.validate("scale")
     def _validate_scale(self, proposal: Any) -> float:
@@ -109,7 +100,7 @@ class TokenAttention(Explorable):
     # ---- from a request to the screen ------------------------------------------------------------------------------
 
     def request(self) -> Request:
-        has_text_points = (self._pipe or Pipeline).has_text_points
+        has_text_points = self.capabilities.has_text_points
         weight = WordWeight(self.scale, self.mask_in_text_encoder and self.scale == 0 and has_text_points)
         return Request(self.mode, self.prompt, self.seed, self.steps, self.guidance, weight)
 
@@ -205,7 +196,7 @@ class TokenAttention(Explorable):
         tables = region_table(view.table, list(view.regions), words, view.correct_columns, view.head_weights_note)
         if BRUSHED in view.regions:
             tables += ranking_table(region, words, relative, weight, effect, scale)
-        self._tables.value = wide(tables, "Words by region")
+        self._tables.value = scrollable(tables, "Words by region")
         if chart:
             self.chart.set_dark(self.stage.dark)
             self.chart.draw(attention_and_effect(words, weight, effect, view.word, region, self.stage.dark, scale))

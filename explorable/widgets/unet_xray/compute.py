@@ -25,8 +25,8 @@ from ...analysis.unet_activations import (
 from ...analysis.verdict import Verdict, examine
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress
 from ...run import Run
-from ..core.explorable import Progress
 from ..core.preview import PREVIEW_STEPS, cancellable_only, to_preview_step
 
 CHUNK = 4  # images decoded at a time: between two chunks a newer request can come in

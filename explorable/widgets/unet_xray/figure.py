@@ -7,7 +7,8 @@ import math
 import plotly.graph_objects as go
 import xarray as xr
 
-from ..core.theme import colour, figure
+from ..core.palette import colour
+from ..core.theme import figure
 
 STYLES = {"original": ("plain", "dash"), "edited": ("image", "solid")}
 

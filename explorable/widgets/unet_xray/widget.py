@@ -14,12 +14,13 @@ import xarray as xr
 
 from ...analysis.spectrum import CUTOFF_WAVES
 from ...analysis.unet_activations import UNetPart, unet_parts
-from ...diffusion.settings import DEFAULT_GUIDANCE, Settings
+from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress
 from ..core.chart import Chart
-from ..core.explorable import Explorable, Progress, validate_setting
+from ..core.explorable import Explorable
+from ..core.inputs import SamplingInputs
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
-from ..stage.stage import Stage
 from .compute import RUN_SETTINGS, CachedComputation, InspectedRun, Position, Request, Result, check_position
 from .controls import edit_rows, settings_row
 from .figure import spectra
@@ -39,7 +40,7 @@ from .view import (
 MAX_FACTOR = 10.0  # of a fader
 
 
-class UNetXRay(Explorable):
+class UNetXRay(SamplingInputs, Explorable):
     """What do the skips carry?
 
         xray = UNetXRay(prompt="a black cat in a meadow", seed=3)
@@ -59,9 +60,6 @@ class UNetXRay(Explorable):
             "position", "step")
 
     prompt = tr.Unicode("a black cat in a meadow")
-    seed = tr.Int(0)
-    steps = tr.Int(20)
-    guidance = tr.Float(DEFAULT_GUIDANCE)
     faders = tr.Dict(key_trait=tr.Unicode(), default_value={})
     step_ranges = tr.Dict(key_trait=tr.Unicode(), default_value={})
     donor_prompt = tr.Unicode("a red car on a beach at night")
@@ -73,20 +71,13 @@ class UNetXRay(Explorable):
         super().__init__(pipe, **values)
         self._parts: dict[str, UNetPart] = {}
         self._computation, self._preview_computation = CachedComputation(), CachedComputation()
-        self.stage = Stage(placeholder="Loading the network …")
         self.chart = Chart()
         self._edit_controls = ipw.VBox()  # filled once the network's parts are known
         self._edit_controls.layout.overflow = "visible"
-        self.set_layout(settings_row(self), self._edit_controls, self.stage, self._seen, self._score,
-                        self._status, self._bar, self.chart)
+        self.set_layout(settings_row(self), self._edit_controls, below=[self.chart])
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
-        self.set_status("Loading the model …", "busy")
-        self.recompute()
-
-    @tr.validate("seed", "steps", "guidance")
-    def _refuse(self, proposal: Any) -> Any:
-        return validate_setting(proposal)
+        self.launch()
 
     @tr.validate("faders")
     def _validate_faders(self, proposal: Any) -> Any:

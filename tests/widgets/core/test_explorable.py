@@ -22,7 +22,7 @@ def test_setting_a_trait_is_moving_the_control(studio: Studio):
     studio.steps = 60
     assert controls["steps"].value == 60  # beyond the slider's end: it grew
     controls["prompt"].value = "a blue boat"
-    controls["away from"].value = "a red car"
+    controls["negative prompt"].value = "a red car"
     studio.wait()
     s = studio.run.settings
     assert (s.prompt, s.negative, s.steps, s.guidance) == ("a blue boat", "a red car", 60, 7)
@@ -67,7 +67,7 @@ def test_the_wish_in_work_is_not_begun_anew(studio: Studio, pipe: CountingPipeli
 
 def test_a_long_computation_says_that_it_is_on(studio: Studio, pipe: CountingPipeline, monkeypatch: pytest.MonkeyPatch):
     said = []
-    studio._status.observe(lambda change: said.append(change["new"]), names="value")
+    studio.status_area.status.observe(lambda change: said.append(change["new"]), names="value")
     monkeypatch.setattr(base, "BUSY_TEXT_DELAY", 100)
     studio.seed = 1
     studio.wait()
@@ -75,7 +75,7 @@ def test_a_long_computation_says_that_it_is_on(studio: Studio, pipe: CountingPip
     monkeypatch.setattr(base, "BUSY_TEXT_DELAY", 0)
     studio.seed = 2
     studio.wait()
-    assert ["Drawing …" in text and "ex-busy" in text for text in said[-2:]] == [True, False]
+    assert ["Sampling …" in text and "ex-busy" in text for text in said[-2:]] == [True, False]
     with base.COMPUTE_LOCK:
         studio.seed = 3
         end = time.monotonic() + 20
@@ -121,7 +121,7 @@ def test_a_misspelt_setting_is_refused(pipe: CountingPipeline):
     models = set(MODELS)
     with pytest.raises(TypeError, match=r"Studio has no setting 'promt': did you mean 'prompt'\?"):
         Studio(pipe, promt="a cat")
-    with pytest.raises(TypeError, match="'zzz': it can be given prompt, negative, "):
+    with pytest.raises(TypeError, match="'zzz': its settings are prompt, negative, "):
         Studio(pipe, zzz=1)
     assert set(MODELS) == models
 

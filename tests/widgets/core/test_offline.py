@@ -42,7 +42,7 @@ def stage():
 
 def test_pictures_are_kept_to_the_last_bit(stage: Stage):
     found, quality = offline.pack_layers(stage)
-    assert quality is None and "JPEG" not in offline.page("?", stage, "", "", "").split("<script")[0]
+    assert quality is None and "JPEG" not in offline.offline_page("?", stage, "", "", "", "").split("<script")[0]
     for name in ("seen", "tiles"):
         assert unpacked(found[BYTES_PREFIX + name]).tobytes() == getattr(stage, BYTES_PREFIX + name)
         assert found[BYTES_PREFIX + name]["size"] == len(getattr(stage, BYTES_PREFIX + name))
@@ -55,10 +55,10 @@ def test_what_would_be_too_large_is_kept_with_a_little_loss_and_said(stage: Stag
     grainy = np.clip(frames + noise, 0, 255).astype(np.uint8)
     stage.show([Images("seen", "Seen", grainy), Heatmap("heatmap", "Map", np.zeros((20, 4, 4)))], stage.captions)
     exact, _ = offline.pack_layers(stage)
-    monkeypatch.setattr(offline, "MOST", sum(map(offline._size, exact.values())) * 3 // 4)
+    monkeypatch.setattr(offline, "MAX_BYTES", sum(map(offline._size, exact.values())) * 3 // 4)
     found, quality = offline.pack_layers(stage)
-    assert sum(map(offline._size, found.values())) <= offline.MOST and quality in offline.QUALITIES
+    assert sum(map(offline._size, found.values())) <= offline.MAX_BYTES and quality in offline.JPEG_QUALITIES
     back = unpacked(found[f"{BYTES_PREFIX}seen"]).reshape(grainy.shape).astype(float)
     assert np.array_equal(back[-1], grainy[-1]), "the finished picture loses nothing"
     assert 0 < np.square(back - grainy).mean() ** 0.5 < 6
-    assert f"kept as JPEG, of quality {quality}" in offline.page("?", stage, "", "", "")
+    assert f"stored as JPEG of quality {quality}" in offline.offline_page("?", stage, "", "", "", "")

@@ -166,8 +166,13 @@ def test_paths_and_scores_are_shown(made: Make):
     assert flow.stage.recording_id == 1 and flow.stage.autoplay and len(flow.stage.captions) == 41
     assert [panel["interaction"] for panel in flow.stage.panels] == ["drag", ""]
     assert len(flow.chart.data) == 5
-    assert f"{flow.result.scores.straightness:.2g}" in flow._score.value and "after 8 evaluations" in flow._score.value
-    assert "each noise has a straight path" in flow._seen.value and "from its exact endpoint" in status(flow)
+    assert (
+        f"{flow.result.scores.straightness:.2g}" in flow.status_area.score.value
+        and "after 8 evaluations" in flow.status_area.score.value
+    )
+    assert "each noise has a straight path" in flow.status_area.caption.value and "from its exact endpoint" in status(
+        flow
+    )
 
 
 def test_the_particles_are_shown_before_the_scores(made: Make, monkeypatch: pytest.MonkeyPatch):
@@ -293,12 +298,12 @@ def test_only_controls_with_an_effect_are_visible(made: Make):
 
     def visible() -> set[str]:
         return {c.description for r in flow.children if hasattr(r, "children") and r.layout.display != "none"
-                for c in r.children if c.layout.display != "none"}
+                for c in r.children if c.description and c.layout.display != "none"}
 
     assert visible() == {"paths of", "distribution", "seed", "new", "path", "coupling", "solver", "steps"}
     flow.distribution = "word"
     assert visible() == {"paths of", "distribution", "word", "seed", "new", "path", "coupling", "solver", "steps"}
-    for row in flow.children:
+    for row in (child for child in flow.children if child is not flow.status_area):
         for control in getattr(row, "children", ()):
             assert control.description and (control.tooltip or control.tooltips), control
 
@@ -342,7 +347,7 @@ def test_images_are_those_of_the_pipeline(made: Make, few: tuple[int, ...]):
         run = pipe("a red car", steps=steps, guidance=3.0, seed=2, sampler="ddim")
         assert np.array_equal(flow.data.images.sel(model=pipe.name, steps=steps), run.image)
     assert flow.stage.captions == ["1 step", "4 steps", "5 steps"] and flow.stage.thumbnails == pipe.name
-    assert [trace.name for trace in flow.chart.data] == [pipe.name] and "4-step image" in flow._score.value
+    assert [trace.name for trace in flow.chart.data] == [pipe.name] and "4-step image" in flow.status_area.score.value
     assert flow.table().loc[pipe.name, 5].item() == 0
     names = {"pipe": pipe}
     exec(flow.code().replace("import explorable as ex", ""), names)
@@ -377,7 +382,7 @@ def test_models_are_shown_side_by_side(made: Make, few: tuple[int, ...], monkeyp
         "tiny-unet", "tiny-dit", "tiny-unet: 1, 4, 5 steps", "tiny-dit: 1, 4, 5 steps"]
     row = np.frombuffer(flow.stage.buffers[1], np.uint8).reshape(flow.stage.layers[1]["shape"])
     assert np.array_equal(row[:, 128:256], flow.data.images.sel(model="tiny-unet", steps=4))
-    assert "Each model samples" in flow._seen.value and "tiny-dit at guidance 1" in status(flow)
+    assert "Each model samples" in flow.status_area.caption.value and "tiny-dit at guidance 1" in status(flow)
 
 
 def test_images_of_few_steps_are_shown_first(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
@@ -405,7 +410,7 @@ def test_images_of_few_steps_are_shown_first(made: Make, few: tuple[int, ...], m
     assert [autoplay for _, _, autoplay, *_ in recordings] == [True, False, False]
     for k, (*_, sent, kept) in enumerate(recordings):
         assert np.array_equal(sent, last[: k + 1]) and kept == (k < 2), "only the complete result is kept"
-    assert flow.result.is_complete and "preview" not in flow._status.value + flow._seen.value
+    assert flow.result.is_complete and "preview" not in flow.status_area.status.value + flow.status_area.caption.value
 
 
 def test_every_denoiser_of_the_zoo_is_compared():

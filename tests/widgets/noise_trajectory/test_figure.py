@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from explorable.widgets.core.theme import colour
+from explorable.widgets.core.palette import colour
 from explorable.widgets.noise_trajectory.figure import branching_chart, distance_chart
 
 

@@ -78,7 +78,11 @@ def test_the_forward_process_ends_in_the_initial_noise_of_the_run(w: NoiseTrajec
 def test_a_prompt_that_cannot_be_drawn_uses_the_generated_image(w: NoiseTrajectory):
     w.prompt = "car red"
     w.wait()
-    assert w.error is None and not w.result.forward.is_drawing and "no drawing of this prompt" in w._status.value
+    assert (
+        w.error is None
+        and not w.result.forward.is_drawing
+        and "no drawing of this prompt" in w.status_area.status.value
+    )
 
 
 def test_a_branch_is_shown_beside_its_parent(w: NoiseTrajectory):
@@ -95,7 +99,7 @@ def test_a_branch_is_shown_beside_its_parent(w: NoiseTrajectory):
     assert np.isnan(w.data.latent_distance.sel(run="branch")[:2]).all()
     assert float(w.data.latent_distance.sel(run="branch")[-1]) == 0
     gap = float(rms_distance(parent.latents.values[-1], branch.latents.values[-1]))
-    assert f"{gap:.2f} from the run" in w._score.value and not w.stage.autoplay
+    assert f"{gap:.2f} from the run" in w.status_area.score.value and not w.stage.autoplay
 
 
 def test_without_a_change_there_is_no_branch(w: NoiseTrajectory):
@@ -186,13 +190,13 @@ def test_the_plane_is_titled_and_contains_every_point(w: NoiseTrajectory):
 
 def test_the_caption_follows_the_frame(w: NoiseTrajectory):
     w.stage.frame = 1
-    assert "0.75 × drawing + 0.25 × noise" in w._seen.value
+    assert "0.75 × drawing + 0.25 × noise" in w.status_area.caption.value
     w.stage.frame = STEPS + 1
     distance = w.data.latent_distance.sel(run="parent")[1]
-    assert f"At step 1, the noisy latent is {float(distance):.2f}" in w._seen.value
+    assert f"At step 1, the noisy latent is {float(distance):.2f}" in w.status_area.caption.value
     w.stage.frame = 2 * STEPS
-    assert "has become an image" in w._seen.value
-    assert "from step" in w._score.value
+    assert "has become an image" in w.status_area.caption.value
+    assert "from step" in w.status_area.score.value
 
 
 def test_an_invalid_branch_is_reported(w: NoiseTrajectory):
@@ -204,7 +208,7 @@ def test_an_invalid_branch_is_reported(w: NoiseTrajectory):
         w.branch_guidance = -2.0
     w.branch(step=1, prompt="a blue <b>zyx</b>")
     w.wait()
-    assert w.error is not None and "<b>" not in w._status.value and w.branch_run is None
+    assert w.error is not None and "<b>" not in w.status_area.status.value and w.branch_run is None
 
 
 def test_table_and_code(w: NoiseTrajectory, pipe: Pipeline):
@@ -258,7 +262,10 @@ def test_a_long_run_is_previewed(w: NoiseTrajectory, pipe: Pipeline):
     few = pipe("a red car", steps=PREVIEW_STEPS)
     for k in (0, PREVIEW_STEPS // 2):
         assert np.abs(noisy[steps + 3 * k].astype(int) - few.noisy.values[k]).max() <= LEVEL_STEP / 2 + 1
-    assert np.array_equal(noisy[-1], few.image) and PREVIEW_LABEL not in w._status.value + w._seen.value
+    assert (
+        np.array_equal(noisy[-1], few.image)
+        and PREVIEW_LABEL not in w.status_area.status.value + w.status_area.caption.value
+    )
 
 
 def test_a_long_branch_is_previewed_beside_the_run(w: NoiseTrajectory, pipe: Pipeline):
@@ -295,7 +302,7 @@ def test_a_preview_is_no_result(w: NoiseTrajectory, monkeypatch: pytest.MonkeyPa
     w.steps = 3 * PREVIEW_STEPS
     w.wait()
     assert [shown is before and len(data.step) == STEPS + 1 for _, shown, data in states] == [True, True]
-    assert "full run failed" in w._status.value and len(w.stage.captions) == 2 * STEPS + 1
+    assert "full run failed" in w.status_area.status.value and len(w.stage.captions) == 2 * STEPS + 1
     with pytest.raises(ValueError, match="full run failed"):
         w.save_html("nowhere.html")
 

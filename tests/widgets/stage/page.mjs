@@ -84,6 +84,7 @@ Object.assign(globalThis, {
   window: { devicePixelRatio: 1 },
   ResizeObserver: Observer,
   MutationObserver: Observer,
+  getComputedStyle: () => ({ getPropertyValue: () => "#000" }),
   matchMedia: () => ({ matches: true }), // a dark page, and a reader who wants no motion
   requestAnimationFrame: () => 0,
   cancelAnimationFrame() {},

@@ -10,9 +10,9 @@ from tiny import CountingPipeline, status
 
 from explorable.diffusion.settings import SettingError
 from explorable.nn.text import UnknownWordError
-from explorable.widgets.core.layout import pipeline_map, token_chips
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.stage.stage import Images, Stage
+from explorable.widgets.studio.view import pipeline_diagram, token_chips
 from explorable.widgets.studio.widget import Studio
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -23,9 +23,9 @@ def test_it_draws_what_the_pipeline_draws(studio: Studio, pipe: CountingPipeline
     run = pipe("a red car", steps=3, guidance=studio.guidance, seed=0)
     assert np.array_equal(studio.run.image, run.image)
     assert np.array_equal(studio.data.image, run.image)
-    assert np.array_equal(studio.data.previews, run.previews)
+    assert np.array_equal(studio.data.denoised, run.previews)
     assert np.array_equal(studio.data.noisy, run.noisy[:-1])
-    assert "3 looks × 2 passes: " in status(studio) and "to decode the recording." in status(studio)
+    assert "3 evaluations × 2 (guided): " in status(studio) and "to decode the recording." in status(studio)
     assert not studio.busy and studio.error is None
 
 
@@ -33,7 +33,7 @@ def test_the_recording_is_on_the_stage(studio: Studio):
     stage, data = studio.stage, studio.data
     sent = zip(stage.buffers, stage.layers, strict=True)
     noisy, denoised = (np.frombuffer(data, np.uint8).reshape(spec["shape"]) for data, spec in sent)
-    assert np.array_equal(noisy[:-1], data.noisy) and np.array_equal(denoised[:-1], data.previews)
+    assert np.array_equal(noisy[:-1], data.noisy) and np.array_equal(denoised[:-1], data.denoised)
     assert np.array_equal(noisy[-1], data.image) and np.array_equal(denoised[-1], data.image)
     assert stage.captions == [f"step {k} of 3, t = {t}" for k, t in enumerate(("1.00", "0.67", "0.33", "0.00"))]
     assert (stage.frame, stage.recording_id) == (3, 1)
@@ -101,7 +101,7 @@ def test_a_prompt_is_text_and_never_html(studio: Studio):
     assert "<img" not in status(studio) and "&lt;img" in status(studio)
     assert "<img" not in token_chips(["<start>", NASTY, "<end>"])
     seconds = {"text encoder": 0.1, "denoiser": 1.0, "decoder": 0.1}
-    made = pipeline_map(3, 24, None, (16, 64, 64), (3, 512, 512), NASTY, seconds)
+    made = pipeline_diagram(3, 24, None, (16, 64, 64), (3, 512, 512), NASTY, seconds)
     assert "<img" not in made
     assert all(said in made for said in (">24 tokens<", "16 × 64 × 64 latent", "8 × larger", "3 × 512 × 512"))
 
@@ -123,16 +123,16 @@ def test_a_bad_setting_is_refused_and_changes_nothing(studio: Studio, pipe: Coun
 
 @pytest.mark.parametrize(
     ("prompt", "negative", "guidance", "said"),
-    [("", None, 4, "asks for nothing: this picture is unconditional. 2 looks × 1 pass:"),
-     ("", "a cat", 4, "only pushed away from the negative prompt. 2 looks × 2 passes:"),
-     ("", "a cat", 0.5, "partly of the negative prompt. 2 looks × 2 passes:"),
-     ("", "a cat", 1, "asks for nothing: this picture is unconditional. 2 looks × 1 pass:"),
-     ("", "a cat", 0, "ignores the prompt: this is a picture of the negative prompt. 2 looks × 1 pass:"),
-     ("a car", "a cat", 0, "ignores the prompt: this is a picture of the negative prompt."),
-     ("a car", None, 0, "ignores the prompt: this picture is unconditional."),
-     ("a car", "a cat", 1, "with no push away from anything. 2 looks × 1 pass:"),
-     ("a car", "a car", 4, "guidance has nothing to tell apart. 2 looks × 1 pass:"),
-     ("a car", "a cat", 4, ">2 looks × 2 passes:")],
+    [("", None, 4, "is empty: this image is unconditional. 2 evaluations:"),
+     ("", "a cat", 4, "only pushes the image away from the negative prompt. 2 evaluations × 2 (guided):"),
+     ("", "a cat", 0.5, "partly follows the negative prompt. 2 evaluations × 2 (guided):"),
+     ("", "a cat", 1, "is empty: this image is unconditional. 2 evaluations:"),
+     ("", "a cat", 0, "ignores the prompt: this image follows the negative prompt. 2 evaluations:"),
+     ("a car", "a cat", 0, "ignores the prompt: this image follows the negative prompt."),
+     ("a car", None, 0, "ignores the prompt: this image is unconditional."),
+     ("a car", "a cat", 1, "the conditional prediction as it is. 2 evaluations:"),
+     ("a car", "a car", 4, "guidance has no effect. 2 evaluations:"),
+     ("a car", "a cat", 4, ">2 evaluations × 2 (guided):")],
 )
 def test_what_is_said_of_a_wish_is_true(pipe: CountingPipeline, prompt: str, negative: str | None, guidance: float,
                                         said: str):
@@ -145,7 +145,7 @@ def test_what_is_said_of_a_wish_is_true(pipe: CountingPipeline, prompt: str, neg
 def test_heun_is_said_to_look_once_at_its_last_step(studio: Studio):
     studio.sampler = "heun"
     studio.wait()
-    assert "5 looks × 2 passes" in status(studio) and "5 looks × 2 passes" in studio._map.value
+    assert "5 evaluations × 2 (guided)" in status(studio) and "5 evaluations × 2 (guided)" in studio._diagram.value
 
 
 def test_the_words_are_chips_with_the_padding_folded(studio: Studio):
@@ -167,7 +167,7 @@ def test_the_table_has_a_row_a_step(studio: Studio):
     table = studio.table()
     assert list(table.index) == [0, 1, 2]
     assert table["t"].tolist() == pytest.approx([1, 2 / 3, 1 / 3])
-    assert table["believed, from the picture"].iloc[-1] < 1 / 255  # Euler's last step lands on the last estimate
+    assert table["denoised, from the image"].iloc[-1] < 1 / 255  # Euler's last step lands on the last estimate
 
 
 def test_a_long_recording_is_thinned(pipe: CountingPipeline):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from explorable.widgets.core.theme import colour
+from explorable.widgets.core.palette import colour
 from explorable.widgets.token_attention.figure import attention_and_effect
 
 

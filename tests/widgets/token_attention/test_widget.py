@@ -165,7 +165,7 @@ def test_the_table_has_the_regions_that_words_describe(drawn):
     html = drawn._tables.value
     assert html.startswith('<div class="ex-wide-part" tabindex="0" role="region" aria-label="Words by region">')
     assert "correct word first?" in html and 'scope="row">car wheels' in html and "<caption" in html
-    assert "IoU" in drawn._score.value
+    assert "IoU" in drawn.status_area.score.value
 
 
 def test_in_a_drawing_words_are_masked_at_every_noise_time(drawn):
@@ -177,11 +177,11 @@ def test_in_a_drawing_words_are_masked_at_every_noise_time(drawn):
 def test_setting_a_word_moves_the_page_and_the_page_sets_the_word(either):
     either.word = "red"
     labels = {axis["name"]: axis["labels"] for axis in either.stage.axes}
-    assert labels["word"][either.stage.selection["word"]] == "red" and "“red”" in either._seen.value
+    assert labels["word"][either.stage.selection["word"]] == "red" and "“red”" in either.status_area.caption.value
     layer = labels["layer"][2]
     either.stage.selection = {"word": 3, "layer": 2, "head": 1}
     assert (either.word, either.layer, either.head) == ("car", layer, "1")
-    assert "“car”" in either._seen.value
+    assert "“car”" in either.status_area.caption.value
     either.word = "boat"
     assert "There is no word &#x27;boat&#x27; here" in status(either)
 
@@ -262,14 +262,14 @@ def test_the_pass_without_the_prompt_has_no_attention_to_its_words(generated):
     generated.branch = "uncond"
     _, sent = layer_of(generated, "attention")
     assert not sent[:, 2:4].any() and sent[:, 0].any()
-    assert "does not receive" in generated._seen.value
+    assert "does not receive" in generated.status_area.caption.value
 
 
 @pytest.mark.parametrize("settings", [{"prompt": ""}, {"guidance": 0.0}, {"guidance": 1.0}, {"prompt": "red car road"}])
 def test_unusual_settings_work(settings):
     w = opened(**settings)
     assert w.error is None, w.error
-    assert w.table().shape[1] >= 1 and w._seen.value and w.code()
+    assert w.table().shape[1] >= 1 and w.status_area.caption.value and w.code()
     w.close()
 
 

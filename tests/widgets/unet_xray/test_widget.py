@@ -12,7 +12,7 @@ from explorable.analysis.unet_activations import unet_parts
 from explorable.analysis.verdict import Detection as Examined
 from explorable.analysis.verdict import Verdict
 from explorable.hooks import PatchFrom, Scale, edit, record
-from explorable.widgets.core.explorable import _below
+from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.unet_xray import compute
 from explorable.widgets.unet_xray.view import describe_losses, describe_verdict, layout, losses
@@ -36,7 +36,7 @@ def xray(pipe):
 def controls(xray: UNetXRay) -> dict:
     """The controls by description; the range of steps after a fader as "FADER: steps"."""
     found, last = {}, ""
-    for w in _below(xray):
+    for w in descendants(xray):
         if getattr(w, "description", ""):
             found[f"{last}: steps" if w.description == "on steps" else w.description] = w
             last = w.description
@@ -55,9 +55,9 @@ def test_without_edits_it_shows_what_the_pipeline_samples(xray, pipe):
         assert np.array_equal(data.image.sel(run=name), run.image)
         assert np.array_equal(on_stage(xray, f"image {name}")[-1], run.image)
         assert np.array_equal(on_stage(xray, f"image {name}")[:-1], run.previews[:-1])
-    assert xray.result.image_difference == 0 and "Nothing is edited" in xray._seen.value
+    assert xray.result.image_difference == 0 and "Nothing is edited" in xray.status_area.caption.value
     assert xray.stage.captions[0] == "step 0 of 3, t = 1.00" and len(xray.stage.captions) == 3
-    assert f"{100 * float(high_frequency_share(run.image)):.2f}%" in xray._score.value
+    assert f"{100 * float(high_frequency_share(run.image)):.2f}%" in xray.status_area.score.value
 
 
 def test_every_stage_has_its_tile_and_every_skip_its_bridge(xray, pipe):
@@ -96,7 +96,7 @@ def test_a_fader_edits_its_point_on_its_steps(xray, pipe):
         run = pipe(PROMPT, steps=3)
     assert np.array_equal(xray.data.image.sel(run="edited"), run.image)
     assert np.array_equal(xray.data.image.sel(run="original"), pipe(PROMPT, steps=3).image)
-    assert "skip 16 × 16 scaled by 0.5 on steps 1 to 2" in xray._seen.value
+    assert "skip 16 × 16 scaled by 0.5 on steps 1 to 2" in xray.status_area.caption.value
     controls(xray)["skip 16 × 16: steps"].value = (0, 3)
     assert xray.step_ranges == {}, "all steps is the default and not stored"
     controls(xray)["reset faders"].click()
@@ -120,11 +120,11 @@ def test_any_point_can_be_scaled_from_code_and_an_unknown_one_is_named(xray):
     xray.faders = {"middle.cross.added": 0}
     xray.wait()
     assert xray.error is None and xray.result.image_difference > 0
-    assert "middle.cross.added scaled by 0" in xray._seen.value
+    assert "middle.cross.added scaled by 0" in xray.status_area.caption.value
     before = xray.result
     xray.faders = {"up.0.skpi": 0}
     xray.wait()
-    assert "up.0.skip" in xray._status.value and xray.result is before
+    assert "up.0.skip" in xray.status_area.status.value and xray.result is before
 
 
 @pytest.mark.parametrize(("name", "value", "said"), [
@@ -149,10 +149,10 @@ def test_swapped_skips_are_patched_from_the_other_prompts_run(xray, pipe):
     with edit(pipe, {"up.1.skip": PatchFrom(other)}):
         run = pipe(PROMPT, steps=3)
     assert np.array_equal(xray.data.image.sel(run="edited"), run.image)
-    assert f"patched from {OTHER!r}".replace("'", "&#x27;") in xray._seen.value
+    assert f"patched from {OTHER!r}".replace("'", "&#x27;") in xray.status_area.caption.value
     xray.donor_prompt = " "
     xray.wait()
-    assert "donor prompt is empty" in xray._status.value
+    assert "donor prompt is empty" in xray.status_area.status.value
 
 
 def test_a_click_shows_the_receptive_field_of_a_position(xray, pipe):
@@ -173,7 +173,7 @@ def test_a_click_shows_the_receptive_field_of_a_position(xray, pipe):
 def test_a_position_outside_the_network_is_an_error(xray, position):
     xray.position = position
     xray.wait()
-    assert isinstance(xray.error, ValueError) and position[0] in xray._status.value
+    assert isinstance(xray.error, ValueError) and position[0] in xray.status_area.status.value
 
 
 def test_another_position_samples_nothing_again(xray):
@@ -238,7 +238,7 @@ def test_swapped_skips_have_a_preview_too(pipe):
         pipe(OTHER, steps=PREVIEW_STEPS)
     with edit(pipe, {"up.0.skip": PatchFrom(other)}):
         assert np.array_equal(came[0]["layers"]["image edited"][-1], pipe(PROMPT, steps=PREVIEW_STEPS).image)
-    assert xray.error is None and PREVIEW_LABEL not in xray._seen.value
+    assert xray.error is None and PREVIEW_LABEL not in xray.status_area.caption.value
     xray.close()
 
 
@@ -259,7 +259,7 @@ def test_it_says_what_the_examiner_sees_in_both_images_and_what_was_lost(xray, p
     assert titles["image original"] == "original (the examiner sees: two black cats in a meadow at night, cozy)"
     assert titles["image edited"] == "edited (the examiner sees: a red cat on a beach at night)"
     lost = "1 cat instead of 2; the cat is red instead of black; on a beach instead of in a meadow; no longer cozy"
-    assert f"Lost in the edit, as the examiner sees it: {lost}." in xray._seen.value
+    assert f"Lost in the edit, as the examiner sees it: {lost}." in xray.status_area.caption.value
     assert xray.data.attrs["examiner, edited"] == describe_verdict(cats["edited"])
     xray.position = ("conv_in", 3, 3)
     xray.wait()
@@ -299,7 +299,7 @@ def test_the_table_has_a_row_for_each_step(xray):
 def test_a_transformer_is_refused_in_pladescribe_verdict():
     xray = UNetXRay(tiny("dit"), prompt=PROMPT, steps=2)
     xray.wait()
-    assert "take a U-Net" in xray._status.value
+    assert "take a U-Net" in xray.status_area.status.value
     xray.close()
 
 

@@ -1,0 +1,44 @@
+"""What Studio computes: a run, and its recording as images."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...diffusion.settings import Settings
+from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress, ProgressCounter, shown_steps
+from ...run import Run
+
+MAX_FRAMES = 101  # a recording of more steps shows this many of them, evenly spread
+RUN_SETTINGS = ("prompt", "negative", "steps", "guidance", "seed", "sampler")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A run and its recording.
+
+    noisy, denoised: the noisy latent and the denoised estimate after each of `steps`, decoded: (frames, 128, 128, 3)
+    uint8. Both end with the finished image. decode_seconds: the time that decoding them took.
+    """
+
+    run: Run
+    steps: np.ndarray
+    noisy: np.ndarray
+    denoised: np.ndarray
+    decode_seconds: float
+
+
+def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress) -> Result:
+    """Sample an image, and decode what the recording shows."""
+    counter = ProgressCounter(progress, settings.steps + len(shown_steps(settings.steps, MAX_FRAMES)))
+    run = pipe(**{name: getattr(settings, name) for name in RUN_SETTINGS}, progress=counter.step)
+    steps = shown_steps(run.steps, MAX_FRAMES)  # an opened pipeline may take more steps than requested
+    started = time.perf_counter()
+    noisy, denoised = (counter.decode(pipe, latents.values[steps[:-1]]) for latents in (run.latents, run.denoised))
+    seconds = time.perf_counter() - started
+    # The last frame is the run's own image: decoded again in a batch, it could differ by rounding.
+    image = run.image[None]
+    return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds)
