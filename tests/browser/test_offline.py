@@ -9,7 +9,7 @@ import pytest
 from lab import browser
 from playwright.sync_api import expect
 
-from explorable.widgets.core.offline import page
+from explorable.widgets.core.offline import offline_page
 from explorable.widgets.stage.layers import Arrows, Axis, Heatmap, Images, Panel, Points
 from explorable.widgets.stage.stage import Stage
 
@@ -37,7 +37,7 @@ def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, t
     file = tmp_path / "saved.html"
     made = stage()
     shown = np.frombuffer(made.buffers[0], np.uint8).reshape(made.layers[0]["shape"])
-    file.write_text(page("What is <here>?", made, "<p>seen</p>", "<table></table>", "x < 1"), "utf-8")
+    file.write_text(offline_page("What is <here>?", made, "", "<p>seen</p>", "<table></table>", "x < 1"), "utf-8")
     with browser(chromium) as context:
         context.set_offline(True)
         tab = context.new_page()
