@@ -4,7 +4,7 @@
     pipe = ex.load("unet-flow")
     pipe("a red car on a mountain road").image
 
-Importing the package is cheap: torch, plotly and the widgets come in when they are first needed.
+Importing the package is cheap: torch, plotly and the widgets are imported when they are first used.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 import os
 from typing import TYPE_CHECKING, Any
+
+from .widgets.registry import EXPLORABLES
 
 if TYPE_CHECKING:
     from .analysis.attribution import attribute
@@ -45,14 +47,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Threads of torch that wait for each other shall soon sleep: on a busy machine, spinning makes a picture ten times
-# slower; on a free one, falling asleep at once makes it half as slow again. So they spin a little (which GNU's OpenMP
-# can be told) and then sleep. Read once, when torch is first imported; whoever has set a policy keeps it.
+# How long torch's idle threads spin before they sleep. On a busy machine spinning makes sampling ten times slower; on
+# an idle one, sleeping at once makes it half as slow again. So they spin briefly (GNU OpenMP can be told how long) and
+# then sleep. This is read once, when torch is first imported, and leaves a policy that is already set as it is.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
-_HOME = {
+_MODULES = {
     **dict.fromkeys(("Pipeline", "load"), "pipeline"),
     **dict.fromkeys(("SettingError", "Settings"), "diffusion.settings"),
     **dict.fromkeys(("Ablate", "EditError", "Reweight", "MemoryRefusedError", "PointTable", "PromptToPrompt", "Replace",
@@ -60,12 +62,9 @@ _HOME = {
     **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
     "Run": "run", "UnknownTargetError": "nn.classifier", "WeightError": "zoo", "open": "adapters",
     "attribute": "analysis.attribution",
-    "Studio": "widgets.studio.widget", "NoiseTrajectory": "widgets.noise_trajectory.widget",
-    "UNetXRay": "widgets.unet_xray.widget", "TokenAttention": "widgets.token_attention.widget",
-    "FlowPaths": "widgets.flow_paths.widget",
+    **{entry.name: entry.module for entry in EXPLORABLES.values()},
 }
-EXPLORABLES = ("Studio", "NoiseTrajectory", "UNetXRay", "TokenAttention", "FlowPaths")  # in the order of the lesson
-# Without open, which `from explorable import *` would put before Python's own.
+# Without `open`: `from explorable import *` must not replace Python's own.
 __all__ = [
     "Ablate",
     "EditError",
@@ -101,15 +100,15 @@ __all__ = [
 
 
 def points(pipe: Pipeline, steps: int = 20) -> PointTable:
-    """Every named point of a pipeline: axes, shape, and the bytes that a guided run of `steps` steps would keep."""
+    """Return the hook points of a pipeline: axes, shape, and the bytes that a guided run of `steps` steps records."""
     return pipe.points(steps)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"explorable has no {name!r}; it has {', '.join(sorted(_HOME))}")
+    if name in _MODULES:
+        return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    raise AttributeError(f"explorable has no {name!r}; it has {', '.join(sorted(_MODULES))}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOME, "__version__", "points"])
+    return sorted([*_MODULES, "__version__", "points"])

@@ -1,1 +1,1 @@
-"""The explorables, one file each: traits in, recomputed data, updated picture. Nobody imports this but the door."""
+"""The explorables, one folder each, and what they share: core/ and stage/. registry.py lists them."""

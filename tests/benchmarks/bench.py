@@ -20,7 +20,7 @@ import psutil
 import explorable as ex
 from explorable.measure.table import Table
 
-EXPLORABLES = ("Studio", "NoiseTrajectory", "UNetXRay", "TokenAttention", "FlowPaths")
+EXPLORABLES = tuple(ex.EXPLORABLES)
 LONG = 1800  # seconds that a busy machine may take over one answer
 
 

@@ -12,9 +12,11 @@ from axe_playwright_python.sync_playwright import Axe
 from lab import browser, complaints, lab, open_and_run
 from playwright.sync_api import Locator, Page, expect
 
+from explorable import EXPLORABLES
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-NAMES = ("NoiseTrajectory", "FlowPaths", "UNetXRay", "TokenAttention", "Studio")
+NAMES = tuple(EXPLORABLES)
 GRAVE = {"serious", "critical"}
 PIXELS = "canvases => canvases.map(c => c.toDataURL()).join()"
 # What ipywidgets itself draws, and we cannot mend from here: its sliders' handles have no accessible name.

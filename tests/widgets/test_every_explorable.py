@@ -1,4 +1,4 @@
-"""What every explorable promises, tried on each of them with a tiny untrained model. A new one is a row here."""
+"""What every explorable promises, tested on each with a tiny untrained model. A new one needs a row in CASES."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as ipw
@@ -21,8 +22,8 @@ import explorable as ex
 from explorable.widgets.core.explorable import EMPTY_TEXT, Explorable
 from explorable.widgets.core.layout import descendants
 
-# For each: what it is opened with, and the trait that a burst of events moves, through these values.
-EXPLORABLES: dict[str, tuple[dict[str, Any], str, list]] = {
+# For each: its settings here, and a trait with the values that a burst of events sets.
+CASES: dict[str, tuple[dict[str, Any], str, list]] = {
     "NoiseTrajectory": ({"prompt": "a red car", "steps": 4}, "guidance", [k / 10 for k in range(100)]),
     "UNetXRay": ({"prompt": "a red car", "steps": 4, "step": 2}, "guidance", [k / 10 for k in range(100)]),
     "TokenAttention": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
@@ -36,13 +37,25 @@ LARGEST = 5_000_000  # bytes of a saved file
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 
-@pytest.fixture(params=EXPLORABLES)
+def test_every_registered_explorable_is_tested_here():
+    assert set(CASES) == set(ex.EXPLORABLES)
+
+
+@pytest.mark.parametrize("entry", ex.EXPLORABLES.values(), ids=str)
+def test_the_registry_names_existing_classes_and_notebooks(entry):
+    kind = getattr(ex, entry.name)
+    assert kind.__name__ == entry.name and kind.__module__ == f"explorable.{entry.module}"
+    notebook = Path(__file__).parents[2] / "notebooks" / entry.notebook
+    assert f"ex.{entry.name}(" in notebook.read_text("utf-8")
+
+
+@pytest.fixture(params=CASES)
 def name(request) -> str:
     return request.param
 
 
 def opened(name: str, pipe: CountingPipeline) -> Explorable:
-    made = getattr(ex, name)(pipe, **EXPLORABLES[name][0])
+    made = getattr(ex, name)(pipe, **CASES[name][0])
     made.wait(60)
     return made
 
@@ -56,7 +69,7 @@ def made(name: str, pipe: CountingPipeline) -> Iterator[Explorable]:
 
 
 def test_it_begins_with_the_guidance_its_model_is_meant_for_unless_it_is_told_another(name, pipe):
-    pipe.default_guidance, settings = 1.0, EXPLORABLES[name][0]
+    pipe.default_guidance, settings = 1.0, CASES[name][0]
     own, told = getattr(ex, name)(pipe, **settings), getattr(ex, name)(pipe, **settings, guidance=2.0)
     try:
         assert own.guidance in (1.0, None) and told.guidance == 2.0  # None: of each model its own
@@ -96,7 +109,7 @@ def test_every_control_has_a_name(made):
 
 
 def test_a_burst_ends_on_the_last_value_and_computes_few(name, made, monkeypatch):
-    _, trait, values = EXPLORABLES[name]
+    _, trait, values = CASES[name]
     done, compute = [], made.compute
 
     def counted(*args):
@@ -118,7 +131,7 @@ def test_a_setting_that_it_has_not_is_refused_by_name(name, pipe):
 
 
 def test_an_error_in_words_keeps_what_was_shown(name, made, monkeypatch):
-    before, (_, trait, values) = made.result, EXPLORABLES[name]
+    before, (_, trait, values) = made.result, CASES[name]
 
     def broken(*args):
         raise ValueError("there is no <such> thing")
@@ -152,7 +165,7 @@ def test_the_saved_file_is_whole_and_small(made, tmp_path):
 
 
 def test_a_file_is_of_what_it_is_set_to_or_there_is_none(name, made, monkeypatch, tmp_path):
-    _, trait, values = EXPLORABLES[name]
+    _, trait, values = CASES[name]
     setattr(made, trait, values[7])  # and saved at once, while it is being computed
     made.save_html(tmp_path / "saved.html")
     assert made.result is not None and not made.busy

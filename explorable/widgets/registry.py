@@ -1,0 +1,28 @@
+"""The explorables of this package: the one table from which exports, command line, tests and benchmarks take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An explorable: its class, its folder in widgets/ (whose widget.py defines the class), and its notebook."""
+
+    name: str
+    folder: str
+    notebook: str
+
+    @property
+    def module(self) -> str:
+        """The module that defines the class, relative to the package."""
+        return f"widgets.{self.folder}.widget"
+
+
+EXPLORABLES = {entry.name: entry for entry in (  # in the order of the lesson
+    Entry("Studio", "studio", "00-studio.ipynb"),
+    Entry("NoiseTrajectory", "noise_trajectory", "01-noise-trajectory.ipynb"),
+    Entry("UNetXRay", "unet_xray", "05-unet-xray.ipynb"),
+    Entry("TokenAttention", "token_attention", "06-token-attention.ipynb"),
+    Entry("FlowPaths", "flow_paths", "08-flow-paths.ipynb"),
+)}
