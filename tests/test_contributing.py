@@ -1,4 +1,4 @@
-"""The explorable that CONTRIBUTING shows can be copied: it is run here as it stands there."""
+"""The example explorable of CONTRIBUTING is a file of the tests, and works."""
 
 from __future__ import annotations
 
@@ -6,29 +6,42 @@ import re
 from pathlib import Path
 
 import pytest
+from example_explorable import Halves
 from tiny_pipes import tiny
 
-GUIDE = Path(__file__).parents[1] / "CONTRIBUTING.md"
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def halves():
-    (text,) = re.findall(r"^```python\n(.*?class Halves.*?)^```", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert text.count("\n") < 100
-    told: dict = {}
-    exec(compile(text, str(GUIDE), "exec"), told)
-    made = told["Halves"](tiny("unet"), prompt="a red car")
-    made.wait()
-    yield made
-    made.close()
+    widget = Halves(tiny("unet"), prompt="a red car")
+    widget.wait()
+    yield widget
+    widget.close()
 
 
-def test_the_explorable_of_the_guide_works(halves, tmp_path):
+def test_the_guide_contains_the_example_verbatim():
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(.*?class Halves.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert example == (ROOT / "tests/widgets/example_explorable.py").read_text("utf-8")
+    assert example.count("\n") < 100
+
+
+def test_every_name_in_the_guides_tables_exists():
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    chapter = guide.partition("### The base class")[2].partition("### Registering")[0]
+    cells = [line.split("|")[1] for line in chapter.splitlines() if line.startswith("| `")]
+    names = [name for cell in cells for name in re.findall(r"`(\w+)", cell)]
+    missing = {name for name in names if not hasattr(Halves, name)} - {"stage", "result", "error"}  # set in __init__
+    assert len(names) > 20 and not missing
+
+
+def test_the_example_works(halves: Halves, tmp_path: Path):
     assert halves.error is None and halves.stage.captions
     assert halves.data.distance.sizes == {"step": 20, "half": 2} and halves.data.denoised.sizes["step"] == 20
     assert list(halves.table()) == ["left", "right"]
     page = halves.save_html(tmp_path / "halves.html").read_text("utf-8")
-    assert "nearer to its end" in page
+    assert "closer to its end" in page
     halves.prompt = "a blue car"
     halves.wait()
     assert halves.error is None and "a blue car" in halves.code()

@@ -14,7 +14,7 @@ from pathlib import Path
 IMPORT = re.compile(r'^import\s+(?P<what>[^"\';]+?)\s+from\s+["\'](?P<path>[^"\']+)["\'];?[^\S\n]*$', re.MULTILINE)
 EXPORT_DECLARATION = re.compile(r"^export\s+(?=(?:async\s+)?(?:function\*?|class|const|let|var)\s+([\w$]+))",
                                 re.MULTILINE)
-EXPORT_LIST = re.compile(r"^export\s*\{(?P<names>[^}]*)\}(?P<source>\s*from\b)?;?[^\S\n]*$", re.MULTILINE)
+EXPORT_LIST = re.compile(r"^export\s*\{(?P<names>[^}]*)\};?[^\S\n]*$", re.MULTILINE)
 EXPORT_DEFAULT = re.compile(r"^export\s+default\s+(?!(?:async\s+)?(?:function|class)\b)", re.MULTILINE)
 LEFT_OVER = re.compile(r"^(?:import|export)\b.*$", re.MULTILINE)
 ENTRY = "entry"  # the variable that holds the exports of the entry module
@@ -77,8 +77,6 @@ def _function(path: Path, source: str, variables: dict[Path, str], exports: dict
         return ""
 
     def drop_list(match: re.Match) -> str:
-        if match["source"]:
-            raise BundleError(f"{path.name}: re-exporting is not understood: {match[0]}")
         for item in filter(None, map(str.strip, match["names"].split(","))):
             local, _, public = item.partition(" as ")
             exported[(public or local).strip()] = local.strip()
