@@ -4,10 +4,9 @@ from .couplings import COUPLINGS, Pairs, marginal_field, sample_pairs
 from .distributions import DISTRIBUTIONS, normalize_drawing, sample_distribution, word_points
 from .field import MixtureField, ideal_field, paired_field
 from .flow import conditional_paths, conditional_position, conditional_velocity, exact_endpoints
-from .scores import EndpointErrors, endpoint_errors
-from .trajectories import SOLVERS, Trajectories, integrate, sample_trajectories
+from .trajectories import SOLVERS, EndpointErrors, Trajectories, endpoint_errors, integrate
 
 __all__ = ["COUPLINGS", "DISTRIBUTIONS", "SOLVERS", "EndpointErrors", "MixtureField", "Pairs", "Trajectories",
            "conditional_paths", "conditional_position", "conditional_velocity", "endpoint_errors", "exact_endpoints",
            "ideal_field", "integrate", "marginal_field", "normalize_drawing", "paired_field", "sample_distribution",
-           "sample_pairs", "sample_trajectories", "word_points"]
+           "sample_pairs", "word_points"]

@@ -14,6 +14,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,15 @@ import torch
 from bench import options, report, row
 
 from explorable.diffusion.paths import PATHS
+from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import (
     COUPLINGS,
     DISTRIBUTIONS,
     SOLVERS,
     MixtureField,
+    integrate,
     marginal_field,
     sample_distribution,
-    sample_trajectories,
 )
 from explorable.widgets.flow_paths.compute import Data, Request, compute_frames, compute_own_path
 
@@ -51,9 +53,10 @@ def speed(repeats: int) -> Iterator[dict[str, Any]]:
     noise = np.random.default_rng(0)
     for coupling, solver in itertools.product(COUPLINGS, SOLVERS):
         what = f"{coupling}, {solver}"
+        field = replace(marginal_field(sample_distribution("two moons"), coupling), dtype=np.float32)
         starts = noise.standard_normal((repeats + 1, PARTICLES, 2))
-        yield row(f"{what}: all particles", timed(lambda k, c=coupling, s=solver, starts=starts: sample_trajectories(
-            "two moons", PATHS["straight"], starts[k], c, s, STEPS), repeats), "ms", DRAG_MS)
+        yield row(f"{what}: all particles", timed(lambda k, f=field, s=solver, starts=starts: integrate(
+            f, PATHS["straight"], starts[k], uniform_timesteps(STEPS), s), repeats), "ms", DRAG_MS)
         data = Data("two moons", "", None, PARTICLES, 0)
         requests = [Request(data, coupling, "straight", solver, STEPS, (x, 1.0))
                     for x in np.linspace(-2, 2, repeats + 1).tolist()]
@@ -89,15 +92,16 @@ def gaps(distribution: str, coupling: str, path: Any, t: float) -> dict[str, flo
 
 def exactness() -> Iterator[dict[str, Any]]:
     for coupling in COUPLINGS:
-        found = [gaps(distribution, coupling, path, t)
-                 for distribution in DISTRIBUTIONS for path in PATHS.values() for t in TIMES]
-        for name in found[0]:
-            yield row(f"{coupling}: {name} against autograd", [gap[name] for gap in found], "", CLOSE)
+        largest = [gaps(distribution, coupling, path, t)
+                   for distribution in DISTRIBUTIONS for path in PATHS.values() for t in TIMES]
+        for name in largest[0]:
+            yield row(f"{coupling}: {name} against autograd", [gap[name] for gap in largest], "", CLOSE)
 
 
 def main() -> None:
-    asked = options(__doc__, 30)
-    report(f"FlowPaths: {PARTICLES} particles, {STEPS} steps", [*speed(asked.repeats), *exactness()], asked.json)
+    arguments = options(__doc__, 30)
+    rows = [*speed(arguments.repeats), *exactness()]
+    report(f"FlowPaths: {PARTICLES} particles, {STEPS} steps", rows, arguments.json)
 
 
 if __name__ == "__main__":

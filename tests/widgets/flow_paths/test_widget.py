@@ -25,7 +25,6 @@ from explorable.flow2d import (
     marginal_field,
     sample_distribution,
     sample_pairs,
-    sample_trajectories,
 )
 from explorable.measure.denoisers import default_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
@@ -63,10 +62,11 @@ Make = Callable[..., FlowPaths]
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("coupling", ["independent", "optimal"])
-def test_its_particles_are_those_of_sample_trajectories(path: str, solver: str, coupling: str):
+def test_its_particles_are_those_of_integrate(path: str, solver: str, coupling: str):
     frames = compute.compute_frames(replace(REQUEST, path=path, solver=solver, coupling=coupling))
     pairs = sample_pairs(frames.points, coupling)
-    expected = sample_trajectories("two moons", PATHS[path], pairs.noises, coupling, solver, 8, count=COUNT)
+    field = marginal_field(frames.points, coupling)
+    expected = integrate(field, PATHS[path], pairs.noises, uniform_timesteps(8), solver)
     np.testing.assert_allclose(frames.marginal[:: compute.frames_per_step(8)], expected.x, atol=1e-3)
     a, s = PATHS[path].alpha(0.5), PATHS[path].sigma(0.5)
     middle = len(frames.times) // 2
