@@ -1,7 +1,8 @@
 """The picture world: scenes, their captions, their drawings, and a ground-truth mask for every word."""
 
+from .captions import write_caption
 from .draw import Drawing, draw
-from .grammar import Caption, GrammarError, Word, matches, parse, split_words, write_caption
+from .grammar import Caption, GrammarError, Word, parse, split_words
 from .masks import word_masks
 from .scene import (
     COLOURS,
@@ -15,6 +16,7 @@ from .scene import (
     Scene,
     complete,
     held_out,
+    matches,
     sample_scene,
 )
 from .words import VOCABULARY

@@ -61,6 +61,10 @@ def rounded(x0: float, y0: float, x1: float, y1: float, radius: float) -> tuple[
     )
 
 
+def _box_corners(x0: float, y0: float, x1: float, y1: float, radius: float) -> Sequence[POINT]:
+    return rounded(x0, y0, x1, y1, radius) if radius else ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+
+
 class Canvas:
     """A canvas of 128 x 128 pixels in one light, with a mask for every named part."""
 
@@ -163,8 +167,7 @@ class Pen:
         self.polygon(oval(x, y, rx, ry, tilt), colour, **how)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, colour: RGB, radius: float = 0.0, **how) -> None:
-        corners = rounded(x0, y0, x1, y1, radius) if radius else ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
-        self.polygon(corners, colour, **how)
+        self.polygon(_box_corners(x0, y0, x1, y1, radius), colour, **how)
 
     def line(self, points: Sequence[POINT], width: float, colour: RGB, **how) -> None:
         """Draw a line `width` units wide, with round joints and ends."""
@@ -176,12 +179,13 @@ class Pen:
         for x, y in points:
             self.ellipse(x, y, width / 2, width / 2, colour, **how)
 
-    def glass(self, x0: float, y0: float, x1: float, y1: float, radius: float = 0.0) -> None:
+    def pane(self, points: Sequence[POINT]) -> None:
         """Draw a window pane: pale blue, or lit in a cozy scene."""
-        if self.cozy:
-            self.box(x0, y0, x1, y1, (255, 214, 110), radius, glows=True)
-        else:
-            self.box(x0, y0, x1, y1, (164, 204, 226), radius)
+        self.polygon(points, (255, 214, 110) if self.cozy else (164, 204, 226), glows=self.cozy)
+
+    def glass(self, x0: float, y0: float, x1: float, y1: float, radius: float = 0.0) -> None:
+        """Draw a rectangular window pane."""
+        self.pane(_box_corners(x0, y0, x1, y1, radius))
 
     def smoke(self, x: float, y: float) -> None:
         """Draw smoke from a chimney at (x, y), as the part "smoke"."""

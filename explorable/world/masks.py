@@ -6,8 +6,8 @@ import numpy as np
 
 from .canvas import SIZE
 from .draw import Drawing, draw
-from .grammar import Word, matches, parse
-from .scene import Scene
+from .grammar import Word, parse
+from .scene import Scene, matches
 from .things import THINGS
 
 SKY = ("sky", "sun", "moon", "stars", "clouds")

@@ -121,6 +121,20 @@ def held_out(scene: Scene) -> bool:
     )
 
 
+def matches(partial: Scene, full: Scene) -> bool:
+    """Whether every attribute set in `partial` holds in `full`. The order of two things does not matter."""
+    if len(partial.groups) != len(full.groups):
+        return False
+    if len(partial.groups) == 2 and partial.groups[0].kind == full.groups[1].kind:
+        full = replace(full, groups=full.groups[::-1], relation=full.relation and OPPOSITE[full.relation])
+    same = all(getattr(partial, k) in (None, getattr(full, k)) for k in ("relation", "place", "time", "mood"))
+    return same and all(
+        a.kind == b.kind and a.count == b.count and a.colour in (None, b.colour) and a.side in (None, b.side)
+        and (a.size == b.size or full.mood == "majestic")
+        for a, b in zip(partial.groups, full.groups, strict=True)
+    )
+
+
 def complete(scene: Scene) -> Scene:
     """Return the scene with every open attribute filled in, deterministically from `scene.seed`."""
     rng = random.Random(f"complete {scene.seed}")

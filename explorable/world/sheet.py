@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFont
 
+from .captions import write_caption
 from .draw import draw
-from .grammar import parse, write_caption
+from .grammar import parse
 from .scene import sample_scene
 
 GAP, LINE_HEIGHT = 10, 13  # pixels: between drawings, and of a line of a caption

@@ -24,14 +24,6 @@ def arch(pen: Pen, x: float, r: float) -> None:
     pen.polygon([(u, max(v, 4.0)) for u, v in oval(x, r, r + 1.4, r + 1.4)], pen.paint(-0.5))
 
 
-def pane(pen: Pen, points: Sequence[POINT]) -> None:
-    """Draw a window pane of any shape: `Pen.glass` for polygons."""
-    if pen.cozy:
-        pen.polygon(points, (255, 214, 110), glows=True)
-    else:
-        pen.polygon(points, (164, 204, 226))
-
-
 def shrink(points: Sequence[POINT], by: float) -> tuple[POINT, ...]:
     """Return a polygon scaled so that each side of its bounding box moves inwards by `by`."""
     xs, ys = zip(*points, strict=True)
@@ -60,8 +52,8 @@ def car(pen: Pen) -> None:
     arch(pen, -16, 6.6)
     arch(pen, 16, 6.6)
     pen.start_part("windows")
-    pane(pen, ((-15.6, 16.8), (-13.4, 21.6), (-9.6, 24.6), (-1.8, 25.4), (-1.8, 16.8)))
-    pane(pen, ((1.0, 16.8), (1.0, 25.2), (6, 24), (10.4, 20.6), (13.2, 16.8)))
+    pen.pane(((-15.6, 16.8), (-13.4, 21.6), (-9.6, 24.6), (-1.8, 25.4), (-1.8, 16.8)))
+    pen.pane(((1.0, 16.8), (1.0, 25.2), (6, 24), (10.4, 20.6), (13.2, 16.8)))
     pen.start_part("lights")
     pen.ellipse(25.2, 11.6, 2.4, 2.4, LAMP, glows=True)
     pen.box(-27.6, 10, -25, 14, BRAKE, 1)
@@ -85,7 +77,7 @@ def sports_car(pen: Pen) -> None:
     arch(pen, -17.5, 6.4)
     arch(pen, 17.5, 6.4)
     pen.start_part("windows")
-    pane(pen, ((-13.4, 13.2), (-9.6, 16.4), (-5.6, 17.8), (1.6, 17), (9.4, 13.2)))
+    pen.pane(((-13.4, 13.2), (-9.6, 16.4), (-5.6, 17.8), (1.6, 17), (9.4, 13.2)))
     pen.start_part("lights")
     pen.polygon(((22.4, 9.6), (25, 9.2), (29, 5.6), (25.2, 6)), LAMP, glows=True)
     pen.start_part("wheels")
@@ -115,7 +107,7 @@ def truck(pen: Pen) -> None:
     for x in (-20, 20.5):
         arch(pen, x, 6.2)
     pen.start_part("windows")
-    pane(pen, ((14.4, 17.8), (14.4, 24.8), (20.4, 24.8), (23.6, 17.8)))
+    pen.pane(((14.4, 17.8), (14.4, 24.8), (20.4, 24.8), (23.6, 17.8)))
     pen.start_part("lights")
     pen.box(27.2, 9.6, 30, 13.4, LAMP, 1.2, glows=True)
     pen.start_part("wheels")
@@ -140,7 +132,7 @@ def bus(pen: Pen) -> None:
     for k in range(5):
         x = -29.2 + 9 * k
         pen.glass(x, 18, x + 7.6, 27.6, 1)
-    pane(pen, ((28, 17), (28, 28.6), (30.6, 28.6), (31.8, 26.6), (31.8, 17)))
+    pen.pane(((28, 17), (28, 28.6), (30.6, 28.6), (31.8, 26.6), (31.8, 17)))
     pen.start_part("door")
     pen.box(17.6, 5.4, 26.6, 28.6, pen.paint(-0.58), 1.2)
     pen.glass(18.8, 9, 21.5, 27.4, 0.6)
