@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,13 +13,12 @@ from ...analysis.trajectory import Plane, distances_to_end, noised_latents, pred
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.image_size import resize_to_fit
-from ...pipeline.progress import Progress
+from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
 from ...world import GrammarError, draw, parse
 from ..core.preview import PREVIEW_STEPS, to_preview_step
 
-MAX_SHOWN_STEPS = 50  # a longer run shows this many of its steps, evenly spaced, in each direction
-CHUNK_SIZE = 4  # latents decoded at a time: the fastest, and a newer request can interrupt between chunks
+MAX_FRAMES = 51  # of a run; a longer one shows this many of its steps, evenly spaced
 
 
 @dataclass(frozen=True)
@@ -128,14 +126,14 @@ class Result:
         return None if k < 0 else int(self.parent.steps[min(k, len(self.parent.steps) - 1)])
 
 
-def shown_steps(steps: int) -> np.ndarray:
-    """Return the steps of a run that have a frame: all, or `MAX_SHOWN_STEPS` evenly spaced; and the last."""
-    return np.linspace(0, steps, min(steps, MAX_SHOWN_STEPS) + 1).round().astype(int)
+def frame_steps(steps: int) -> np.ndarray:
+    """Return the steps of a run of `steps` steps that have a frame."""
+    return shown_steps(steps, MAX_FRAMES)
 
 
 def frame_of_step(step: int, steps: int) -> int:
     """Return the first frame that shows a step of a run of `steps` steps, or a later step."""
-    shown = shown_steps(steps)
+    shown = frame_steps(steps)
     return len(shown) - 1 + int(np.searchsorted(shown, step))
 
 
@@ -144,32 +142,6 @@ def preview_request(request: Request) -> Request:
     branch = request.branch and replace(
         request.branch, step=to_preview_step(request.branch.step, request.settings.steps))
     return replace(request, settings=replace(request.settings, steps=PREVIEW_STEPS), branch=branch)
-
-
-class Work:
-    """Reports progress: a step counts 1, a decoded latent 1/2."""
-
-    def __init__(self, progress: Progress, total: float):
-        self.progress, self.total, self.done = progress, math.ceil(total), 0.0
-
-    def add_step(self, *_: int) -> None:
-        """Report one step of a sampler."""
-        self.add(1)
-
-    def add(self, work: float) -> None:
-        """Report work done."""
-        self.done += work
-        self.progress(int(self.done), self.total)
-
-    def decode(self, pipe: PipelineProtocol, latents: np.ndarray) -> np.ndarray:
-        """Decode latents in chunks."""
-        if not len(latents):
-            return np.zeros((0, *pipe.image_size, 3), np.uint8)
-        images = []
-        for start in range(0, len(latents), CHUNK_SIZE):
-            images.append(pipe.decode(latents[start : start + CHUNK_SIZE]))
-            self.add(len(images[-1]) / 2)
-        return np.concatenate(images)
 
 
 def compute(pipe: PipelineProtocol, request: Request, progress: Progress, same_run: Result | None = None,
@@ -181,38 +153,39 @@ def compute(pipe: PipelineProtocol, request: Request, progress: Progress, same_r
         previous: any result, whose forward process is reused if it is the same.
     """
     steps = request.settings.steps if same_run is None else same_run.parent.run.steps
-    frames, branch_steps = len(shown_steps(steps)), steps - request.branch.step if request.branch else 0
-    work = Work(progress, (0 if same_run else steps + frames) + frames / 2 + 2 * branch_steps)
-    parent = _sample(pipe, request.settings, work) if same_run is None else same_run.parent
+    frames, branch_steps = len(frame_steps(steps)), steps - request.branch.step if request.branch else 0
+    counter = ProgressCounter(progress, (0 if same_run else steps + frames) + frames / 2 + 2 * branch_steps)
+    parent = _sample(pipe, request.settings, counter) if same_run is None else same_run.parent
     if same_run is not None and same_run.request.branch == request.branch:
         branch = same_run.branch
     else:
-        branch = _sample_branch(pipe, parent, request.branch, work) if request.branch else None
+        branch = _sample_branch(pipe, parent, request.branch, counter) if request.branch else None
     if same_run is not None and same_run.request.forward_image == request.forward_image:
         forward = same_run.forward
     elif previous is not None and previous.forward.is_drawing and _has_same_forward(previous.request, request):
         forward = previous.forward
     else:
-        forward = _noise_image(pipe, request, parent, work)
+        forward = _noise_image(pipe, request, parent, counter)
     return Result(request, forward, parent, branch)
 
 
-def _sample(pipe: PipelineProtocol, settings: Settings, work: Work) -> Trajectory:
+def _sample(pipe: PipelineProtocol, settings: Settings, counter: ProgressCounter) -> Trajectory:
     run = pipe(settings.prompt, steps=settings.steps, guidance=settings.guidance, seed=settings.seed,
-               sampler=settings.sampler, progress=work.add_step)
-    return _decode_run(pipe, run, shown_steps(run.steps), work)  # some samplers take more steps than requested
+               sampler=settings.sampler, progress=counter.step)
+    return _decode_run(pipe, run, frame_steps(run.steps), counter)  # some samplers take more steps than requested
 
 
-def _sample_branch(pipe: PipelineProtocol, parent: Trajectory, branch: BranchRequest, work: Work) -> Trajectory:
+def _sample_branch(pipe: PipelineProtocol, parent: Trajectory, branch: BranchRequest, counter: ProgressCounter,
+                   ) -> Trajectory:
     step = min(branch.step, parent.run.steps - 1)
-    run = parent.run.branch(step, progress=work.add_step, **dict(branch.changes))
-    return _decode_run(pipe, run, parent.steps, work)
+    run = parent.run.branch(step, progress=counter.step, **dict(branch.changes))
+    return _decode_run(pipe, run, parent.steps, counter)
 
 
-def _decode_run(pipe: PipelineProtocol, run: Run, shown: np.ndarray, work: Work) -> Trajectory:
+def _decode_run(pipe: PipelineProtocol, run: Run, shown: np.ndarray, counter: ProgressCounter) -> Trajectory:
     first = int(np.searchsorted(shown, run.branched_at or 0))
     steps = shown[first:-1]  # the last frame is run.image: decoded in a batch, its lowest bits could differ
-    noisy, denoised = (np.concatenate([work.decode(pipe, latents.values[steps]), run.image[None]])
+    noisy, denoised = (np.concatenate([counter.decode(pipe, latents.values[steps]), run.image[None]])
                        for latents in (run.latents, run.denoised))
     noise = predicted_noise(pipe.path, run)
     return Trajectory(run, shown, first, noisy, denoised, noise[[*steps, len(noise) - 1]])
@@ -228,14 +201,14 @@ def _has_same_forward(one: Request, other: Request) -> bool:
     return one.forward_image == "drawing" and key(one) == key(other)
 
 
-def _noise_image(pipe: PipelineProtocol, request: Request, parent: Trajectory, work: Work) -> Forward:
+def _noise_image(pipe: PipelineProtocol, request: Request, parent: Trajectory, counter: ProgressCounter) -> Forward:
     latents = parent.run.latents
     drawing = _draw_prompt(request.settings, pipe) if request.forward_image == "drawing" else None
     latent = latents.values[-1] if drawing is None else pipe.encode(drawing[None]).numpy()[0]
     times = latents.t.values[parent.steps[:0:-1]]
     noised = noised_latents(pipe.path, latent, latents.values[0], times)
     return Forward(parent.run.image if drawing is None else drawing, drawing is not None, times, noised,
-                   work.decode(pipe, noised))
+                   counter.decode(pipe, noised))
 
 
 def _draw_prompt(settings: Settings, pipe: PipelineProtocol) -> np.ndarray | None:

@@ -14,7 +14,7 @@ from ...diffusion.paths import Path
 from ..core.layout import format_duration
 from ..core.preview import PREVIEW_LABEL, nearest_frames, stretch_layers
 from ..stage.layers import Images, Layer, Panel, Points
-from .compute import Request, Result, shown_steps
+from .compute import Request, Result, frame_steps
 
 # Above this t an image is mostly noise. It is sent with fewer levels, which look the same and compress well.
 LEVEL_STEP, MIN_ROUNDED_T = 8, 0.25
@@ -153,7 +153,7 @@ def stage_content(result: Result, path: Path) -> StageContent:
 
 def preview_content(preview: Result, steps: int, path: Path) -> StageContent:
     """Return a preview of few steps, stretched over the frames of a run of `steps` steps."""
-    content, shown, m = stage_content(preview, path), shown_steps(steps), len(preview.forward.times)
+    content, shown, m = stage_content(preview, path), frame_steps(steps), len(preview.forward.times)
     forward = nearest_frames(shown[:-1], steps, m - 1)
     frame_indices = np.concatenate([forward, m + nearest_frames(shown, steps)])
     return StageContent(stretch_layers(content.layers, frame_indices),

@@ -231,7 +231,7 @@ def test_the_chart_has_its_lines_and_follows_the_theme(w: NoiseTrajectory):
 
 
 def test_a_long_run_is_thinned(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(computation, "MAX_SHOWN_STEPS", 4)
+    monkeypatch.setattr(computation, "MAX_FRAMES", 5)
     w = NoiseTrajectory(pipe, prompt="a red car", steps=12, guidance=1, branch_step=5, branch_guidance=0.0)
     w.wait()
     assert [c.split(",")[0] for c in w.stage.captions[-5:]] == [f"step {k} of 12" for k in (0, 3, 6, 9, 12)]
