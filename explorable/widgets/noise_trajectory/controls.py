@@ -9,10 +9,12 @@ import ipywidgets as ipw
 
 from ..core.controls import (
     clamp_seed,
+    example_buttons,
     extend_slider,
     guidance_control,
     guidance_slider,
     prompt_control,
+    sampler_control,
     seed_box,
     seed_controls,
     steps_control,
@@ -30,17 +32,14 @@ EXAMPLES: dict[str, tuple[float, dict[str, Any]]] = {  # the fraction of the ste
 
 def run_row(w: Explorable) -> ipw.Widget:
     """Return the settings of the run and of the forward process."""
-    sampler = ipw.Dropdown(description="sampler", options=list(w.samplers), style=NARROW,
-                           layout=ipw.Layout(width="130px"),
-                           tooltip="euler, ddim, heun and dpmpp_2m are deterministic; ddpm adds noise at each step")
     forward_image = ipw.Dropdown(description="forward process from", options=list(FORWARD_IMAGES.items()), style=NARROW,
                                  layout=ipw.Layout(width="310px"),
                                  tooltip="The image that is noised in the first half of the slider")
-    w.bind("sampler", sampler)
     w.bind("forward_image", forward_image)
     seed = seed_controls(w, "Seed of the noise that both halves share")
     return row(prompt_control(w, "The prompt of the image; press Enter to sample"), *seed,
-               steps_control(w, "Steps from noise to image"), guidance_control(w), sampler, forward_image)
+               steps_control(w, "Steps from noise to image"), guidance_control(w), sampler_control(w),
+               forward_image)
 
 
 def branch_row(w: Explorable) -> ipw.Widget:
@@ -91,13 +90,9 @@ def _bind_change(w: Explorable, name: str, control: ipw.Widget, inward: Callable
 
 def example_row(w: Explorable) -> ipw.Widget:
     """Return a button for each example of a branch."""
-
-    def button(name: str, fraction: float, changes: dict[str, Any]) -> ipw.Button:
+    examples = {}
+    for name, (fraction, changes) in EXAMPLES.items():
         change = f"the prompt {OTHER_PROMPT!r}" if "prompt" in changes else "another seed's noise"
-        made = ipw.Button(description=name, tooltip=f"Branch off after {fraction:.0%} of the steps, with {change}")
-        made.on_click(lambda _: w.branch(int(fraction * w.steps), **changes))
-        return made
-
-    examples = row(ipw.Label("Try a branch:"), *(button(name, *example) for name, example in EXAMPLES.items()))
-    examples.add_class("ex-examples")
-    return examples
+        examples[name] = (f"Branch off after {fraction:.0%} of the steps, with {change}",
+                          lambda fraction=fraction, changes=changes: w.branch(int(fraction * w.steps), **changes))
+    return example_buttons(examples, "Try a branch:")

@@ -44,7 +44,7 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
             is no branch.
     """
 
-    question = "How does static become a picture?"
+    question = "How does static become an image?"
     busy_text = "Sampling …"
     inputs = ("prompt", "seed", "steps", "guidance", "sampler", "forward_image", "branch_step", "branch_prompt",
               "branch_seed", "branch_guidance")
