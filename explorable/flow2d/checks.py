@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-MAX_POINTS = 2048  # an optimal assignment takes cubic time, and a drag must be answered at once
+MAX_POINTS = 2048  # an optimal assignment takes cubic time, and a drag needs an immediate result
 MAX_COORDINATE = 1e6
 
 

@@ -50,7 +50,7 @@ class FlowPaths(Explorable):
         seed: of the noise, in both modes.
     """
 
-    question = "Why are straight paths cheap?"
+    question = "When are straight paths cheap?"
     placeholder = "Computing the first paths …"
     busy_text = "Measuring …"
     inputs = ("distribution", "path", "coupling", "solver", "steps", "text", "drawing", "count", "seed", "start",

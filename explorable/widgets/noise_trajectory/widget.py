@@ -117,7 +117,7 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
     def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
         previous = self.result
         if previous is not None and previous.request == request:
-            previous = None  # asked for again, as when the model was edited: nothing is reused
+            previous = None  # requested again, as when the model was edited: nothing is reused
         same_run = previous if previous is not None and previous.request.settings == request.settings else None
         if pipe.supports_preview:
             self._compute_preview(pipe, request, same_run, progress)
