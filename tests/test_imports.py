@@ -1,4 +1,4 @@
-"""Imports point one way only (CONTRIBUTING, "The house"): read from the source, and once tried out."""
+"""Imports point one way, and no two modules import each other: read from the source, and tried out once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HOUSE = ROOT / "explorable"
+PACKAGE = ROOT / "explorable"
 
-# Each part of the house, and the other parts that it may import.
+# Each subpackage, and the others that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "world": set(),
     "nn": set(),
@@ -24,29 +24,29 @@ MAY_IMPORT: dict[str, set[str]] = {
     "zoo": {"nn"},
     "run": {"diffusion", "hooks"},
     "pipeline": {"world", "nn", "diffusion", "hooks", "zoo", "run"},
-    "analysis": {"world", "nn", "diffusion", "flow2d", "hooks", "zoo", "run", "pipeline"},
+    "analysis": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline"},
     "training": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "analysis"},
-    # A measure takes its drawings by their numbers in the training data's splits, from splits that no model saw.
+    # Measures take their drawings from the splits of the training data that no model was trained on.
     "measure": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "analysis", "training", "adapters",
                 "flow2d"},
     "adapters": {"nn", "diffusion", "hooks", "run", "pipeline", "analysis"},
     "widgets": {"world", "nn", "diffusion", "flow2d", "hooks", "zoo", "run", "pipeline", "analysis", "measure"},
 }
-# The front doors. They may import every part, and no part may import them.
-DOORS = {"__init__", "__main__"}
+# These may import every subpackage, and no subpackage may import them.
+ENTRY_POINTS = {"__init__", "__main__"}
 
-# Outside packages that have one place in the house.
+# Other packages that only some subpackages may import.
 ONLY_IN: dict[str, set[str]] = {
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
     "plotly": {"widgets"},
 }
 
-SOURCES = sorted(HOUSE.rglob("*.py"))
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
-def part_of(module: str) -> str:
-    """The part of the house that a module is in: nn for explorable.nn.vae, __init__ for explorable itself."""
+def subpackage_of(module: str) -> str:
+    """The subpackage of a module: nn for explorable.nn.vae, __init__ for explorable itself."""
     return [*module.split("."), "__init__"][1]
 
 
@@ -56,10 +56,10 @@ def module_name(path: Path) -> str:
 
 
 def imports(source: str, package: str) -> Iterator[tuple[int, str]]:
-    """Line and full dotted name of every import in a source, wherever it stands, in functions too.
+    """Line and full dotted name of every import in a source: also in functions and under TYPE_CHECKING.
 
-    `package` is what relative imports start from. `from a import b` may name a module or something inside
-    of one, so it yields a.b; the caller looks at the first names alone. `import_module("a")` counts as well.
+    `package` is what relative imports start from. `from a import b` may name a module or something in a module, so it
+    yields a.b. `import_module("a")` counts as well.
     """
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -79,17 +79,17 @@ def imports(source: str, package: str) -> Iterator[tuple[int, str]]:
 
 
 def crossings(source: str, module: str, *, is_package: bool = False) -> list[str]:
-    """Every import in a source that the house does not allow, in words."""
-    here = part_of(module)
-    if here in DOORS:
+    """Every import in a source that is not allowed, as a message."""
+    here = subpackage_of(module)
+    if here in ENTRY_POINTS:
         return []
     package = module if is_package else module.rpartition(".")[0]
     found = []
     for line, name in imports(source, package):
         if name.split(".")[0] == "explorable":
-            there = part_of(name)
+            there = subpackage_of(name)
             allowed = there in MAY_IMPORT[here] | {here}
-            if there not in MAY_IMPORT:  # `from explorable import load` names the front door's own things
+            if there not in MAY_IMPORT:  # such as `from explorable import load`
                 there = "the package itself"
         else:
             there = name.split(".")[0]
@@ -99,18 +99,18 @@ def crossings(source: str, module: str, *, is_package: bool = False) -> list[str
     return found
 
 
-def test_every_part_has_its_row():
-    parts = {part_of(module_name(path)) for path in SOURCES}
-    assert parts <= MAY_IMPORT.keys() | DOORS, "a new part of the house needs a row in MAY_IMPORT"
+def test_every_subpackage_has_a_row():
+    found = {subpackage_of(module_name(path)) for path in SOURCES}
+    assert found <= MAY_IMPORT.keys() | ENTRY_POINTS, "a new subpackage needs a row in MAY_IMPORT"
 
 
 def test_the_table_points_one_way():
     order = list(TopologicalSorter(MAY_IMPORT).static_order())  # raises CycleError
-    assert set(order) == MAY_IMPORT.keys(), "the table names a part that has no row"
+    assert set(order) == MAY_IMPORT.keys(), "the table names a subpackage that has no row"
     assert not any("widgets" in allowed for allowed in MAY_IMPORT.values())
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way(path: Path):
     found = crossings(path.read_text("utf-8"), module_name(path), is_package=path.name == "__init__.py")
     assert not found, "\n".join(found)
@@ -136,7 +136,7 @@ def test_imports_point_one_way(path: Path):
         ("explorable.pipeline", "import ipywidgets"),
     ],
 )
-def test_a_wrong_import_is_seen(module: str, source: str):
+def test_a_wrong_import_is_found(module: str, source: str):
     assert len(crossings(source, module)) == 1
 
 
@@ -161,10 +161,63 @@ def test_a_package_is_its_own_base():
 
 
 def test_diffusion_imports_only_hook_points_from_nn():
-    found = {name for path in SOURCES if part_of(module_name(path)) == "diffusion"
-             for _, name in imports(path.read_text("utf-8"), "explorable.diffusion") if part_of(name) == "nn"}
+    found = {name for path in SOURCES if subpackage_of(module_name(path)) == "diffusion"
+             for _, name in imports(path.read_text("utf-8"), "explorable.diffusion") if subpackage_of(name) == "nn"}
     assert found, "the guided denoiser has hook points"
     assert all(name.startswith("explorable.nn.hook_points.") for name in found), found
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Every module, and those that it imports from, also in functions and under TYPE_CHECKING.
+
+    `from ..nn import VAE` imports from the package, that is from its `__init__`; `from ..nn import vae` from the
+    module.
+    """
+    modules = {module_name(path): path for path in SOURCES}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        names = {name for _, name in imports(path.read_text("utf-8"), package) if name.split(".")[0] == "explorable"}
+        graph[module] = {name if name in modules else name.rpartition(".")[0] for name in names} & modules.keys()
+    return graph
+
+
+def strongly_connected(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that import each other, directly or through others (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    groups: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            group = stack[stack.index(node):]
+            del stack[stack.index(node):]
+            if len(group) > 1 or node in graph[node]:
+                groups.append(sorted(group))
+
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return groups
+
+
+def test_no_modules_import_each_other():
+    groups = strongly_connected(import_graph())
+    assert not groups, "modules that import each other:\n" + "\n".join(", ".join(group) for group in groups)
+
+
+def test_a_cycle_of_imports_is_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a", "d"}}
+    assert strongly_connected(graph) == [["b", "c"], ["d"]]
 
 
 def test_importing_explorable_loads_nothing_heavy():
