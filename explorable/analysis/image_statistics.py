@@ -1,4 +1,4 @@
-"""What can be said of pictures without asking what they show: saturation, clipping, diversity."""
+"""Statistics of images that do not depend on what they show: saturation, clipping, diversity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def saturation(images: np.ndarray) -> float:
-    """Mean saturation over all pixels of (..., 3) uint8: (max - min) / max of red, green, blue (Smith 1978).
+    """Return the mean saturation over all pixels of (..., 3) uint8: (max - min) / max of red, green, blue (Smith 1978).
 
     0 is grey, 1 a colour with one of the three missing; black counts as grey.
     """
@@ -15,12 +15,12 @@ def saturation(images: np.ndarray) -> float:
 
 
 def clipped_share(images: np.ndarray) -> float:
-    """Share of pixels of (..., 3) uint8 with red, green or blue at an end of its range: there it would have gone on."""
+    """Return the share of pixels of (..., 3) uint8 with red, green or blue at an end of its range."""
     return float(((images == 0) | (images == 255)).any(-1).mean())
 
 
 def diversity(features: np.ndarray) -> np.ndarray:
-    """How different the pictures of one prompt are: the mean distance between two of its seeds.
+    """Return the mean distance between two seeds of each prompt.
 
     features (prompts, seeds, width), two seeds or more, to (prompts,).
     """

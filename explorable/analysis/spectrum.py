@@ -1,43 +1,43 @@
-"""How sharp a picture is: the power of its waves, by how many of them fit across it."""
+"""The power spectrum of images, by spatial frequency in cycles per image."""
 
 from __future__ import annotations
 
 import numpy as np
 
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of red, green and blue in lightness (ITU-R BT.709)
-CUTOFF_WAVES = 16  # waves across a picture: shorter ones are finer than a place of the latent, 8 pixels of 128
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # weights of red, green and blue (ITU-R BT.709)
+CUTOFF = 16  # cycles per image: above it, wavelengths are shorter than a latent position, 8 pixels of 128
 
 
 def _power(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Waves across the picture at each point of the spectrum (y, x), and the power there (..., y, x)."""
+    """Return the frequency of each point of the spectrum, (y, x), and the power there, (..., y, x)."""
     side = images.shape[-2]
     light = images.astype(np.float64) @ LUMINANCE / 255
-    window = np.outer(np.hanning(side + 1)[:-1], np.hanning(side + 1)[:-1])  # edges would look like detail
+    window = np.outer(np.hanning(side + 1)[:-1], np.hanning(side + 1)[:-1])  # without it the edges would add high frequencies
     light = (light - light.mean((-2, -1), keepdims=True)) * window
     light -= light.mean((-2, -1), keepdims=True)
-    waves = np.fft.fftfreq(side, 1 / side)
-    return np.hypot(waves[:, None], waves), np.abs(np.fft.fft2(light)) ** 2 / side**2
+    frequencies = np.fft.fftfreq(side, 1 / side)
+    return np.hypot(frequencies[:, None], frequencies), np.abs(np.fft.fft2(light)) ** 2 / side**2
 
 
 def power_spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The radially averaged power spectrum of the lightness of square pictures (..., side, side, 3) uint8.
+    """Return the radially averaged power spectrum of the luminance of square images (..., side, side, 3) uint8.
 
-    Returns: waves across the picture, 1 to side / 2, and the mean power of the waves of that length, (..., side / 2).
+    Returns: the frequencies, 1 to side / 2 cycles per image, and the mean power at each, (..., side / 2).
     """
-    waves, power = _power(images)
-    rings = np.rint(waves).astype(int).ravel()
+    frequencies, power = _power(images)
+    rounded = np.rint(frequencies).astype(int).ravel()
     count = images.shape[-2] // 2
-    flat = power.reshape(-1, rings.size)
-    sums = np.stack([np.bincount(rings, row)[1 : count + 1] for row in flat])
-    mean = sums / np.bincount(rings)[1 : count + 1]
+    flat = power.reshape(-1, rounded.size)
+    sums = np.stack([np.bincount(rounded, row)[1 : count + 1] for row in flat])
+    mean = sums / np.bincount(rounded)[1 : count + 1]
     return np.arange(1, count + 1), mean.reshape(*power.shape[:-2], count)
 
 
-def high_frequency_share(images: np.ndarray, above: float = CUTOFF_WAVES) -> np.ndarray:
-    """The part of a picture's contrast (the power of all its waves) in waves of which more than `above` fit across it.
+def high_frequency_share(images: np.ndarray, above: float = CUTOFF) -> np.ndarray:
+    """Return the share of the power at more than `above` cycles per image, (..., side, side, 3) uint8 to (...).
 
-    (..., side, side, 3) uint8 to (...). A picture of one colour has 0.
+    An image of one colour has 0.
     """
-    waves, power = _power(images)
-    fine, whole = power[..., waves > above].sum(-1), power.sum((-2, -1))
-    return np.divide(fine, whole, out=np.zeros_like(whole), where=whole > 1e-12)
+    frequencies, power = _power(images)
+    high, total = power[..., frequencies > above].sum(-1), power.sum((-2, -1))
+    return np.divide(high, total, out=np.zeros_like(total), where=total > 1e-12)

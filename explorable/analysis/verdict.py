@@ -1,4 +1,4 @@
-"""The examiner's verdict on a picture, in words, and whether it bears out what a prompt says."""
+"""The examiner's verdict on an image in words, and whether it matches a scene."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Detection:
-    """What the examiner sees of one kind of thing. relation: to the other thing, or "alone"."""
+    """What the examiner detects of one kind of thing. relation: to the other thing, or "alone"."""
 
     count: int
     colour: str
@@ -28,7 +28,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All that the examiner says of a picture: the things that are there, and the whole."""
+    """Everything that the examiner detects in an image."""
 
     things: dict[str, Detection]
     place: str
@@ -38,13 +38,13 @@ class Verdict:
 
 @lru_cache(maxsize=1)
 def shipped_examiner() -> Examiner:
-    """The shipped examiner, opened once."""
+    """Load the shipped examiner, once."""
     return load_examiner()
 
 
 @torch.inference_mode()
 def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdict]:
-    """Verdicts on pictures (n, 128, 128, 3) uint8."""
+    """Return the verdicts on images (n, 128, 128, 3) uint8."""
     examiner = examiner or shipped_examiner()
     out: list[Verdict] = []
     for start in range(0, len(images), BATCH_SIZE):
@@ -57,10 +57,10 @@ def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdic
 
 @torch.inference_mode()
 def examiner_features(images: np.ndarray, examiner: Examiner | None = None) -> np.ndarray:
-    """The examiner's own view of pictures (..., 128, 128, 3) uint8, for distances between them: (..., width)."""
+    """Return the examiner's features of images (..., 128, 128, 3) uint8, for distances between them: (..., width)."""
     examiner, flat = examiner or shipped_examiner(), images.reshape(-1, *images.shape[-3:])
-    seen = [examiner.features(to_tensor(flat[k : k + BATCH_SIZE])).numpy() for k in range(0, len(flat), BATCH_SIZE)]
-    return np.concatenate(seen).reshape(*images.shape[:-3], -1)
+    features = [examiner.features(to_tensor(flat[k : k + BATCH_SIZE])).numpy() for k in range(0, len(flat), BATCH_SIZE)]
+    return np.concatenate(features).reshape(*images.shape[:-3], -1)
 
 
 def _in_words(c: ExaminerConfig, best: dict[str, np.ndarray]) -> Verdict:
@@ -72,28 +72,27 @@ def _in_words(c: ExaminerConfig, best: dict[str, np.ndarray]) -> Verdict:
     return Verdict(things, c.places[best["place"]], c.times[best["time"]], None if mood == "plain" else mood)
 
 
-def matches_scene(verdict: Verdict, said: Scene) -> bool:
-    """Whether everything that `said` states is so in the picture: every thing, number, colour, relation,
-    side, place, time and mood; and no thing is there that was not asked for. What is unsaid is free."""
-    if set(verdict.things) != {g.kind for g in said.groups}:
+def matches_scene(verdict: Verdict, scene: Scene) -> bool:
+    """Whether the image shows everything that the scene states, and no other thing. What the scene leaves open is free."""
+    if set(verdict.things) != {g.kind for g in scene.groups}:
         return False
-    for i, g in enumerate(said.groups):
-        seen = verdict.things[g.kind]
-        alone = len(said.groups) == 1
-        if seen.count != g.count or g.colour not in (None, seen.colour):
+    for i, g in enumerate(scene.groups):
+        detection = verdict.things[g.kind]
+        alone = len(scene.groups) == 1
+        if detection.count != g.count or g.colour not in (None, detection.colour):
             return False
-        if alone and g.side is not None and seen.side != g.side:
+        if alone and g.side is not None and detection.side != g.side:
             return False
-        if i == 0 and said.relation is not None and seen.relation != said.relation:
+        if i == 0 and scene.relation is not None and detection.relation != scene.relation:
             return False
-    return (said.place in (None, verdict.place) and said.time in (None, verdict.time)
-            and said.mood in (None, verdict.mood))
+    return (scene.place in (None, verdict.place) and scene.time in (None, verdict.time)
+            and scene.mood in (None, verdict.mood))
 
 
 def preserved_traits(before: Verdict, after: Verdict) -> dict[str, float]:
-    """What of the examiner's verdict is still so: its things, their colours (of things still there), place, time.
+    """Return which parts of a verdict an edit preserved: things, their colours, place and time, 0 to 1.
 
-    things: shared kinds over all kinds that either picture has, 1 where both have none.
+    things: kinds in both over kinds in either, 1 if there are none. colours: of the things in both.
     """
     both, either = before.things.keys() & after.things.keys(), before.things.keys() | after.things.keys()
     same = [before.things[kind].colour == after.things[kind].colour for kind in both]

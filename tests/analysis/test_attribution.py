@@ -54,13 +54,13 @@ def test_what_changes_is_put_down_where_it_changes(pipe, examiner):
             "corner": Part("mine", {last: lambda x, at: x.index_fill(3, torch.arange(64), 0.0)})}
     found = attribute(pipe, PROMPT, what, regions={"left": left, "right": ~left}, examiner=examiner, steps=2, seed=3)
     plain = pipe(PROMPT, steps=2, seed=3)
-    assert np.array_equal(found.picture, plain.image)
+    assert np.array_equal(found.image, plain.image)
     assert not found.change.sel(part="nothing").any() and np.array_equal(found.sel(part="nothing").without, plain.image)
     assert found.change.sel(part="word red").any()
     corner = found.by_region.sel(part="corner")
     assert corner.sel(region="left") > 0 and corner.sel(region="right") == 0
     assert found.attention.sel(part="word red").notnull().all() and found.attention.sel(part="corner").isnull().all()
-    assert found.verdict.values[0] == found.attrs["verdict of the picture"]
+    assert found.verdict.values[0] == found.attrs["verdict of the image"]
     assert (found.kept.sel(part="nothing").dropna("trait") == 1).all()
     assert found.kind.values.tolist() == ["mine", "word", "mine"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorable.analysis.spectrum import CUTOFF_WAVES, high_frequency_share, power_spectrum
+from explorable.analysis.spectrum import CUTOFF, high_frequency_share, power_spectrum
 
 
 def waves(count: int, side: int = 128, down: bool = False) -> np.ndarray:
@@ -21,7 +21,7 @@ def test_a_wave_has_its_power_at_its_length(count):
         assert where[power.argmax()] == count and len(where) == 64
 
 
-@pytest.mark.parametrize(("count", "share"), [(4, 0), (CUTOFF_WAVES + 4, 1), (60, 1)])
+@pytest.mark.parametrize(("count", "share"), [(4, 0), (CUTOFF + 4, 1), (60, 1)])
 def test_the_fine_share_of_a_wave(count, share):
     assert float(high_frequency_share(waves(count))) == pytest.approx(share, abs=0.01)
 

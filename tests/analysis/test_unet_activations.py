@@ -43,7 +43,7 @@ def test_the_stages_are_the_networks_own(pipe, stages):
 
 
 def test_a_network_without_skips_is_refused():
-    with pytest.raises(ValueError, match="take a U-Net"):
+    with pytest.raises(ValueError, match="use a U-Net"):
         unet_parts(tiny("dit").points(optional=False))
 
 
@@ -99,12 +99,12 @@ def test_the_share_of_a_skip_is_of_what_enters_the_way_up(pipe, stages):
     assert (quiet.skip_shares["up.1.skip"] == 0).all() and (quiet.skip_shares["up.0.skip"] > 0).all()
 
 
-def test_an_edited_run_is_seen_through_the_same_eyes(pipe, stages):
+def test_an_edited_run_uses_the_same_colours(pipe, stages):
     looks = ColourMappings()
     first = sample_activations(pipe, stages, looks, prompt=PROMPT, steps=2)
-    axes = looks.of["middle"].axes.copy()
+    axes = looks.by_part["middle"].axes.copy()
     louder = sample_activations(pipe, stages, looks, fader_edits({"conv_in": 2.0}), prompt=PROMPT, steps=2)
-    assert np.array_equal(looks.of["middle"].axes, axes)
+    assert np.array_equal(looks.by_part["middle"].axes, axes)
     assert not np.array_equal(first.tiles["conv_in"], louder.tiles["conv_in"])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import traitlets as tr
 import xarray as xr
 
-from ...analysis.spectrum import CUTOFF_WAVES
+from ...analysis.spectrum import CUTOFF
 from ...analysis.unet_activations import UNetPart, unet_parts
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
@@ -147,7 +147,7 @@ class UNetXRay(SamplingInputs, Explorable):
         self.set_caption(" ".join(filter(None, (describe_edits(answer), losses, describe_receptive_field(answer)))))
         original, edited = (100 * run.high_frequency_share for run in answer.runs.values())
         self.set_score("High-frequency share", f"{edited:.2f}% of the contrast", f"original {original:.2f}%. High "
-                   f"frequencies have over {CUTOFF_WAVES} cycles per image, which is finer than a latent position; "
+                   f"frequencies have over {CUTOFF} cycles per image, which is finer than a latent position; "
                    "right of the dotted line below. The edit changed the image by "
                    f"{answer.image_difference:.3f} (root mean square, 1 is black to white).")
         return ""
@@ -180,7 +180,7 @@ class UNetXRay(SamplingInputs, Explorable):
     def _draw_chart(self) -> None:
         self.chart.set_dark(self.stage.dark)
         if self.result is not None:
-            self.chart.draw(spectra(spectra_of(self.result), CUTOFF_WAVES, self.stage.dark))
+            self.chart.draw(spectra(spectra_of(self.result), CUTOFF, self.stage.dark))
 
     def _on_pointer(self, pointer: dict) -> None:
         """A click on a tile chooses that position at the step on the screen."""

@@ -296,10 +296,10 @@ def test_the_table_has_a_row_for_each_step(xray):
     assert ((table["skip 16 × 16, edited"] > 0) & (table["skip 16 × 16, edited"] < 1)).all()
 
 
-def test_a_transformer_is_refused_in_pladescribe_verdict():
+def test_a_transformer_is_refused_in_plain_words():
     xray = UNetXRay(tiny("dit"), prompt=PROMPT, steps=2)
     xray.wait()
-    assert "take a U-Net" in xray.status_area.status.value
+    assert "use a U-Net" in xray.status_area.status.value
     xray.close()
 
 
