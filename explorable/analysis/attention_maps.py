@@ -128,7 +128,7 @@ def scale_to_max(maps: np.ndarray, axes: Sequence[int] = (-2, -1)) -> np.ndarray
 def standardize_heads(maps: np.ndarray) -> np.ndarray:
     """Standardize each head's map of each word to mean 0 and standard deviation 1 over the image; a flat map to 0.
 
-    maps: (token, layers, heads, y, x), NaN for absent heads. Returns (token, layers x heads, y, x), 0 for absent heads.
+    maps: (token, layers, heads, y, x), NaN for absent heads. Returns (token, layers x heads, y, x), with 0 there.
     """
     heads = maps.astype(np.float32).reshape(len(maps), -1, *maps.shape[-2:])
     mean, spread = heads.mean((-2, -1), keepdims=True), heads.std((-2, -1), keepdims=True)
@@ -136,7 +136,7 @@ def standardize_heads(maps: np.ndarray) -> np.ndarray:
 
 
 def relative_attention(maps: np.ndarray, head_weights: np.ndarray | None = None) -> np.ndarray:
-    """Return the attention to each word relative to its own average over the image, in standard deviations, (token, y, x).
+    """Return the attention to each word relative to its average over the image, (token, y, x), in standard deviations.
 
     maps: (token, layers, heads, y, x), NaN for absent heads. head_weights: (layers, heads), the weight of each head in
     the mean over heads; None: all alike.
@@ -206,7 +206,7 @@ def ground_truth_words(region: np.ndarray, truths: Sequence[np.ndarray]) -> list
 
 
 def coarse_mask(mask: np.ndarray) -> np.ndarray:
-    """Reduce a mask (128, 128) to 16 x 16: positions covered by at least half, or if there are none, the most covered."""
+    """Reduce a mask (128, 128) to 16 x 16: positions covered by at least half, or else the most covered ones."""
     share = coverage(mask)
     return share >= min(0.5, share.max()) if share.max() > 0 else np.zeros((MAP_SIZE, MAP_SIZE), bool)
 
@@ -241,8 +241,7 @@ def best_iou(scores: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
 
 
 def pixel_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the difference of two images (…, y, x, 3) uint8 at each pixel: root mean square over colours, 1 is black to
-    white."""
+    """Return the difference of two images (…, y, x, 3) uint8 at each pixel: RMS over colours, 1 is black to white."""
     difference = (one.astype(np.float32) - other.astype(np.float32)) / 255
     return np.sqrt(np.square(difference).mean(-1))
 

@@ -92,7 +92,7 @@ def model_parts(points: PointTable, tokens: Sequence[str], kinds: Iterable[str] 
             parts[f"skip {layer}"] = Part("skip", {name: Ablate()})
         elif "block" in kinds and last == "added":
             parts[f"block {layer}"] = Part("block", {name: Ablate()}, layer=layer)
-    return dict(sorted(parts.items(), key=lambda pair: KINDS.index(pair[1].kind)))  # stable: within a kind, in the order of execution
+    return dict(sorted(parts.items(), key=lambda pair: KINDS.index(pair[1].kind)))  # stable: keeps their order
 
 
 def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = None, kinds: Iterable[str] = KINDS,
@@ -101,7 +101,7 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
     """Ablate parts one at a time and measure the effect, with one sampled image per part.
 
     Args:
-        what: the parts by name, such as {"red": word_part("red"), "skips": Part("skips", {"*.skip": ex.Scale(0.0)})};
+        what: the parts by name, such as {"red": word_part("red"), "skips": Part("skips", {"*.skip": Ablate()})};
             None: all of `kinds`.
         kinds: of "word", "head", "skip" and "block".
         regions: masks (128, 128) bool by name; None: where the examiner sees each thing, and the rest.
@@ -121,7 +121,8 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
         ValueError: an unknown kind. And what editing and sampling raise.
     """
     points = pipe.points()
-    self_attention = [p.name for p in points if p.axes == ("head", "query", "key") and not p.name.startswith(OTHER_NETWORKS)]
+    self_attention = [p.name for p in points
+                      if p.axes == ("head", "query", "key") and not p.name.startswith(OTHER_NETWORKS)]
     with record(pipe, *self_attention, reduce="mean:query,step") as recorder:
         run = pipe(prompt, record=[WEIGHTS], **settings)
     what = model_parts(points, run.tokens, kinds) if what is None else what

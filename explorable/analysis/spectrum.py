@@ -12,7 +12,7 @@ def _power(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the frequency of each point of the spectrum, (y, x), and the power there, (..., y, x)."""
     side = images.shape[-2]
     light = images.astype(np.float64) @ LUMINANCE / 255
-    window = np.outer(np.hanning(side + 1)[:-1], np.hanning(side + 1)[:-1])  # without it the edges would add high frequencies
+    window = np.outer(np.hanning(side + 1)[:-1], np.hanning(side + 1)[:-1])  # edges add high frequencies
     light = (light - light.mean((-2, -1), keepdims=True)) * window
     light -= light.mean((-2, -1), keepdims=True)
     frequencies = np.fft.fftfreq(side, 1 / side)

@@ -123,7 +123,8 @@ def fit_colour_mapping(activations: np.ndarray) -> ColourMapping:
     shares = np.zeros(3)
     shares[: len(leading)] = values[::-1][:3].clip(0) / max(values.clip(0).sum(), 1e-30)
     strongest = np.argsort(-(rows**2).mean(0), kind="stable")[:CHANNELS_SHOWN]
-    return ColourMapping(axes.astype(np.float32), _saturation(rows @ axes.T), strongest, _saturation(rows[:, strongest]), shares)
+    return ColourMapping(axes.astype(np.float32), _saturation(rows @ axes.T), strongest,
+                         _saturation(rows[:, strongest]), shares)
 
 
 def _saturation(rows: np.ndarray) -> np.ndarray:

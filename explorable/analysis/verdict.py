@@ -73,7 +73,7 @@ def _in_words(c: ExaminerConfig, best: dict[str, np.ndarray]) -> Verdict:
 
 
 def matches_scene(verdict: Verdict, scene: Scene) -> bool:
-    """Whether the image shows everything that the scene states, and no other thing. What the scene leaves open is free."""
+    """Whether the image shows everything that the scene states and no other thing. What it leaves open is free."""
     if set(verdict.things) != {g.kind for g in scene.groups}:
         return False
     for i, g in enumerate(scene.groups):

@@ -121,8 +121,10 @@ class WordAttention:
         return bool(weight.edits(word)) and (word, weight) not in self.edited
 
     def effect(self, word: str, weight: WordWeight) -> np.ndarray | None:
-        """Return the difference from `original` at each pixel, (…, 128, 128), 1 is black to white; None if not computed."""
-        return None if self.is_pending(word, weight) else pixel_difference(self.edit_word(word, weight), self.original)
+        """Return the difference from `original` at each pixel, (…, 128, 128); None if it is not computed yet."""
+        if self.is_pending(word, weight):
+            return None
+        return pixel_difference(self.edit_word(word, weight), self.original)
 
 
 def frame_steps(steps: int) -> np.ndarray:
