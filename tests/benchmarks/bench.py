@@ -1,6 +1,6 @@
-"""What the benchmarks share: their options, rows of numbers with a target beside them, and processes of their own.
+"""What the benchmarks share: options, table rows with targets, and new processes.
 
-A benchmark measures its machine too. Run it where nothing else runs; the line below each table says how busy it was.
+Run a benchmark on an idle machine; the line below each table gives the load.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ import explorable as ex
 from explorable.measure.table import Table
 
 EXPLORABLES = tuple(ex.EXPLORABLES)
-LONG = 1800  # seconds that a busy machine may take over one answer
+MAX_SECONDS = 1800  # for one result, on a busy machine
 
 
-def options(about: str, repeats: int, names: Sequence[str] = ()) -> argparse.Namespace:
-    """What was asked for on the command line: repeats, json, and only, where there are `names` to choose among."""
+def parse_options(about: str, repeats: int, names: Sequence[str] = ()) -> argparse.Namespace:
+    """Parse the command line: repeats, json, and only, if there are `names` to select from."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=repeats, help=f"how often (default {repeats})")
-    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    parser.add_argument("--repeats", type=int, default=repeats, help=f"number of repeats (default {repeats})")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     if names:
         parser.add_argument("--only", nargs="+", choices=names, default=list(names), metavar="NAME",
                             help=f"some of {', '.join(names)}")
-    asked = parser.parse_args()
-    if asked.repeats < 1:
-        parser.error(f"--repeats is {asked.repeats}: choose a whole number, 1 or more")
-    return asked
+    options = parser.parse_args()
+    if options.repeats < 1:
+        parser.error(f"--repeats is {options.repeats}: choose a whole number, 1 or more")
+    return options
 
 
 def row(what: str, values: Sequence[float], unit: str, at_most: float | None = None) -> dict[str, Any]:
-    """One line of a table: what was measured, its median, 95th percentile and greatest value, and the target."""
-    middle, late, most = (float(f"{v:.3g}") for v in np.percentile(np.asarray(values, float), (50, 95, 100)))
-    return {"what": what, "median": middle, "95th percentile": late, "greatest": most, "unit": unit,
+    """Return a table row: what was measured, its median, 95th percentile and maximum, and the target."""
+    median, high, maximum = (float(f"{v:.3g}") for v in np.percentile(np.asarray(values, float), (50, 95, 100)))
+    return {"what": what, "median": median, "95th percentile": high, "maximum": maximum, "unit": unit,
             "at most": at_most, "values": len(values)}
 
 
@@ -50,38 +50,38 @@ def report(title: str, rows: Sequence[dict[str, Any]], as_json: bool, *notes: st
     import torch
 
     load = psutil.getloadavg()[0]
-    machine = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads of torch; load {load:.1f} in the last minute"
+    machine = f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads; load {load:.1f} in the last minute"
     table = Table(title, list(rows), [*notes, machine])
     print(json.dumps(table.as_dict(), indent=2) if as_json else table.as_markdown())
 
 
-def opened(name: str, **values: Any) -> Any:
-    """An explorable of the shipped model, with its first answer shown."""
-    made = getattr(ex, name)(**values)
-    at_rest(made)
-    return made
+def open_explorable(name: str, **settings: Any) -> Any:
+    """Open an explorable of the shipped model and wait for its first result."""
+    explorable = getattr(ex, name)(**settings)
+    wait_until_idle(explorable)
+    return explorable
 
 
-def at_rest(made: Any) -> None:
-    """Wait for an explorable's answer. Raises what went wrong with it."""
-    made.wait(LONG)
-    if made.error is not None:
-        raise made.error
+def wait_until_idle(explorable: Any) -> None:
+    """Wait until an explorable shows its result. Raises the error of its computation."""
+    explorable.wait(MAX_SECONDS)
+    if explorable.error is not None:
+        raise explorable.error
 
 
 def memory() -> float:
-    """Resident megabytes of this process, without what nobody refers to any more."""
+    """Return the resident megabytes of this process after a garbage collection."""
     gc.collect()
     return resident()
 
 
 def resident() -> float:
-    """Resident megabytes of this process, as it is."""
+    """Return the resident megabytes of this process."""
     return psutil.Process().memory_info().rss / 1e6
 
 
-def apart(function: Callable, *each: Sequence) -> Iterator[Any]:
-    """map(function, *each), each call in a new process: what one leaves in memory is not seen by the next."""
+def in_new_processes(function: Callable, *arguments: Sequence) -> Iterator[Any]:
+    """Do map(function, *arguments), each call in a new process, so that none inherits memory from another."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
-        yield from pool.map(function, *each)
+        yield from pool.map(function, *arguments)

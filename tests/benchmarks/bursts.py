@@ -1,10 +1,10 @@
-"""What becomes of 500 movements of a control within 5 seconds? Each arrives as the page would send it.
+"""What happens when a control moves 500 times within 5 seconds? Each message arrives as the page would send it.
 
     python tests/benchmarks/bursts.py [--repeats 5] [--only Studio FlowPaths] [--json]
 
-Counted are the computations that were begun, and those that came to their end; those that a newer value overtook stop
-at their next step. Memory is resident memory, without what nobody refers to any more, after a burst against before it;
-"highest" is the most in between. One burst is not counted: caches of a fixed size fill.
+Computations that a newer value supersedes stop at their next step; counted are those that started and those that
+finished. Memory is resident memory after a garbage collection, after a burst minus before it; "peak" is the maximum in
+between. The first burst is not counted, as it fills caches of a fixed size.
 """
 
 from __future__ import annotations
@@ -15,115 +15,125 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench import EXPLORABLES, apart, at_rest, memory, opened, options, report, resident, row
+from bench import (
+    EXPLORABLES,
+    in_new_processes,
+    memory,
+    open_explorable,
+    parse_options,
+    report,
+    resident,
+    row,
+    wait_until_idle,
+)
 
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.flow_paths.compute import SIDE
 
 EVENTS, SECONDS = 500, 5.0
-HANDFUL = 5
+MAX_FINISHED = 5  # computations
 
 
 @dataclass(frozen=True)
-class Hand:
-    """What moves an explorable: a control, by what it is called on the page, through these values; or a drag.
+class Movement:
+    """A control, by its label, that moves from `low` to `high`; without a control, a drag on the stage.
 
-    now: the value that the explorable is set to.
+    current: reads the explorable's value.
     """
 
     control: str
     low: float
     high: float
-    now: Callable[[Any], float]
+    current: Callable[[Any], float]
 
     def values(self, turn: int) -> list[float]:
-        """Those of one burst, none of which another had, or its answer would be there already."""
+        """Return the values of one burst, all different from those of others, whose results are cached."""
         span = (self.high - self.low) * 0.99**turn
         return [self.low + span * (k + 1) / EVENTS for k in range(EVENTS)]
 
-    def mover(self, made: Any) -> Callable[[float], None]:
-        """What the page's messages do, given a value."""
+    def sender(self, explorable: Any) -> Callable[[float], None]:
+        """Return the function that handles the page's message with a value."""
         if not self.control:
-            return lambda v: made.stage.set_state({"pointer": {
+            return lambda v: explorable.stage.set_state({"pointer": {
                 "panel": "marginal", "kind": "drag", "x": (v / SIDE + 1) / 2, "y": 0.25, "done": False}})
-        control = next(w for w in descendants(made) if getattr(w, "description", "") == self.control)
+        control = next(w for w in descendants(explorable) if getattr(w, "description", "") == self.control)
         return lambda v: control.set_state({"value": v})
 
 
-HANDS = {
-    "Studio": Hand("guidance", 1, 15, lambda made: made.guidance),
-    "NoiseTrajectory": Hand("guidance", 1, 15, lambda made: made.guidance),
-    "UNetXRay": Hand("skip 16 × 16", 0, 1.99, lambda made: next(iter(made.faders.values()))),
-    "TokenAttention": Hand("attention scale", 0.1, 4, lambda made: made.scale),
-    "FlowPaths": Hand("", -3, 3, lambda made: made.start[0]),
+MOVEMENTS = {
+    "Studio": Movement("guidance", 1, 15, lambda explorable: explorable.guidance),
+    "NoiseTrajectory": Movement("guidance", 1, 15, lambda explorable: explorable.guidance),
+    "UNetXRay": Movement("skip 16 × 16", 0, 1.99, lambda explorable: next(iter(explorable.faders.values()))),
+    "TokenAttention": Movement("attention scale", 0.1, 4, lambda explorable: explorable.scale),
+    "FlowPaths": Movement("", -3, 3, lambda explorable: explorable.start[0]),
 }
 
 
 @dataclass
 class Burst:
-    """What one burst came to. after: milliseconds from the last movement to rest; memory in MB."""
+    """The result of one burst: computations, times, and memory in MB."""
 
-    begun: int = 0
-    ended: list[Any] = field(default_factory=list)  # the wishes that were answered
-    took: float = 0.0
-    after: float = 0.0
-    missed: bool = False
+    started: int = 0
+    finished: list[Any] = field(default_factory=list)  # requests
+    burst_seconds: float = 0.0
+    idle_ms: float = 0.0  # after the last movement
+    is_missed: bool = False  # the last value is not shown
     growth: float = 0.0
-    highest: float = 0.0
+    peak: float = 0.0
 
 
-def burst(made: Any, hand: Hand, turn: int) -> Burst:
-    found, compute, move, values = Burst(), type(made).compute, hand.mover(made), hand.values(turn)
+def burst(explorable: Any, movement: Movement, turn: int) -> Burst:
+    found, compute, move, values = Burst(), type(explorable).compute, movement.sender(explorable), movement.values(turn)
 
-    def counted(pipe: Any, asked: Any, progress: Any) -> Any:
-        found.begun += 1
-        answer = compute(made, pipe, asked, progress)
-        found.ended.append(asked)
-        return answer
+    def counted(pipe: Any, request: Any, progress: Any) -> Any:
+        found.started += 1
+        result = compute(explorable, pipe, request, progress)
+        found.finished.append(request)
+        return result
 
-    before = highest = memory()
-    made.compute = counted
+    before = peak = memory()
+    explorable.compute = counted
     began = time.perf_counter()
     for k, value in enumerate(values):
         time.sleep(max(0.0, began + k * SECONDS / EVENTS - time.perf_counter()))
         move(value)
-        highest = max(highest, resident())
+        peak = max(peak, resident())
     moved = time.perf_counter()
-    at_rest(made)
-    found.took, found.after = moved - began, 1000 * (time.perf_counter() - moved)
-    last = math.isclose(hand.now(made), values[-1], abs_tol=1e-3)
-    found.missed = not last or made.request() not in found.ended[-1:]
+    wait_until_idle(explorable)
+    found.burst_seconds, found.idle_ms = moved - began, 1000 * (time.perf_counter() - moved)
+    is_last = math.isclose(movement.current(explorable), values[-1], abs_tol=1e-3)
+    found.is_missed = not is_last or explorable.request() not in found.finished[-1:]
     after = memory()
-    found.growth, found.highest = after - before, max(highest, after) - before
-    del made.compute  # the class's own again
+    found.growth, found.peak = after - before, max(peak, after) - before
+    del explorable.compute  # the class's method again
     return found
 
 
 def bursts(name: str, repeats: int) -> list[Burst]:
-    """In a process of its own: see `bench.apart`."""
-    made = opened(name)
-    found = [burst(made, HANDS[name], turn) for turn in range(repeats + 1)][1:]
-    made.close()
+    """Run by `bench.in_new_processes`."""
+    explorable = open_explorable(name)
+    found = [burst(explorable, MOVEMENTS[name], turn) for turn in range(repeats + 1)][1:]
+    explorable.close()
     return found
 
 
-def rows_of(name: str, found: list[Burst]) -> Iterator[dict[str, Any]]:
-    what = f"{name}, {HANDS[name].control or 'start dragged'}"
-    yield row(f"{what}: bursts whose last value is not shown", [b.missed for b in found], "of 1", 0)
-    yield row(f"{what}: computed to the end", [len(b.ended) for b in found], "answers", HANDFUL)
-    yield row(f"{what}: begun", [b.begun for b in found], "answers")
-    yield row(f"{what}: from the last movement to rest", [b.after for b in found], "ms")
-    yield row(f"{what}: the burst itself", [b.took for b in found], "s")
-    yield row(f"{what}: memory, after against before", [b.growth for b in found], "MB")
-    yield row(f"{what}: memory, highest against before", [b.highest for b in found], "MB")
+def table_rows(name: str, found: list[Burst]) -> Iterator[dict[str, Any]]:
+    what = f"{name}, {MOVEMENTS[name].control or 'start dragged'}"
+    yield row(f"{what}: bursts whose last value is not shown", [b.is_missed for b in found], "of 1", 0)
+    yield row(f"{what}: finished computations", [len(b.finished) for b in found], "", MAX_FINISHED)
+    yield row(f"{what}: started computations", [b.started for b in found], "")
+    yield row(f"{what}: from the last movement to idle", [b.idle_ms for b in found], "ms")
+    yield row(f"{what}: the burst itself", [b.burst_seconds for b in found], "s")
+    yield row(f"{what}: memory growth", [b.growth for b in found], "MB")
+    yield row(f"{what}: peak memory growth", [b.peak for b in found], "MB")
 
 
 def main() -> None:
-    asked = options(__doc__, 5, EXPLORABLES)
-    found = apart(bursts, asked.only, [asked.repeats] * len(asked.only))
-    rows = [line for name, of in zip(asked.only, found, strict=True) for line in rows_of(name, of)]
-    report(f"{EVENTS} movements in {SECONDS:g} seconds", rows, asked.json,
-           "memory shall be flat: bursts must not add up")
+    options = parse_options(__doc__, 5, EXPLORABLES)
+    found = in_new_processes(bursts, options.only, [options.repeats] * len(options.only))
+    rows = [line for name, of in zip(options.only, found, strict=True) for line in table_rows(name, of)]
+    report(f"{EVENTS} movements in {SECONDS:g} seconds", rows, options.json,
+           "memory should not grow from burst to burst")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What does an explorable leave behind that was opened and closed? Memory, widget models, threads, itself.
+"""What remains of an explorable that was opened and closed? Memory, widget models, threads, the object itself.
 
     python tests/benchmarks/opening.py [--repeats 50] [--only Studio FlowPaths] [--json]
 
-Each explorable in a process of its own. Of 50 openings the first five are left out: they load what stays loaded.
-Memory is resident memory, without what nobody refers to any more.
+Each explorable runs in a new process. The first five openings do not count: they load models and modules. Memory is
+resident memory after a garbage collection.
 """
 
 from __future__ import annotations
@@ -14,53 +14,53 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench import EXPLORABLES, apart, memory, opened, options, report, row
+from bench import EXPLORABLES, in_new_processes, memory, open_explorable, parse_options, report, row
 from ipywidgets.widgets.widget import _instances as MODELS
 
-LEFT_OUT = 5
-MOST_MB = 10
+WARM_UP = 5  # openings
+MAX_MB = 10
 
 
 @dataclass(frozen=True)
-class Left:
-    """What is left: megabytes in all; and widget models, threads and explorables, each a number."""
+class Remains:
+    """What remains after `count` openings: megabytes, and numbers of widget models, threads and explorables."""
 
-    counted: int
-    growth: float
+    count: int
+    megabytes: float
     models: int
     threads: int
     explorables: int
 
 
-def openings(name: str, repeats: int) -> Left:
-    """In a process of its own: see `bench.apart`."""
-    out = min(LEFT_OUT, repeats - 1)
+def openings(name: str, repeats: int) -> Remains:
+    """Run by `bench.in_new_processes`."""
+    warm_up = min(WARM_UP, repeats - 1)
     sizes, models, alive = [memory()], [len(MODELS)], []
     for _ in range(repeats):
-        made = opened(name)
-        alive.append(weakref.ref(made))
-        made.close()
-        del made
+        explorable = open_explorable(name)
+        alive.append(weakref.ref(explorable))
+        explorable.close()
+        del explorable
         sizes.append(memory())
         models.append(len(MODELS))
     threads = [thread for thread in threading.enumerate() if thread.name.startswith("explorable-")]
-    return Left(repeats - out, sizes[-1] - sizes[out], models[-1] - models[out], len(threads),
+    return Remains(repeats - warm_up, sizes[-1] - sizes[warm_up], models[-1] - models[warm_up], len(threads),
                 sum(ref() is not None for ref in alive))
 
 
-def rows_of(name: str, left: Left) -> Iterator[dict[str, Any]]:
-    yield row(f"{name}: memory grown in {left.counted} openings", [left.growth], "MB", MOST_MB)
-    yield row(f"{name}: memory grown in one of them", [left.growth / left.counted], "MB")
-    yield row(f"{name}: widget models left", [left.models], "", 0)
-    yield row(f"{name}: threads left", [left.threads], "", 0)
-    yield row(f"{name}: explorables left", [left.explorables], "", 0)
+def table_rows(name: str, remains: Remains) -> Iterator[dict[str, Any]]:
+    yield row(f"{name}: memory growth in {remains.count} openings", [remains.megabytes], "MB", MAX_MB)
+    yield row(f"{name}: memory growth per opening", [remains.megabytes / remains.count], "MB")
+    yield row(f"{name}: widget models left", [remains.models], "", 0)
+    yield row(f"{name}: threads left", [remains.threads], "", 0)
+    yield row(f"{name}: explorables left", [remains.explorables], "", 0)
 
 
 def main() -> None:
-    asked = options(__doc__, 50, EXPLORABLES)
-    found = apart(openings, asked.only, [asked.repeats] * len(asked.only))
-    rows = [line for name, left in zip(asked.only, found, strict=True) for line in rows_of(name, left)]
-    report("Opened and closed", rows, asked.json)
+    options = parse_options(__doc__, 50, EXPLORABLES)
+    found = in_new_processes(openings, options.only, [options.repeats] * len(options.only))
+    rows = [line for name, remains in zip(options.only, found, strict=True) for line in table_rows(name, remains)]
+    report("Opened and closed", rows, options.json)
 
 
 if __name__ == "__main__":
