@@ -28,7 +28,7 @@ from bench import (
 )
 
 from explorable.widgets.core.layout import descendants
-from explorable.widgets.flow_paths.compute import SIDE
+from explorable.widgets.flow_paths.compute import HALF_EXTENT
 
 EVENTS, SECONDS = 500, 5.0
 MAX_FINISHED = 5  # computations
@@ -55,7 +55,7 @@ class Movement:
         """Return the function that handles the page's message with a value."""
         if not self.control:
             return lambda v: explorable.stage.set_state({"pointer": {
-                "panel": "marginal", "kind": "drag", "x": (v / SIDE + 1) / 2, "y": 0.25, "done": False}})
+                "panel": "marginal", "kind": "drag", "x": (v / HALF_EXTENT + 1) / 2, "y": 0.25, "done": False}})
         control = next(w for w in descendants(explorable) if getattr(w, "description", "") == self.control)
         return lambda v: control.set_state({"value": v})
 

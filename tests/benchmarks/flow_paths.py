@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench import options, report, row
+from bench import parse_options, report, row
 
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.timesteps import uniform_timesteps
@@ -99,7 +99,7 @@ def exactness() -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    arguments = options(__doc__, 30)
+    arguments = parse_options(__doc__, 30)
     rows = [*speed(arguments.repeats), *exactness()]
     report(f"FlowPaths: {PARTICLES} particles, {STEPS} steps", rows, arguments.json)
 

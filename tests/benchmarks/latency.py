@@ -71,7 +71,7 @@ CASES = (
     Case("TokenAttention", "scale", scale, "edited"),
     Case("FlowPaths", "seed", seed, "marginal cloud"),
     Case("FlowPaths", "start", start, "your path"),
-    Case("FlowPaths", "seed", seed, "unet-flow", {"mode": "pictures"}),
+    Case("FlowPaths", "seed", seed, "unet-flow", {"mode": "images"}),
 )
 
 

@@ -24,7 +24,7 @@ def use_studio(w: Any) -> None:
 
 
 def use_noise_trajectory(w: Any) -> None:
-    w.steps, w.origin = MANY_STEPS, "finished"
+    w.steps, w.forward_image = MANY_STEPS, "generated"
     w.branch(1, prompt="a black cat on a beach at night")
 
 
@@ -35,7 +35,7 @@ def use_unet_xray(w: Any) -> None:
 
 def use_token_attention(w: Any) -> None:
     w.prompt, w.steps, w.scale = LONG_PROMPT, MANY_STEPS, 2.0
-    w.kept, w.region = {"left": (0.0, 0.0, 0.5, 1.0)}, (0.2, 0.5, 0.8, 0.8)
+    w.saved_regions, w.region = {"left": (0.0, 0.0, 0.5, 1.0)}, (0.2, 0.5, 0.8, 0.8)
     wait_until_idle(w)
     w.word, w.layer, w.head = "dog", w.stage.axes[1]["labels"][-1], w.stage.axes[2]["labels"][1]
 
@@ -46,12 +46,12 @@ def use_drawing(w: Any) -> None:
 
 
 def use_flow_paths(w: Any) -> None:
-    w.world, w.coupling, w.solver, w.count, w.steps = "spiral", "reflowed", "heun", 512, MANY_STEPS
+    w.distribution, w.coupling, w.solver, w.count, w.steps = "spiral", "reflowed", "heun", 512, MANY_STEPS
     w.start = (1.5, -2.0)
 
 
 def use_images(w: Any) -> None:
-    w.mode = "pictures"
+    w.mode = "images"
 
 
 USES: dict[str, dict[str, Callable[[Any], None]]] = {
@@ -59,7 +59,7 @@ USES: dict[str, dict[str, Callable[[Any], None]]] = {
     "NoiseTrajectory": {"used, with a branch": use_noise_trajectory},
     "UNetXRay": {"used, with a fader and a swap": use_unet_xray},
     "TokenAttention": {"used, generated": use_token_attention, "used, drawn": use_drawing},
-    "FlowPaths": {"used, points": use_flow_paths, "used, pictures": use_images},
+    "FlowPaths": {"used, points": use_flow_paths, "used, images": use_images},
 }
 
 

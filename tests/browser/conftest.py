@@ -1,4 +1,4 @@
-"""One JupyterLab for all browser tests, on a copy of the notebooks; a browser window for each."""
+"""One JupyterLab for all browser tests, which serves copies of the notebooks; a browser window for each test."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ pytest.importorskip("playwright.sync_api", reason="the browser tests drive Chrom
 from lab import browser, lab, stop_kernels
 from playwright.sync_api import Page, expect
 
-PATIENCE_MS = 120_000  # a machine that trains a model beside the tests is slow
+TIMEOUT_MS = 120_000  # a busy machine is slow
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 @pytest.fixture(scope="session")
 def address(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Lab that serves copies of the notebooks."""
+    """Yield the address of a Lab that serves copies of the notebooks."""
     root = tmp_path_factory.mktemp("lab")
     for notebook in NOTEBOOKS.glob("*.ipynb"):
         shutil.copy(notebook, root)
@@ -29,10 +29,10 @@ def address(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def page(chromium: str, address: str) -> Iterator[Page]:
-    """An empty page, and no kernel from the test before. What takes longer than PATIENCE_MS fails."""
+    """Yield an empty page. Kernels of earlier tests are stopped; what takes longer than TIMEOUT_MS fails."""
     stop_kernels(address)
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     with browser(chromium) as context:
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         yield page

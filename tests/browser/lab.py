@@ -1,4 +1,4 @@
-"""JupyterLab on a free port, and a notebook opened and run in it by a real Chromium."""
+"""Start JupyterLab on a free port, and open and run notebooks in it with Chromium."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playw
 
 CHROME_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
                "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
-NEWS = {"fetchNews": "false", "checkForUpdates": False}
-NOT_THERE = "Failed to load resource: the server responded with a status of 404"
-# The addresses that JupyterLab itself asks for in vain, whatever the notebook does.
+NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+NOT_FOUND = "Failed to load resource: the server responded with a status of 404"
+# Missing addresses that JupyterLab itself requests, whatever the notebook does.
 LAB_NOISE = re.compile(r"""https?://[^/]+/(
     favicon\.ico
   | (lab/)?api/workspaces/.*  # a workspace that was never saved
@@ -31,12 +31,12 @@ LAB_NOISE = re.compile(r"""https?://[^/]+/(
 
 @contextlib.contextmanager
 def lab(root: Path, settings: dict[str, dict] | None = None) -> Iterator[str]:
-    """A Lab server on the folder `root`, with settings and state of its own. Yields its address.
+    """Start a Lab server on the folder `root`, with its own settings and state, and yield its address.
 
-    settings: Lab settings by file, for example {"@jupyterlab/apputils-extension/themes": {"theme": ...}}.
+    settings: Lab settings by file, as {"@jupyterlab/apputils-extension/themes": {"theme": ...}}.
     """
     state = root / ".lab-state"
-    for name, values in {"@jupyterlab/apputils-extension/notification": NEWS, **(settings or {})}.items():
+    for name, values in {"@jupyterlab/apputils-extension/notification": NO_NEWS, **(settings or {})}.items():
         path = state / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
@@ -60,7 +60,7 @@ def lab(root: Path, settings: dict[str, dict] | None = None) -> Iterator[str]:
 
 
 def _stop(server: subprocess.Popen) -> None:
-    """End a server and its children, kindly at first. It may have ended by itself."""
+    """Terminate a server and its children, and kill them if they do not end. They may have ended before."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, number)
@@ -69,19 +69,19 @@ def _stop(server: subprocess.Popen) -> None:
             return
 
 
-def _await_server(address: str, server: subprocess.Popen, patience: float = 90) -> None:
-    end = time.monotonic() + patience
+def _await_server(address: str, server: subprocess.Popen, timeout: float = 90) -> None:
+    end = time.monotonic() + timeout
     while time.monotonic() < end and server.poll() is None:
         with contextlib.suppress(OSError):
             urllib.request.urlopen(address, timeout=2)
             return
         time.sleep(0.25)
-    raise RuntimeError(f"JupyterLab did not start within {patience:g} s; its log is in .lab-state/server.log")
+    raise RuntimeError(f"JupyterLab did not start within {timeout:g} s; its log is in .lab-state/server.log")
 
 
 @contextlib.contextmanager
 def browser(chromium: str, **context: object) -> Iterator[BrowserContext]:
-    """A browser window of 1280 x 1000."""
+    """Open a browser window of 1280 x 1000."""
     with sync_playwright() as playwright:
         window = playwright.chromium.launch(executable_path=chromium, headless=True, args=CHROME_ARGS)
         try:
@@ -92,24 +92,24 @@ def browser(chromium: str, **context: object) -> Iterator[BrowserContext]:
 
 def stop_kernels(address: str) -> None:
     """Shut down every session of a Lab server."""
-    with urllib.request.urlopen(f"{address}/api/sessions", timeout=30) as answer:
-        sessions = json.load(answer)
+    with urllib.request.urlopen(f"{address}/api/sessions", timeout=30) as response:
+        sessions = json.load(response)
     for session in sessions:
         request = urllib.request.Request(f"{address}/api/sessions/{session['id']}", method="DELETE")
         urllib.request.urlopen(request, timeout=30).close()
 
 
-def complaints(page: Page) -> list[str]:
-    """Errors on the page's console and uncaught ones, from now on, without Lab's own noise."""
+def console_errors(page: Page) -> list[str]:
+    """Collect errors on the page's console and uncaught errors from now on, without those of Lab itself."""
     found: list[str] = []
 
-    def hear(message: ConsoleMessage) -> None:
+    def on_message(message: ConsoleMessage) -> None:
         url = message.location.get("url", "")
-        noise = message.text.startswith(NOT_THERE) and LAB_NOISE.fullmatch(url)
-        if message.type == "error" and not noise:
+        is_noise = message.text.startswith(NOT_FOUND) and LAB_NOISE.fullmatch(url)
+        if message.type == "error" and not is_noise:
             found.append(f"{message.text} ({url})")
 
-    page.on("console", hear)
+    page.on("console", on_message)
     page.on("pageerror", lambda error: found.append(str(error)))
     return found
 

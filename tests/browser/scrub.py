@@ -1,12 +1,13 @@
-"""How long from a movement until the picture is painted, and what is told to the kernel meanwhile? Real mouse moves, in
-JupyterLab, in Chromium.
+"""How long does it take from a mouse movement until the frame is painted, and what is sent to the kernel meanwhile?
+
+In JupyterLab, in Chromium, with real mouse movements.
 
     python tests/browser/scrub.py [NOTEBOOK …]
 
-For each notebook's first explorable (all of them without a name) and each axis of its stage: the median and the 95th
-percentile of 60 moves, the first time over (frames are unpacked as they are first shown) and again. The first axis is
-moved by its slider, the others (word, layer, head, …) by pointing at their choices. From the event's own time stamp to
-the first task after the frame that shows it. It must reach: p50 12 ms, p95 33 ms, nothing sent to the kernel.
+For the first explorable of each notebook (default: all) and each axis of its stage: the median and 95th percentile of
+60 movements, the first time (frames are unpacked when they are first shown) and again. The first axis is moved by its
+slider, the others (word, layer, head, …) by pointing at their values. Times are from the event's time stamp to the
+first task after the frame that shows it. Targets: p50 12 ms, p95 33 ms, nothing sent to the kernel.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from playwright.sync_api import Locator, Page, WebSocket
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 MOVES = 60
-PATIENCE = 600  # seconds until an explorable has come to rest
-# At an input event the stage has drawn already, and at entering a choice it draws at once. The next frame's callback
-# runs before painting, and a message posted from there arrives after it.
+MAX_SECONDS = 600  # until an explorable is idle
+# The stage draws within the input event, and on entering a value. The callback of the next frame runs before painting,
+# and a message posted by it arrives after painting.
 LISTEN = """() => {
   window.scrubbed = [];
   const time = (event) => requestAnimationFrame(() => {
@@ -45,34 +46,38 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def sent_to_kernels(page: Page) -> list[int]:
-    """The bytes of each message that the page sends to a kernel, from now on."""
+    """Collect the bytes of each message that the page sends to a kernel from now on."""
     sent: list[int] = []
 
-    def hear(socket: WebSocket) -> None:
+    def on_websocket(socket: WebSocket) -> None:
         if "/channels" in socket.url:
             socket.on("framesent", lambda payload: sent.append(len(payload)))
 
-    page.on("websocket", hear)
+    page.on("websocket", on_websocket)
     return sent
 
 
-def move(page: Page, places: list[tuple[float, float]], sent: list[int], held: bool) -> tuple[list[float], list[int]]:
-    """Lead the mouse through places, 60 of them, its button held down or not; milliseconds of each move that changed
-    what is shown, and the messages sent meanwhile. What is told once the hand has come to rest is not counted."""
-    page.mouse.move(*places[0])
+def move(page: Page, positions: list[tuple[float, float]], sent: list[int], press: bool,
+         ) -> tuple[list[float], list[int]]:
+    """Move the mouse through positions, with or without its button pressed.
+
+    Returns the milliseconds of each movement that changed the frame, and the messages sent meanwhile. Messages sent
+    after the last movement do not count.
+    """
+    page.mouse.move(*positions[0])
     page.wait_for_timeout(500)
     page.evaluate("() => { window.scrubbed.length = 0 }")
     before = len(sent)
-    if held:
+    if press:
         page.mouse.down()
     for k in range(MOVES):
-        page.mouse.move(*places[k % len(places)])
+        page.mouse.move(*positions[k % len(positions)])
         page.wait_for_timeout(20)
-    told = sent[before:]
-    if held:
+    during = sent[before:]
+    if press:
         page.mouse.up()
     page.wait_for_timeout(500)
-    return page.evaluate("() => window.scrubbed"), told
+    return page.evaluate("() => window.scrubbed"), during
 
 
 def middle(target: Locator) -> tuple[float, float]:
@@ -82,7 +87,7 @@ def middle(target: Locator) -> tuple[float, float]:
 
 
 def along(slider: Locator) -> list[tuple[float, float]]:
-    """From the slider's end to its beginning and back."""
+    """Return positions from the slider's end to its beginning and back."""
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     assert box
@@ -91,28 +96,28 @@ def along(slider: Locator) -> list[tuple[float, float]]:
 
 
 def over(axis: Locator) -> list[tuple[float, float]]:
-    """From the first choice to the last and back."""
+    """Return positions from the first value to the last and back."""
     axis.scroll_into_view_if_needed()
-    places = [middle(chip) for chip in axis.locator(".ex-chip").all()]
-    return [*places, *places[-2:0:-1]]
+    positions = [middle(chip) for chip in axis.locator(".ex-chip").all()]
+    return [*positions, *positions[-2:0:-1]]
 
 
-def at_rest(page: Page) -> None:
-    """Wait until the first explorable computes and plays no more."""
-    told = ""
-    for _ in range(PATIENCE):
+def wait_until_idle(page: Page) -> None:
+    """Wait until the first explorable neither computes nor plays."""
+    before = ""
+    for _ in range(MAX_SECONDS):
         page.wait_for_timeout(1000)
         now = page.locator(".ex-caption").first.inner_text() if page.locator(".ex-caption").count() else ""
-        if now and now == told and page.locator(".ex-moving").count() == 0:
+        if now and now == before and page.locator(".ex-moving").count() == 0:
             return
-        told = now
-    raise RuntimeError(f"the explorable has not come to rest after {PATIENCE} s")
+        before = now
+    raise RuntimeError(f"the explorable is not idle after {MAX_SECONDS} s")
 
 
 def measure(chromium: str, notebook: Path) -> Iterator[tuple[str, list[float], list[int]]]:
-    """For each axis, the first time and again: its name, milliseconds of each move, bytes of each message sent."""
+    """Yield for each axis, twice: its name, milliseconds of each movement, bytes of each message sent."""
     with tempfile.TemporaryDirectory() as folder:
-        opening = nbformat.read(notebook, 4)  # up to the explorable: what comes after would compute meanwhile
+        opening = nbformat.read(notebook, 4)  # only up to the explorable: later cells would compute meanwhile
         first = next(k for k, cell in enumerate(opening.cells) if cell.cell_type == "code")
         del opening.cells[first + 1 :]
         nbformat.write(opening, Path(folder) / notebook.name)
@@ -120,13 +125,13 @@ def measure(chromium: str, notebook: Path) -> Iterator[tuple[str, list[float], l
             page = context.new_page()
             sent = sent_to_kernels(page)
             open_and_run(page, address, notebook.name)
-            at_rest(page)
+            wait_until_idle(page)
             page.evaluate(LISTEN)
             stage = page.locator(".ex-stage").first
             for time in ("first", "again"):
-                yield f"step, {time}", *move(page, along(stage.locator(".ex-slider")), sent, held=True)
+                yield f"step, {time}", *move(page, along(stage.locator(".ex-slider")), sent, press=True)
                 for axis in stage.locator(".ex-axis").all():
-                    yield f"{axis.get_attribute('data-axis')}, {time}", *move(page, over(axis), sent, held=False)
+                    yield f"{axis.get_attribute('data-axis')}, {time}", *move(page, over(axis), sent, press=False)
 
 
 def main() -> None:

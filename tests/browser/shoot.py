@@ -1,10 +1,9 @@
-"""Photograph a notebook's explorable in JupyterLab, light and dark, wide and narrow: what README shows, and what a
-reviewer looks at.
+"""Take screenshots of a notebook's explorable in JupyterLab, light and dark, wide and narrow.
 
     python tests/browser/shoot.py FOLDER [NOTEBOOK]
 
-Writes NAME.png, NAME-dark.png and, of a narrow window, NAME-narrow.png and NAME-dark-narrow.png, where NAME is the
-notebook's without its number.
+Writes NAME.png, NAME-dark.png, NAME-narrow.png and NAME-dark-narrow.png, where NAME is the notebook's name without its
+number.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from lab import browser, lab, open_and_run
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark"}
-NARROW = {"width": 720, "height": 1500}  # half of a laptop's screen, and as long as the page
+NARROW = {"width": 720, "height": 1500}  # half of a laptop's screen wide, and as high as the page
 
 
 def shoot(chromium: str, notebook: Path, folder: Path) -> None:
-    """Two pictures a theme, taken when the answer is there and has come to rest."""
+    """Take two screenshots in each theme, after the recording has played."""
     for ending, theme in THEMES.items():
         settings = {"@jupyterlab/apputils-extension/themes": {"theme": theme}}
         with (tempfile.TemporaryDirectory() as root, lab(Path(shutil.copy(notebook, root)).parent, settings) as address,
@@ -31,8 +30,8 @@ def shoot(chromium: str, notebook: Path, folder: Path) -> None:
             open_and_run(page, address, notebook.name)
             page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
             page.wait_for_selector(".ex-panel canvas", timeout=180_000)
-            page.wait_for_selector(".ex-status.ex-busy", state="detached", timeout=180_000)  # no first look any more
-            page.wait_for_timeout(5000)  # it has played
+            page.wait_for_selector(".ex-status.ex-busy", state="detached", timeout=180_000)  # the preview is replaced
+            page.wait_for_timeout(5000)  # the recording has played
             for width, size in (("", page.viewport_size), ("-narrow", NARROW)):
                 page.set_viewport_size(size)
                 page.wait_for_timeout(1500)

@@ -1,5 +1,5 @@
-"""Every explorable in a real JupyterLab, light and dark: it opens, is scrubbed by keyboard, complains of nothing, and
-has no serious finding of axe-core, which tries a page against the accessibility guidelines."""
+"""Every explorable in JupyterLab: it opens, is scrubbed by keyboard, reports no error, and axe-core, which checks pages
+against the accessibility guidelines, finds nothing serious."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from lab import browser, complaints, lab, open_and_run
+from lab import browser, console_errors, lab, open_and_run
 from playwright.sync_api import Locator, Page, expect
 
 from explorable import EXPLORABLES
@@ -17,15 +17,15 @@ from explorable import EXPLORABLES
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NAMES = tuple(EXPLORABLES)
-GRAVE = {"serious", "critical"}
+SERIOUS = {"serious", "critical"}
 PIXELS = "canvases => canvases.map(c => c.toDataURL()).join()"
-# What ipywidgets itself draws, and we cannot mend from here: its sliders' handles have no accessible name.
-NOT_OURS = ".noUi-handle"
+# ipywidgets gives the handles of its sliders no accessible name.
+IPYWIDGETS_HANDLES = ".noUi-handle"
 
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Lab with a notebook for each explorable, which does nothing but open it."""
+    """Start a Lab with a notebook for each explorable that only opens it."""
     root = tmp_path_factory.mktemp("scratch")
     for name in NAMES:
         cell = nbformat.v4.new_code_cell(f"import explorable as ex\n\nex.{name}()")
@@ -44,47 +44,47 @@ def window(chromium: str) -> Iterator[Page]:
         yield page
 
 
-def opened(page: Page, address: str, name: str) -> Locator:
+def open_explorable(page: Page, address: str, name: str) -> Locator:
     open_and_run(page, address, f"{name}.ipynb")
     explorable = page.locator(".ex-explorable").first
     expect(explorable.locator(".ex-caption")).not_to_be_empty(timeout=180_000)
-    settled(page, explorable)
+    wait_until_idle(page, explorable)
     return explorable
 
 
-def settled(page: Page, explorable: Locator, patience: int = 180) -> None:
-    """Wait until nothing is computed or played: a first look may come before the whole."""
-    told = ""
-    for _ in range(patience):
+def wait_until_idle(page: Page, explorable: Locator, timeout: int = 180) -> None:
+    """Wait until nothing is computed or played. A preview may come before the result."""
+    before = ""
+    for _ in range(timeout):
         page.wait_for_timeout(1000)
         now = explorable.locator(".ex-caption").inner_text()
-        if now == told and explorable.locator(".ex-moving").count() == 0:
+        if now == before and explorable.locator(".ex-moving").count() == 0:
             return
-        told = now
-    raise AssertionError(f"the explorable has not come to rest after {patience} s: {told}")
+        before = now
+    raise AssertionError(f"the explorable is not idle after {timeout} s: {before}")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_opens_is_scrubbed_by_keyboard_and_can_be_read_aloud(scratch: str, window: Page, name: str):
-    wrong = complaints(window)
-    explorable = opened(window, scratch, name)
+def test_it_opens_can_be_scrubbed_by_keyboard_and_is_accessible(scratch: str, window: Page, name: str):
+    errors = console_errors(window)
+    explorable = open_explorable(window, scratch, name)
     caption = explorable.locator(".ex-caption")
 
-    def seen(key: str) -> tuple[str, str]:
+    def press(key: str) -> tuple[str, str]:
         explorable.locator(".ex-slider").focus()
         window.keyboard.press(key)
         return caption.inner_text(), explorable.locator(".ex-canvas").evaluate_all(PIXELS)
 
-    first, last = seen("Home"), seen("End")
-    before = seen("ArrowLeft")
+    first, last = press("Home"), press("End")
+    before = press("ArrowLeft")
     assert len({at for at, _ in (first, last, before)}) == 3
     assert len({pixels for _, pixels in (first, last, before)}) == 3
-    assert wrong == []
-    assert grave(window) == []
+    assert errors == []
+    assert serious_findings(window) == []
 
 
-def grave(page: Page) -> list[str]:
-    """What axe-core finds serious or critical in the explorables of a page."""
-    found = Axe().run(page, context={"include": [[".ex-explorable"]], "exclude": [[NOT_OURS]]}).response
-    return [f"{finding['id']}: {node['html'][:160]}" for finding in found["violations"] if finding["impact"] in GRAVE
+def serious_findings(page: Page) -> list[str]:
+    """Return what axe-core calls serious or critical in the explorables of a page."""
+    found = Axe().run(page, context={"include": [[".ex-explorable"]], "exclude": [[IPYWIDGETS_HANDLES]]}).response
+    return [f"{finding['id']}: {node['html'][:160]}" for finding in found["violations"] if finding["impact"] in SERIOUS
             for node in finding["nodes"]]

@@ -1,4 +1,4 @@
-"""A notebook as it opens in a real JupyterLab, before anything is run."""
+"""A notebook as it opens in JupyterLab, before anything is run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_an_answer_is_folded_until_it_is_clicked(page: Page, address: str):
+def test_a_folded_output_unfolds_on_a_click(page: Page, address: str):
     page.goto(f"{address}/lab/tree/01-noise-trajectory.ipynb?reset")
     cell = page.locator(".jp-CodeCell").filter(has_text="x_t walks at one speed")
     cell.scroll_into_view_if_needed()

@@ -1,4 +1,4 @@
-"""The offline file: opened from disk, with no network, scrubbed by mouse and keyboard."""
+"""The offline file: opened from disk without a network, and scrubbed by mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ pytestmark = pytest.mark.browser
 
 
 def stage() -> Stage:
-    """Every kind of layer, two further axes, three panels."""
+    """Show every kind of layer, a further axis and three panels."""
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+    images = rng.integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
     maps = rng.random((5, 3, 4, 4))
-    made = Stage()
-    made.show(
-        [Images("seen", "Seen", pictures), Heatmap("read", "Read", maps, axes=("frame", "word"), unit="of 1"),
+    recording = Stage()
+    recording.show(
+        [Images("image", "Image", images), Heatmap("attention", "Attention", maps, axes=("frame", "word"), unit="of 1"),
          Points("path", "Path", rng.uniform(-1, 1, (5, 6, 2)), trail=True, highlighted=(0,)),
          Arrows("field", "Field", rng.uniform(-1, 1, (5, 9, 4)))],
-        [f"</script> step {k}" for k in range(5)], thumbnails="seen",
+        [f"</script> step {k}" for k in range(5)], thumbnails="image",
          axes=[Axis("word", "word", ("<b>red</b>", "car", "pad"))],
-        panels=[Panel("main", ("seen", "read"), "A word over a picture"), Panel("alone", ("read",), "The map alone"),
+        panels=[Panel("main", ("image", "attention"), "A word over an image"),
+                Panel("alone", ("attention",), "The map alone"),
                 Panel("plane", ("field", "path"), "Paths", interaction="drag")])
-    return made
+    return recording
 
 
-def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, tmp_path: Path):
+def test_it_opens_from_disk_and_every_kind_of_layer_can_be_scrubbed(chromium: str, tmp_path: Path):
     file = tmp_path / "saved.html"
-    made = stage()
-    shown = np.frombuffer(made.buffers[0], np.uint8).reshape(made.layers[0]["shape"])
-    file.write_text(offline_page("What is <here>?", made, "", "<p>seen</p>", "<table></table>", "x < 1"), "utf-8")
+    recording = stage()
+    shown = np.frombuffer(recording.buffers[0], np.uint8).reshape(recording.layers[0]["shape"])
+    file.write_text(offline_page("What is <here>?", recording, "", "<p>image</p>", "<table></table>", "x < 1"), "utf-8")
     with browser(chromium) as context:
         context.set_offline(True)
         tab = context.new_page()
-        wrong: list[str] = []
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        errors: list[str] = []
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         tab.goto(file.as_uri())
         expect(tab.get_by_role("heading")).to_have_text("What is <here>?")
         slider = tab.locator(".ex-slider")
@@ -51,7 +52,7 @@ def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, t
         paint = "k => [...document.querySelectorAll('.ex-canvas')].map(c => c.toDataURL())[k]"
         pixels = tab.evaluate("""() => [...document.querySelectorAll('.ex-thumb canvas')].map((c) =>
             [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 < 3))""")
-        assert np.array_equal(np.array(pixels, np.uint8).reshape(5, 8, 8, 3), shown), "to the last bit"
+        assert np.array_equal(np.array(pixels, np.uint8).reshape(5, 8, 8, 3), shown), "bit-identical"
         before = [tab.evaluate(paint, k) for k in range(3)]
         slider.focus()
         tab.keyboard.press("ArrowLeft")
@@ -63,4 +64,4 @@ def test_it_opens_from_disk_and_every_kind_of_layer_is_scrubbed(chromium: str, t
         assert [a != b for a, b in zip(after, before, strict=True)] == [True, True, False]
         tab.locator(".ex-canvas").nth(1).hover(position={"x": 5, "y": 5})
         expect(tab.locator(".ex-readout").nth(1)).to_contain_text("of 1 at column 0, row 0")
-        assert wrong == []
+        assert errors == []

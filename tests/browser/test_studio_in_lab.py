@@ -1,17 +1,17 @@
-"""The first notebook in a real JupyterLab: a prompt is typed, a picture comes, it is scrubbed, nothing complains."""
+"""The first notebook in JupyterLab: a prompt gives an image that can be scrubbed, without an error."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from lab import complaints, open_and_run
+from lab import console_errors, open_and_run
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NASTY = "<img src=x onerror=alert(1)>"
-# Enough of the picture to tell two pictures apart: its pixels, thinned.
+# A subset of the pixels, enough to tell two images apart.
 PIXELS = """canvas => Array.from(
   canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((_, i) => i % 401 === 0))"""
 
@@ -20,7 +20,7 @@ def pixels(canvas: Locator) -> list[int]:
     return canvas.evaluate(PIXELS)
 
 
-def rest(stage: Locator, last: int = 20) -> None:
+def wait_until_played(stage: Locator, last: int = 20) -> None:
     """Wait until a new recording has played to its end."""
     expect(stage.locator(".ex-caption")).to_have_text(f"step {last} of {last}, t = 0.00")
 
@@ -33,24 +33,24 @@ def type_prompt(studio: Locator, prompt: str) -> None:
 
 @pytest.fixture
 def studio(page: Page, address: str) -> Locator:
-    page.complaints = complaints(page)  # type: ignore[attr-defined]
+    page.console_errors = console_errors(page)  # type: ignore[attr-defined]
     open_and_run(page, address, "00-studio.ipynb")
     studio = page.locator(".ex-explorable").first
     expect(studio.locator(".ex-thumb").last).to_be_visible(timeout=180_000)
-    rest(studio)
+    wait_until_played(studio)
     return studio
 
 
-def test_a_prompt_becomes_a_picture_that_can_be_scrubbed(page: Page, studio: Locator):
+def test_a_prompt_gives_an_image_that_can_be_scrubbed(page: Page, studio: Locator):
     canvas, slider = studio.locator(".ex-canvas"), studio.locator(".ex-slider")
     caption = studio.locator(".ex-caption")
 
-    # A typed prompt draws another picture, and its words are shown as tokens.
+    # Another prompt gives another image, and its words are shown as tokens.
     first = pixels(canvas)
     type_prompt(studio, "a cozy cabin in snowy mountains")
     expect(studio.locator(".ex-words")).to_contain_text("cabin")
     expect(studio.locator(".ex-words")).to_contain_text("<start>")
-    rest(studio)
+    wait_until_played(studio)
     finished = pixels(canvas)
     assert finished != first
 
@@ -66,7 +66,7 @@ def test_a_prompt_becomes_a_picture_that_can_be_scrubbed(page: Page, studio: Loc
     middle = pixels(canvas)
     assert middle != finished
 
-    # The keyboard moves it, and JupyterLab does not take the keys: no cell is added, none is run.
+    # The keyboard moves it too. JupyterLab does not handle the keys: no cell is added or run.
     cells = page.locator(".jp-Notebook .jp-Cell").count()
     slider.focus()
     slider.press("Home")
@@ -79,17 +79,17 @@ def test_a_prompt_becomes_a_picture_that_can_be_scrubbed(page: Page, studio: Loc
     slider.press("a")
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
     slider.press("End")
-    rest(studio)
+    wait_until_played(studio)
     assert pixels(canvas) == finished
 
-    # What the model believes, by its thumbnails.
+    # A thumbnail selects the step and shows the predicted image.
     studio.locator(".ex-thumb").nth(2).click()
     expect(caption).to_have_text("step 2 of 20, t = 0.90")
     expect(studio.locator('[data-layer="denoised"]')).to_have_attribute("aria-pressed", "true")
-    assert page.complaints == []  # type: ignore[attr-defined]
+    assert page.console_errors == []  # type: ignore[attr-defined]
 
 
-def test_a_bad_prompt_is_text_and_keeps_the_picture(page: Page, studio: Locator):
+def test_a_bad_prompt_is_shown_as_text_and_the_image_stays(page: Page, studio: Locator):
     page.on("dialog", lambda dialog: pytest.fail(f"a prompt ran as a script: {dialog.message}"))
     before = pixels(studio.locator(".ex-canvas"))
     type_prompt(studio, NASTY)
@@ -104,15 +104,15 @@ def test_a_bad_prompt_is_text_and_keeps_the_picture(page: Page, studio: Locator)
     expect(status).to_contain_text("car")
     type_prompt(studio, "a red car")
     expect(status).to_contain_text("20 evaluations × 2 (guided)")
-    assert page.complaints == []  # type: ignore[attr-defined]
+    assert page.console_errors == []  # type: ignore[attr-defined]
 
 
-def test_without_a_kernel_the_recording_still_scrubs(page: Page, studio: Locator):
+def test_the_recording_can_be_scrubbed_without_a_kernel(page: Page, studio: Locator):
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     slider = studio.locator(".ex-slider")
     slider.focus()
     slider.press("Home")
     expect(studio.locator(".ex-caption")).to_have_text("step 0 of 20, t = 1.00")
-    page.wait_for_timeout(400)  # the report to the kernel that is gone
+    page.wait_for_timeout(400)  # the message to the stopped kernel
     slider.press("ArrowRight")
     expect(studio.locator(".ex-caption")).to_have_text("step 1 of 20, t = 0.95")
