@@ -162,7 +162,7 @@ def test_where_a_place_looks_is_the_gradient_and_nothing_is_left_behind(family):
 
 
 @pytest.mark.parametrize("family", ("sd3", "flux", "pixart"))
-def test_the_x_ray_says_where_there_is_no_u(family):
+def test_the_x_ray_refuses_a_network_without_skips(family):
     with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family]) as pipe:
         made = ex.UNetXRay(pipe, **SMALL)
         made.wait()
@@ -170,11 +170,11 @@ def test_the_x_ray_says_where_there_is_no_u(family):
         made.close()
 
 
-def test_the_x_ray_says_that_its_pictures_are_square():
+def test_the_x_ray_says_that_it_needs_square_images():
     with ex.open(tp.shared("sd"), height=16, width=24) as pipe:
         made = ex.UNetXRay(pipe, **SMALL)
         made.wait()
-        assert "draws square pictures" in made.status_area.status.value
+        assert "shows square images" in made.status_area.status.value
         made.close()
 
 

@@ -1,8 +1,9 @@
-"""Keeping a control and a trait in step."""
+"""Setting traits: by name, and from a control."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import ipywidgets as ipw
@@ -33,3 +34,13 @@ def bind_control(owner: tr.HasTraits, name: str, control: ipw.Widget, to_control
     update_control()
     owner.observe(update_control, names=name)
     control.observe(update_trait, names="value")
+
+
+def check_trait_names(owner: tr.HasTraits, names: Iterable[str], inputs: Sequence[str]) -> None:
+    """Raise TypeError for a name that is not a trait; it names the nearest trait, or else all inputs."""
+    for name in names:
+        if not owner.has_trait(name):
+            near = difflib.get_close_matches(name, inputs, 1, 0.5) or difflib.get_close_matches(
+                name, owner.trait_names(), 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"its settings are {', '.join(inputs)}"
+            raise TypeError(f"{type(owner).__name__} has no setting {name!r}: {hint}")

@@ -7,7 +7,6 @@ has the worker that drops superseded requests, the stage, the status area, `bind
 
 from __future__ import annotations
 
-import difflib
 import functools
 import html
 import textwrap
@@ -27,7 +26,7 @@ from ...diffusion.samplers import SAMPLERS
 from ...pipeline import Pipeline, PipelineProtocol, load
 from ...pipeline.progress import Progress
 from ..stage.stage import Stage
-from .binding import bind_control
+from .binding import bind_control, check_trait_names
 from .layout import descendants
 from .offline import offline_page
 from .palette import css_variables
@@ -70,7 +69,7 @@ class Explorable(ipw.VBox):
         self.error: Exception | None = None
         self.result: Any = None
         self.preview_label = ""
-        self._check_names(values)
+        check_trait_names(self, values, self.inputs)
         super().__init__(**self._pipe_defaults() | values)
         self.stage = Stage(placeholder=self.placeholder)
         self.status_area = StatusArea()
@@ -156,7 +155,6 @@ class Explorable(ipw.VBox):
 
         to_control, to_trait: convert a value of one to a value of the other.
         """
-
         bind_control(self, name, control, to_control, to_trait, lambda text: self.set_status(text, "error"))
 
     def recompute(self) -> None:
@@ -236,14 +234,6 @@ class Explorable(ipw.VBox):
         return textwrap.shorten(f"{type(self).__name__}({arguments})", MAX_REPR_LENGTH, placeholder=" …)")
 
     # ---- internals --------------------------------------------------------------------------------------------------
-
-    def _check_names(self, values: dict[str, Any]) -> None:
-        for name in values:
-            if not self.has_trait(name):
-                near = difflib.get_close_matches(name, self.inputs, 1, 0.5) or difflib.get_close_matches(
-                    name, self.trait_names(), 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"its settings are {', '.join(self.inputs)}"
-                raise TypeError(f"{type(self).__name__} has no setting {name!r}: {hint}")
 
     def _pipe_defaults(self) -> dict[str, Any]:
         """The settings that start at the pipeline's own default instead of the trait's."""

@@ -1,24 +1,24 @@
-// How each kind of layer is read from its bytes, and painted onto a canvas. layers.py says what the kinds are.
+// Reading each kind of layer from its bytes, and painting it onto a canvas. layers.py describes the kinds.
 //
-// An opened layer has: at(index), paint(context, index, how) and, where it is made of places, width, height and
-// read(index, x, y); where its points lead to frames, near(index, x, y, ratio).
-// how: {over: whether something lies below it, opacity, frame, colour(name)}.
+// An opened layer has paint(context, index, options). Images and heatmaps also have at(index), a canvas, width and height;
+// heatmaps read(index, x, y), the value there; points that stand for frames near(index, x, y, ratio).
+// options: {over: whether there is a layer below, opacity, frame, colour(name)}.
 
-const FINE = 65535; // positions come in so many parts of a panel's side
-const HEAT = [[4, 4, 22], [81, 18, 106], [182, 54, 90], [247, 138, 24], [252, 253, 170]]; // dark to light, for all eyes
-const SHOW_VALUES = 3; // digits after the point
+const MAX_POSITION = 65535; // positions are integers from 0 to this, over a panel's side
+const HEAT = [[4, 4, 22], [81, 18, 106], [182, 54, 90], [247, 138, 24], [252, 253, 170]]; // dark to light, readable for colour-blind users
+const DECIMALS = 3; // of a value under the pointer
 
 /**
- * Where in a layer the frame at some positions lies, {frame: 3, word: 1}: row-major over the layer's own axes. Where
- * several frames show the same, spec.frame_indices says which of the layer's own each shows.
+ * The index of a layer's frame at a position along the axes, such as {frame: 3, word: 1}; row-major over the layer's axes.
+ * spec.frame_indices: for layers with fewer frames than the recording, the one that each frame of the recording shows.
  */
 export function indexAt(spec, positions) {
   const axes = spec.axes ?? ["frame"];
-  const place = (name) => {
+  const indexOf = (name) => {
     const at = positions[name] ?? 0;
     return name === "frame" && spec.frame_indices ? spec.frame_indices[Math.min(at, spec.frame_indices.length - 1)] : at;
   };
-  return axes.reduce((index, name, k) => index * spec.shape[k] + Math.min(place(name), spec.shape[k] - 1), 0);
+  return axes.reduce((index, name, k) => index * spec.shape[k] + Math.min(indexOf(name), spec.shape[k] - 1), 0);
 }
 
 /** How many frames a layer holds, over all of its axes. */
@@ -38,7 +38,7 @@ const TABLE = Array.from({ length: 256 }, (_, v) => heat(v / 255));
 function bytesOf(view, Type, length) {
   const buffer = view.buffer ?? view;
   const start = view.byteOffset ?? 0;
-  // A typed array of two bytes an item must start at an even place: a copy always does.
+  // A typed array of two-byte items must start at an even offset, as a copy does.
   return start % Type.BYTES_PER_ELEMENT ? new Type(buffer.slice(start, start + length * Type.BYTES_PER_ELEMENT))
     : new Type(buffer, start, length);
 }
@@ -54,13 +54,13 @@ function canvasOf(width, height, fill) {
   return canvas;
 }
 
-/** Frames as small canvases, each made when first needed, then kept. */
+/** Images as canvases, each created when it is first needed. */
 function openImages(spec, view) {
   const [height, width] = spec.shape.slice(-3);
   const size = width * height * 3;
   const bytes = bytesOf(view, Uint8Array, countOf(spec) * size);
-  const kept = [];
-  const at = (k) => (kept[k] ??= canvasOf(width, height, (data) => {
+  const canvases = [];
+  const at = (k) => (canvases[k] ??= canvasOf(width, height, (data) => {
     for (let from = k * size, to = 0; to < data.length; from += 3, to += 4) {
       data[to] = bytes[from];
       data[to + 1] = bytes[from + 1];
@@ -71,13 +71,13 @@ function openImages(spec, view) {
   return { width, height, at, paint: (context, k) => stretch(context, at(k), true) };
 }
 
-/** Numbers as heat: alone, every place a square of its own; over a picture, soft and clear where it is to be seen. */
+/** Numbers as colours: alone, each position is a square; over an image, smooth and partly transparent. */
 function openHeatmaps(spec, view) {
   const [height, width] = spec.shape.slice(-2);
   const size = width * height;
   const bytes = bytesOf(view, Uint8Array, countOf(spec) * size);
-  const kept = [];
-  const at = (k) => (kept[k] ??= canvasOf(width, height, (data) => {
+  const canvases = [];
+  const at = (k) => (canvases[k] ??= canvasOf(width, height, (data) => {
     for (let from = k * size, to = 0; to < data.length; from += 1, to += 4) {
       const [red, green, blue] = TABLE[bytes[from]];
       data[to] = red;
@@ -89,11 +89,11 @@ function openHeatmaps(spec, view) {
   const read = (k, x, y) => {
     const [column, line] = [Math.min(Math.floor(x * width), width - 1), Math.min(Math.floor(y * height), height - 1)];
     const value = spec.low + (bytes[k * size + line * width + column] / 255) * (spec.high - spec.low);
-    return `${value.toFixed(SHOW_VALUES)}${spec.unit ? ` ${spec.unit}` : ""} at column ${column}, row ${line}`;
+    return `${value.toFixed(DECIMALS)}${spec.unit ? ` ${spec.unit}` : ""} at column ${column}, row ${line}`;
   };
-  const paint = (context, k, how) => {
-    context.globalAlpha = how.over ? how.opacity : 1;
-    stretch(context, at(k), how.over);
+  const paint = (context, k, options) => {
+    context.globalAlpha = options.over ? options.opacity : 1;
+    stretch(context, at(k), options.over);
     context.globalAlpha = 1;
   };
   return { width, height, at, read, paint, overlays: true };
@@ -105,7 +105,7 @@ function stretch(context, canvas, smooth) {
   context.drawImage(canvas, 0, 0, context.canvas.width, context.canvas.height);
 }
 
-/** Moving points. With a trail, the line on which each came: through the earlier frames, all else being the same. */
+/** Moving points. With a trail, a line through the earlier frames, at the same position along the other axes. */
 function openPoints(spec, view) {
   const count = spec.shape.at(-2);
   const parts = bytesOf(view, Uint16Array, countOf(spec) * count * 2);
@@ -114,23 +114,23 @@ function openPoints(spec, view) {
   const stride = byFrame < 0 ? 0 : spec.shape.slice(byFrame + 1, -2).reduce((a, b) => a * b, 1);
   const group = (i) => (spec.groups ? spec.groups[i] : 0);
 
-  function paint(context, k, how) {
+  function paint(context, k, options) {
     const { width, height } = context.canvas;
-    const place = (index, i) => {
+    const positionOf = (index, i) => {
       const at = (index * count + i) * 2;
-      return [(parts[at] / FINE) * width, (1 - parts[at + 1] / FINE) * height];
+      return [(parts[at] / MAX_POSITION) * width, (1 - parts[at + 1] / MAX_POSITION) * height];
     };
     const radius = (spec.size / 1000) * width;
     spec.colours.forEach((name, g) => {
       const members = Array.from({ length: count }, (_, i) => i).filter((i) => group(i) === g);
-      context.fillStyle = context.strokeStyle = how.colour(name);
+      context.fillStyle = context.strokeStyle = options.colour(name);
       if (spec.trail && stride) {
         context.globalAlpha = count > 100 ? 0.25 : 0.7;
         context.lineWidth = Math.max(1, radius / 3);
         context.beginPath();
         for (const i of members) {
-          for (let f = 0; f <= how.frame; f += 1) {
-            const [x, y] = place(k - (how.frame - f) * stride, i);
+          for (let f = 0; f <= options.frame; f += 1) {
+            const [x, y] = positionOf(k - (options.frame - f) * stride, i);
             if (f) context.lineTo(x, y);
             else context.moveTo(x, y);
           }
@@ -140,7 +140,7 @@ function openPoints(spec, view) {
       context.globalAlpha = count > 100 ? 0.7 : 1;
       context.beginPath();
       for (const i of members) {
-        const [x, y] = place(k, i);
+        const [x, y] = positionOf(k, i);
         const r = marks.has(i) ? radius * 1.8 : radius;
         context.moveTo(x + r, y);
         context.arc(x, y, r, 0, 2 * Math.PI);
@@ -148,9 +148,9 @@ function openPoints(spec, view) {
       context.fill();
       context.globalAlpha = 1;
       context.lineWidth = Math.max(1.5, radius / 3);
-      context.strokeStyle = how.colour("outline");
+      context.strokeStyle = options.colour("outline");
       for (const i of members.filter((m) => marks.has(m))) {
-        const [x, y] = place(k, i);
+        const [x, y] = positionOf(k, i);
         context.beginPath();
         context.arc(x, y, radius * 1.8, 0, 2 * Math.PI);
         context.stroke();
@@ -158,15 +158,15 @@ function openPoints(spec, view) {
     });
   }
 
-  /** The frame that the nearest point leads to, and how far that point is, in widths of a panel `ratio` times as wide as high. */
+  /** The frame that the nearest point stands for, and its distance in panel widths. ratio: width / height of the panel. */
   function near(k, x, y, ratio) {
-    const found = { frame: undefined, far: Infinity };
+    const nearest = { frame: undefined, distance: Infinity };
     for (let i = 0; i < count; i += 1) {
       const at = (k * count + i) * 2;
-      const far = Math.hypot(parts[at] / FINE - x, (1 - parts[at + 1] / FINE - y) / ratio);
-      if (far < found.far) Object.assign(found, { frame: spec.target_frames[i], far });
+      const distance = Math.hypot(parts[at] / MAX_POSITION - x, (1 - parts[at + 1] / MAX_POSITION - y) / ratio);
+      if (distance < nearest.distance) Object.assign(nearest, { frame: spec.target_frames[i], distance });
     }
-    return found;
+    return nearest;
   }
   return spec.target_frames ? { paint, near } : { paint };
 }
@@ -175,16 +175,16 @@ function openArrows(spec, view) {
   const count = spec.shape.at(-2);
   const parts = bytesOf(view, Uint16Array, countOf(spec) * count * 4);
 
-  function paint(context, k, how) {
+  function paint(context, k, options) {
     const { width, height } = context.canvas;
     const head = width / 70;
-    context.strokeStyle = how.colour(spec.colour);
+    context.strokeStyle = options.colour(spec.colour);
     context.lineWidth = Math.max(1, width / 500);
     context.globalAlpha = 0.6;
     context.beginPath();
     for (let i = 0; i < count; i += 1) {
       const [x0, y0, x, y] = parts.subarray((k * count + i) * 4, (k * count + i + 1) * 4);
-      const [ax, ay, bx, by] = [(x0 / FINE) * width, (1 - y0 / FINE) * height, (x / FINE) * width, (1 - y / FINE) * height];
+      const [ax, ay, bx, by] = [(x0 / MAX_POSITION) * width, (1 - y0 / MAX_POSITION) * height, (x / MAX_POSITION) * width, (1 - y / MAX_POSITION) * height];
       const angle = Math.atan2(by - ay, bx - ax);
       const side = Math.min(head, Math.hypot(bx - ax, by - ay) / 2);
       context.moveTo(ax, ay);
@@ -200,20 +200,19 @@ function openArrows(spec, view) {
   return { paint };
 }
 
-/** How each kind of layer is opened. */
+/** The function that opens each kind of layer. */
 export const OPENERS = { image: openImages, heatmap: openHeatmaps, points: openPoints, arrows: openArrows };
 
-const NOTHING = new Uint8Array(0);
+const NO_BYTES = new Uint8Array(0);
 
 /**
- * Open every layer, by name: {spec, view, layer}. bytes(name): where its bytes are; undefined for a layer of no points,
- * for no bytes are never sent. before: what was open; a layer that came again as it was stays open, with all that it
- * has drawn.
+ * Open every layer: a map from its name to {spec, view, layer}. bytes(name): its bytes; undefined for a layer without
+ * points, since empty buffers are not sent. before: the layers opened so far; an unchanged one is kept with its canvases.
  */
 export function openAll(specs, bytes, before = new Map()) {
   return new Map(specs.map((spec) => {
-    const [view, was] = [bytes(spec.name) ?? NOTHING, before.get(spec.name)];
-    const same = was !== undefined && was.view === view && JSON.stringify(was.spec) === JSON.stringify(spec);
-    return [spec.name, same ? was : { spec, view, layer: OPENERS[spec.kind](spec, view) }];
+    const [view, old] = [bytes(spec.name) ?? NO_BYTES, before.get(spec.name)];
+    const same = old !== undefined && old.view === view && JSON.stringify(old.spec) === JSON.stringify(spec);
+    return [spec.name, same ? old : { spec, view, layer: OPENERS[spec.kind](spec, view) }];
   }));
 }

@@ -1,28 +1,13 @@
-// A panel: layers painted on top of each other on one canvas, with a title, what is under the pointer, and the hand.
+// A panel: layers painted over each other on one canvas, a title, the value under the pointer, and what the user does there.
+import { make } from "./dom.js";
 import { indexAt } from "./layers.js";
 
-const MOST_PIXELS = 1024; // a side of the canvas, on sharp screens
-const REACH = 1 / 40; // of a panel's width: how near to a point counts as pointing at it
-const WIDE = 1.5; // so many times as wide as high, a panel has a line of its own on a narrow stage
-const NUDGE = 1 / 32; // of a panel's side: how far an arrow key moves the cross
+const MAX_PIXELS = 1024; // a side of the canvas, on high-resolution screens
+const REACH = 1 / 40; // of a panel's width: the distance at which the pointer is on a point
+const WIDE = 1.5; // width / height from which a panel has its own line on a narrow stage
+const NUDGE = 1 / 32; // of a panel's side: one step of the cross with an arrow key
 
-/** An element with attributes, listeners (onclick: f) and children. Text stays text: never innerHTML. */
-export function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") node.addEventListener(name.slice(2), value);
-    else if (value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children);
-  return node;
-}
-
-/** JupyterLab takes arrows, space and letters for itself, unless the focused element says otherwise. */
-export function makeFocusable(tag, attributes, ...children) {
-  return make(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
-}
-
-const HANDS = {
+const INSTRUCTIONS = {
   click: "Click, or move the cross with the arrow keys and press Enter.",
   drag: "Drag, or move with the arrow keys.",
   brush: "Drag over a region, or move with the arrow keys; with Shift they stretch the region.",
@@ -30,12 +15,12 @@ const HANDS = {
 };
 
 /**
- * What its owner must have: layers (opened, by name), specs, positions(), peeked, peek(axis, position), scrub(frame),
- * colour(name), opacity, report(pointer).
+ * The owner has: layers (opened, by name), specs, layer, positions(), peeked, peek(axis, index), scrub(frame), colour(name),
+ * opacity, reporter.
  */
 export class Panel {
   constructor(owner, spec) {
-    Object.assign(this, { owner, spec, hand: null, cross: [0.5, 0.5], strokes: [] });
+    Object.assign(this, { owner, spec, start: null, cross: [0.5, 0.5], strokes: [] });
     this.canvas = make("canvas", { class: "ex-canvas", role: "img" });
     this.title = make("div", { class: "ex-panel-title" }, spec.title ?? "");
     this.readout = make("div", { class: "ex-readout" });
@@ -47,7 +32,7 @@ export class Panel {
       const [column, row, columns, rows] = spec.grid_area;
       this.element.style.gridArea = `${row} / ${column} / span ${rows} / span ${columns}`;
     }
-    this.canvas.addEventListener("pointermove", (event) => this.tell(event));
+    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
     this.canvas.addEventListener("pointerleave", () => this.leave());
     if (spec.interaction) this.listen();
     this.resize = new ResizeObserver(() => this.fit());
@@ -58,17 +43,24 @@ export class Panel {
     this.resize.disconnect();
   }
 
-  /** The layers on show, the lowest first. */
-  shown() {
+  /** Take over a description with the same layout. */
+  update(spec) {
+    this.spec = spec;
+    this.title.textContent = spec.title ?? "";
+    this.updateShape();
+  }
+
+  /** The names of the shown layers, the lowest first. */
+  shownLayers() {
     const names = this.spec.layers.filter((name) => this.owner.layers.has(name));
     return this.spec.switchable ? names.filter((name) => name === this.owner.layer) : names;
   }
 
-  shape() {
-    const placed = this.spec.layers.map((name) => this.owner.layers.get(name)).find((layer) => layer?.width);
+  updateShape() {
+    const sized = this.spec.layers.map((name) => this.owner.layers.get(name)).find((layer) => layer?.width);
     const extent = this.spec.layers.map((name) => this.owner.specs.get(name)?.extent).find((e) => e);
-    const spread = extent && (extent[1] - extent[0]) / (extent[3] - extent[2]);
-    const ratio = this.spec.ratio ?? (placed ? placed.width / placed.height : spread ?? 1);
+    const aspect = extent && (extent[1] - extent[0]) / (extent[3] - extent[2]);
+    const ratio = this.spec.ratio ?? (sized ? sized.width / sized.height : aspect ?? 1);
     this.box.style.aspectRatio = ratio;
     this.element.classList.toggle("ex-wide", ratio > WIDE);
   }
@@ -77,16 +69,16 @@ export class Panel {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     const positions = this.owner.positions();
-    this.shown().forEach((name, k) => {
+    this.shownLayers().forEach((name, k) => {
       this.owner.layers.get(name).paint(context, indexAt(this.owner.specs.get(name), positions), {
         over: k > 0, opacity: this.owner.opacity, frame: positions.frame, colour: (name) => this.owner.colour(name) });
     });
-    if (this.spec.interaction) this.paintHand(context);
+    if (this.spec.interaction) this.paintMarks(context);
   }
 
-  /** As many pixels as the screen has, and no more. */
+  /** Give the canvas as many pixels as the screen shows. */
   fit() {
-    const scale = Math.min(window.devicePixelRatio || 1, MOST_PIXELS / Math.max(this.canvas.clientWidth, 1));
+    const scale = Math.min(window.devicePixelRatio || 1, MAX_PIXELS / Math.max(this.canvas.clientWidth, 1));
     const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) => Math.round(side * scale));
     if (!width || (width === this.canvas.width && height === this.canvas.height)) return;
     Object.assign(this.canvas, { width, height });
@@ -99,27 +91,28 @@ export class Panel {
     this.paint();
   }
 
-  // ---- the hand ------------------------------------------------------------------------------------------------
+  // ---- what the user does -----------------------------------------------------------------------------------------------
 
-  where(event) {
+  /** The position of an event, in fractions of the panel. */
+  positionOf(event) {
     const { left, top, width, height } = this.canvas.getBoundingClientRect();
     return [(event.clientX - left) / width, (event.clientY - top) / height].map((v) => Math.max(0, Math.min(1, v)));
   }
 
-  /** Of the points that lead to frames, what the nearest to a place leads to: {frame, far}; undefined without such. */
+  /** The frame of the nearest point that stands for one: {frame, distance}; undefined without such points. */
   nearest([x, y]) {
-    const name = this.shown().findLast((n) => this.owner.layers.get(n).near);
+    const name = this.shownLayers().findLast((n) => this.owner.layers.get(n).near);
     const { width, height } = this.canvas;
     return name && this.owner.layers.get(name).near(indexAt(this.owner.specs.get(name), this.owner.positions()), x, y, width / height);
   }
 
-  /** Say the number under the pointer, and show the frame of the point that it is on, until it leaves. */
-  tell(event) {
-    const [x, y] = this.where(event);
+  /** Show the value under the pointer, and the frame of the point under it, until it leaves. */
+  hover(event) {
+    const [x, y] = this.positionOf(event);
     const point = this.nearest([x, y]);
-    const frame = point && point.far < REACH ? point.frame : undefined;
+    const frame = point && point.distance < REACH ? point.frame : undefined;
     if (point && frame !== this.owner.peeked.frame) this.owner.peek("frame", frame);
-    const name = this.shown().findLast((n) => this.owner.layers.get(n).read);
+    const name = this.shownLayers().findLast((n) => this.owner.layers.get(n).read);
     if (name) this.readout.textContent = this.owner.layers.get(name).read(indexAt(this.owner.specs.get(name), this.owner.positions()), x, y);
   }
 
@@ -133,11 +126,11 @@ export class Panel {
     canvas.tabIndex = 0;
     canvas.setAttribute("data-lm-suppress-shortcuts", "true");
     canvas.classList.add("ex-handled");
-    canvas.title = HANDS[this.spec.interaction];
+    canvas.title = INSTRUCTIONS[this.spec.interaction];
     canvas.addEventListener("pointerdown", (event) => this.down(event));
-    canvas.addEventListener("pointermove", (event) => this.hand && this.move(this.where(event)));
-    canvas.addEventListener("pointerup", (event) => this.hand && this.up(this.where(event)));
-    canvas.addEventListener("pointercancel", () => (this.hand = null));
+    canvas.addEventListener("pointermove", (event) => this.start && this.move(this.positionOf(event)));
+    canvas.addEventListener("pointerup", (event) => this.start && this.up(this.positionOf(event)));
+    canvas.addEventListener("pointercancel", () => (this.start = null));
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("focus", () => this.paint());
     canvas.addEventListener("blur", () => this.paint());
@@ -147,40 +140,40 @@ export class Panel {
     if (event.button) return;
     this.canvas.setPointerCapture(event.pointerId);
     this.canvas.focus();
-    this.hand = this.where(event);
-    this.strokes = [this.hand];
-    this.cross = this.hand;
-    if (this.spec.interaction === "drag") this.say(this.hand, false);
+    this.start = this.positionOf(event);
+    this.strokes = [this.start];
+    this.cross = this.start;
+    if (this.spec.interaction === "drag") this.report(this.start, false);
     event.preventDefault();
   }
 
   move(at) {
     this.cross = at;
     if (this.spec.interaction === "draw") this.strokes.push(at);
-    if (this.spec.interaction === "drag" || this.spec.interaction === "brush") this.say(at, false);
+    if (this.spec.interaction === "drag" || this.spec.interaction === "brush") this.report(at, false);
     this.paint();
   }
 
   up(at) {
-    this.say(at, true);
-    this.hand = null;
+    this.report(at, true);
+    this.start = null;
     this.paint();
   }
 
-  /** Tell the owner what the hand did. */
-  say(at, done) {
+  /** Report an action, finished or not. */
+  report(at, done) {
     const kind = this.spec.interaction;
     const [x, y] = at;
-    const said = { panel: this.spec.name, kind, x, y };
-    if (kind === "drag") Object.assign(said, { done });
+    const action = { panel: this.spec.name, kind, x, y };
+    if (kind === "drag") Object.assign(action, { done });
     if (kind === "brush") {
-      this.region = [...this.hand, x, y];
-      Object.assign(said, { x0: this.hand[0], y0: this.hand[1], done });
+      this.region = [...this.start, x, y];
+      Object.assign(action, { x0: this.start[0], y0: this.start[1], done });
     }
-    if (kind === "draw") Object.assign(said, { points: this.strokes });
+    if (kind === "draw") Object.assign(action, { points: this.strokes });
     const point = kind === "click" && this.nearest(at);
     if (point) this.owner.scrub(point.frame);
-    this.owner.report(said);
+    this.owner.reporter.action(action);
   }
 
   key(event) {
@@ -192,23 +185,23 @@ export class Panel {
       const from = this.cross;
       this.cross = [from[0] + dx * NUDGE, from[1] + dy * NUDGE].map((v) => Math.max(0, Math.min(1, v)));
       this.anchor = event.shiftKey ? (this.anchor ?? from) : null;
-      if (kind === "drag" || kind === "brush") this.sayByKey(true);
+      if (kind === "drag" || kind === "brush") this.reportKey(true);
     } else if (event.key === "Enter" && (kind === "click" || kind === "draw")) {
       this.strokes = [...this.strokes, this.cross];
-      this.sayByKey(true);
+      this.reportKey(true);
     } else return;
     event.preventDefault();
     event.stopPropagation();
     this.paint();
   }
 
-  sayByKey(done) {
-    this.hand = this.anchor ?? this.cross;
-    this.say(this.cross, done);
-    this.hand = null;
+  reportKey(done) {
+    this.start = this.anchor ?? this.cross;
+    this.report(this.cross, done);
+    this.start = null;
   }
 
-  paintHand(context) {
+  paintMarks(context) {
     const { width, height } = context.canvas;
     context.strokeStyle = "#fff";
     context.lineWidth = Math.max(2, width / 200);

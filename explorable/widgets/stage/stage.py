@@ -4,8 +4,8 @@
     stage.show([Images("noisy", "Noisy latent", noisy), Images("denoised", "Predicted image", previews)],
                captions=[f"step {k} of 20" for k in range(21)], thumbnails="denoised")
 
-layers.py defines what can be shown. The page's half is plain ES modules that know nothing of diffusion: layers.js reads
-and paints each kind of layer, panel.js is one canvas and the pointer on it, stage.js the controls around them.
+layers.py defines what can be shown. The part in the page is plain ES modules that know nothing of diffusion: stage.js
+joins the others, layers.js paints each kind of layer, panel.js is a canvas and what the user does on it.
 """
 
 from __future__ import annotations

@@ -90,6 +90,11 @@ class Result:
         """Return the token of the word's label: "a" for "a (2)"."""
         return self.attention.label_tokens[self.attention.labels.index(self.label(word))]
 
+    def next_pending_word(self, chosen: str) -> str | None:
+        """Return the next word whose edit is to be computed, the chosen one first; None if all are."""
+        words = dict.fromkeys((self.token(chosen), *self.attention.words))
+        return next((w for w in words if self.attention.is_pending(w, self.request.word_weight)), None)
+
     def branch(self, wanted: str) -> str:
         """Return the wanted branch, or the last one that was recorded."""
         return wanted if wanted in self.attention.branches else self.attention.branches[-1]
@@ -117,6 +122,11 @@ def compute_attention(pipe: PipelineProtocol, request: Request, progress: Progre
     drawing = draw(scene)
     image = resize_to_fit(drawing.image, pipe)
     return Result(request, attention_in_image(pipe, image, request.prompt, request.seed, progress), drawing)
+
+
+def report_turn(progress: Progress, turn: int, turns: int, done: int, total: int) -> None:
+    """Report progress within one of several equal turns."""
+    progress(turn * total + done, turns * total)
 
 
 # ---- regions --------------------------------------------------------------------------------------------------------

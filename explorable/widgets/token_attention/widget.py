@@ -23,7 +23,7 @@ from ..core.inputs import SamplingInputs
 from ..core.layout import scrollable
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
 from ..stage.layers import Layer
-from .compute import DRAWN, GENERATED, Request, Result, code, compute_attention, to_box
+from .compute import DRAWN, GENERATED, Request, Result, code, compute_attention, report_turn, to_box
 from .controls import edit_row, image_row, settings_row
 from .figure import attention_and_effect
 from .tables import ranking_table, region_table
@@ -114,11 +114,11 @@ class TokenAttention(SamplingInputs, Explorable):
             result = Result(request, current.attention, current.drawing)
             self._preview_edit(result, progress)
         turn, turns = 0, len(result.attention.words) + 2
-        while (word := self._next_pending_word(result)) is not None:
+        while (word := result.next_pending_word(self.word)) is not None:
             turn = min(turn + 1, turns - 1)
-            report = functools.partial(_report_turn, progress, turn, turns)
+            report = functools.partial(report_turn, progress, turn, turns)
             result.attention.edit_word(word, request.word_weight, report)
-            if word == result.token(self.word) and self._next_pending_word(result) is not None:
+            if word == result.token(self.word) and result.next_pending_word(self.word) is not None:
                 self._set_current(result)
         return result
 
@@ -139,11 +139,6 @@ class TokenAttention(SamplingInputs, Explorable):
             preview.edit_word(word, weight, cancellable_only(progress))
             layers = layers_of(result, result.branch(self.branch), preview)
             self.show_preview(lambda: self._send_layers(result, layers, edited_is_preview=True))
-
-    def _next_pending_word(self, result: Result) -> str | None:
-        """Return the next word whose edit is to be computed: the one on the screen first, which may have changed."""
-        words = dict.fromkeys((result.token(self.word), *result.attention.words))
-        return next((w for w in words if result.attention.is_pending(w, result.request.word_weight)), None)
 
     def show(self, result: Result) -> str:
         self._set_current(result)
@@ -207,10 +202,7 @@ class TokenAttention(SamplingInputs, Explorable):
 
     @contextmanager
     def _syncing(self) -> Iterator[None]:
-        """Ignore the changes that this thread makes to the stage and the traits.
-
-        Changes by the user arrive on another thread, which waits.
-        """
+        """Ignore the changes that this thread makes. Changes by the user arrive on another thread, which waits."""
         with self._sync_lock:
             outer, self._syncing_thread = self._syncing_thread, threading.get_ident()
             try:
@@ -251,7 +243,7 @@ class TokenAttention(SamplingInputs, Explorable):
     def _update_texts_and_edits(self) -> None:
         """Update the texts; compute the edit of a special token, which is done only when it is chosen."""
         self._update_texts()
-        if self._current is not None and not self.busy and self._next_pending_word(self._current) is not None:
+        if self._current is not None and not self.busy and self._current.next_pending_word(self.word) is not None:
             self.recompute()
 
     def _on_pointer(self, change: Any) -> None:
@@ -293,8 +285,7 @@ class TokenAttention(SamplingInputs, Explorable):
             attrs={name: getattr(request, name) for name in self.inputs[:5]} | vars(request.word_weight))
 
     def table(self) -> Any:
-        """A pandas table of regions by words: attention there relative to the word's average, in standard
-        deviations."""
+        """Return regions by words: attention relative to the word's average, in standard deviations."""
         view = self.view()
         return xr.DataArray(view.table, dims=("region", "word"), coords={
             "region": list(view.regions), "word": view.result.compared_words}).to_pandas()
@@ -307,8 +298,3 @@ class TokenAttention(SamplingInputs, Explorable):
         table = (0 if result.drawing else frame, view.branch, *view.layer_and_head, view.head_weights is not None)
         return code(self.pipe_code, self.request(), result.token(self.word), float(attention.weights.t.values[frame]),
                     table)
-
-
-def _report_turn(progress: Progress, turn: int, turns: int, done: int, total: int) -> None:
-    """Report progress within one of several equal turns."""
-    progress(turn * total + done, turns * total)

@@ -50,7 +50,7 @@ test("points that lead to frames say which is the nearest, in widths of a panel;
   const wide = { kind: "points", axes: [], shape: [2, 2], colours: ["image"], highlighted: [], size: 10, target_frames: [7, 9] };
   const near = OPENERS.points(wide, place(0, 0, 1, 1)).near(0, 0.9, 0.2, 2);
   assert.equal(near.frame, 9);
-  assert.ok(Math.abs(near.far - Math.hypot(0.1, 0.2 / 2)) < 1e-4);
+  assert.ok(Math.abs(near.distance - Math.hypot(0.1, 0.2 / 2)) < 1e-4);
   const none = OPENERS.points({ ...wide, shape: [0, 2], target_frames: [] }, new DataView(new ArrayBuffer(0)));
   assert.equal(none.near(0, 0.5, 0.5, 1).frame, undefined);
 });
