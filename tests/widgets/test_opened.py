@@ -166,7 +166,7 @@ def test_the_x_ray_refuses_a_network_without_skips(family):
     with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family]) as pipe:
         made = ex.UNetXRay(pipe, **SMALL)
         made.wait()
-        assert isinstance(made.error, ValueError) and "there is no U to open" in made.status_area.status.value
+        assert isinstance(made.error, ValueError) and "it is not a U-Net" in made.status_area.status.value
         made.close()
 
 
