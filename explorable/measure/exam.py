@@ -50,10 +50,10 @@ def exam(model: str = "unet-flow", steps: int = 20, guidance: float | None = Non
     for task in TASKS:
         row: dict[str, object] = {"task": task}
         for split, unseen in SPLITS.items():
-            asked = task_prompts(task, unseen, count)
-            passed = grade(asked, seeds, source, task)
+            exam_prompts = task_prompts(task, unseen, count)
+            passed = grade(exam_prompts, seeds, source, task)
             results[split].append(passed)
-            row |= _split_cells(split, passed) | _controls("held-out " if unseen else "", asked, seeds)
+            row |= _split_cells(split, passed) | _controls("held-out " if unseen else "", exam_prompts, seeds)
         rows.append(row)
     total: dict[str, object] = {"task": "all"}
     for split, parts in results.items():

@@ -25,19 +25,20 @@ def guidance(model: str = "unet-flow", steps: int = 20, prompts: int = PROMPTS, 
     examiner's features. quick: one prompt per task, two seeds.
     """
     check_counts(1, prompts=prompts)
-    seeds, asked = (SEEDS[:2], all_task_prompts(1)) if quick else (SEEDS, all_task_prompts(prompts))
-    pipe, texts = load(model), [p.text for p in asked]
+    seeds, exam_prompts = (SEEDS[:2], all_task_prompts(1)) if quick else (SEEDS, all_task_prompts(prompts))
+    pipe, texts = load(model), [p.text for p in exam_prompts]
     passed: dict[float, np.ndarray] = {}
     rows = []
     for w in W:
         images = image_grid(generated_by(pipe, steps, w), texts, seeds, f"guidance {w:g}")
-        passed[w] = passes(images, asked)
+        passed[w] = passes(images, exam_prompts)
         rows.append({"guidance": f"{w:g}"} | _cells(images, passed[w]))
     drawings = image_grid(drawn, texts, seeds)
-    rows.append({"guidance": "drawn"} | _cells(drawings, passes(drawings, asked)))
+    rows.append({"guidance": "drawn"} | _cells(drawings, passes(drawings, exam_prompts)))
     return Table(f"{model} against guidance, {steps} steps", rows, [
-        best_guidance(passed), f"{len(asked)} prompts x {len(seeds)} seeds a row; intervals are 95% bootstrap over "
-                               "prompts; drawn: images drawn by the picture world for these prompts"])
+        best_guidance(passed),
+        f"{len(exam_prompts)} prompts x {len(seeds)} seeds a row; intervals are 95% bootstrap over prompts; "
+        "drawn: images drawn by the picture world for these prompts"])
 
 
 def _cells(images: np.ndarray, passed: np.ndarray) -> dict[str, object]:

@@ -35,17 +35,17 @@ def steps(model: str = "all", sampler: str = "ddim", prompts: int = PROMPTS, qui
     check_counts(1, prompts=prompts)
     check_settings(Settings("", sampler=sampler))
     models, notes = select_denoisers(model)
-    asked = all_task_prompts(2 if quick else prompts)
+    exam_prompts = all_task_prompts(2 if quick else prompts)
     passed: dict[Setting, np.ndarray] = {}
     for name in models:
         pipe = load(name)
         for count in STEPS:
             source = generated_by(pipe, count, default_guidance(name), sampler=sampler)
-            passed[name, count] = grade(asked, SEEDS, source, f"{name}, {count} steps")
+            passed[name, count] = grade(exam_prompts, SEEDS, source, f"{name}, {count} steps")
     rows = [{"model": name, "guidance": default_guidance(name), "steps": count} | percent_cells(right, "right %", "95%")
             for (name, count), right in passed.items()]
     return Table(f"The exam against the number of steps, sampler {sampler}", rows, [
-        f"{len(asked) * len(SEEDS)} images a row, the same prompts and seeds in each; "
+        f"{len(exam_prompts) * len(SEEDS)} images a row, the same prompts and seeds in each; "
         "intervals are 95% bootstrap over prompts", *compare(passed), *notes])
 
 
