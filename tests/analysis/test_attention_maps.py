@@ -45,7 +45,7 @@ def test_layers_are_joined_as_xarray_would(pattern, monkeypatch):
     assert ours.identical(run[pattern])
 
 
-def test_without_a_recording_it_says_so(run):
+def test_without_a_recording_there_is_an_error(run):
     with pytest.raises(UnknownPointError, match="nothing is recorded"):
         maps.gather_weights(tiny()(PROMPT, steps=1))
 
@@ -59,13 +59,13 @@ def test_a_guided_run_of_the_shipped_networks_is_far_below_the_limit():
     assert dit.depth * dit.heads * (16 // dit.patch_size) ** 2 * 24 * 2 * 20 * 2 < 30e6
 
 
-def test_every_label_is_said_once():
+def test_labels_are_unique():
     labels = maps.token_labels(["<start>", "a", "red", "car", "on", "a", "road", "<end>", "<pad>", "<pad>"])
     assert labels == ("<start>", "a", "red", "car", "on", "a (2)", "road", "<end>", "2 × <pad>")
     assert maps.token_labels(["<start>", "<end>"]) == ("<start>", "<end>")
 
 
-def test_the_words_of_a_branch(run):
+def test_a_branch_is_labelled_by_the_prompt(run):
     weights = maps.gather_weights(run)
     cond, uncond = (maps.branch_maps(weights, branch) for branch in ("cond", "uncond"))
     assert list(cond.token.values)[:3] == ["<start>", "a", "red"] and cond.token.values[-1].endswith("<pad>")
@@ -77,7 +77,7 @@ def test_the_words_of_a_branch(run):
     assert not np.nansum(np.abs(cond.isel(token=-1).values)), "padding is not read"
 
 
-def test_a_run_that_never_read_the_prompt_has_no_words():
+def test_an_unconditional_run_has_zero_maps():
     weights = maps.gather_weights(tiny()(PROMPT, steps=1, guidance=0, record=[maps.WEIGHTS]))
     tokens = ["<start>", *PROMPT.split(), "<end>", *["<pad>"] * 15]
     found = maps.branch_maps(weights, "uncond", tokens)
@@ -85,7 +85,7 @@ def test_a_run_that_never_read_the_prompt_has_no_words():
     assert np.nansum(found.sel(token="<end>").values) > 0
 
 
-def test_the_means_stand_first(run):
+def test_the_means_come_first(run):
     words = maps.branch_maps(maps.gather_weights(run), "cond")
     shown = maps.add_means(words)
     assert shown.layer.values[0] == maps.ALL_LAYERS and shown["head"].values[0] == maps.MEAN_HEAD
@@ -95,7 +95,7 @@ def test_the_means_stand_first(run):
     assert np.allclose(shown.isel(layer=1, head=1), words.isel(layer=0, head=0))
 
 
-def test_heads_are_picked_by_name(run):
+def test_heads_are_selected_by_name(run):
     look = maps.branch_maps(maps.gather_weights(run), "cond").isel(step=0)
     assert maps.select_heads(look).shape[1:3] == (look.sizes["layer"], look.sizes["head"])
     assert maps.select_heads(look, str(look.layer.values[1]), "1").shape[1:3] == (1, 1)
@@ -103,7 +103,7 @@ def test_heads_are_picked_by_name(run):
         maps.select_heads(look, "zzz")
 
 
-def test_words_compete_fairly():
+def test_maps_are_standardized_before_averaging():
     """A word that is read ten times as much everywhere does not win where another is read above its average."""
     here = np.zeros((16, 16))
     here[:, :8] = 1
@@ -115,13 +115,13 @@ def test_words_compete_fairly():
     assert np.allclose(table, [[1, -1, 0], [-1, 1, 0]], atol=1e-6)
 
 
-def test_trust_goes_to_the_heads_that_a_card_names():
+def test_head_weights_follow_the_card():
     found = xr.DataArray(np.zeros((2, 2, 3)), dims=("token", "layer", "head"), coords={"layer": ["a", "b"]})
     np.testing.assert_allclose(maps.head_weights_for(found, {"b": [0.0, 0.5], "c": [1.0]}), [[0, 0, 0], [0, 0.5, 0]])
     assert maps.head_weights_for(found, {"c": [1.0]}) is None and maps.head_weights_for(found, None) is None
 
 
-def test_heads_that_are_not_there_have_no_voice():
+def test_missing_heads_do_not_count():
     maps_of_word = np.random.default_rng(0).random((1, 1, 2, 16, 16))
     alone = maps.relative_attention(maps_of_word)
     padded = np.concatenate([maps_of_word, np.full((1, 1, 3, 16, 16), np.nan)], axis=2)
@@ -144,7 +144,7 @@ def test_regions_have_plain_names_and_a_size():
     assert list(found) == ["car wheels", "mountains snow"] and found["car wheels"].all()
 
 
-def test_a_true_word_speaks_of_half_the_region():
+def test_a_true_word_covers_half_the_region():
     left, top = left_half(), left_half().T
     assert maps.ground_truth_words(left & top, [left, ~left, top]) == [0, 2]
     assert maps.ground_truth_words(left, [top, left, np.zeros_like(left)]) == [0, 1]
@@ -157,7 +157,7 @@ def test_the_best_threshold_finds_a_mask():
     assert maps.best_iou(scores, mask)[0] == 1
 
 
-def test_difference_is_one_from_black_to_white():
+def test_the_difference_from_black_to_white_is_one():
     black, white = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
     assert np.allclose(maps.pixel_difference(black, white), 1) and not maps.pixel_difference(white, white).any()
 
@@ -179,6 +179,6 @@ def test_ranks_are_scipys():
     assert np.isnan(maps.rank_correlation(values, np.where(values > 1, np.nan, values)))
 
 
-def test_a_map_is_scaled_by_its_greatest():
+def test_a_map_is_scaled_by_its_maximum():
     values = xr.DataArray(np.arange(8.0).reshape(2, 2, 2)).values
     assert np.allclose(maps.scale_to_max(values, (0, 1, 2)).max(), 1) and not maps.scale_to_max(np.zeros((2, 2))).any()

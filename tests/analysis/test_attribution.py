@@ -41,12 +41,12 @@ def test_every_word_head_skip_and_block_is_a_part(pipe):
     assert list(found_in(pipe, ["skip", "word"])) == [n for n in found if found[n].kind in ("skip", "word")]
 
 
-def test_a_kind_that_there_is_not_is_refused(pipe):
+def test_an_unknown_kind_is_refused(pipe):
     with pytest.raises(ValueError, match="kinds names 'layer': choose among word, head, skip, block"):
         found_in(pipe, ["word", "layer"])
 
 
-def test_what_changes_is_put_down_where_it_changes(pipe, examiner):
+def test_changes_are_assigned_to_their_region(pipe, examiner):
     left = np.zeros((128, 128), bool)
     left[:, :64] = True
     last = [p.name for p in pipe.points() if p.name.startswith("vae.")][-1]  # the decoder's picture
@@ -65,7 +65,7 @@ def test_what_changes_is_put_down_where_it_changes(pipe, examiner):
     assert found.kind.values.tolist() == ["mine", "word", "mine"]
 
 
-def test_a_part_stands_beside_its_own_attention(pipe, examiner):
+def test_a_part_is_compared_with_its_own_attention(pipe, examiner):
     """Every kind has a row of the same shape, and its map is what a recording says."""
     found_parts = {name: part for name, part in found_in(pipe).items()
                    if part.layer is None or part.layer.startswith(("down.1", "blocks.1"))}
@@ -104,6 +104,6 @@ def test_a_part_stands_beside_its_own_attention(pipe, examiner):
         assert np.allclose(rows[f"in {region}"], found.by_region.sel(region=region, part=rows.index))
 
 
-def test_regions_share_out_the_picture(examiner):
+def test_regions_partition_the_image(examiner):
     masks = detected_regions(np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8), examiner)
     assert sum(m.astype(int) for m in masks.values()).max() == 1

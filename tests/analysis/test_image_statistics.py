@@ -25,7 +25,7 @@ def test_saturation_does_not_change_with_brightness():
 
 
 @pytest.mark.parametrize(("colour", "expected"), [((1, 254, 7), 0), ((0, 9, 9), 1), ((9, 255, 9), 1)])
-def test_clipped_is_any_colour_at_an_end(colour, expected):
+def test_a_pixel_is_clipped_if_any_channel_is(colour, expected):
     assert clipped_share(plain(*colour)) == expected
     assert clipped_share(np.concatenate([plain(*colour), plain(5, 6, 7)])) == expected / 2
 
@@ -37,14 +37,14 @@ def test_diversity_is_the_mean_distance_of_two():
     np.testing.assert_allclose(diversity(corners), [np.sqrt(2)])
 
 
-def test_identical_pictures_have_no_diversity(examiner):
+def test_identical_images_have_no_diversity(examiner):
     image = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     same = np.stack([image, image])[None]
     assert diversity(examiner_features(same, examiner)) == 0
     assert diversity(examiner_features(np.stack([image, image[::-1]])[None], examiner)) > 0
 
 
-def test_features_keep_the_axes_before_the_picture(examiner):
+def test_features_keep_the_leading_axes(examiner):
     images = np.random.default_rng(1).integers(0, 256, (2, 3, 128, 128, 3)).astype(np.uint8)
     seen = examiner_features(images, examiner)
     assert seen.shape == (2, 3, examiner.config.widths[1])

@@ -22,7 +22,7 @@ def run(pipe):
     return pipe(PROMPT, steps=3)
 
 
-def test_the_first_convolution_sees_three_by_three(pipe, run):
+def test_the_first_convolution_has_a_field_of_three_by_three(pipe, run):
     felt = receptive_field(pipe, run, 1, "conv_in", 4, 15)
     assert felt.shape == (16, 16)
     seen = np.zeros((16, 16), bool)
@@ -30,14 +30,14 @@ def test_the_first_convolution_sees_three_by_three(pipe, run):
     assert np.array_equal(felt > 0, seen)
 
 
-def test_the_sight_is_the_jacobian_that_moving_places_shows(pipe, run):
+def test_the_field_is_the_finite_difference_jacobian(pipe, run):
     weights = pipe.denoiser.conv_in.weight  # (channel, latent channel, 3, 3): the Jacobian of the first convolution
     exact = weights.square().sum((0, 1)).sqrt().detach().numpy()
     felt = receptive_field(pipe, run, 0, "conv_in", 8, 8, probes=4000)[7:10, 7:10]
     np.testing.assert_allclose(felt, exact, rtol=0.1)
 
 
-def test_what_a_unit_feels_moves_it(pipe, run):
+def test_positions_in_the_field_change_the_activation(pipe, run):
     """A small push where it looks most moves it more than one where it looks least."""
     felt = receptive_field(pipe, run, 1, "up.1.0.cross.out", 2, 5, probes=32)
 
@@ -58,7 +58,7 @@ def test_what_a_unit_feels_moves_it(pipe, run):
     assert moved(*most) > moved(*least)
 
 
-def test_without_its_skip_the_way_up_sees_by_another_way(pipe, run):
+def test_without_its_skip_the_up_path_depends_on_the_backbone(pipe, run):
     whole = receptive_field(pipe, run, 1, "up.0.0.res.out", 8, 8)
     blind = receptive_field(pipe, run, 1, "up.0.0.res.out", 8, 8, fader_edits({"up.0.skip": 0.0}))
     assert not np.allclose(whole, blind)
@@ -71,7 +71,7 @@ def test_it_works_on_weights_loaded_in_inference_mode(run):
     assert felt.any()
 
 
-def test_it_leaves_the_pipeline_as_it_was(pipe, run):
+def test_the_pipeline_is_left_unchanged(pipe, run):
     receptive_field(pipe, run, 1, "middle.cross.out", 1, 1)
     assert np.array_equal(pipe(PROMPT, steps=3).image, run.image)
 
@@ -79,7 +79,7 @@ def test_it_leaves_the_pipeline_as_it_was(pipe, run):
 @pytest.mark.parametrize(("step", "point", "row", "error"), [
     (3, "conv_in", 0, IndexError), (0, "conv_in", 16, IndexError), (0, "middle.cross.out", 4, IndexError),
     (0, "inlte", 0, UnknownPointError)])
-def test_what_is_not_there_is_refused(pipe, run, step, point, row, error):
+def test_missing_points_and_positions_are_refused(pipe, run, step, point, row, error):
     with pytest.raises(error):
         receptive_field(pipe, run, step, point, row, 0)
 

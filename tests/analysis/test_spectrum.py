@@ -15,24 +15,24 @@ def waves(count: int, side: int = 128, down: bool = False) -> np.ndarray:
 
 
 @pytest.mark.parametrize("count", [3, 10, 40])
-def test_a_wave_has_its_power_at_its_length(count):
+def test_a_wave_has_its_power_at_its_frequency(count):
     for down in (False, True):
         where, power = power_spectrum(waves(count, down=down))
         assert where[power.argmax()] == count and len(where) == 64
 
 
 @pytest.mark.parametrize(("count", "share"), [(4, 0), (CUTOFF + 4, 1), (60, 1)])
-def test_the_fine_share_of_a_wave(count, share):
+def test_the_high_frequency_share_of_a_wave(count, share):
     assert float(high_frequency_share(waves(count))) == pytest.approx(share, abs=0.01)
 
 
-def test_a_flat_picture_has_no_detail():
+def test_a_flat_image_has_no_high_frequencies():
     flat = np.full((2, 32, 32, 3), 200, np.uint8)
     assert (high_frequency_share(flat) == 0).all()
     assert (power_spectrum(flat)[1] < 1e-12).all()
 
 
-def test_noise_is_flat_and_blur_takes_what_is_fine():
+def test_noise_has_a_flat_spectrum_and_blur_removes_high_frequencies():
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     _, power = power_spectrum(noise)
     assert power[2:20].mean() == pytest.approx(power[-20:].mean(), rel=0.15)

@@ -29,7 +29,7 @@ def stages(pipe):
     return unet_parts(pipe.points(optional=False))
 
 
-def test_the_stages_are_the_networks_own(pipe, stages):
+def test_the_parts_are_those_of_the_network(pipe, stages):
     assert list(stages) == ["conv_in", "down.0.0", "up.0.skip", "down.1.0", "up.1.skip", "middle", "up.1.backbone",
                             "up.1.0", "up.0.backbone", "up.0.0", "prediction"]
     assert [s.kind for s in stages.values()] == ["conv_in", "down", "skip", "down", "skip", "middle", "backbone", "up",
@@ -84,13 +84,13 @@ def test_few_channels_and_dead_ones_can_be_shown():
         assert principal_colours(a, look).shape == (2, 4, 4, 3) and channel_colours(a, look).shape == (2, 3, 4, 4, 3)
 
 
-def test_seen_from_inside_the_picture_is_the_same(pipe, stages):
+def test_recording_the_parts_leaves_the_image_unchanged(pipe, stages):
     inside = sample_activations(pipe, stages, ColourMappings(), prompt=PROMPT, steps=3, seed=1)
     assert np.array_equal(inside.run.image, pipe(PROMPT, steps=3, seed=1).image)
     assert inside.tiles["up.1.0"].shape == (3, 4, 8, 8, 3) and not inside.run.recorded
 
 
-def test_the_share_of_a_skip_is_of_what_enters_the_way_up(pipe, stages):
+def test_the_share_of_a_skip_is_of_the_input_of_the_up_path(pipe, stages):
     inside = sample_activations(pipe, stages, ColourMappings(), prompt=PROMPT, steps=2)
     run = pipe(PROMPT, steps=2, record=["up.1.*"])
     skip, below = (np.square(prompt_activations(run[f"up.1.{n}"])).sum((1, 2, 3)) for n in ("skip", "backbone"))
@@ -108,7 +108,7 @@ def test_an_edited_run_uses_the_same_colours(pipe, stages):
     assert not np.array_equal(first.tiles["conv_in"], louder.tiles["conv_in"])
 
 
-def test_fades_act_on_their_points_and_steps(pipe):
+def test_fader_edits_act_on_their_points_and_steps(pipe):
     assert fader_edits({"up.0.skip": 1.0}) == {}
     run = pipe(PROMPT, steps=3, record=["up.0.skip", "up.1.skip"])
     other = pipe(OTHER, steps=3, record=["up.0.skip", "up.1.skip"])

@@ -49,7 +49,7 @@ def gradient(path, x, t):
 
 
 @given(paths, st.floats(0.02, 0.999), st.integers(0, 999))
-def test_an_exact_teacher_at_scale_one_makes_the_painter_conditional(path, t, seed):
+def test_an_exact_classifier_at_scale_one_gives_the_conditional_model(path, t, seed):
     """Bayes: score of p(x | y) = score of p(x) + gradient of log p(y | x)."""
     x = initial_noise(seed, (20,))
     guided = shift_denoised(path, unguided(path, x, t), gradient(path, x, t), 1.0, t)
@@ -57,7 +57,7 @@ def test_an_exact_teacher_at_scale_one_makes_the_painter_conditional(path, t, se
 
 
 @given(st.floats(0.02, 0.98), st.floats(0, 5), st.integers(0, 999))
-def test_on_the_straight_path_the_push_on_the_velocity_is_sigma_over_alpha(t, scale, seed):
+def test_on_the_straight_path_the_velocity_shift_is_sigma_over_alpha(t, scale, seed):
     path = PATHS["straight"]
     x = initial_noise(seed, (20,))
     d, g = unguided(path, x, t), gradient(path, x, t)
@@ -65,14 +65,14 @@ def test_on_the_straight_path_the_push_on_the_velocity_is_sigma_over_alpha(t, sc
     torch.testing.assert_close(after, before - scale * t / (1 - t) * g, rtol=1e-8, atol=1e-8)
 
 
-def test_in_pure_noise_nothing_is_pushed():
+def test_in_pure_noise_nothing_is_shifted():
     d, g = initial_noise(0, (5,)), initial_noise(1, (5,))
     assert torch.equal(shift_denoised(PATHS["straight"], d, g, 100.0, 1.0), d)
 
 
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("form", ["noise", "mean"])
-def test_a_teacher_brings_both_samplers_into_its_cloud(name, form):
+def test_classifier_guidance_moves_both_samplers_to_its_class(name, form):
     """Unguided, half of the samples end in each cloud; at scale 1 all end in the right one, as the true conditional."""
     path, n = PATHS[name], 4000
     noise, times = initial_noise(3, (1, n)), uniform_timesteps(200)
@@ -96,7 +96,7 @@ def test_a_teacher_brings_both_samplers_into_its_cloud(name, form):
 
 
 @given(st.floats(0, 1), st.integers(0, 999))
-def test_rescaling_moves_the_contrast_each_picture_by_itself(share, seed):
+def test_rescaling_is_done_per_image(share, seed):
     guided, cond = torch.randn(2, 3, 4, 5, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     guided = guided * torch.tensor([1.0, 2.0, 7.0])[:, None, None, None]
     out = rescale_contrast(guided, cond, share)

@@ -57,7 +57,7 @@ def close(a: torch.Tensor, b: torch.Tensor, scale: float = 1.0) -> None:
 
 
 @given(paths, times, seeds)
-def test_picture_and_noise_come_back_from_the_latent_and_its_speed(path, t, seed):
+def test_image_and_noise_are_recovered_from_latent_and_velocity(path, t, seed):
     """x and dx/dt are made of x0 and e; what is made of them must be x0, e and dx/dt again."""
     x0, e, _ = three(seed)
     x = path.alpha(t) * x0 + path.sigma(t) * e
@@ -76,7 +76,7 @@ def test_velocity_and_denoised_undo_each_other(path, t, seed):
 
 
 @given(seeds)
-def test_a_speed_can_be_read_at_every_time_of_the_straight_path(seed):
+def test_the_velocity_is_defined_at_every_time_of_the_straight_path(seed):
     """Where nothing is noise the latent is the picture, whatever the speed."""
     x, speed, _ = three(seed)
     close(to_denoised("velocity", Straight(), x, speed, 0.0), x)
@@ -90,7 +90,7 @@ def test_the_rates_are_the_derivatives(path, t):
         assert rate(t) == pytest.approx((f(t + h) - f(t - h)) / (2 * h), rel=1e-6, abs=1e-8)
 
 
-def test_a_path_begins_at_the_picture_and_ends_in_noise():
+def test_a_path_begins_at_the_image_and_ends_in_noise():
     for path in ALL:
         assert (path.alpha(0.0), path.sigma(0.0)) == (1, 0)
         left = 0.00657 if path.name == "linear" else 0  # DDPM's own schedule never quite loses the picture
@@ -101,7 +101,7 @@ def test_a_path_begins_at_the_picture_and_ends_in_noise():
 
 
 @given(seeds, weights)
-def test_guidance_off_and_guidance_of_nothing(seed, w):
+def test_guidance_one_and_zero_are_exact(seed, w):
     uncond, cond, _ = three(seed)
     assert torch.equal(classifier_free(uncond, cond, 0), uncond)
     close(classifier_free(uncond, cond, 1), cond)
@@ -109,7 +109,7 @@ def test_guidance_off_and_guidance_of_nothing(seed, w):
 
 
 @given(seeds, weights, weights)
-def test_guidance_is_a_straight_line_in_w(seed, v, w):
+def test_guidance_is_linear_in_w(seed, v, w):
     uncond, cond, _ = three(seed)
     middle = (classifier_free(uncond, cond, v) + classifier_free(uncond, cond, w)) / 2
     close(classifier_free(uncond, cond, (v + w) / 2), middle, 100)
@@ -117,7 +117,7 @@ def test_guidance_is_a_straight_line_in_w(seed, v, w):
 
 
 @given(paths, times, seeds, weights)
-def test_guiding_the_denoised_is_guiding_the_velocity(path, t, seed, w):
+def test_guiding_the_estimate_equals_guiding_the_velocity(path, t, seed, w):
     """The conversion is affine, so it does not matter on which side of it the two are compared."""
     x, uncond, cond = three(seed)
     guided = velocity_from_denoised(path, x, classifier_free(uncond, cond, w), t)

@@ -27,7 +27,7 @@ def pair(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @given(paths, kinds, times, st.integers(0, 2**31))
-def test_there_and_back(path, kind, t, seed):
+def test_conversions_are_inverse(path, kind, t, seed):
     """Denoised to prediction to denoised, and prediction to denoised to prediction."""
     x, anything = pair(seed)
     there = from_denoised(kind, path, x, anything, t)
@@ -37,7 +37,7 @@ def test_there_and_back(path, kind, t, seed):
 
 
 @given(paths, times, st.integers(0, 2**31))
-def test_each_is_what_its_paper_says(path, t, seed):
+def test_each_prediction_matches_its_paper(path, t, seed):
     x0, e = pair(seed)
     a, s, da, ds = path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t)
     x = a * x0 + s * e
@@ -49,7 +49,7 @@ def test_each_is_what_its_paper_says(path, t, seed):
 
 
 @given(kinds.filter(lambda kind: kind != "noise"), paths, st.integers(0, 2**31))
-def test_all_but_noise_can_begin_in_noise(kind, path, seed):
+def test_every_prediction_but_noise_works_at_pure_noise(kind, path, seed):
     x0, e = pair(seed)
     x = path.alpha(1.0) * x0 + path.sigma(1.0) * e
     out = to_denoised(kind, path, x, from_denoised(kind, path, x, x0, 1.0), 1.0)
@@ -57,7 +57,7 @@ def test_all_but_noise_can_begin_in_noise(kind, path, seed):
     check_prediction(kind, path)
 
 
-def test_what_cannot_be_sampled_from_is_refused():
+def test_a_prediction_that_cannot_be_sampled_from_is_refused():
     check_prediction("noise", PATHS["linear"])
     with pytest.raises(PredictionError, match=r"straight path.*v or velocity"):
         check_prediction("noise", Straight())

@@ -108,7 +108,7 @@ def test_the_error_falls_with_the_order_of_the_method(sampler, path, mean, sprea
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @given(path=st.sampled_from(PATHS), steps=st.integers(1, 12), seed=st.integers(0, 99))
-def test_one_picture_alone_is_reached_in_any_number_of_steps(sampler, path, steps, seed):
+def test_a_single_image_is_reached_in_any_number_of_steps(sampler, path, steps, seed):
     """The whole target is one point: its estimate never changes, and the last step lands on it."""
     point = initial_noise(seed + 100, (4, 3))
     *_, last = run_sampler(sampler, lambda x, t: point, path, initial_noise(seed, (4, 3)), uniform_timesteps(steps),
@@ -135,7 +135,7 @@ def test_a_step_of_euler_is_the_speed_times_the_time(target, steps):
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @given(steps=st.integers(1, 20))
-def test_the_records_join_up(sampler, steps):
+def test_consecutive_steps_are_contiguous(sampler, steps):
     target, noise = Gaussian(0.2, 0.5, Straight()), initial_noise(4, (2, 3))
     kept = noise.clone()
     records = walk(sampler, target, noise, steps)
@@ -149,7 +149,7 @@ def test_the_records_join_up(sampler, steps):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_sampler_computes_only_what_is_asked_for(sampler):
+def test_a_sampler_is_lazy(sampler):
     """A generator: nothing runs before the first record is wanted, nor beyond the last."""
     asked: list[float] = []
     target = Gaussian(0.2, 0.5, Straight())
@@ -172,7 +172,7 @@ def test_a_sampler_computes_only_what_is_asked_for(sampler):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_the_walk_is_in_float64_around_a_float32_network(sampler):
+def test_sampling_is_in_float64_around_a_float32_network(sampler):
     target = Gaussian(0.2, 0.5, Straight())
     coarse = list(run_sampler(sampler, lambda x, t: target.denoise(x, t).float(), target.path,
                                initial_noise(0, (1, 3)), uniform_timesteps(5),
@@ -185,7 +185,7 @@ def test_the_walk_is_in_float64_around_a_float32_network(sampler):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_an_error_in_the_network_comes_through(sampler):
+def test_an_error_in_the_network_is_raised(sampler):
     def broken(x, t):
         raise RuntimeError("no network")
 
@@ -195,7 +195,7 @@ def test_an_error_in_the_network_comes_through(sampler):
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**63 - 1))
-def test_a_seed_is_a_noise_and_no_other(seed):
+def test_a_seed_determines_its_noise(seed):
     noise = initial_noise(seed, (4, 16, 16))
     assert not torch.equal(noise.float().double(), noise), "drawn in float64, not only stored"
     assert noise.dtype == torch.float64 and noise.shape == (4, 16, 16)
@@ -203,7 +203,7 @@ def test_a_seed_is_a_noise_and_no_other(seed):
     assert not torch.equal(noise, initial_noise(seed - 1 if seed else 1, (4, 16, 16)))
 
 
-def test_a_seed_neither_reads_nor_moves_the_shared_generator():
+def test_a_seed_does_not_use_the_global_generator():
     torch.manual_seed(0)
     state, noise = torch.get_rng_state(), initial_noise(7, (10,))
     assert torch.equal(torch.get_rng_state(), state)
@@ -250,7 +250,7 @@ def test_ddim_with_all_its_noise_is_ddpm(path):
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p.name)
 @pytest.mark.parametrize("eta", [0.3, 1.0])
-def test_dice_lead_to_the_same_pictures_as_none(path, eta):
+def test_stochastic_samplers_reach_the_same_distribution(path, eta):
     """Mean and spread of 20,000 ends are the target's, to five standard errors and what 400 steps leave."""
     n, target = 20_000, Gaussian(0.7, 0.5, path)
     *_, last = ddim(target.denoise, path, initial_noise(1, (1, n)), uniform_timesteps(400),
@@ -259,14 +259,14 @@ def test_dice_lead_to_the_same_pictures_as_none(path, eta):
     assert last.next_x.std().item() == pytest.approx(0.5, abs=5 * 0.5 / (2 * n) ** 0.5 + 0.005)
 
 
-def test_a_sampler_with_dice_wants_them():
+def test_a_stochastic_sampler_requires_a_noise_sampler():
     target = Gaussian(0, 1, Straight())
     for sampler, settings_ in ((SAMPLERS["ddpm"], {}), (ddim, {"eta": 0.5})):
         with pytest.raises(ValueError, match="give noise_sampler"):
             list(sampler(target.denoise, Straight(), initial_noise(0, (3,)), uniform_timesteps(4), **settings_))
 
 
-def test_dice_belong_to_their_seed_and_go_on_from_its_start():
+def test_fresh_noise_depends_on_its_seed_and_continues_its_generator():
     """A row's dice do not depend on its neighbours, and are not the noise that it started from."""
     both, alone = make_noise_sampler([3, 9], (4,)), make_noise_sampler([9], (4,))
     for _ in range(3):

@@ -55,7 +55,7 @@ def test_a_shift_of_three_moves_the_middle_to_three_quarters():
 
 
 @pytest.mark.parametrize("shift", [0, -1.0, float("nan")])
-def test_a_shift_must_be_above_nothing(shift):
+def test_a_shift_must_be_positive(shift):
     with pytest.raises(ValueError, match=r"shift is .*above 0"):
         make_timesteps("uniform", 5, Straight(), shift)
 

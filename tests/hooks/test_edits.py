@@ -25,17 +25,17 @@ def drawn(pipe, edits=None, prompt=PROMPT, **more):
 # ------------------------------------------------------------- what an edit changes
 
 
-def test_an_edit_that_changes_nothing_gives_the_picture_to_the_last_bit(unet):
+def test_an_edit_without_effect_leaves_the_image_bit_identical(unet):
     nothing = {"*.out": lambda x, context: x, "sampler.*": lambda x, context: x, "up.*.skip": ex.Scale(1.0)}
     assert same(drawn(unet), drawn(unet, {**nothing, WORDS: ex.Scale(1.0)}))
 
 
-def test_where_attention_is_edited_its_weights_are_formed_and_that_rounds_otherwise(dit):
+def test_edited_attention_uses_explicit_weights_which_round_differently(dit):
     plain, edited = drawn(dit), drawn(dit, {"*.weights": ex.Scale(1.0)})
     assert np.allclose(plain.latents, edited.latents, atol=1e-3)
 
 
-def test_every_point_of_the_denoiser_moves_the_picture(pipe):
+def test_every_point_of_the_denoiser_changes_the_image(pipe):
     def ripple(x, context):
         return x + 0.3 * torch.cos(torch.arange(x.numel())).view(x.shape).to(x)
 
@@ -47,7 +47,7 @@ def test_every_point_of_the_denoiser_moves_the_picture(pipe):
         assert not np.array_equal(getattr(plain, where), getattr(edited, where)), point.name
 
 
-def test_silencing_a_skip_is_what_a_function_would_do(unet):
+def test_scaling_a_skip_to_zero_equals_a_function_that_does(unet):
     off = drawn(unet, {"up.0.skip": ex.Scale(0.0)})
     assert same(off, drawn(unet, {"up.0.skip": lambda x, context: 0 * x}))
     assert same(off, drawn(unet, {"up.0.skip": ex.Ablate()}))
@@ -55,7 +55,7 @@ def test_silencing_a_skip_is_what_a_function_would_do(unet):
     assert not same(off, drawn(unet))
 
 
-def test_edits_in_a_row_act_one_after_another(unet):
+def test_several_edits_of_a_point_act_in_order(unet):
     assert same(drawn(unet, {"up.0.skip": [ex.Scale(4.0), ex.Scale(0.5)]}),
                 drawn(unet, {"up.0.skip": ex.Scale(2.0)}))
     with ex.edit(unet, {"up.0.skip": ex.Scale(4.0)}), ex.edit(unet, {"up.*.skip": ex.Scale(0.5)}):
@@ -63,7 +63,7 @@ def test_edits_in_a_row_act_one_after_another(unet):
     assert same(both, drawn(unet, {"up.0.skip": ex.Scale(2.0), "up.1.skip": ex.Scale(0.5)}))
 
 
-def test_an_edit_may_write_into_what_it_is_given(unet):
+def test_an_edit_may_modify_its_input_in_place(unet):
     def wipe(x, context):
         x[:, :4] = 0
         return x
@@ -74,14 +74,14 @@ def test_an_edit_may_write_into_what_it_is_given(unet):
     assert same(drawn(unet, {"up.0.skip": wipe}), drawn(unet, {"up.0.skip": without}))
 
 
-def test_recordings_see_what_edits_made_and_before_it_if_asked(unet):
+def test_recordings_are_taken_after_edits_or_before_them_on_request(unet):
     with (ex.record(unet, "up.0.skip", before_edits=True) as before, ex.record(unet, "up.0.skip") as after,
           ex.edit(unet, {"up.0.skip": ex.Scale(2.0)})):
         unet(PROMPT, steps=2)
     assert np.array_equal(2 * before["up.0.skip"], after["up.0.skip"])
 
 
-def test_an_edit_is_told_where_it_is(unet):
+def test_an_edit_receives_its_context(unet):
     told = []
     drawn(unet, dict.fromkeys(("up.0.skip", "text.context"), lambda x, context: told.append(context) or x))
     assert [(a.name, a.step, a.branch) for a in told[:4]] == [
@@ -91,7 +91,7 @@ def test_an_edit_is_told_where_it_is(unet):
     assert told[3].tokens[1:4] == ("a", "red", "car") and told[2].tokens[:2] == ("<start>", "<end>")
 
 
-def test_an_edit_acts_on_its_steps_and_its_branch_alone(unet):
+def test_an_edit_acts_only_on_its_steps_and_branch(unet):
     plain, late = drawn(unet), drawn(unet, {"up.0.skip": ex.Scale(0.0, steps=(2, 3))})
     assert np.array_equal(plain.latents[:3], late.latents[:3]) and not np.array_equal(plain.latents[3], late.latents[3])
     one = drawn(unet, {"up.0.skip": ex.Scale(0.0, branch="cond")}, record=["prediction"])
@@ -100,13 +100,13 @@ def test_an_edit_acts_on_its_steps_and_its_branch_alone(unet):
     assert not first.sel(branch="uncond").any() and first.sel(branch="cond").any()
 
 
-def test_patching_in_all_that_another_run_believed_makes_its_picture(pipe):
+def test_patching_all_estimates_of_another_run_gives_its_image(pipe):
     other = pipe(OTHER, steps=3, guidance=3, seed=4, record=["sampler.denoised"])
     patched = drawn(pipe, {"sampler.denoised": ex.PatchFrom(other)}, seed=4)
     assert np.array_equal(patched.image, other.image)
 
 
-def test_a_block_without_what_it_adds_is_not_there(pipe):
+def test_ablating_what_a_block_adds_removes_the_block(pipe):
     names = [p.name.removesuffix("added") for p in pipe.points(optional=False) if p.name.endswith(".added")]
     assert len(names) > 8
     run = drawn(pipe, {"*.added": ex.Ablate()}, record=["*.out"])
@@ -118,7 +118,7 @@ def test_a_block_without_what_it_adds_is_not_there(pipe):
                               run["middle.mlp.out"].values.reshape(3, 2, -1, 16))
 
 
-def test_a_head_can_be_taken_away(unet):
+def test_a_head_can_be_ablated(unet):
     run = drawn(unet, {"middle.cross.weights": ex.Ablate(heads=(1,))}, record=["middle.cross.weights"])
     by_head = run["middle.cross.weights"].sum("token")
     assert not by_head.isel(head=1).any() and np.allclose(by_head.isel(head=0), 1, atol=1e-5)
@@ -127,7 +127,7 @@ def test_a_head_can_be_taken_away(unet):
 # ------------------------------------------------------------- words
 
 
-def test_louder_by_one_does_nothing_and_by_zero_takes_the_word_away(unet):
+def test_reweighting_by_one_does_nothing_and_by_zero_removes_the_word(unet):
     assert same(drawn(unet), drawn(unet, {WORDS: ex.Reweight("red", 1.0)}))
     loud = drawn(unet, {WORDS: ex.Reweight("red", 2.0)}, record=[WORDS])[WORDS].isel(step=0)
     plain = drawn(unet, record=[WORDS])[WORDS].isel(step=0)
@@ -137,7 +137,7 @@ def test_louder_by_one_does_nothing_and_by_zero_takes_the_word_away(unet):
     assert loud.sel(layer=first, branch="uncond").equals(plain.sel(layer=first, branch="uncond"))
 
 
-def test_a_silent_words_share_goes_to_the_others(pipe):
+def test_the_weight_of_a_masked_word_goes_to_the_others(pipe):
     name = next(p.name for p in ex.points(pipe) if p.name.endswith("cross.weights"))
     quiet = drawn(pipe, {WORDS: ex.MaskToken("red")}, record=[WORDS])[name].isel(step=0).sel(branch="cond")
     plain = drawn(pipe, record=[WORDS])[name].isel(step=0).sel(branch="cond")
@@ -145,7 +145,7 @@ def test_a_silent_words_share_goes_to_the_others(pipe):
     assert np.allclose(quiet.sum("token"), plain.sum("token"), atol=1e-5)
 
 
-def test_of_a_word_neither_heard_nor_read_nothing_is_left(pipe):
+def test_a_word_masked_everywhere_has_no_effect(pipe):
     def without(word: str):
         quiet = {"text.words": ex.MaskToken(word), WORDS: ex.MaskToken(word)}
         with ex.edit(pipe, quiet):
@@ -157,12 +157,12 @@ def test_of_a_word_neither_heard_nor_read_nothing_is_left(pipe):
     assert not same(unread, without("red"))  # its neighbours had heard it
 
 
-def test_before_the_picture_there_is_no_region(unet):
+def test_the_text_encoder_has_no_regions(unet):
     with pytest.raises(ex.EditError, match="comes before the image"):
         drawn(unet, {"text.words": ex.MaskToken("red", region=np.ones((128, 128), bool))})
 
 
-def test_a_region_confines_an_edit(unet):
+def test_an_edit_acts_only_in_its_region(unet):
     nowhere, everywhere = np.zeros((128, 128), bool), np.ones((128, 128), bool)
     assert same(drawn(unet), drawn(unet, {WORDS: ex.Reweight("red", 3.0, region=nowhere)}))
     loud = drawn(unet, {WORDS: ex.Reweight("red", 3.0)})
@@ -177,12 +177,12 @@ def test_a_region_confines_an_edit(unet):
     assert np.allclose(half.sel(token="red").isel(x=slice(8)), 3 * plain.sel(token="red").isel(x=slice(8)))
 
 
-def test_prompt_to_prompt_with_ones_own_layout_does_nothing(unet):
+def test_prompt_to_prompt_with_the_same_prompt_does_nothing(unet):
     own = drawn(unet, record=[WORDS])
     assert same(own, drawn(unet, {WORDS: ex.PromptToPrompt(own)}))
 
 
-def test_prompt_to_prompt_reads_the_new_word_where_the_old_one_was_read(unet):
+def test_prompt_to_prompt_gives_the_new_word_the_map_of_the_old_one(unet):
     own = drawn(unet, record=[WORDS])
     swapped = drawn(unet, {WORDS: ex.PromptToPrompt(own, steps=(0, 2))}, record=[WORDS],
                     prompt=PROMPT.replace("red", "blue"))
@@ -192,7 +192,7 @@ def test_prompt_to_prompt_reads_the_new_word_where_the_old_one_was_read(unet):
     assert not np.array_equal(swapped[name].sel(token="blue").isel(step=2), own[name].sel(token="red").isel(step=2))
 
 
-def test_words_are_aligned_as_prompt_to_prompt_has_it():
+def test_words_are_aligned_as_in_the_prompt_to_prompt_paper():
     red, blue = ("<start>", "a", "red", "car", "<end>"), ("<start>", "a", "blue", "car", "<end>")
     longer = ("<start>", "a", "small", "red", "car", "<end>")
     assert align_tokens(red, red) == {i: i for i in range(5)} == align_tokens(blue, red)
@@ -215,7 +215,7 @@ def test_words_are_aligned_as_prompt_to_prompt_has_it():
         (ex.Reweight("red"), r"use it on \"\*\.cross\.weights\""),
     ],
 )
-def test_an_edit_that_gives_back_what_does_not_fit_is_named(unet, edit, says):
+def test_an_edit_that_returns_an_invalid_value_is_named(unet, edit, says):
     with pytest.raises(ex.EditError, match=says):
         drawn(unet, {"up.0.skip": edit})
 
@@ -228,12 +228,12 @@ def test_an_edit_that_gives_back_what_does_not_fit_is_named(unet, edit, says):
         (ex.Reweight("red", region=np.zeros(5)), "give a mask"),
     ],
 )
-def test_an_edit_of_words_that_makes_no_sense_is_said(unet, edit, says):
+def test_an_invalid_edit_of_words_is_refused(unet, edit, says):
     with pytest.raises(ex.EditError, match=says):
         drawn(unet, {WORDS: edit})
 
 
-def test_an_activation_that_was_not_recorded_is_said(unet):
+def test_patching_from_a_point_that_was_not_recorded_is_refused(unet):
     short = unet(PROMPT, steps=2, guidance=3, record=["up.0.skip"])
     with pytest.raises(LookupError, match=r"up\.0\.skip at step 1.*as many steps"):
         drawn(unet, {"up.0.skip": ex.PatchFrom(short)})
@@ -245,7 +245,7 @@ def test_an_activation_that_was_not_recorded_is_said(unet):
         drawn(unet, {"up.0.skip": ex.PatchFrom(heun)}, sampler="heun")
 
 
-def test_a_recorded_value_takes_its_place_again_also_from_a_file(pipe, tmp_path):
+def test_a_recorded_value_can_be_patched_back_also_from_a_file(pipe, tmp_path):
     embedded = "conv_in" if pipe.name == "tiny-unet" else "img_in"
     own = drawn(pipe, record=[embedded, WORDS])
     own.save(tmp_path / "run.nc")
@@ -257,17 +257,17 @@ def test_a_recorded_value_takes_its_place_again_also_from_a_file(pipe, tmp_path)
 
 
 @pytest.mark.parametrize("when", [{"steps": slice(-1, None)}, {"steps": 1}, {"branch": "conditional"}], ids=str)
-def test_a_when_that_makes_no_sense_is_refused_at_once(when):
+def test_invalid_steps_or_branches_are_refused_at_once(when):
     with pytest.raises(ValueError, match=r"(steps|branch) is"):
         ex.Scale(0.0, **when)
 
 
-def test_a_branch_is_not_asked_for_where_there_is_but_one(unet):
+def test_an_edit_for_a_branch_is_refused_where_there_are_none(unet):
     with pytest.raises(ex.EditError, match=r"sampler\.denoised has no branches"):
         drawn(unet, {"sampler.denoised": ex.Scale(0.5, branch="cond")})
 
 
-def test_words_are_not_edited_in_prompts_that_differ(unet):
+def test_words_cannot_be_edited_in_a_batch_of_different_prompts(unet):
     with pytest.raises(ex.EditError, match="one image at a time"), ex.edit(unet, {WORDS: ex.MaskToken("red")}):
         unet.sample_images([PROMPT, PROMPT + " at night"], [1, 2])
 
@@ -285,7 +285,7 @@ def raising(error):
 
 @pytest.mark.parametrize("error", [Oops(), KeyboardInterrupt()], ids=["exception", "interrupt"])
 @pytest.mark.parametrize("where", ["edit", "model", "progress", "block"])
-def test_nothing_of_ours_is_left_and_the_users_own_stays(unet, monkeypatch, error, where):
+def test_only_what_was_added_is_removed(unet, monkeypatch, error, where):
     plain = unet(PROMPT, steps=2)
     heard = []
     own = unet.denoiser.conv_out.register_forward_hook(lambda *args: heard.append(1))
@@ -302,12 +302,12 @@ def test_nothing_of_ours_is_left_and_the_users_own_stays(unet, monkeypatch, erro
     own.remove()
 
 
-def test_an_unknown_point_is_refused_at_once_with_the_nearest(unet):
+def test_an_unknown_point_is_refused_and_the_nearest_named(unet):
     with pytest.raises(ex.UnknownPointError, match=r"'middle\.rse\.out'; the nearest are middle\.res\.out"):
         drawn(unet, {"middle.rse.out": ex.Ablate()})
 
 
-def test_another_thread_is_not_edited(unet):
+def test_edits_do_not_act_in_other_threads(unet):
     plain, other = unet(PROMPT, steps=2), []
     with ex.edit(unet, {"up.0.skip": ex.Scale(0.0)}):
         thread = threading.Thread(target=lambda: other.append(unet(PROMPT, steps=2)))
@@ -317,7 +317,7 @@ def test_another_thread_is_not_edited(unet):
     assert same(plain, other[0])
 
 
-def test_a_region_of_a_wide_picture_covers_its_own_places():
+def test_a_region_of_a_wide_image_covers_the_right_positions():
     mask = np.zeros((96, 160), bool)
     mask[:32, 96:] = True
     shares = region_shares(mask, 15).view(3, 5)

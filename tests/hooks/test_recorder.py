@@ -22,12 +22,12 @@ from explorable.hooks import recorder as recorder_module
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("guidance", [0, 1, 3])
-def test_a_recorded_picture_is_the_unrecorded_one_to_the_last_bit(pipe, sampler, guidance):
+def test_recording_leaves_the_image_bit_identical(pipe, sampler, guidance):
     plain = pipe(PROMPT, steps=3, guidance=guidance, seed=2, sampler=sampler)
     assert same(plain, pipe(PROMPT, steps=3, guidance=guidance, seed=2, sampler=sampler, record=["*"]))
 
 
-def test_so_it_is_with_each_point_by_itself(pipe):
+def test_recording_any_single_point_leaves_the_image_bit_identical(pipe):
     plain = pipe(PROMPT, steps=2, guidance=3)
     for point in pipe.points(optional=False):
         run = pipe(PROMPT, steps=2, guidance=3, record=[point.name])
@@ -38,7 +38,7 @@ def test_so_it_is_with_each_point_by_itself(pipe):
 # ------------------------------------------------------------- what is in it
 
 
-def test_the_table_tells_what_a_recording_will_be(pipe):
+def test_the_table_of_points_predicts_recordings(pipe):
     run = pipe(PROMPT, steps=4, guidance=3, record=["*"])
     table = pipe.points(4, optional=False)
     assert [p.name for p in table] == list(run.recorded)
@@ -50,7 +50,7 @@ def test_the_table_tells_what_a_recording_will_be(pipe):
     assert all(p.name in repr(table) and p.name in table._repr_html_() for p in table)
 
 
-def test_in_a_notebook_the_points_are_a_tree_that_folds(pipe):
+def test_in_a_notebook_the_points_are_a_foldable_tree(pipe):
     table = pipe.points(4)
     page = ElementTree.fromstring(table._repr_html_())
     folds, rows = list(page.iter("details")), [row[0][0].text for row in page.iter("tr") if row[0].tag == "td"]
@@ -65,14 +65,14 @@ def test_in_a_notebook_the_points_are_a_tree_that_folds(pipe):
     assert "color" not in table._repr_html_() and "background" not in table._repr_html_()  # light and dark
 
 
-def test_names_of_points_are_shown_as_text():
+def test_point_names_are_escaped_in_html():
     names = ("net", "net.<b>", "net.<b>.a&b")  # the beginning of another name is a point too
     table = PointTable([Point(name, ("<i>",), (3,), 4, 1, True) for name in names])
     page = ElementTree.fromstring(table._repr_html_())
     assert sorted(row[0][0].text for row in page.iter("tr") if row[0].tag == "td") == sorted(names)
 
 
-def test_axes_carry_their_labels(pipe):
+def test_axes_have_labels(pipe):
     run = pipe(PROMPT, OTHER, steps=3, guidance=3, record=["*.cross.weights"])
     weights = run["*.cross.weights"]
     assert weights.dims == ("layer", "step", "branch", "head", "y", "x", "token")
@@ -84,13 +84,13 @@ def test_axes_carry_their_labels(pipe):
     assert weights.y.values[0] == 128 / len(weights.y) / 2
 
 
-def test_attention_is_shared_out_whole(unet):
+def test_attention_weights_sum_to_one(unet):
     weights = unet(PROMPT, steps=2, guidance=3, record=["*.cross.weights"])["up.0.0.cross.weights"]
     assert np.allclose(weights.sum("token"), 1, atol=1e-5)
     assert float(weights.sel(token="<pad>").max()) == 0
 
 
-def test_words_in_a_joint_attention_are_its_quadrant(dit):
+def test_cross_weights_are_a_quadrant_of_joint_attention(dit):
     run = dit(PROMPT, steps=2, guidance=3, record=["blocks.1.*.weights"])
     joint, cross = run["blocks.1.joint.weights"], run["blocks.1.cross.weights"]
     places = cross.sizes["y"] * cross.sizes["x"]
@@ -99,7 +99,7 @@ def test_words_in_a_joint_attention_are_its_quadrant(dit):
     assert np.allclose(joint.sum("key"), 1, atol=1e-5)
 
 
-def test_what_the_sampler_has_is_what_the_run_has(pipe):
+def test_recorded_latents_equal_those_of_the_run(pipe):
     run = pipe(PROMPT, steps=3, guidance=3, record=["sampler.*", "prediction"])
     assert np.array_equal(run["sampler.denoised"].astype("float32"), run.denoised)
     assert np.array_equal(run["sampler.latent"].astype("float32"), run.latents[:-1])
@@ -107,12 +107,12 @@ def test_what_the_sampler_has_is_what_the_run_has(pipe):
     assert both.sizes["branch"] == 2 and not np.array_equal(both.sel(branch="cond"), both.sel(branch="uncond"))
 
 
-def test_of_heuns_two_looks_the_first_is_kept(unet):
+def test_of_the_two_evaluations_of_heun_the_first_is_recorded(unet):
     run = unet(PROMPT, steps=3, sampler="heun", record=["sampler.latent"])
     assert np.array_equal(run["sampler.latent"].astype("float32"), run.latents[:-1])
 
 
-def test_coarse_maps_are_repeated_up_to_the_finest_and_missing_heads_are_no_numbers(unet):
+def test_coarse_maps_are_repeated_and_missing_heads_are_nan(unet):
     run = unet(PROMPT, steps=1, record=["*.cross.weights"])
     weights, coarse = run["*.cross.weights"].sel(layer="middle.cross.weights"), run["middle.cross.weights"]
     assert weights.sizes["y"] == 16 and coarse.sizes["y"] == 4
@@ -121,7 +121,7 @@ def test_coarse_maps_are_repeated_up_to_the_finest_and_missing_heads_are_no_numb
     assert fine.isel(head=0).notnull().all() and fine.isel(head=1).isnull().all()
 
 
-def test_points_with_other_axes_make_no_one_array(unet):
+def test_points_with_different_axes_cannot_be_stacked(unet):
     run = unet(PROMPT, steps=1, record=["up.0.skip", "up.0.0.cross.weights"])
     with pytest.raises(ValueError, match=r"different axes.*up\.0\.skip"):
         run["up.*"]
@@ -130,7 +130,7 @@ def test_points_with_other_axes_make_no_one_array(unet):
 # ------------------------------------------------------------- less of it
 
 
-def test_steps_can_be_picked(unet):
+def test_steps_can_be_selected(unet):
     with ex.record(unet, "up.0.skip", steps=slice(1, 5, 2)) as recorder:
         run = unet(PROMPT, steps=6, record=["up.0.skip"])
     assert recorder["up.0.skip"].step.values.tolist() == [1, 3]
@@ -138,7 +138,7 @@ def test_steps_can_be_picked(unet):
 
 
 @pytest.mark.parametrize("reduce", ["mean:head", "mean:step", "mean:head,step", "mean:token, step", "mean:y,x"])
-def test_a_mean_gathered_on_the_way_is_the_mean_of_all(unet, reduce):
+def test_a_running_mean_equals_the_mean_of_all_steps(unet, reduce):
     with ex.record(unet, "*.cross.weights") as whole, ex.record(unet, "*.cross.weights", reduce=reduce) as means:
         unet(PROMPT, steps=5, guidance=3)
     for name in whole.last:
@@ -161,7 +161,7 @@ def free_bytes(monkeypatch, count: int) -> None:
     monkeypatch.setattr(recorder_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": count}))
 
 
-def test_means_are_reckoned_with_before_a_recording_is_refused(unet, monkeypatch):
+def test_reductions_count_when_memory_is_checked(unet, monkeypatch):
     name = "up.0.0.cross.weights"
     free = 4 * ex.points(unet, 5)[name].nbytes(5, ("y", "x"))
     free_bytes(monkeypatch, free)
@@ -172,7 +172,7 @@ def test_means_are_reckoned_with_before_a_recording_is_refused(unet, monkeypatch
         unet(PROMPT, steps=5, record=name)
 
 
-def test_a_refused_run_leaves_no_take(unet):
+def test_a_refused_run_leaves_no_recording(unet):
     with ex.record(unet, "up.0.skip") as recorder:
         unet(PROMPT, steps=2)
         with pytest.raises(ex.UnknownPointError):
@@ -180,7 +180,7 @@ def test_a_refused_run_leaves_no_take(unet):
     assert len(recorder.recordings) == 1 and recorder["up.0.skip"].sizes["step"] == 2
 
 
-def test_what_would_not_fit_is_refused_before_anything_is_computed(unet, monkeypatch):
+def test_a_recording_that_does_not_fit_is_refused_before_the_run(unet, monkeypatch):
     free_bytes(monkeypatch, ex.points(unet, 10)["up.0.skip"].nbytes(10))  # half of which holds half of it
     monkeypatch.setattr(unet.denoiser, "forward", None)
     with pytest.raises(ex.MemoryRefusedError, match=r"0 MB.*steps=slice\(0, 5\).*mean:step"):
@@ -188,7 +188,7 @@ def test_what_would_not_fit_is_refused_before_anything_is_computed(unet, monkeyp
 
 
 @pytest.mark.parametrize("steps", [None, slice(1, None, 3)], ids=str)
-def test_what_is_said_to_fit_fits(unet, monkeypatch, steps):
+def test_what_the_error_says_would_fit_does_fit(unet, monkeypatch, steps):
     points = ("up.0.skip", "text.context")  # one of them is kept once, however many the steps
     free_bytes(monkeypatch, 9 * sum(ex.points(unet, 1)[name].nbytes(1) for name in points))
     with pytest.raises(ex.MemoryRefusedError) as refused, ex.record(unet, *points, steps=steps):
@@ -202,7 +202,7 @@ def test_what_is_said_to_fit_fits(unet, monkeypatch, steps):
     assert recorder["up.0.skip"].sizes["step"] > 1
 
 
-def test_recordings_at_once_are_counted_together(unet, monkeypatch):
+def test_simultaneous_recordings_are_counted_together(unet, monkeypatch):
     each = ex.points(unet, 4)["up.0.skip"].nbytes(4)
     free_bytes(monkeypatch, 5 * each)  # half of which holds two of them
     with ex.record(unet, "up.0.skip"), ex.record(unet, "up.0.skip", before_edits=True) as both:
@@ -213,7 +213,7 @@ def test_recordings_at_once_are_counted_together(unet, monkeypatch):
     assert len(both.recordings) == 2
 
 
-def test_recordings_of_other_threads_count_while_they_are_under_way(unet, monkeypatch):
+def test_recordings_of_other_threads_count_while_they_run(unet, monkeypatch):
     each = ex.points(unet, 4)["up.0.skip"].nbytes(4)
     free_bytes(monkeypatch, 3 * each)  # half of which holds one of them
     midway, go_on = threading.Event(), threading.Event()
@@ -237,25 +237,25 @@ def test_recordings_of_other_threads_count_while_they_are_under_way(unet, monkey
     [({"record": ["up.0.skp"]}, r"'up\.0\.skp'; the nearest are up\.0\.skip"),
      ({"record": ["down.*", "zzz"]}, "'zzz'")],
 )
-def test_a_name_that_is_no_point_is_an_error_with_the_nearest(unet, asked, says):
+def test_an_unknown_name_is_an_error_that_names_the_nearest(unet, asked, says):
     with pytest.raises(ex.UnknownPointError, match=says):
         unet(PROMPT, steps=1, **asked)
 
 
 @pytest.mark.parametrize(("reduce", "says"), [("max:head", "mean:head"), ("mean:heat", "head"), (3, "mean")])
-def test_a_bad_reduction_is_said(unet, reduce, says):
+def test_an_invalid_reduction_is_refused(unet, reduce, says):
     with (pytest.raises(ValueError, match=says),
           ex.record(unet, "*.cross.weights", reduce=reduce)):
         unet(PROMPT, steps=1)
 
 
 @pytest.mark.parametrize("steps", [(1, 2, 3, 4), slice(-1, 2), (0.5, 2), 5, "12"])
-def test_a_bad_range_is_said(unet, steps):
+def test_an_invalid_range_is_refused(unet, steps):
     with pytest.raises(ValueError, match="steps is"), ex.record(unet, "up.0.skip", steps=steps):
         pass
 
 
-def test_asking_for_what_was_not_recorded_says_what_was(unet):
+def test_the_error_for_an_unrecorded_point_lists_the_recorded_ones(unet):
     run = unet(PROMPT, steps=1, record=["up.0.skip"])
     with pytest.raises(ex.UnknownPointError, match=r"'middle\.\*'.*up\.0\.skip"):
         run["middle.*"]
@@ -272,7 +272,7 @@ class Oops(Exception):
 
 @pytest.mark.parametrize("error", [Oops, KeyboardInterrupt])
 @pytest.mark.parametrize("where", ["edit", "model", "progress"])
-def test_a_run_that_breaks_off_leaves_what_there_was_and_says_so(unet, monkeypatch, error, where):
+def test_an_interrupted_run_keeps_its_partial_recording(unet, monkeypatch, error, where):
     whole = unet(PROMPT, steps=4, record=["conv_in", "prediction"])
 
     def fails(*given):
@@ -302,7 +302,7 @@ def test_a_run_that_breaks_off_leaves_what_there_was_and_says_so(unet, monkeypat
         assert np.array_equal(recorder["conv_in"], whole["conv_in"]) and recorder.last.interrupted_at is None
 
 
-def test_what_breaks_off_around_the_steps_says_so(unet, monkeypatch):
+def test_an_interruption_outside_of_the_steps_is_reported(unet, monkeypatch):
     points = ("text.context", "conv_in")
     with monkeypatch.context() as patch, pytest.raises(TypeError), ex.record(unet, *points) as recorder:
         patch.setattr(unet.vae, "decode", None)
@@ -314,7 +314,7 @@ def test_what_breaks_off_around_the_steps_says_so(unet, monkeypatch):
 # ------------------------------------------------------------- several at once
 
 
-def test_each_recording_gets_its_own(unet):
+def test_overlapping_recorders_record_separately(unet):
     with ex.record(unet, "up.0.skip") as outer:
         unet(PROMPT, steps=2)
         with ex.record(unet, "up.1.skip", "up.0.skip") as inner:
@@ -326,7 +326,7 @@ def test_each_recording_gets_its_own(unet):
     assert not np.array_equal(outer.recordings[0]["up.0.skip"], outer.recordings[2]["up.0.skip"])
 
 
-def test_recordings_that_overlap_without_nesting_end_by_themselves(unet):
+def test_recorders_may_overlap_without_nesting(unet):
     one, two = ex.record(unet, "up.0.skip"), ex.record(unet, "up.1.skip")
     first, second = one.__enter__(), two.__enter__()
     one.__exit__(None, None, None)
@@ -336,13 +336,13 @@ def test_recordings_that_overlap_without_nesting_end_by_themselves(unet):
     assert len(first.recordings) == 0 and len(second.recordings) == 1
 
 
-def test_other_pipelines_do_not_notice(unet, dit):
+def test_other_pipelines_are_not_affected(unet, dit):
     with ex.record(unet, "sampler.latent") as recorder:
         dit(PROMPT, steps=1)
     assert not recorder.recordings
 
 
-def test_threads_do_not_see_each_other(unet):
+def test_threads_are_independent(unet):
     gate, seen = threading.Barrier(4), {}
 
     def draw(seed: int) -> None:
@@ -362,7 +362,7 @@ def test_threads_do_not_see_each_other(unet):
         assert np.array_equal(recorder["up.0.skip"], alone["up.0.skip"])
 
 
-def test_a_batch_is_recorded_picture_by_picture(unet):
+def test_a_batch_is_recorded_with_a_batch_axis(unet):
     with ex.record(unet, "sampler.denoised", "up.0.skip") as recorder:
         unet.sample_images([PROMPT, PROMPT], [1, 2], ex.Settings("", steps=3, guidance=3))
     assert recorder["up.0.skip"].dims == ("step", "branch", "batch", "channel", "y", "x")
@@ -371,7 +371,7 @@ def test_a_batch_is_recorded_picture_by_picture(unet):
     assert recorder["sampler.denoised"].sizes["batch"] == 2
 
 
-def test_a_batch_of_different_prompts_has_no_words_for_its_tokens(unet):
+def test_a_batch_of_different_prompts_has_no_token_labels(unet):
     with ex.record(unet, "up.0.0.cross.weights", "text.context") as recorder:
         unet.sample_images([PROMPT, OTHER], [1, 2], ex.Settings("", steps=2, guidance=3))
     weights = recorder["up.0.0.cross.weights"]
@@ -381,13 +381,13 @@ def test_a_batch_of_different_prompts_has_no_words_for_its_tokens(unet):
 
 
 @pytest.mark.parametrize("count", [16, 20])
-def test_pictures_decoded_some_at_a_time_are_all_kept(unet, count):
+def test_images_decoded_in_chunks_are_all_recorded(unet, count):
     with ex.record(unet, "vae.decoder.0") as recorder:
         unet.sample_images([PROMPT] * count, list(range(count)), ex.Settings("", steps=1))
     assert recorder["vae.decoder.0"].sizes["batch"] == count
 
 
-def test_what_a_callback_draws_is_not_heard(unet):
+def test_runs_inside_a_callback_are_not_recorded(unet):
     old = unet(OTHER, steps=2)
     plain = unet(PROMPT, steps=2, record="vae.decoder.0")
 
@@ -412,7 +412,7 @@ def test_a_recording_is_a_copy():
     assert recording["here"].values.tolist() == [[1.0, 1.0]]
 
 
-def test_a_wide_picture_has_more_columns_than_rows():
+def test_a_wide_image_has_more_columns_than_rows():
     recording = Recording(frozenset(["coarse", "fine"]), None, (), {"cond": ("a",)}, image_size=(96, 160))
     recording(torch.arange(15.0)[None, :, None], at("coarse", "position token", step=0))
     recording(torch.arange(60.0)[None, :, None], at("fine", "position token", step=0))
@@ -432,7 +432,7 @@ def test_a_mean_of_half_precision_is_summed_in_single(dtype):
     assert recording["here"].item() == pytest.approx(values.double().mean().item(), rel=1e-5)
 
 
-def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
+def test_the_classifier_is_recorded_only_with_a_target(unet):
     if "classifier" not in zoo.model_names():
         pytest.skip("no classifier is shipped")
     taught = {"target": "lion", "classifier_scale": 3.0, "steps": 2}
@@ -446,7 +446,7 @@ def test_the_classifier_is_heard_where_it_has_a_target_and_else_refused(unet):
     assert same(silent, unet(PROMPT, steps=2)), "a teacher that says nothing pushes nowhere"
 
 
-def test_the_encoder_is_heard_where_a_picture_is_looked_at(unet):
+def test_the_encoder_is_recorded_only_by_inspect(unet):
     image = unet(PROMPT, steps=1).image
     names = [p.name for p in unet.points() if p.name.startswith("vae.encoder.")]
     recording = unet.inspect(image, PROMPT, record=["vae.encoder.*", "*.cross.weights"])
@@ -459,6 +459,6 @@ def test_the_encoder_is_heard_where_a_picture_is_looked_at(unet):
 
 
 @pytest.mark.parametrize("guidance", [0, 1])
-def test_a_difference_is_refused_where_nothing_is_compared(unet, guidance):
+def test_the_guidance_difference_is_refused_without_guidance(unet, guidance):
     with pytest.raises(ex.UnknownPointError, match="other than 0 and 1"):
         unet(PROMPT, steps=1, guidance=guidance, record=["sampler.difference"])

@@ -33,7 +33,7 @@ def chance(model, x, target, at=0.3):
     return model.log_prob(model(x, torch.full((len(x),), at)), target).exp()
 
 
-def test_places_and_times_share_one_chance_and_things_do_not(model, x):
+def test_places_and_times_are_exclusive_and_things_are_not(model, x):
     for names in (PLACES, TIMES):
         torch.testing.assert_close(sum(chance(model, x, n) for n in names), torch.ones(3))
     for name in (*KINDS, *COLOURS):
@@ -60,17 +60,17 @@ def test_the_gradient_is_the_slope(model, x, target, inference):
     assert g.abs().max() > 0 and all(p.grad is None for p in model.parameters())
 
 
-def test_a_level_is_the_same_on_every_path():
+def test_the_noise_level_is_the_same_on_every_path():
     assert (noise_level(1, 0), noise_level(0, 1)) == (0, 1)
     assert noise_level(0.5, 0.5) == noise_level(0.7, 0.7) == pytest.approx(0.5)
 
 
-def test_a_word_it_never_learned_is_named(model, x):
+def test_an_unknown_target_is_named(model, x):
     with pytest.raises(UnknownTargetError, match=r"no label 'zeppelin'; choose one of: .*lion"):
         model.gradient(x, 0.5, 0.5, "zeppelin")
 
 
-def test_answers_are_what_the_scene_says():
+def test_labels_match_the_scene():
     s = Scene((Group("cat", "red"), Group("dog", "blue")), place=PLACES[2], time=TIMES[1])
     kinds, colours, place, time = targets([s]).values()
     assert {k for k, yes in zip(KINDS, kinds[0], strict=True) if yes} == {"cat", "dog"}
@@ -78,7 +78,7 @@ def test_answers_are_what_the_scene_says():
     assert (place.item(), time.item()) == (2, 1)
 
 
-def test_it_learns_what_it_is_told():
+def test_it_fits_its_labels():
     torch.manual_seed(0)
     model, x0 = Classifier(CONFIG), torch.randn(2, 4, 16, 16)
     scenes = [Scene((Group("cat", "red"),), place=PLACES[0], time=TIMES[0]),

@@ -60,13 +60,13 @@ def test_a_patch_that_does_not_divide_is_refused(patch):
         DiT(replace(SMALL, patch_size=patch))
 
 
-def test_heads_must_share_the_width():
+def test_the_width_must_be_divisible_by_the_heads():
     with pytest.raises(ValueError, match="width is 32: choose a multiple of the 5 heads"):
         DiT(replace(SMALL, heads=5))
 
 
 @pytest.mark.parametrize("patch", [1, 2, 4])
-def test_patches_go_back_where_they_came_from(patch):
+def test_patches_are_reassembled_in_place(patch):
     """With all blocks shut, what goes in at one patch comes out at that patch and nowhere else."""
     model, (x, t, context, keep) = shaken(DiT(replace(SMALL, patch_size=patch, depth=0))), inputs()
     other = x.clone()
@@ -77,7 +77,7 @@ def test_patches_go_back_where_they_came_from(patch):
     assert torch.equal(moved, inside)
 
 
-def test_padding_is_not_read():
+def test_padding_gets_no_attention():
     model, (x, t, context, keep) = shaken(DiT(SMALL)), inputs()
     other = context.clone()
     other[1, -2:] += 5
@@ -86,7 +86,7 @@ def test_padding_is_not_read():
     assert not torch.allclose(run(model, x, t, other, keep)[1], run(model, x, t, context, keep)[1], atol=1e-3)
 
 
-def test_every_place_hears_every_place_and_every_word():
+def test_every_position_depends_on_every_position_and_word():
     model, (x, t, context, keep) = shaken(DiT(SMALL)), inputs()
     x.requires_grad_()
     context.requires_grad_()

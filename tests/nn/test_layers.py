@@ -94,7 +94,7 @@ def test_an_untrained_block_adds_the_same_everywhere(block):
 
 @few
 @given(st.integers(0, 99), keeps())
-def test_attention_weights_sum_to_one_and_leave_padding_out(seed, keep):
+def test_attention_weights_sum_to_one_without_padding(seed, keep):
     query, key = randn(seed, 3, HEADS, 5, 8), randn(seed + 1, 3, HEADS, 7, 8)
     weights = attention_weights(query, key, keep)
     assert weights.shape == (3, HEADS, 5, 7) and (weights >= 0).all()
@@ -105,7 +105,7 @@ def test_attention_weights_sum_to_one_and_leave_padding_out(seed, keep):
 
 @few
 @given(st.integers(0, 99), keeps())
-def test_attention_weights_are_the_softmax_written_out(seed, keep):
+def test_attention_weights_equal_an_explicit_softmax(seed, keep):
     query, key = randn(seed, 3, 1, 5, 8).double(), randn(seed + 1, 3, 1, 7, 8).double()
     weights = attention_weights(query, key, keep)
     for b in range(3):
@@ -119,14 +119,14 @@ def test_attention_weights_are_the_softmax_written_out(seed, keep):
 
 @few
 @given(st.integers(0, 99))
-def test_keeping_all_is_the_same_as_no_mask(seed):
+def test_a_mask_that_keeps_everything_equals_no_mask(seed):
     query, key = randn(seed, 3, HEADS, 5, 8), randn(seed + 1, 3, HEADS, 7, 8)
     everything = torch.ones(3, 7, dtype=torch.bool)
     assert torch.equal(attention_weights(query, key, everything), attention_weights(query, key))
 
 
 @given(st.integers(0, 99))
-def test_equal_keys_are_read_equally(seed):
+def test_equal_keys_get_equal_attention(seed):
     weights = attention_weights(
         randn(seed, 2, HEADS, 5, 8), randn(seed + 1, 2, HEADS, 1, 8).expand(-1, -1, 4, -1)
     )
@@ -135,7 +135,7 @@ def test_equal_keys_are_read_equally(seed):
 
 @few
 @given(st.integers(0, 99), keeps())
-def test_the_fused_kernel_agrees_with_weights_that_are_formed(seed, keep):
+def test_the_fused_kernel_agrees_with_explicit_weights(seed, keep):
     block = shaken(SelfAttention(WIDTH, HEADS), seed)
     x = randn(seed, 3, 7, WIDTH)
     q, k, v = (split_heads(part, HEADS) for part in block.to_qkv(block.norm(x)).chunk(3, dim=-1))
@@ -145,7 +145,7 @@ def test_the_fused_kernel_agrees_with_weights_that_are_formed(seed, keep):
 
 @few
 @given(st.integers(0, 99), keeps(), st.floats(-100, 100))
-def test_what_stands_in_the_padding_changes_nothing(seed, keep, anything):
+def test_the_content_of_padding_does_not_matter(seed, keep, anything):
     block = shaken(SelfAttention(WIDTH, HEADS), seed)
     x = randn(seed, 3, 7, WIDTH)
     other = torch.where(keep[..., None], x, anything * randn(seed + 1, 3, 7, WIDTH))
@@ -157,7 +157,7 @@ def test_what_stands_in_the_padding_changes_nothing(seed, keep, anything):
 
 @few
 @given(st.integers(0, 99), keeps())
-def test_padding_is_as_good_as_absent(seed, keep):
+def test_padding_equals_absence(seed, keep):
     """One row at a time, its padding cut out."""
     cross, ask = shaken(CrossAttention(WIDTH, HEADS, 12), seed), randn(seed, 3, 4, WIDTH)
     context = randn(seed + 1, 3, 7, 12)
@@ -170,7 +170,7 @@ def test_padding_is_as_good_as_absent(seed, keep):
 
 @few
 @given(st.integers(0, 99), st.permutations(range(7)))
-def test_tokens_have_no_order_of_their_own(seed, order):
+def test_attention_is_permutation_equivariant(seed, order):
     """Cross-attention reads a set: order is in the text encoder's places alone."""
     cross, ask = shaken(CrossAttention(WIDTH, HEADS, 12), seed), randn(seed, 3, 4, WIDTH)
     context, keep = randn(seed + 1, 3, 7, 12), torch.arange(7).expand(3, 7) < 5
@@ -190,7 +190,7 @@ def test_heads_are_split_and_joined_without_loss(batch, places, heads):
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=8, unique_by=lambda t: round(t, 3)))
-def test_every_noise_time_has_features_of_its_own(ts):
+def test_different_noise_times_have_different_features(ts):
     features = time_features(torch.tensor(ts), 32)
     assert features.shape == (len(ts), 32)
     cos, sin = features.chunk(2, dim=1)
@@ -198,7 +198,7 @@ def test_every_noise_time_has_features_of_its_own(ts):
     assert len({tuple(row) for row in features.tolist()}) == len(ts)
 
 
-def test_a_time_embedding_takes_each_time_by_itself():
+def test_a_time_embedding_treats_each_time_separately():
     embed = shaken(TimeEmbedding(16))
     t = torch.linspace(0, 1, 5)
     torch.testing.assert_close(embed(t), torch.cat([embed(one[None]) for one in t]), rtol=1e-5, atol=1e-6)

@@ -76,7 +76,7 @@ def test_a_prompt_is_its_words_between_start_and_end(prompt):
 
 
 @given(st.integers(0, 2**31))
-def test_the_tokenizer_reads_what_the_grammar_says(seed):
+def test_the_tokenizer_splits_words_as_the_grammar_does(seed):
     rng = random.Random(seed)
     caption = write_caption(sample_scene(rng), rng)
     assert Tokenizer(VOCABULARY, 24).words(caption) == split_words(caption)
@@ -120,7 +120,7 @@ def test_html_is_only_an_unknown_word():
 
 
 @given(st.integers(0, 40))
-def test_too_long_a_prompt_is_never_cut(words):
+def test_a_prompt_that_is_too_long_is_refused(words):
     tokenizer, prompt = Tokenizer(VOCABULARY, 24), " ".join(["cat"] * words)
     if words <= 22:
         assert tokenizer.token_names(prompt).count("cat") == words
@@ -129,7 +129,7 @@ def test_too_long_a_prompt_is_never_cut(words):
             tokenizer.token_names(prompt)
 
 
-def test_one_bad_prompt_spoils_the_batch():
+def test_one_invalid_prompt_fails_the_batch():
     with pytest.raises(UnknownWordError, match="zeppelin"):
         Tokenizer(VOCABULARY, 24)(["a cat", "a zeppelin"])
 
@@ -155,13 +155,13 @@ def test_a_context_has_a_vector_for_every_token(text):
 
 @few
 @given(st.lists(prompts, min_size=1, max_size=4))
-def test_a_prompt_is_encoded_alike_alone_and_in_company(text, several):
+def test_a_prompt_is_encoded_the_same_alone_and_in_a_batch(text, several):
     together = text.text_encoder.encode(several).vectors
     alone = torch.cat([text.text_encoder.encode([p]).vectors for p in several])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 
-def test_the_padding_token_is_never_read(text):
+def test_the_padding_token_has_no_effect(text):
     encoder = shaken(TextEncoder(TEXT))
     before = encoder.encode(PROMPTS)
     encoder.token_embed.weight[0] += 100  # the padding token's own vector
@@ -170,13 +170,13 @@ def test_the_padding_token_is_never_read(text):
     assert not torch.equal(before.vectors, after.vectors)
 
 
-def test_words_and_their_order_are_read(text):
+def test_words_and_their_order_matter(text):
     """At the end token, which is the same word in the same place of all three."""
     a, b, c = text.text_encoder.encode(["red cat blue dog", "blue cat red dog", "red cat blue ball"]).vectors[:, 5]
     assert not torch.allclose(a, b, atol=1e-3) and not torch.allclose(a, c, atol=1e-3)
 
 
-def test_texts_and_pictures_meet_as_unit_vectors(text):
+def test_texts_and_images_are_embedded_as_unit_vectors(text):
     tokens, latents = text.text_encoder.tokenizer(PROMPTS), randn(0, 5, 4, 16, 16)
     words, sentence = text.embed_text(text.text_encoder(tokens), tokens)
     regions, whole = text.image_encoder(latents)
@@ -187,7 +187,7 @@ def test_texts_and_pictures_meet_as_unit_vectors(text):
         assert score.shape == (3, 5) and (score.abs() <= 1 + 1e-5).all()
 
 
-def test_the_sentence_is_read_at_its_end_token(text):
+def test_the_sentence_embedding_is_that_of_the_end_token(text):
     tokens = text.text_encoder.tokenizer(PROMPTS)
     context = text.text_encoder(tokens)
     _, sentence = text.embed_text(context, tokens)
@@ -196,7 +196,7 @@ def test_the_sentence_is_read_at_its_end_token(text):
     torch.testing.assert_close(sentence, torch.nn.functional.normalize(text.sentence_proj(at_end), dim=-1))
 
 
-def test_similarity_by_words_passes_over_the_padding(text):
+def test_word_similarity_ignores_padding(text):
     """A longer row of the same words scores the same."""
     tokens, latents = text.text_encoder.tokenizer(PROMPTS), randn(0, 4, 4, 16, 16)
     words, _ = text.embed_text(text.text_encoder(tokens), tokens)
@@ -208,14 +208,14 @@ def test_similarity_by_words_passes_over_the_padding(text):
             torch.testing.assert_close(by_words[a, b], (real @ regions[b].T).amax(1).mean())
 
 
-def test_tokens_may_lie_on_another_device_than_the_model(text):
+def test_tokens_may_be_on_another_device_than_the_model(text):
     """Tokens are made on the CPU. The meta device stands for any other: it refuses to mix as well."""
     model = TextModel(TEXT).to("meta")
     scores = model.similarity(text.text_encoder.tokenizer(PROMPTS), torch.zeros(5, 4, 16, 16, device="meta"))
     assert all(score.shape == (3, 5) and score.device.type == "meta" for score in scores)
 
 
-def test_the_contrastive_loss_does_not_care_for_the_order_of_its_pairs(text):
+def test_the_contrastive_loss_is_invariant_to_the_order_of_pairs(text):
     tokens, latents = text.text_encoder.tokenizer(PROMPTS), randn(1, 3, 4, 16, 16)
     order = torch.tensor([2, 0, 1])
     turned = text.loss(Tokens(tokens.ids[order], tokens.keep[order]), latents[order])
@@ -239,7 +239,7 @@ def test_a_field_has_the_shape_of_its_latent(unet, text, batch):
 
 @few
 @given(st.integers(0, 99), st.permutations(range(3)))
-def test_a_row_does_not_know_its_company(unet, text, seed, order):
+def test_a_row_does_not_depend_on_the_rest_of_the_batch(unet, text, seed, order):
     x, t = randn(seed, 3, 4, 16, 16), torch.tensor([0.1, 0.5, 1.0])
     together = unet(x, t, read(unet, text, PROMPTS))
     for row in range(3):
@@ -249,7 +249,7 @@ def test_a_row_does_not_know_its_company(unet, text, seed, order):
     torch.testing.assert_close(turned, together[order], rtol=1e-5, atol=1e-5)
 
 
-def test_a_memory_is_as_good_at_every_step_as_a_fresh_one(unet, text):
+def test_a_cached_context_equals_a_fresh_one(unet, text):
     once = read(unet, text, PROMPTS)
     kept = [tensor.clone() for memory in once for tensor in memory]
     for t in (1.0, 0.6, 0.2):
@@ -258,7 +258,7 @@ def test_a_memory_is_as_good_at_every_step_as_a_fresh_one(unet, text):
     assert all(torch.equal(a, b) for a, b in zip(kept, (tensor for m in once for tensor in m), strict=True))
 
 
-def test_there_is_a_memory_for_every_unit(unet, text):
+def test_there_is_a_cache_for_every_block(unet, text):
     memory = read(unet, text, PROMPTS)
     assert len(memory) == len(unet.blocks()) == sum(UNET.down) + 1 + sum(UNET.up)
     assert {id(u) for u in unet.blocks()} == {id(m) for m in unet.modules() if type(m).__name__ == "UNetBlock"}
@@ -278,7 +278,7 @@ def test_padding_in_the_context_changes_nothing(unet, text, seed, anything):
     )
 
 
-def test_words_time_and_latent_are_all_read(unet, text):
+def test_words_time_and_latent_all_matter(unet, text):
     x, t = randn(0, 1, 4, 16, 16), torch.tensor([0.5])
     base = unet(x, t, read(unet, text, ["a cat"]))
     for other in (
@@ -290,7 +290,7 @@ def test_words_time_and_latent_are_all_read(unet, text):
 
 
 @pytest.mark.parametrize("level", [0, 1])
-def test_a_skip_carries_what_the_way_down_made(unet, text, level):
+def test_a_skip_carries_the_output_of_the_down_path(unet, text, level):
     """Every unit on the way up is handed the last thing made on its level on the way down."""
     made, handed = [], []
     *_, last = unet.down[level]
@@ -306,7 +306,7 @@ def test_a_skip_carries_what_the_way_down_made(unet, text, level):
 
 
 @pytest.mark.parametrize("level", [0, 1])
-def test_a_skip_is_read(unet, text, level):
+def test_a_skip_matters(unet, text, level):
     """With the weights that read it at zero, the field is another one."""
     memory, x, t = read(unet, text, ["a cat"]), randn(0, 1, 4, 16, 16), torch.tensor([0.5])
     base, skip_proj = unet(x, t, memory), unet.up[level][0].skip_proj
@@ -333,7 +333,7 @@ def test_channels_last_makes_no_difference(unet, text):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
-def test_pictures_become_latents_and_latents_pictures(vae, batch):
+def test_images_become_latents_and_latents_images(vae, batch):
     z = vae.encode(randn(0, batch, 3, 128, 128))
     assert z.shape == (batch, 4, 16, 16)
     assert vae.decode(z).shape == (batch, 3, 128, 128)
@@ -341,7 +341,7 @@ def test_pictures_become_latents_and_latents_pictures(vae, batch):
     assert mean.shape == log_variance.shape == z.shape
 
 
-def test_the_statistics_are_undone_in_decoding(vae):
+def test_decoding_undoes_the_normalization(vae):
     """Latents leave the encoder shifted and scaled, channel by channel, and the decoder gets the raw ones."""
     picture = randn(0, 2, 3, 128, 128)
     raw = vae.distribution(picture)[0]
@@ -350,7 +350,7 @@ def test_the_statistics_are_undone_in_decoding(vae):
     torch.testing.assert_close(vae.decode(vae.encode(picture)), vae.decoder(raw), rtol=1e-4, atol=1e-5)
 
 
-def test_measured_statistics_make_unit_latents(vae):
+def test_measured_statistics_normalize_the_latents(vae):
     pictures = randn(0, 4, 3, 128, 128)
     raw = vae.distribution(pictures)[0]
     statistics = {"shift": tuple(raw.mean((0, 2, 3)).tolist()), "scale": tuple(raw.std((0, 2, 3)).tolist())}
@@ -366,7 +366,7 @@ def test_statistics_are_configuration_and_not_weights(vae):
     assert not {"shift", "scale"} & vae.state_dict().keys()
 
 
-def test_a_picture_does_not_know_its_company(vae):
+def test_an_image_does_not_depend_on_the_rest_of_the_batch(vae):
     x = randn(0, 3, 3, 128, 128)
     torch.testing.assert_close(
         vae.encode(x), torch.cat([vae.encode(x[k : k + 1]) for k in range(3)]), rtol=1e-4, atol=1e-5
@@ -377,7 +377,7 @@ def test_a_picture_does_not_know_its_company(vae):
     )
 
 
-def test_one_place_of_a_latent_is_eight_pixels_a_side():
+def test_one_latent_position_is_eight_pixels_per_side():
     """Moving a picture by eight pixels moves its latent by one place (away from the edges)."""
     vae = shaken(VAE(replace(CODER, encoder_blocks=(1, 1))), spread=0.1)
     wide = randn(0, 1, 3, 128, 128 + 8)

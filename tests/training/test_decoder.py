@@ -28,7 +28,7 @@ def test_the_encoder_stays_and_the_decoder_learns():
             assert torch.equal(value, before[name]) == name.startswith("encoder"), name
 
 
-def test_places_that_count_more_weigh_more():
+def test_weighted_positions_count_more():
     vae = shaken(VAE(CODER), 0.1)
     x, z = torch.zeros(1, 3, 128, 128), torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     even, doubled = torch.ones(1, 1, 128, 128), 2 * torch.ones(1, 1, 128, 128)

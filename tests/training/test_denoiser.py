@@ -40,14 +40,14 @@ class Oracle(torch.nn.Module):
 
 
 @pytest.mark.parametrize("name", TWINS)
-def test_an_oracle_loses_nothing(name):
+def test_an_oracle_has_zero_loss(name):
     x0 = torch.randn(6, 4, 16, 16)
     said = losses(Oracle(name, x0), name, x0)
     assert said["mse"].item() == pytest.approx(0, abs=1e-4)
     assert said["alignment"].item() == pytest.approx(1, abs=1e-5)
 
 
-def test_all_twins_see_the_same_noise_levels():
+def test_all_twins_get_the_same_noise_levels():
     x0, asked = torch.randn(6, 4, 16, 16), {}
     for name in TWINS:
         oracle = Oracle(name, x0)
@@ -89,7 +89,7 @@ def test_an_error_in_the_network_leaves_no_hook():
     assert not any(m._forward_hooks for m in model.modules())
 
 
-def test_things_weigh_three_times_as_much_as_what_is_behind_them():
+def test_things_have_three_times_the_weight_of_the_background():
     cells = np.full((1, 16, 16), NO_THING, np.uint8)
     cells[0, 8, 8] = 3
     weight = position_weights(cells)

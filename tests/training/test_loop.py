@@ -41,7 +41,7 @@ def test_it_learns():
     assert torch.allclose(weights(model), torch.tensor([1.0, 1.0, 1.0, 0.0]), atol=0.02)
 
 
-def test_a_killed_training_goes_on_as_if_nothing_had_happened(own_cache):
+def test_a_killed_training_resumes_identically(own_cache):
     plan = loop.Plan(steps=90, lr=0.05, warmup=10, save_every=0.0)
     whole = weights(loop.fit("whole", network(), points, regression, plan).average)
 
@@ -55,7 +55,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(own_cache):
     assert torch.equal(weights(loop.fit("cut", network(), points, regression, plan).average), whole)
 
 
-def test_more_steps_go_on_from_before_the_rate_fell(own_cache):
+def test_more_steps_resume_before_the_learning_rate_decay(own_cache):
     short, long = (loop.Plan(steps=n, lr=0.05, warmup=10, save_every=0.0) for n in (60, 120))
     loop.fit("more", network(), points, regression, short)
     resumed = loop.fit("more", network(), points, regression, long)
@@ -64,7 +64,7 @@ def test_more_steps_go_on_from_before_the_rate_fell(own_cache):
     assert resumed.curve == once.curve
 
 
-def test_a_kill_while_writing_leaves_the_last_good_state(own_cache, monkeypatch):
+def test_a_kill_while_saving_leaves_the_last_state(own_cache, monkeypatch):
     plan = loop.Plan(steps=40, lr=0.05, warmup=10, save_every=0.0)
     whole = weights(loop.fit("whole", network(), points, regression, plan).average)
     save = torch.save
@@ -84,7 +84,7 @@ def test_a_kill_while_writing_leaves_the_last_good_state(own_cache, monkeypatch)
     assert torch.equal(weights(loop.fit("cut", network(), points, regression, plan).average), whole)
 
 
-def test_a_loss_that_is_no_number_stops_with_words():
+def test_a_loss_that_is_not_finite_raises_an_error():
     def spoilt(step):
         return {"x": points(step)["x"] * float("nan" if step == 30 else "1")}
 
@@ -93,20 +93,20 @@ def test_a_loss_that_is_no_number_stops_with_words():
     assert all(torch.isfinite(w).all() for w in loop.read_state("nan", "state")["model"].values())
 
 
-def test_a_shorter_plan_does_not_pass_off_a_longer_training_as_its_own():
+def test_a_shorter_plan_refuses_the_state_of_a_longer_one():
     loop.fit("long", network(), points, regression, loop.Plan(steps=100, lr=0.05, warmup=10))
     with pytest.raises(ValueError, match="already trained further than 20 steps"):
         loop.fit("long", network(), points, regression, loop.Plan(steps=20, lr=0.05, warmup=10))
 
 
-def test_a_state_that_rests_on_something_else_is_refused():
+def test_a_state_with_other_dependencies_is_refused():
     plan = loop.Plan(steps=20, lr=0.05, warmup=10)
     loop.fit("of", network(), points, regression, plan, depends_on="vae 1234")
     with pytest.raises(ValueError, match="of another training"):
         loop.fit("of", network(), points, regression, plan, depends_on="vae 5678")
 
 
-def test_ctrl_c_stops_after_the_step_and_keeps_what_there_is():
+def test_ctrl_c_stops_after_the_step_and_saves():
     def presses(step):
         if step == 30:
             signal.raise_signal(signal.SIGINT)
@@ -120,7 +120,7 @@ def test_ctrl_c_stops_after_the_step_and_keeps_what_there_is():
     assert torch.equal(weights(resumed.average), weights(whole.average))
 
 
-def test_batches_made_ahead_are_the_same_in_the_same_order():
+def test_prefetched_batches_are_the_same_in_order():
     plan = loop.Plan(steps=12)
     here, ahead = (list(loop._batches(points, plan, 3, torch.device(kind))) for kind in ("cpu", "cuda"))
     assert len(here) == 9
@@ -130,7 +130,7 @@ def test_batches_made_ahead_are_the_same_in_the_same_order():
     assert torch.equal(here[0]["x"], points(3)["x"])
 
 
-def test_the_rate_rises_stays_and_falls_to_nothing():
+def test_the_learning_rate_warms_up_stays_and_decays_to_zero():
     plan = loop.Plan(steps=1000, warmup=100, decay=0.25)
     rates = [plan.lr_scale(s) for s in range(1000)]
     assert rates[0] < rates[50] < rates[99] <= 1.0
@@ -138,7 +138,7 @@ def test_the_rate_rises_stays_and_falls_to_nothing():
     assert rates[750] > rates[900] > rates[999] > 0
 
 
-def test_a_second_round_rises_again_to_half_the_rates_and_goes_on_from_a_finished_first(own_cache):
+def test_a_second_round_restarts_at_half_the_rates_after_a_finished_first(own_cache):
     first, both = (loop.Plan(steps=n, lr=0.05, warmup=10, decay=0.5, restart=60) for n in (60, 100))
     rates = [both.lr_scale(s) for s in range(100)]
     assert rates[:60] == [first.lr_scale(s) for s in range(60)]
@@ -149,7 +149,7 @@ def test_a_second_round_rises_again_to_half_the_rates_and_goes_on_from_a_finishe
     assert torch.equal(weights(resumed.average), weights(once.average))
 
 
-def test_training_scenes_hold_no_held_out_pair_and_twins_differ_in_what_can_be_said():
+def test_training_scenes_have_no_held_out_pair_and_counterparts_differ_in_captions():
     apart = 0
     for k in range(300):
         a, b = data.scene(2 * k), data.scene(2 * k + 1)
@@ -163,7 +163,7 @@ def test_splits_share_no_scene():
     assert not {data.scene(i) for i in range(200)} & {data.scene(i, "test") for i in range(200)}
 
 
-def test_a_file_is_create_once(own_cache):
+def test_a_file_is_created_once(own_cache):
     asked = []
 
     def write(part):

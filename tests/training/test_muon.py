@@ -9,7 +9,7 @@ from explorable.training.muon import Muon, muon_parameters, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(40, 200), (200, 40), (64, 96)])
-def test_all_singular_values_come_near_one_and_the_directions_stay(shape):
+def test_singular_values_approach_one_and_directions_stay(shape):
     g = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     u, _, v = torch.linalg.svd(g, full_matrices=False)
     o = orthogonalise(g)
@@ -33,7 +33,7 @@ def test_it_takes_muon_parameters_and_leaves_thin_layers_and_tables():
     assert not muon_parameters(nn.Embedding(100, 100))
 
 
-def test_it_goes_downhill():
+def test_it_reduces_the_loss():
     torch.manual_seed(0)
     layer, wanted = nn.Linear(40, 40, bias=False), torch.randn(40, 40) / 6
     x = torch.randn(200, 40)
@@ -50,7 +50,7 @@ def test_it_goes_downhill():
     assert loss().item() < first / 50
 
 
-def test_parameters_of_many_shapes_step_as_each_would_alone():
+def test_parameters_of_many_shapes_are_updated_as_if_alone():
     torch.manual_seed(0)
     shapes = [(40, 50), (64, 48), (40, 50), (40, 48, 3, 3), (64, 48)]
     parameters = [torch.randn(shape) for shape in shapes]
@@ -67,7 +67,7 @@ def test_parameters_of_many_shapes_step_as_each_would_alone():
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_what_has_no_gradient_stays():
+def test_parameters_without_a_gradient_stay():
     layer = nn.Linear(40, 40)
     before = layer.weight.clone()
     Muon([layer.weight], lr=0.02).step()

@@ -37,7 +37,7 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path):
     assert one["towers"][0]["loss"] > one["towers"][-1]["loss"], "something is learned"
 
 
-def test_rows_that_cannot_be_shared_are_refused():
+def test_a_batch_that_cannot_be_divided_is_refused():
     from types import SimpleNamespace
 
     import torch

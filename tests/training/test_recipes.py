@@ -32,7 +32,7 @@ def shipped(name: str, monkeypatch, earlier: dict, model: nn.Module | None = Non
 EARLIER = {"data": "drawings", "steps": 5500, "minutes": 43.1, "curve": [{"step": 50.0, "loss": 2.0}], "sha256": "…"}
 
 
-def test_what_goes_on_from_a_file_keeps_what_made_it(monkeypatch):
+def test_continued_training_keeps_the_history_of_its_file(monkeypatch):
     about = shipped("decoder", monkeypatch, EARLIER)
     kept = {key: EARLIER[key] for key in ("data", "steps", "minutes", "curve")}
     assert about["previous_training"] == [kept] and about["steps"] == 0
@@ -40,11 +40,11 @@ def test_what_goes_on_from_a_file_keeps_what_made_it(monkeypatch):
     assert again["previous_training"] == ["the first", kept]
 
 
-def test_what_begins_anew_does_not(monkeypatch):
+def test_new_training_starts_without_history(monkeypatch):
     assert "previous_training" not in shipped("classifier", monkeypatch, EARLIER)
 
 
-def test_a_card_says_which_layers_were_told_where_words_lie(monkeypatch):
+def test_a_card_lists_the_supervised_attention_layers(monkeypatch):
     for name in ("unet-flow", "unet-reflow", "dit-flow"):  # a reflow goes on from weights that were told
         net = NETWORKS[name.partition("-")[0]]()
         about = shipped(name, monkeypatch, EARLIER, AlignedDenoiser(net, 8))
@@ -53,14 +53,14 @@ def test_a_card_says_which_layers_were_told_where_words_lie(monkeypatch):
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_the_cards_of_shipped_models_say_it_too(name):
+def test_the_cards_of_shipped_models_list_them_too(name):
     """`attention` is the loss that tells it: a card that has it in its curve and says nothing hides what was taught."""
     about = read_card(name)
     assert not any("attention" in row for row in about["curve"]) or about.get("supervised_attention"), (
         "explorable.zoo.update_card(name, supervised_attention=sorted(net.supervised_attention))")
 
 
-def test_a_process_that_helped_ships_nothing(monkeypatch):
+def test_only_the_main_process_writes_the_files(monkeypatch):
     helped = Training("text", nn.Linear(3, 1), Plan(steps=1))
     helped.is_main_process = False
     recipe = replace(shipping.RECIPES["text"], train=lambda steps, depends_on: helped, requires=())

@@ -35,7 +35,7 @@ def pipe(tmp_path, monkeypatch) -> Pipeline:
     return made
 
 
-def test_a_row_is_where_its_noise_goes_for_its_caption(pipe):
+def test_a_pair_is_a_noise_and_its_sampled_latent(pipe):
     rows = reflow.sample_pairs(pipe, 4)
     assert rows.shape == (4, 4, 16, 16) and rows.dtype == torch.half
     for i, caption in enumerate(captions(range(4), 0)):
@@ -43,7 +43,7 @@ def test_a_row_is_where_its_noise_goes_for_its_caption(pipe):
         torch.testing.assert_close(rows[i].float().numpy(), alone, rtol=1e-2, atol=1e-2)
 
 
-def test_pairs_once_made_are_kept_and_a_kill_loses_a_chunk_at_most(pipe, monkeypatch):
+def test_pairs_are_cached_and_a_kill_loses_at_most_a_chunk(pipe, monkeypatch):
     first, walk = reflow.sample_pairs(pipe, 2), pipe.sample_steps
     asked: list[list[int]] = []
 

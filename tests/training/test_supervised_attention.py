@@ -32,7 +32,7 @@ def reading(cells: torch.Tensor, car: int, cat: int, side: int = 16) -> torch.Te
     return torch.nn.functional.one_hot(at[:, ::step, ::step].flatten(1), 4).float()[:, None].expand(-1, 2, -1, -1)
 
 
-def test_each_word_of_a_thing_speaks_of_its_kind():
+def test_each_word_of_a_thing_refers_to_its_kind():
     said = token_kinds(["two small red cars to the left of a golden cat on a beach at sunset", ""], 24)
     assert said.shape == (2, 24)
     assert said[0, 1:5].tolist() == [CAR] * 4  # after the start token
@@ -41,12 +41,12 @@ def test_each_word_of_a_thing_speaks_of_its_kind():
 
 
 @pytest.mark.parametrize("side", [16, 8])
-def test_reading_each_thing_in_its_own_place_costs_nothing(side):
+def test_attention_in_the_right_place_has_zero_loss(side):
     cells, spoken = scene()
     assert attention_loss([reading(cells, 1, 2, side)], cells, spoken).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_reading_the_other_thing_costs_most():
+def test_attention_to_the_other_thing_has_the_highest_loss():
     cells, spoken = scene()
     swapped = attention_loss([reading(cells, 2, 1)], cells, spoken).item()
     unread = attention_loss([torch.full((1, 2, 256, 4), 0.25)], cells, spoken).item()
@@ -55,7 +55,7 @@ def test_reading_the_other_thing_costs_most():
     assert unread == pytest.approx((0.5**2 + 0.75**2) / 2 - math.log((0.25 + EPSILON) / (1 + EPSILON)), abs=1e-5)
 
 
-def test_a_place_that_reads_nothing_of_its_own_words_is_pulled_to_them():
+def test_a_position_without_attention_to_its_words_gets_a_gradient():
     cells, spoken = scene()
     weights = reading(cells, 1, 2).clone()
     weights[0, :, 0] = torch.tensor([1.0, 0, 0, 0])  # one place of the car reads the start token alone; words are right
@@ -64,25 +64,25 @@ def test_a_place_that_reads_nothing_of_its_own_words_is_pulled_to_them():
     assert (weights.grad[0, :, 0, 1] < -1).all()
 
 
-def test_where_no_thing_is_token_kinds_nothing_is_asked():
+def test_without_things_the_loss_is_zero():
     cells, _ = scene()
     assert attention_loss([torch.rand(1, 2, 256, 4)], cells, torch.full((1, 4), NO_THING)).item() == 0
 
 
-def test_what_a_place_reads_of_other_places_does_not_count():
+def test_attention_between_positions_does_not_count():
     cells, spoken = scene()
     joint = 0.01 * reading(cells, 1, 2)
     assert attention_loss([joint], cells, spoken).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_a_listener_is_gone_after_an_error():
+def test_the_hook_is_removed_after_an_error():
     with pytest.raises(RuntimeError), collect_points(frozenset({"a"})):
         raise RuntimeError
     assert ACTIVE.dispatcher is None
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_both_networks_learn_where_their_words_lie(network):
+def test_both_networks_learn_the_masks_of_words(network):
     torch.manual_seed(0)
     net = NETWORKS[network]()
     model = AlignedDenoiser(net, 8)

@@ -33,7 +33,7 @@ def shelf(tmp_path, vae):
     return tmp_path
 
 
-def test_weights_come_back_as_their_halves(shelf, vae):
+def test_weights_come_back_in_half_precision(shelf, vae):
     config, state = read_weights("vae", shelf)
     assert VAEConfig(**config) == CONFIG
     assert state.keys() == vae.state_dict().keys()
@@ -42,7 +42,7 @@ def test_weights_come_back_as_their_halves(shelf, vae):
         assert torch.equal(state[name], weight.half().float()), name
 
 
-def test_writing_what_was_read_changes_no_byte(shelf, vae, tmp_path):
+def test_writing_what_was_read_is_byte_identical(shelf, vae, tmp_path):
     config, state = read_weights("vae", shelf)
     vae.load_state_dict(state)
     again = tmp_path / "again"
@@ -70,7 +70,7 @@ def test_weights_take_two_bytes_each(shelf):
     assert {t["dtype"] for t in tensors.values()} == {"F16"}
 
 
-def test_facts_put_onto_a_card_leave_the_rest_and_the_weights(shelf):
+def test_updating_a_card_leaves_the_rest_and_the_weights(shelf):
     before, (config, state) = read_card("vae", shelf), read_weights("vae", shelf)
     update_card("vae", shelf, psnr=31.5, steps=4)
     assert read_card("vae", shelf) == before | {"psnr": 31.5, "steps": 4}
@@ -80,12 +80,12 @@ def test_facts_put_onto_a_card_leave_the_rest_and_the_weights(shelf):
         update_card("vea", shelf, psnr=0)
 
 
-def test_names_are_the_cards_there_are(shelf, vae):
+def test_names_are_those_of_the_cards(shelf, vae):
     write_weights("another", vae, asdict(CONFIG), {}, shelf)
     assert model_names(shelf) == ["another", "vae"]
 
 
-def test_an_unknown_name_is_told_what_there_is(shelf):
+def test_an_unknown_name_lists_the_known_ones(shelf):
     for ask in (read_card, read_weights):
         with pytest.raises(
             WeightError, match=r"no model is called 'vea'; did you mean 'vae'.*choose one of: vae"
@@ -127,7 +127,7 @@ def stored(tmp_path_factory) -> tuple:
     return folder, (folder / "vae.safetensors").read_bytes()
 
 
-def test_a_file_that_is_no_safetensors_is_refused_even_with_its_own_checksum(shelf):
+def test_a_file_of_another_format_is_refused_despite_its_checksum(shelf):
     (shelf / "vae.safetensors").write_bytes(b"not weights at all")
     about = read_card("vae", shelf)
     about["sha256"] = hashlib.sha256(b"not weights at all").hexdigest()
@@ -146,7 +146,7 @@ def test_a_damaged_card_is_refused(shelf, text):
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b'{"sha256": 3}', b"null"])
-def test_a_card_that_is_no_card_is_refused(shelf, data):
+def test_an_invalid_card_is_refused(shelf, data):
     (shelf / "vae.json").write_bytes(data)
     with pytest.raises(WeightError, match=r"vae\.json"):
         read_card("vae", shelf)
@@ -166,7 +166,7 @@ def contents(folder) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("fails_at", [0, 1, 2])
-def test_a_write_that_fails_leaves_what_was(shelf, vae, monkeypatch, fails_at):
+def test_a_failed_write_leaves_the_old_file(shelf, vae, monkeypatch, fails_at):
     """A full disk at the weights, or at the card, or a fact that no card can hold: nothing is half written."""
     before, real, left = contents(shelf), Path.write_bytes, [fails_at]
 
@@ -183,14 +183,14 @@ def test_a_write_that_fails_leaves_what_was(shelf, vae, monkeypatch, fails_at):
     assert contents(shelf) == before
 
 
-def test_an_annotation_that_fails_leaves_the_read_card(shelf):
+def test_a_failed_update_leaves_the_card(shelf):
     before = contents(shelf)
     with pytest.raises(TypeError):
         update_card("vae", shelf, psnr=object())
     assert contents(shelf) == before
 
 
-def test_nothing_is_left_beside(shelf):
+def test_no_temporary_file_is_left(shelf):
     update_card("vae", shelf, psnr=30)
     assert contents(shelf).keys() == {"vae.json", "vae.safetensors"}
 
@@ -211,7 +211,7 @@ def test_the_shipped_weights_are_what_their_cards_say(name):
     assert sum(read_card(n)["bytes"] for n in model_names()) <= 40e6
 
 
-def test_a_part_has_a_fingerprint_of_its_own(shelf, vae):
+def test_parts_have_their_own_fingerprints(shelf, vae):
     """A finer decoder leaves the encoder's mark as it was, and changes that of the whole."""
     part, whole = fingerprint("vae", "encoder", shelf), fingerprint("vae", folder=shelf)
     with torch.no_grad():

@@ -14,7 +14,7 @@ from explorable.zoo.packing import MAX_LEVEL, pack, unpack
 
 @given(st.integers(0, 1000), st.floats(-30, 30), st.sampled_from([(5, 7), (3, 2, 3, 3), (1, 1)]))
 @settings(deadline=None)
-def test_no_weight_is_off_by_more_than_a_step_of_its_row(seed, power, shape):
+def test_the_error_of_a_weight_is_within_a_quantization_step(seed, power, shape):
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 2.0**power
     kept = pack({"w": weight}, int8=True)
     back = unpack(kept)["w"]
@@ -30,20 +30,20 @@ def test_a_row_of_zeros_stays_one():
     assert unpack(pack({"w": weight}, int8=True))["w"][0].tolist() == [0, 0]
 
 
-def test_what_is_no_matrix_keeps_half_precision():
+def test_other_tensors_than_matrices_keep_half_precision():
     bias = torch.randn(9)
     kept = pack({"b": bias}, int8=True)
     assert list(kept) == ["b"] and torch.equal(kept["b"], bias.half())
 
 
-def test_each_row_has_a_step_of_its_own():
+def test_each_row_has_its_own_quantization_step():
     weight = torch.tensor([[1.0, 0.3], [1e-4, 3e-5]])
     back = unpack(pack({"w": weight}, int8=True))["w"]
     assert torch.allclose(back, weight, rtol=0.02)
 
 
 @pytest.mark.parametrize("int8", [False, True])
-def test_a_file_is_read_as_it_was_meant(int8, tmp_path):
+def test_a_file_is_read_by_its_format(int8, tmp_path):
     torch.manual_seed(0)
     vae = VAE(VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8)))
     write_weights("vae", vae, {}, {}, tmp_path, int8=int8)

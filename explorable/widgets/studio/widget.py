@@ -23,7 +23,7 @@ from .view import describe_run, diagram_of, file_name_of, recording_of, step_tab
 
 
 class Studio(SamplingInputs, SamplerInput, Explorable):
-    """How do words become a picture?
+    """How do words become an image?
 
         studio = Studio(prompt="a golden retriever", seed=3)
         studio.guidance = 7          # moves the slider, and samples again
@@ -33,7 +33,7 @@ class Studio(SamplingInputs, SamplerInput, Explorable):
     prompt, negative, seed, steps, guidance, sampler: as in calling a pipeline. Setting one samples again.
     """
 
-    question = "How do words become a picture?"
+    question = "How do words become an image?"
     busy_text = "Sampling …"
     inputs = RUN_SETTINGS
 

@@ -25,11 +25,10 @@ from ...analysis.unet_activations import (
 from ...analysis.verdict import Verdict, examine
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
-from ...pipeline.progress import Progress
+from ...pipeline.progress import Progress, decode_in_chunks
 from ...run import Run
 from ..core.preview import PREVIEW_STEPS, cancellable_only, to_preview_step
 
-CHUNK = 4  # images decoded at a time: between two chunks a newer request can come in
 RUN_SETTINGS = ("prompt", "steps", "guidance", "seed")
 EXAMINED_SHAPE = (128, 128, 3)  # of the images that the examiner was trained on
 
@@ -157,20 +156,16 @@ class CachedComputation:
 
         def sample(edits: EditMap, done: int) -> RunAndPreviews:
             run = sample_recorded(pipe, parts, edits, progress=lambda k, _: progress(done + k, total),
-                           **run_arguments(settings))
-            previews = [run.image[None]]
-            for start in reversed(range(0, len(run.denoised) - 1, CHUNK)):
-                end = min(start + CHUNK, len(run.denoised) - 1)
-                previews.insert(0, pipe.decode(run.denoised.values[start:end]))
-                progress(done + steps, total)
-            return run, np.concatenate(previews)
+                                  **run_arguments(settings))
+            previews = decode_in_chunks(pipe, run.denoised.values[:-1], lambda *_: progress(done + steps, total))
+            return run, np.concatenate([previews, run.image[None]])
 
-        def inspect(looks: ColourMappings, sampled: RunAndPreviews) -> InspectedRun:
-            return InspectedRun(summarize_activations(sampled[0], parts, looks), sampled[1])
+        def inspect(colours: ColourMappings, sampled: RunAndPreviews) -> InspectedRun:
+            return InspectedRun(summarize_activations(sampled[0], parts, colours), sampled[1])
 
         def inspect_original() -> tuple[ColourMappings, InspectedRun]:
-            looks = ColourMappings()
-            return looks, inspect(looks, sample({}, steps))
+            colours = ColourMappings()
+            return colours, inspect(colours, sample({}, steps))
 
         donor = self._cached(
             "donor", (settings, request.donor_prompt, request.swapped_skips),
@@ -181,8 +176,8 @@ class CachedComputation:
             sampled = sample(edits, 2 * steps)
             on_edited_previews(sampled[1])
         # The colours are fitted to the original run and used for both, so that they can be compared.
-        looks, original = self._cached("original", settings, inspect_original)
-        edited = self._cached("edited", request.edit_key, lambda: inspect(looks, sampled or sample(edits, 2 * steps))
+        colours, original = self._cached("original", settings, inspect_original)
+        edited = self._cached("edited", request.edit_key, lambda: inspect(colours, sampled or sample(edits, 2 * steps))
                               ) if edits else original
         return original, edited, edits
 
