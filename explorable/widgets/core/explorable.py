@@ -127,10 +127,11 @@ class Explorable(ipw.VBox):
         return f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
 
     def set_layout(self, *controls: ipw.Widget, below: Sequence[ipw.Widget] = ()) -> None:
-        """Lay out question, controls, stage, caption, score, status line and progress bar, then the widgets `below`."""
+        """Lay out question, controls, status line, progress bar, stage, caption, score, and the widgets `below`."""
         heading = ipw.HTML(f'<style>{CSS}</style><div class="ex-question" role="heading" aria-level="2">'
                            f"{html.escape(self.question)}</div>")
-        self.children = (heading, *controls, self.stage, self.status_area, *below)
+        area = self.status_area
+        self.children = (heading, *controls, area.line, self.stage, area.description, *below)
 
     def set_caption(self, text: str) -> None:
         """Set the sentence that says what is on the screen now."""
@@ -215,8 +216,9 @@ class Explorable(ipw.VBox):
             warnings.warn(f"{type(self).__name__} is closed, but its computation has not stopped after {timeout:g} s; "
                           "it will at its next step", RuntimeWarning, stacklevel=2)
         self.unobserve_all()
-        widgets = list({id(w): w for w in (*descendants(self), self.stage, *descendants(self.status_area),
-                                           self.status_area)}.values())  # a subclass may not show all of them
+        line, description = self.status_area.line, self.status_area.description  # a subclass may not show all of them
+        widgets = list({id(w): w for w in (*descendants(self), self.stage, *descendants(line), line,
+                                           *descendants(description), description)}.values())
         for widget in widgets:
             widget.unobserve_all()
             widget.close()

@@ -1,4 +1,4 @@
-"""The text below an explorable's stage: caption, score, status line and progress bar."""
+"""An explorable's status line and progress bar, above its stage, and its caption and score, below."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import traitlets as tr
 MIN_BAR_CHANGE = 0.04  # the bar moves in steps of this size: at most some 25 messages per computation
 
 
-class StatusArea(ipw.VBox):
-    """Four widgets below each other. All text is shown as text, never as HTML."""
+class StatusArea:
+    """What an explorable says. line: status and bar, above the stage. description: caption and score, below it.
+
+    All text is shown as text, never as HTML.
+    """
 
     def __init__(self) -> None:
         self.caption, self.score, self.status = (ipw.HTML(layout=ipw.Layout(margin="0")) for _ in range(3))
         self.bar = ipw.FloatProgress(min=0, max=1, layout=ipw.Layout(width="100%", height="4px", margin="0"))
         self.bar.add_class("ex-bar")
-        super().__init__([self.caption, self.score, self.status, self.bar])
-        self.add_class("ex-status-area")
+        self.line, self.description = ipw.VBox([self.status, self.bar]), ipw.VBox([self.caption, self.score])
+        for box in (self.line, self.description):
+            box.add_class("ex-status-area")
 
     def set_caption(self, text: str) -> None:
         """Set the sentence that says what is on the screen now; an empty text removes it."""
