@@ -137,7 +137,7 @@ class AttentionHook:
             self.hook_all(attention.weights())
 
     def find_points(self, attention: AttentionWeights) -> None:
-        """Report the shapes of the weights without computing them."""
+        """Report the shapes of the attention weights without computing them."""
         batch, queries, keys = attention.query.shape[0], attention.query.shape[2], attention.key.shape[2]
         positions = queries - self.layout.pieces if self.kind == "joint" else queries
         for kind in self._kinds:

@@ -90,7 +90,7 @@ def _transformer(prefix: str, transformer: Any, attention: AttentionFactory) -> 
 
 
 def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
-    """Yield the hooks of self-attention, cross-attention and MLP."""
+    """Yield the hooks of self-attention, cross-attention and the MLP."""
     for module, kind, name in ((block.attn1, "self", "self"), (block.attn2, "cross", "cross")):
         if module is not None:
             yield attention(module, prefix, kind)

@@ -142,7 +142,7 @@ class OpenedPipeline(HookedPipeline):
                            edited_points=edited_points(self), branch_of=parent)
 
     def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
-        """Sample a batch of images, (batch, height, width, 3) uint8, from one prompt and one seed each, in one call."""
+        """Sample a batch of images in one call, each from its own prompt and seed: (batch, height, width, 3) uint8."""
         check_pairs(prompts, seeds)
         s = settings if isinstance(settings, OpenedSettings) else self._settings(
             "", *((settings.negative, settings.steps, settings.guidance) if settings else ()))

@@ -64,6 +64,7 @@ def _sd3(n: int, side: int) -> dict[str, Any]:
 
 
 def _flux(n: int, side: int) -> dict[str, Any]:
+    """Return the inputs of Flux's transformer for n images with latents of `side` positions per side."""
     positions = (side // 2) ** 2
     return _empty(hidden_states=(n, positions, 64), timestep=(n,), encoder_hidden_states=(n, 512, 4096),
                   pooled_projections=(n, 768), guidance=(n,), img_ids=(positions, 3), txt_ids=(512, 3))

@@ -123,17 +123,20 @@ class PieceRow:
 
 
 def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping[str, Any]) -> PieceRow | None:
-    """Return the pieces of a text input; where its two tokenizers disagree, a piece is named "one|other"."""
+    """Return the pieces of a text input; where two tokenizers disagree, a piece is named "one|other".
+
+    Returns None for an optional text encoder that is not loaded and takes no part in the context.
+    """
     tokenizers = [t for name in text_input.tokenizers if (t := getattr(pipeline, name, None)) is not None]
     length = max_pieces(pipeline, text_input, arguments)
-    if not tokenizers:  # an optional text encoder that was not loaded: the pipeline fills its stretch with zeros
+    if not tokenizers:  # an optional text encoder that was not loaded: the pipeline fills its positions with zeros
         return PieceRow((Piece(PAD),) * length, 0, None) if text_input.length_argument else None
     texts = [_preprocess(pipeline, tokenizer, text, arguments) for tokenizer in tokenizers]
     rows = [_split(tokenizer, t, length) for tokenizer, t in zip(tokenizers, texts, strict=True)]
     needed = max(len(t(x).input_ids) for t, x in zip(tokenizers, texts, strict=True))
-    both = tuple(Piece(a.text if a.text == b.text else f"{a.text}|{b.text}", a.word)
-                 for a, b in zip(rows[0], rows[-1], strict=True))
-    return PieceRow(both, needed, text_input.length_argument)
+    pieces = tuple(Piece(a.text if a.text == b.text else f"{a.text}|{b.text}", a.word)
+                   for a, b in zip(rows[0], rows[-1], strict=True))
+    return PieceRow(pieces, needed, text_input.length_argument)
 
 
 def max_pieces(pipeline: Any, text_input: TextInput, arguments: Mapping[str, Any]) -> int:

@@ -247,9 +247,9 @@ def pixel_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Return the rank of each value from 1 on, flat; ties get their mean. Importing scipy for it would take 60 MB."""
-    _, which, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
-    return (counts.cumsum() - (counts - 1) / 2)[which.ravel()]
+    """Return the 1-based ranks of the flattened values; ties share their mean. Importing scipy would take 60 MB."""
+    _, inverse, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[inverse.ravel()]
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -24,7 +24,9 @@ def straightness(x: np.ndarray, times: Sequence[float] | np.ndarray) -> np.ndarr
 
 
 def path_length_ratio(x: np.ndarray) -> np.ndarray:
-    """Return path length over the distance of the ends, (batch,): 1 if straight, NaN where the ends coincide.
+    """Return the ratio of path length to the distance between the end points, (batch,).
+
+    It is 1 for a straight path, and NaN where the end points coincide.
 
     x: (steps + 1, batch, ...).
     """

@@ -158,5 +158,5 @@ def paired_field(points: Array, noises: Array, width: float) -> MixtureField:
 
 def _check_width(width: float) -> float:
     if not 0 <= width < math.inf:
-        raise ValueError(f"width is {width!r}: choose a number from 0 up")
+        raise ValueError(f"width is {width!r}: choose a finite number, at least 0")
     return width

@@ -48,7 +48,7 @@ def all_task_prompts(count: int) -> list[Prompt]:
 
 
 def coloured_things(count: int) -> list[Prompt]:
-    """Return `count` prompts of one coloured thing in a place, all of combinations that occurred in training."""
+    """Return `count` prompts that each describe one coloured thing in a place, in combinations seen in training."""
     return _different_prompts(
         lambda rng: Scene((Group(rng.choice(KINDS), rng.choice(ALL_COLOURS)),), place=rng.choice(PLACES)),
         random.Random("silence"), count, False)

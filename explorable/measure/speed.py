@@ -41,7 +41,7 @@ def busy_core() -> Iterator[None]:
 
 
 def kernel_memory(model: str) -> float:
-    """Return the megabytes of a Jupyter kernel in which a Studio has generated two images."""
+    """Return the memory in MB of a Jupyter kernel after a Studio has generated two images in it."""
     from jupyter_client.manager import start_new_kernel
 
     manager, client = start_new_kernel()

@@ -81,7 +81,7 @@ def _percent(values: list[float]) -> float | None:
 
 
 def unet_ablation(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int = SEEDS, quick: bool = False) -> Table:
-    """Measure what a U-Net loses with each skip, or backbone stage, at 0: fine detail, and what the examiner finds.
+    """Set each skip and backbone of a U-Net to zero, and measure what is left of the detail and of the scene.
 
     quick: four prompts, one seed each.
     """
@@ -95,4 +95,4 @@ def unet_ablation(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int =
     return Table(f"Parts of {model} at 0 in all steps, guidance {pipe.default_guidance:g}",
                  costs(images, [p.scene for p in wanted], seeds),
                  [f"{prompts} prompts of one coloured thing in a place, {seeds} seeds each",
-                  "fine detail: contrast in waves shorter than 8 pixels; kept: as in the image with nothing at 0"])
+                  "fine detail: power at wavelengths under 8 pixels; kept: as in the image without ablation"])

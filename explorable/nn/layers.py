@@ -161,7 +161,7 @@ class CrossAttention(HookedModule):
 
 
 class FeedForward(HookedModule):
-    """Two linear layers, at each position separately. Points: added and out (position or token, channel)."""
+    """Two linear layers, at each position separately. Points: `added` and `out`, both (position or token, channel)."""
 
     def __init__(self, width: int, ratio: int):
         super().__init__()

@@ -58,7 +58,7 @@ def create_once(path: Path, write: Callable[[Path], object]) -> Path:
 
 @functools.cache
 def world_fingerprint() -> str:
-    """Return a short hash of what the picture world draws, so that data of an older version is not reused."""
+    """Return a short hash of what the picture world draws, so that data from an older version is not reused."""
     drawn = b"".join(draw(scene(i), masks=False).image.tobytes() for i in range(64))
     return hashlib.sha256(drawn).hexdigest()[:8]
 
@@ -67,7 +67,10 @@ def world_fingerprint() -> str:
 
 
 def scene(index: int, split: str = "train") -> Scene:
-    """Return scene number `index` of a split: "train", "test", or "wide", which allows held-out pairs."""
+    """Return scene `index` of a split: "train", "test", or "wide", which allows held-out combinations.
+
+    A scene with an odd index is the counterpart of the one before it.
+    """
     rng = random.Random(f"{split} {index // 2}")
     base = sample_scene(rng, allow_held_out=split == "wide")
     return counterpart(base, rng, split == "wide") if index % 2 else base

@@ -54,7 +54,7 @@ class ImageResult:
 
     @property
     def step_counts(self) -> tuple[int, ...]:
-        """The numbers of steps for which every model's image is computed."""
+        """The step counts for which each model's image is computed."""
         return tuple(n for k, n in enumerate(STEP_COUNTS) if self.is_computed[:, k].all())
 
     @property

@@ -45,7 +45,7 @@ class Forward:
     Args:
         image: (128, 128, 3) uint8.
         is_drawing: whether the image is a drawing of the picture world. Otherwise it is the run's own image.
-        times: (frames,) from 0 up, without 1.
+        times: (frames,), increasing from 0, without 1.
         latents, images: at these times, (frames, 4, 16, 16) and decoded, (frames, 128, 128, 3) uint8.
     """
 

@@ -3,7 +3,7 @@
     frame = the first axis of every stage, one caption per frame, moved by the slider and the play button
     other = further axes (word, head, level), each a row of choices
 
-A layer spans some of the axes: its array has one leading dimension for each of them, in that order.
+A layer spans some of the axes: its array has one leading dimension for each of `axes`, in that order.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class Result:
         return next((w for w in words if self.attention.is_pending(w, self.request.word_weight)), None)
 
     def branch(self, wanted: str) -> str:
-        """Return the wanted branch, or the last one that was recorded."""
+        """Return the requested branch, or the last one that was recorded."""
         return wanted if wanted in self.attention.branches else self.attention.branches[-1]
 
     def ground_truth_mask(self, label: int) -> np.ndarray:

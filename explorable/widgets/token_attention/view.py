@@ -168,18 +168,18 @@ class View:
         return f"{attention} {edit} changes the image by {effect.mean():.3f} on average, where 1 is black to white."
 
     def score(self) -> tuple[str, str, str]:
-        """Return the score of the map: name, value and note. Against the ground-truth mask, where there is one."""
+        """Return the name, value and note of the score: the map's IoU with the true mask, or else a correlation."""
         correlation = "not computed yet" if np.isnan(self.correlation) else f"{self.correlation:.2f}"
         mask = self.result.ground_truth_mask(self.label)
         if not mask.any():
             return ("Attention and effect", correlation, "rank correlation over positions of the attention to the word "
                     "and the effect of its edit; 1 if attention predicted the effect perfectly")
         best, threshold = maps.best_iou(maps.resize_maps(self.relative_attention[self.label]), maps.coarse_mask(mask))
-        is_correct = [int(values.argmax()) in correct
-                      for values, correct in zip(self.table, self.correct_columns or [], strict=True) if correct]
+        hits = [int(values.argmax()) in columns
+                for values, columns in zip(self.table, self.correct_columns or [], strict=True) if columns]
         return ("IoU of the map with the ground-truth mask", f"{best:.2f}",
                 f"at the best threshold, {threshold:.0%} of the range. A correct word ranks first in "
-                f"{sum(is_correct)} of {len(is_correct)} regions. Rank correlation of attention and effect over "
+                f"{sum(hits)} of {len(hits)} regions. Rank correlation of attention and effect over "
                 f"positions: {correlation}")
 
 

@@ -105,6 +105,7 @@ class TokenAttention(SamplingInputs, Explorable):
         return Request(self.mode, self.prompt, self.seed, self.steps, self.guidance, weight)
 
     def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
+        """Compute the attention if the request changes it, then edit the words one at a time, the chosen one first."""
         current = self._current
         if current is None or current.request.attention_key != request.attention_key:
             self._preview_attention(pipe, request, progress)

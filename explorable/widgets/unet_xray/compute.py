@@ -152,7 +152,7 @@ class CachedComputation:
         the original run starts.
         """
         settings, steps = request.settings, request.settings.steps
-        total = 3 * steps + 4
+        total = 3 * steps + 4  # the donor's, the original and the edited run, and the receptive field
 
         def sample(edits: EditMap, done: int) -> RunAndPreviews:
             run = sample_recorded(pipe, parts, edits, progress=lambda k, _: progress(done + k, total),
