@@ -90,11 +90,11 @@ def _transformer(prefix: str, transformer: Any, attention: AttentionFactory) -> 
 
 
 def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
-    """Yield the hooks of self-attention, cross-attention and the MLP."""
-    for module, kind, name in ((block.attn1, "self", "self"), (block.attn2, "cross", "cross")):
+    """Yield the hooks of self-attention, cross-attention, the MLP and the block's output."""
+    for module, kind in ((block.attn1, "self"), (block.attn2, "cross")):
         if module is not None:
             yield attention(module, prefix, kind)
-            yield module, _output_hook(f"{prefix}{name}.added", SEQUENCE_AXES)
+            yield module, _output_hook(f"{prefix}{kind}.added", SEQUENCE_AXES)
     yield block.ff, _output_hook(f"{prefix}mlp.added", SEQUENCE_AXES)
     yield block, _output_hook(f"{prefix}mlp.out", SEQUENCE_AXES)
 

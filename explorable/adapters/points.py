@@ -12,7 +12,7 @@ CROSS_WEIGHTS = "cross.weights"  # how the names of maps over the prompt's token
 
 
 class OpenedPointFinder(PointFinder):
-    """Collects points, and apart from them those that cannot be reached. hidden: their names and processors."""
+    """Collect the reachable points, and separately the hidden ones, with the names of their processors."""
 
     def __init__(self) -> None:
         super().__init__()

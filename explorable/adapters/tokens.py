@@ -76,7 +76,7 @@ def _piece_names(parts: Sequence[Piece]) -> list[str]:
 
 
 def _merge_subwords(rows: list[tuple[Piece, ...]]) -> TokenAxis:
-    """Make one token of each word. Rows that contain the same words share their tokens; otherwise each has its own."""
+    """Merge the pieces of each word into one token. Rows share tokens if each is a prefix of the longest row."""
     spelled = [_words(row) for row in rows]
     longest = max(spelled, key=len)
     shared = all(_is_prefix(words, longest) for words in spelled)

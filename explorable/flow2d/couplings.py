@@ -65,7 +65,7 @@ def sample_pairs(points: Array, coupling: str = "independent", width: float = DE
     couple, points = check_choice("coupling", coupling, COUPLINGS), check_points("points", points)
     points = np.tile(points, (math.ceil(MIN_PAIRS / len(points)), 1))
     # The second number keeps these noises independent of the points, which are drawn from the same seed.
-    rng = np.random.default_rng([check_integer("seed", seed, range(2**63), "at least 0"), 1])
+    rng = np.random.default_rng([check_integer("seed", seed, range(2**63), "from 0"), 1])
     return couple(points, rng.standard_normal(points.shape), width)
 
 

@@ -107,4 +107,4 @@ def standardize(points: Array) -> Array:
 
 def _make_rng(count: int, seed: int) -> np.random.Generator:
     check_integer("count", count, range(2, MAX_POINTS + 1), f"from 2 to {MAX_POINTS}")
-    return np.random.default_rng(check_integer("seed", seed, range(2**63), "at least 0"))
+    return np.random.default_rng(check_integer("seed", seed, range(2**63), "from 0"))

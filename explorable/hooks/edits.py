@@ -100,7 +100,7 @@ class Replace(StepEdit):
 
 @dataclass(frozen=True)
 class PatchFrom(StepEdit):
-    """Replace the value by what another run had at this point, step and branch (activation patching).
+    """Replace the value by the one that another run had at this point, step and branch (activation patching).
 
     recording: that other run, or a recorder of it, with this point recorded over all steps, and as many of them.
     """

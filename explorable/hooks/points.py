@@ -81,7 +81,7 @@ class PointFinder(HookDispatcher):
 
 
 class PointTable:
-    """All points that a run passes, in order. Iterable; a tree in notebooks.
+    """All points that a run passes through, in order. Iterable; a tree in notebooks.
 
     steps: of the run whose sizes are shown. others: points that this run does not pass, and which runs do.
     """

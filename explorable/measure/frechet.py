@@ -38,11 +38,11 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def frechet(model: str = "all", steps: int = 20, count: int = COUNT, quick: bool = False) -> Table:
-    """Compare every denoiser's images with `count` drawings of the same captions, which training did not contain.
+    """Compute the Frechet distance of each denoiser's images to `count` drawings of the same captions (test split).
 
-    The fewer the images, the larger any distance. Two rows give the scale: other drawings of the same captions (the
-    noise floor), and these encoded and decoded by the autoencoder, the best that a denoiser can reach.
-    quick: a tenth of the images.
+    Distances grow as the number of images falls. Two rows give the scale: other drawings of the same captions (the
+    noise floor), and the same after the autoencoder (the best that a denoiser can reach).
+    quick: use QUICK_COUNT images and ignore `count`.
     """
     check_counts(2, count=count)
     check_settings(Settings("", steps=steps))
@@ -56,14 +56,14 @@ def frechet(model: str = "all", steps: int = 20, count: int = COUNT, quick: bool
     for name in models:
         pipe, w = load(name), default_guidance(name)
         if len(compared) == 1:  # every denoiser has the same autoencoder
-            compared["these through the autoencoder"] = examiner_features(reconstructed(pipe, again))
+            compared["the same through the autoencoder"] = examiner_features(reconstructed(pipe, again))
         images = images_of(generated_by(pipe, steps, w), prompts, others, name)
         compared[f"{name}, guidance {w:g}"] = examiner_features(images)
     rows: list[dict] = [{"images": what, "distance": float(f"{distance(found, reference):.3g}")}
                         for what, found in compared.items()]
     return Table(f"Frechet distance to {count} true drawings of the same captions, {steps} steps", rows, [
-        f"in the examiner's {reference.shape[1]} pooled features; {count} images a row, and the fewer, the larger "
-        "is every distance: compare with the noise floor", *notes])
+        f"in the examiner's {reference.shape[1]} pooled features; {count} images a row; distances grow as the "
+        "number of images falls: compare with the noise floor", *notes])
 
 
 @torch.inference_mode()

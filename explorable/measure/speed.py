@@ -56,7 +56,7 @@ def kernel_memory(model: str) -> float:
 
 
 def speed(model: str = "unet-flow", repeats: int = 15) -> Table:
-    """Measure a guided image of 20 steps, decoded; cold start; memory; weights. Times are medians over `repeats`."""
+    """Measure the time of a guided 20-step image, the cold start, the memory of a kernel, and the weights' size."""
     from ..pipeline import load
 
     imports, first_images = zip(*(run_python(COLD_START, model) for _ in range(COLD_REPEATS)), strict=True)
@@ -77,6 +77,6 @@ def speed(model: str = "unet-flow", repeats: int = 15) -> Table:
         ("one image, warm", f"{median(warm):.2f} s", "0.5 s"),
         ("one image, one core kept busy", f"{median(busy):.2f} s", "1 s"),
         ("memory of a kernel with a Studio", f"{kernel_memory(model):.0f} MB", "700 MB"),
-        ("weights", f"{sum(read_card(name)['bytes'] for name in model_names()) / 1e6:.1f} MB", "40 MB"))]
+        ("weights of all models", f"{sum(read_card(name)['bytes'] for name in model_names()) / 1e6:.1f} MB", "40 MB"))]
     return Table(f"Speed and size of {model} on {os.cpu_count()} cores", rows,
                  ["an image: 20 steps, guided (two passes a step, in one batch), decoded"])

@@ -44,14 +44,15 @@ def _mask_names(word: Word, scene: Scene, drawing: Drawing) -> list[str]:
     if word.role == "time":
         return list(SKY)
     if word.role == "mood":
-        return _mood_names(word.text, kind, drawing)
+        return _mood_mask_names(word.text, kind, drawing)
     if kind and word.role == "colour":
         return [name for name in drawing.masks
                 if name.startswith(f"{kind}.") and name.count(".") == 2 and name.split(".")[2] in THINGS[kind].painted]
     return [kind] if kind else []
 
 
-def _mood_names(mood: str, kind: str | None, drawing: Drawing) -> list[str]:
+def _mood_mask_names(mood: str, kind: str | None, drawing: Drawing) -> list[str]:
+    """Return the masks that show a mood: sparks, lit windows and smoke, or the whole (majestic) thing."""
     if mood == "magical":
         return ["sparks"]
     if mood == "cozy":

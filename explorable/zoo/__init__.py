@@ -1,4 +1,4 @@
-"""The shipped weights in safetensors, one or two bytes each, with a model card per file, and their verified loading."""
+"""The shipped weights (safetensors, one or two bytes per weight) with a card per file, and verified loading."""
 
 from .files import WeightError, fingerprint, model_names, read_card, read_weights, update_card, write_weights
 

@@ -56,7 +56,8 @@ def test_the_table_begins_with_the_noise_floor(tiny, monkeypatch):
     tiny("frechet", "unet-flow", "unet-reflow")
     monkeypatch.setattr(module, "QUICK_COUNT", 6)
     table = frechet(steps=1, quick=True)
-    assert [r["images"] for r in table.rows] == ["true drawings again (noise floor)", "these through the autoencoder",
+    assert [r["images"] for r in table.rows] == ["true drawings again (noise floor)",
+                                                 "the same through the autoencoder",
                                                    "unet-flow, guidance 4", "unet-reflow, guidance 1"]
     assert all(r["distance"] > 0 for r in table.rows)
 

@@ -26,7 +26,7 @@ def validate_setting(name: str, value: Any) -> Any:
 
 
 def validate_choice(name: str, value: Any, choices: Collection) -> Any:
-    """Return the value if it is one of the choices; SettingError otherwise."""
+    """Return the value if it is one of the choices; raise SettingError otherwise."""
     if value not in choices:
         raise SettingError(f"{name} is {value!r}: choose one of {', '.join(map(str, choices))}")
     return value

@@ -40,7 +40,7 @@ def nearest_frames(steps: Sequence[int] | np.ndarray, total: int, max_frame: int
 
 
 def stretch_layers(layers: Sequence[Layer], frame_indices: np.ndarray) -> list[Layer]:
-    """Lay out the layers of a short recording over the frames of a long one.
+    """Assign the frames of a short recording's layers to the frames of a longer recording.
 
     frame_indices: for each frame of the long recording, the frame of the short one that it shows.
     """

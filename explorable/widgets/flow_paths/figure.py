@@ -48,7 +48,9 @@ def error_curves(errors: xr.Dataset, chosen: tuple[float, float] | None = None, 
 
 
 def image_curves(distance: xr.DataArray, dark: bool = False) -> go.Figure:
-    """Plot the distance of each model's image from its own image of most steps: (model, steps), one line per model.
+    """Plot how far each model's image is from the one it generates with the most steps, one line per model.
+
+    distance: with the axes (model, steps).
 
     The last column, 0 by definition, is left out.
     """

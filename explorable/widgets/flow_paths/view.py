@@ -165,7 +165,7 @@ def code(request: Request) -> str:
 def image_recording(result: ImageResult) -> dict[str, Any]:
     """Return the arguments of `Stage.show`: per model an image that follows the slider, and all images in a row.
 
-    Where an image is not computed yet, the slider shows the last one that is, and the row is grey.
+    Until an image is computed, the slider shows the last one that was, and its row is grey.
     """
     names, computed = result.images.model.values.tolist(), result.step_counts
     frame_indices = None if result.is_complete else [min(j, len(computed) - 1) for j in range(len(STEP_COUNTS))]

@@ -87,7 +87,7 @@ class Result:
         return self.attention.labels[(things or self.compared_labels)[-1]]
 
     def token(self, word: str) -> str:
-        """Return the token of the word's label: "a" for "a (2)"."""
+        """Return the token that a word's label stands for, such as "a" for the label "a (2)"."""
         return self.attention.label_tokens[self.attention.labels.index(self.label(word))]
 
     def next_pending_word(self, chosen: str) -> str | None:
@@ -100,7 +100,7 @@ class Result:
         return wanted if wanted in self.attention.branches else self.attention.branches[-1]
 
     def ground_truth_mask(self, label: int) -> np.ndarray:
-        """Return the pixels that a label describes; none for special tokens."""
+        """Return the mask of the pixels that a label describes; empty for special tokens."""
         masks = dict(zip(self.word_labels, self.word_masks or [], strict=False))
         return masks.get(label, np.zeros((IMAGE_SIZE, IMAGE_SIZE), bool))
 

@@ -1,4 +1,4 @@
-"""The controls of UNetXRay: run settings, faders for skips and backbones with their steps, and patching of skips."""
+"""The controls of UNetXRay: run settings, faders for skips and backbones on chosen steps, patched skips."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class Thing:
     Args:
         width, height: its bounding box at medium size, in pixels: x from -width/2 to width/2, y from 0 (the foot) to
             height. Only smoke may rise above it.
-        painted: the parts in the thing's colour: the pixels that "red" in "a red car" refers to.
-        foot: height above the ground in pixels, for a floating balloon.
+        painted: the parts in the thing's colour, to which "red" in "a red car" refers.
+        foot: height of its base above the ground in pixels, for a floating balloon.
     """
 
     name: str
