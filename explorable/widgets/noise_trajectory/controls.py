@@ -33,7 +33,7 @@ EXAMPLES: dict[str, tuple[float, dict[str, Any]]] = {  # the fraction of the ste
 def run_row(w: Explorable) -> ipw.Widget:
     """Return the settings of the run and of the forward process."""
     forward_image = ipw.Dropdown(description="forward process from", options=list(FORWARD_IMAGES.items()), style=NARROW,
-                                 layout=ipw.Layout(width="310px"),
+                                 layout=ipw.Layout(width="360px"),
                                  tooltip="The image that is noised in the first half of the slider")
     w.bind("forward_image", forward_image)
     seed = seed_controls(w, "Seed of the noise that both halves share")

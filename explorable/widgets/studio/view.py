@@ -128,12 +128,12 @@ def pipeline_diagram(words: int, tokens: int, text_width: int | None, latent: Se
         box(1, 2, 130, 46, "word", ["words", f"{words} of {tokens} tokens"]),
         box(175, 2, 150, 70, "word", ["text encoder", context, format_duration(text)], text),
         box(1, 82, 130, 46, "noise", ["noise", f"{latent_shape} latent"]),
-        box(385, 20, 170, 92, "guidance", ["denoiser", work, f"{latent_shape} latent", format_duration(denoiser)],
+        box(371, 20, 198, 92, "guidance", ["denoiser", work, f"{latent_shape} latent", format_duration(denoiser)],
             denoiser),
         box(605, 31, 120, 70, "image", ["decoder", scale, format_duration(decoder)], decoder),
         box(775, 43, 122, 46, "image", ["image", image_shape]),
-        arrow(131, 25, 175, 25), arrow(325, 35, 385, 52), arrow(131, 105, 385, 84),
-        arrow(555, 66, 605, 66), arrow(725, 66, 775, 66),
+        arrow(131, 25, 175, 25), arrow(325, 35, 371, 52), arrow(131, 105, 371, 84),
+        arrow(569, 66, 605, 66), arrow(725, 66, 775, 66),
     ])
     label = (f"The text encoder ({format_duration(text)}) turns the words into a context. The denoiser ({work}, "
              f"{format_duration(denoiser)}) turns noise into a latent. The decoder ({format_duration(decoder)}) turns "

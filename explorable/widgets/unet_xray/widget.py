@@ -146,7 +146,7 @@ class UNetXRay(SamplingInputs, Explorable):
         losses = describe_losses(answer.verdicts) if answer.edited is not answer.original else ""
         self.set_caption(" ".join(filter(None, (describe_edits(answer), losses, describe_receptive_field(answer)))))
         original, edited = (100 * run.high_frequency_share for run in answer.runs.values())
-        self.set_score("High-frequency share", f"{edited:.2f}% of the contrast", f"original {original:.2f}%. High "
+        self.set_score("High-frequency share", f"{edited:.2f}% of the power", f"original {original:.2f}%. High "
                    f"frequencies have over {CUTOFF} cycles per image, which is finer than a latent position; "
                    "right of the dotted line below. The edit changed the image by "
                    f"{answer.image_difference:.3f} (root mean square, 1 is black to white).")
