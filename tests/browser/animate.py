@@ -48,7 +48,7 @@ def frames(page: Page) -> Iterator[Frame]:
         yield frame(widget, 160)
     page.wait_for_selector(".ex-status.ex-busy", state="detached", timeout=120_000)
     page.wait_for_timeout(4000)  # the recording has played
-    slider = widget.locator("input[type=range]").last
+    slider = widget.locator(".ex-slider")
     slider.focus()
     slider.press("Home")
     for _ in range(20):
