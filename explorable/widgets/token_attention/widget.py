@@ -85,8 +85,7 @@ class TokenAttention(SamplingInputs, Explorable):
     @tr.validate("scale")
     def _validate_scale(self, proposal: Any) -> float:
         if not 0 <= proposal["value"] <= MAX_SCALE:
-            raise ValueError(f"scale is {proposal['value']!r}: choose a number from 0 (masked) to {MAX_SCALE:g}; "
-                             "1 changes nothing")
+            raise ValueError(f"scale is {proposal['value']!r}: choose a number from 0 (masked) to {MAX_SCALE:g}")
         return proposal["value"]
 
     @tr.validate("region")
