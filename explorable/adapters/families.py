@@ -33,7 +33,7 @@ class TextInput:
 
 @dataclass(frozen=True)
 class Family:
-    """What distinguishes a family of pipelines.
+    """The properties that distinguish a family of pipelines.
 
     denoiser: the attribute that holds the denoiser. latent_argument: the denoiser's argument for the noisy latent.
     text_inputs: the token sequence that its attention reads, in order. text_first: in joint attention, text comes

@@ -1,4 +1,4 @@
-"""What every call of an opened pipeline needs: settings, the token axis, the points, and the dispatch of hooks."""
+"""The parts that every call of an opened pipeline uses: settings, token axis, points, and the dispatch of hooks."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def decode_latents(pipeline: Any, latents: np.ndarray) -> np.ndarray:
 
 
 def shift_factor(vae: Any) -> float:
-    """Return what is subtracted from a latent before it is scaled."""
+    """Return the shift that is subtracted from a latent before it is scaled."""
     return getattr(vae.config, "shift_factor", None) or 0.0
 
 

@@ -62,7 +62,7 @@ def count_weights(module: nn.Module) -> int:
 
 
 def memory_need(model: PublishedModel, tokens: int = 12) -> MemoryNeed:
-    """Return what a model needs, for a prompt of `tokens` tokens, with start, end and padding as one each."""
+    """Return the memory that a model needs for a prompt of `tokens` tokens; start, end and padding count as one."""
     with torch.device("meta"), torch.no_grad():
         denoiser = model.build_denoiser().eval()
         others = sum(count_weights(build()) for build in model.build_others)

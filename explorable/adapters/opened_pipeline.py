@@ -61,7 +61,7 @@ class OpenedPipeline(HookedPipeline):
 
     @property
     def guidance_meaning(self) -> str:
-        """What the guidance scale w does in this pipeline, in words."""
+        """A description of the guidance scale w in this pipeline."""
         return self._family.guidance_meaning(self.denoiser)
 
     @property

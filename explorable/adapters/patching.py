@@ -43,7 +43,7 @@ def copy_attributes(owner: Any) -> dict[str, Any]:
 
 
 def set_attributes(owner: Any, attributes: dict[str, Any]) -> None:
-    """Set an object's attributes to what `copy_attributes` returned."""
+    """Restore an object's attributes from the result of `copy_attributes`."""
     vars(owner).update({name: list(value) if isinstance(value, list) else value for name, value in attributes.items()})
 
 

@@ -1,4 +1,4 @@
-"""The noise levels of diffusers' schedulers, and what a prediction says about the final latent.
+"""The noise levels of diffusers' schedulers, and the conversion of predictions to estimates of the final latent.
 
 Whatever form of the latent a scheduler stores, its network gets alpha x0 + sigma noise, with alpha^2 + sigma^2 = 1 or,
 in flow matching, alpha + sigma = 1. Runs contain that form, and t is the noise time of the path that the network was

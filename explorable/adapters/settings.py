@@ -80,5 +80,5 @@ def change_settings(pipeline: Any, family: Family, old: OpenedSettings, changes:
 
 
 def size_key(argument: Any) -> str:
-    """Return what of an argument may decide on the sizes of activations: an image's own size, else its value."""
+    """Return the part of an argument that can affect the sizes of activations: an image's size, or else the value."""
     return str(getattr(argument, "shape", None) or getattr(argument, "size", None) or argument)

@@ -68,7 +68,7 @@ def head_part(layer: str, number: int) -> Part:
 
 
 def model_parts(points: PointTable, tokens: Sequence[str], kinds: Iterable[str] = KINDS) -> dict[str, Part]:
-    """Return what can be ablated, by name: every word, head and skip, and what every block adds to its input.
+    """Return all parts that can be ablated, by name: words, heads, skips, and the residuals of blocks.
 
     points: of a pipeline. tokens: of a prompt. The text encoder's heads and blocks are not included. In joint
     attention a head is ablated as a whole, with its attention of image positions to each other.

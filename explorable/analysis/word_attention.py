@@ -91,7 +91,7 @@ class WordAttention:
 
     @property
     def original(self) -> np.ndarray:
-        """What edited images are compared with: the final image; for an existing image, the denoised estimates."""
+        """The reference for edited images: the final image; for an existing image, the denoised estimates."""
         return self.denoised_images if self.run is None else self.image
 
     def maps(self, branch: str) -> xr.DataArray:

@@ -32,7 +32,7 @@ class GuidedDenoiser:
         self.step, self.evaluation, self.evaluations = 0, 0, 0
 
     def start_step(self, step: int) -> None:
-        """Count the evaluations from now on as those of this step."""
+        """Start a step: later evaluations belong to it."""
         self.step, self.evaluation = step, 0
 
     def __call__(self, x: Tensor, t: float) -> Tensor:

@@ -133,7 +133,7 @@ def sampler_options(name: str) -> frozenset[str]:
 
 def run_sampler(name: str, denoise: Denoise, path: Path, x: Tensor, times: list[float],
                  **options: Any) -> Iterator[Step]:
-    """Run the sampler of that name with those of the options that it takes."""
+    """Run a sampler by name, with the subset of `options` that it takes."""
     taken = {option: value for option, value in options.items() if option in sampler_options(name)}
     return SAMPLERS[name](denoise, path, x, times, **taken)
 

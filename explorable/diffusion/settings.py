@@ -90,7 +90,7 @@ def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
 
 
 def changed_settings(old: Settings, new: Settings) -> dict[str, Any]:
-    """Return the fields of `new` that differ from those of `old`."""
+    """Return the fields of `new` that differ from `old`, by name."""
     return {f.name: getattr(new, f.name) for f in fields(Settings) if getattr(new, f.name) != getattr(old, f.name)}
 
 

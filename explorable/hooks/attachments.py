@@ -18,7 +18,7 @@ from .points import IMAGE_SIZE, PointTable
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What is known about a run before it begins.
+    """The properties of a run that are known before it begins.
 
     points: all that it passes. steps: the sampler's, of which this run takes those from `first_step` on. batch_size:
     rows of a branch. tokens: names of the tokens of each branch, {"uncond": (…), "cond": (…)}. image_size: height and
@@ -34,7 +34,7 @@ class RunPlan:
 
 
 class Attachment(Protocol):
-    """What a `with` block attaches: it makes a hook for every run."""
+    """Base class of what a `with` block attaches to a pipeline: it creates a hook for every run."""
 
     def hook_for(self, plan: RunPlan) -> Hook:
         """Return the hook for one run, or raise where the run must not begin."""

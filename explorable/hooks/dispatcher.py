@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class HookContext:
-    """Where a run is, and what a hook receives there.
+    """The position of a run and the properties of the current point, passed to hooks.
 
     step, t: the step, from 0, and its noise time; both None before and after the sampling. branches: what the batch
     contains, in equal parts and in order: ("uncond", "cond"), or ("",) where the run has one branch. evaluation: 1 in
@@ -40,7 +40,7 @@ class Phase(IntEnum):
 
 
 class Hook:
-    """What is called at the points of one run. A subclass says at which, and what happens there."""
+    """Base class of hooks, which are called at points of one run. Subclasses implement `matches` and `__call__`."""
 
     phase = Phase.AFTER_EDITS
 
@@ -75,7 +75,7 @@ class HookDispatcher:
         self.context = HookContext(step, t, self.context.branches, evaluation)
 
     def set_branches(self, branches: tuple[str, ...]) -> None:
-        """Say which branches the batch contains from here on."""
+        """Set the branches that the batch contains from here on."""
         self.context = replace(self.context, branches=branches)
 
     def matching(self, name: str) -> tuple[Hook, ...]:

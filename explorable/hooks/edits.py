@@ -56,7 +56,7 @@ class StepEdit:
         return self.apply(x, context) if self.is_active(context) else x
 
     def apply(self, x: Tensor, context: HookContext) -> Tensor:
-        """Return what replaces x where the edit is active."""
+        """Return the replacement for x where the edit is active."""
         raise NotImplementedError
 
 
@@ -112,7 +112,7 @@ class PatchFrom(StepEdit):
 
 
 def recorded_value(recording: Any, context: HookContext) -> xr.DataArray:
-    """Return what a recorded run had at the same point, step and branch.
+    """Return the value of a recorded run at the same point, step and branch.
 
     Raises:
         LookupError: it was not recorded, or at another noise time.
@@ -177,7 +177,7 @@ class Edits(Hook):
 
 
 def check_edited(new: Any, old: Tensor, context: HookContext) -> Tensor:
-    """Return what an edit returned, if it can replace the value.
+    """Check that the value returned by an edit can replace the original, and return it.
 
     Raises:
         EditError: it is no tensor, of another shape, dtype or device, or not finite.

@@ -1,4 +1,4 @@
-"""Record what a run has at chosen points, step by step.
+"""Record the values at chosen points of a run, step by step.
 
     with ex.record(pipe, "*.cross.weights", steps=slice(5, 15), reduce="mean:head") as recorder:
         pipe("a red car at night")
@@ -128,7 +128,7 @@ def parse_reduce(reduce: str) -> tuple[str, ...]:
 @contextmanager
 def record(pipe: Any, *patterns: str, steps: StepRange = None, reduce: str = "",
            before_edits: bool = False) -> Iterator[Recorder]:
-    """Within this `with` block, record what `pipe` has at the points that match the patterns.
+    """Within this `with` block, record the values of `pipe` at all points that match the patterns.
 
     Args:
         steps: which steps, slice(first, after the last); None: all.

@@ -1,4 +1,4 @@
-"""A recording: what one run had at chosen points, as labelled arrays."""
+"""Recordings: the values at chosen points of one run, as labelled arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .step_range import StepRange, in_step_range
 
 @dataclass
 class PointBuffer:
-    """What is recorded of one point: a value for each step, or their sum where only the mean is wanted."""
+    """The recorded values of one point: one for each step, or their sum if only the mean is needed."""
 
     axes: tuple[str, ...]
     branches: tuple[str, ...]

@@ -54,7 +54,7 @@ def attention_ablation(model: str = "unet-flow", count: int = COUNT, quick: bool
 
 
 def _effect(reading: WordAttention, name: str, weight: WordWeight) -> np.ndarray:
-    """Return what masking a word changes at the one noise time, (128, 128)."""
+    """Return the effect of masking a word at a single noise time, (128, 128)."""
     return mapping.pixel_difference(reading.edit_word(name, weight), reading.original)[0]
 
 

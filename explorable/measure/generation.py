@@ -31,7 +31,7 @@ def generated_by(pipe: Pipeline, steps: int, guidance: float, **settings: Any) -
 
 
 def drawn(prompts: list[str], seeds: list[int]) -> np.ndarray:
-    """Draw the prompts with the picture world: what a perfect model would generate."""
+    """Draw the prompts with the picture world, as a perfect model would."""
     return np.stack([draw(replace(parse(p).scene, seed=seed), masks=False).image
                      for p, seed in zip(prompts, seeds, strict=True)])
 

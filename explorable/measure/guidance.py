@@ -1,4 +1,4 @@
-"""What guidance improves and what it costs: accuracy in the exam, saturation and diversity against w."""
+"""The benefit and cost of guidance: accuracy in the exam, saturation and diversity against w."""
 
 from __future__ import annotations
 

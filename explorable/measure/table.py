@@ -39,7 +39,7 @@ class Table:
 
 
 def check_counts(minimum: int, **counts: int) -> None:
-    """Raise a ValueError for a count that is no whole number from `minimum` on: check_counts(2, prompts=prompts)."""
+    """Raise ValueError for a count that is not an integer of at least `minimum`: check_counts(2, prompts=prompts)."""
     for name, value in counts.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
             raise ValueError(f"{name} is {value!r}: choose a whole number, {minimum} or more")

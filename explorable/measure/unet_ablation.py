@@ -1,4 +1,4 @@
-"""What does each skip and backbone stage of the U-Net contribute? Images generated with it at 0."""
+"""Contribution of each skip and backbone of the U-Net: images generated with it set to zero."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def ablated_images(pipe: Pipeline, prompts: list[str], seeds: list[int], parts: 
 
 def costs(images: Mapping[str, np.ndarray], scenes: list[Scene], seeds: int, examiner: Examiner | None = None,
           ) -> list[dict[str, Any]]:
-    """Return a row for each ablated part: what changes against the image with nothing at 0.
+    """Return a row for each ablated part, with the changes relative to the image without ablation.
 
     images: by part, the seeds of a prompt next to each other. scenes: what each image's prompt describes.
     Columns: "moved", the root mean square difference, where 1 is black to white; "fine detail", its share of the

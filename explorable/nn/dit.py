@@ -47,7 +47,7 @@ class DiTConfig:
 
 
 class PromptCache(NamedTuple):
-    """What the transformer computes of a prompt independently of t: once per prompt, used at every step.
+    """The part of the transformer's computation that depends only on the prompt, computed once and used at every step.
 
     txt: (batch, tokens, width). keep: (batch, tokens) bool, False on padding. pooled: (batch, width).
     """
@@ -195,7 +195,7 @@ class DiT(nn.Module):
         return frozenset(f"blocks.{k}.cross.weights" for k in range((self.config.depth + 1) // 2, self.config.depth))
 
     def project_context(self, context: Tensor, keep: Tensor) -> PromptCache:
-        """Return what does not depend on t of a context (batch, tokens, width): once per prompt."""
+        """Compute the cache of a context (batch, tokens, width), which does not depend on t."""
         real = keep[..., None].to(context)
         mean = (context * real).sum(1) / real.sum(1)
         return PromptCache(self.txt_in(context), keep, self.pooled_in(mean))

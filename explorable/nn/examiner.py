@@ -1,4 +1,4 @@
-"""The examiner: recognises what a finished image shows. It scores images and never guides.
+"""The examiner: recognises the contents of a finished image. It scores images and never guides.
 
 It first classifies each of 16 x 16 cells by the thing it shows, then pools the features of each kind's cells and
 predicts from them how many there are, their colour, their side and their relation to the other thing.

@@ -23,7 +23,7 @@ def check_pairs(prompts: Sequence[str], seeds: Sequence[int]) -> None:
 
 
 def check_image(image: np.ndarray, size: tuple[int, int] | None = None) -> None:
-    """Refuse what is not an image (height, width, 3) uint8; size: its height and width, None for any."""
+    """Check that an argument is an image (height, width, 3) uint8. size: its height and width, None for any."""
     is_image = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
     if not is_image or size not in (None, image.shape[:2]):
         height, width = size or ("height", "width")

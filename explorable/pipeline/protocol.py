@@ -1,4 +1,4 @@
-"""What a shipped pipeline and an opened diffusers pipeline have in common, and what each of them can do."""
+"""The common interface of shipped pipelines and opened diffusers pipelines, with their capabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one sampling left behind: labelled arrays, branches, files."""
+"""Run, the result of one sampling: labelled arrays, branches, files."""
 
 from .run import Run, collect_run
 

@@ -150,7 +150,7 @@ class Run:
         return render_tree(root, self, Run._label, Run._living_children)
 
     def _label(self) -> str:
-        """What the run is, or for a branch, what it changed."""
+        """Describe the run, or for a branch, its changes."""
         if self.parent is None:
             return repr(self)
         changes = [f"{k}={v!r}" for k, v in changed_settings(self.parent.settings, self.settings).items()]

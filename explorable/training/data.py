@@ -1,4 +1,4 @@
-"""The training data: numbered scenes, and what is computed of them once and kept in the user's cache folder.
+"""The training data: numbered scenes, and the arrays computed from them once and cached in the user's cache folder.
 
 Scene 2k is random; scene 2k + 1 is its counterpart, which differs in one thing that a caption says (a colour, a side, a
 number, a place), so that a text encoder has to use every word.
@@ -77,7 +77,7 @@ def scene(index: int, split: str = "train") -> Scene:
 
 
 def counterpart(base: Scene, rng: random.Random, allow_held_out: bool = False) -> Scene:
-    """Return `base` with one thing changed that a caption says, and a new seed for what captions do not say."""
+    """Return `base` with one property changed that a caption describes, and a new seed for all others."""
     for _ in range(50):
         other = replace(_change(base, rng), seed=rng.randrange(2**31))
         if other != base and (allow_held_out or not held_out(other)):

@@ -36,7 +36,7 @@ FIRST_ROUND = 9_000  # steps; more of them make a second round
 
 @dataclass(frozen=True)
 class Twin:
-    """A denoiser: its network, its noise path and what it predicts."""
+    """A denoiser: its network, its noise path and its prediction type."""
 
     network: Callable[[], UNet | DiT]
     path: str

@@ -1,4 +1,4 @@
-"""Train a model by its recipe, and write its weights and card into the zoo. `measure --card` adds what it measures."""
+"""Train a model by its recipe, and write its weights and card into the zoo. `measure --card` adds measurements."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class Pen:
         return shade(self.colour, amount)
 
     def start_part(self, name: str) -> None:
-        """Assign what follows to this part of the thing: "wheels" of car.0 is "car.0.wheels"."""
+        """Assign all further drawing to a part of the thing: "wheels" of car.0 is "car.0.wheels"."""
         self.canvas.start_part(f"{self.name}.{name}")
 
     def _to_canvas(self, points: Sequence[POINT]) -> list[POINT]:

@@ -1,1 +1,1 @@
-"""What every explorable is built on: the base class, its worker, controls, layout, theme and offline page."""
+"""The basis of every explorable: the base class, its worker, controls, layout, theme and offline page."""

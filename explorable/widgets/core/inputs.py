@@ -33,7 +33,7 @@ def validate_choice(name: str, value: Any, choices: Collection) -> Any:
 
 
 class SamplingInputs(tr.HasTraits):
-    """prompt, seed, steps and guidance, as in calling a pipeline."""
+    """The prompt, seed, steps and guidance of a run."""
 
     prompt = tr.Unicode("a red sports car on a mountain road at sunset")
     seed = tr.Int(0)
@@ -46,7 +46,7 @@ class SamplingInputs(tr.HasTraits):
 
 
 class SamplerInput(tr.HasTraits):
-    """sampler, one of those of the pipeline."""
+    """The sampler, one of those that the pipeline has."""
 
     samplers: tuple[str, ...]  # Explorable has it
     sampler = tr.Unicode("euler")

@@ -26,7 +26,7 @@ def scrollable(html: str, name: str) -> str:
 
 
 def row(*widgets: ipw.Widget) -> ipw.Box:
-    """Return controls beside each other, in as many lines as they need."""
+    """Lay out controls side by side, wrapping onto as many lines as needed."""
     box = ipw.Box(widgets)
     box.add_class("ex-row")
     return box

@@ -11,7 +11,7 @@ MIN_BAR_CHANGE = 0.04  # the bar moves in steps of this size: at most some 25 me
 
 
 class StatusArea:
-    """What an explorable says. line: status and bar, above the stage. description: caption and score, below it.
+    """The texts of an explorable. line: status and bar, above the stage. description: caption and score, below it.
 
     All text is shown as text, never as HTML.
     """

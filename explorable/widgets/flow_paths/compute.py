@@ -113,7 +113,7 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a request gives. scores and chosen (evaluations, median error) are None until they are computed."""
+    """The result of a request. scores and chosen (evaluations, median error) are None until they are computed."""
 
     request: Request
     frames: Frames

@@ -22,7 +22,7 @@ MISSING_GREY = 128  # where an image is not computed yet
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """What is sampled. guidance None: each model's default."""
+    """A request for images of all models. guidance None: each model's default."""
 
     prompt: str
     guidance: float | None

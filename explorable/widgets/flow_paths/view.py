@@ -189,7 +189,7 @@ def image_recording(result: ImageResult) -> dict[str, Any]:
 
 
 def preview_text(result: ImageResult) -> str:
-    """Return what an incomplete result is called."""
+    """Return the name of an incomplete result."""
     counts = ", ".join(map(str, STEP_COUNTS))
     return f"a preview with up to {count_text(result.step_counts[-1], 'step')}, of {counts}"
 
@@ -215,7 +215,7 @@ def image_status(result: ImageResult) -> str:
 
 
 def image_dataset(result: ImageResult) -> xr.Dataset:
-    """Return the images and their distances from those of most steps."""
+    """Return the images and their distances from those with the most steps."""
     return xr.Dataset({"images": result.images, "distance": result.distance},
                       attrs={"prompt": result.request.prompt, "seed": result.request.seed})
 

@@ -146,7 +146,7 @@ class StageContent:
 
 
 def stage_content(result: Result, path: Path) -> StageContent:
-    """Return what the stage shows of a result."""
+    """Return the stage's layers, captions and panels for a result."""
     return StageContent([*image_layers(result), *plane_paths(result).layers()], frame_captions(result, path),
                         stage_panels(result, result.branch is not None))
 
@@ -221,7 +221,7 @@ def score(result: Result) -> tuple[str, str, str]:
 
 
 def status_text(result: Result) -> str:
-    """Return what the status line says: what differs from the request, and the time taken."""
+    """Return the status line: any difference from the request, and the time taken."""
     run, texts = result.parent.run, []
     if result.request.forward_image == "drawing" and not result.forward.is_drawing:
         texts.append("The picture world has no drawing of this prompt and shape, so the generated image is noised.")

@@ -1,4 +1,4 @@
-"""What Studio computes: a run, and its recording as images."""
+"""Computation of Studio: a run, and its recording as images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Result:
 
 
 def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress) -> Result:
-    """Sample an image, and decode what the recording shows."""
+    """Sample an image, and decode the frames of the recording."""
     counter = ProgressCounter(progress, settings.steps + len(shown_steps(settings.steps, MAX_FRAMES)))
     run = pipe(**{name: getattr(settings, name) for name in RUN_SETTINGS}, progress=counter.step)
     steps = shown_steps(run.steps, MAX_FRAMES)  # an opened pipeline may take more steps than requested

@@ -53,7 +53,7 @@ def describe_work(run: Run) -> str:
 
 
 def _describe_special_case(s: Settings) -> str:
-    """Return what unusual settings amount to; nothing for usual ones."""
+    """Describe the effect of unusual settings; empty for usual ones."""
     prompt, negative = s.prompt.strip(), (s.negative or "").strip()
     if s.guidance == 0 and negative:
         return "Guidance 0 ignores the prompt: this image follows the negative prompt."

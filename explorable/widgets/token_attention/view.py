@@ -129,7 +129,7 @@ class View:
 
     @cached_property
     def compared_region(self) -> tuple[str, np.ndarray]:
-        """Where attention and effect are compared: the brushed region if there is one, else the whole image."""
+        """The region in which attention and effect are compared: the brushed one, or else the whole image."""
         if BRUSHED in self.regions:
             return "the brushed region", self.regions[BRUSHED]
         return "the image", np.ones((IMAGE_SIZE, IMAGE_SIZE), bool)
@@ -152,7 +152,7 @@ class View:
         return maps.rank_correlation(attention, maps.coverage(effect, attention.shape))
 
     def caption(self) -> str:
-        """Say how much attention the word gets, where, and what its edit changes."""
+        """Describe how much attention the word gets, where, and the effect of its edit."""
         result, (height, width) = self.result, self.relative_attention.shape[1:]
         if self.branch == "uncond" and self.label in result.word_labels:
             return f"The pass without the prompt does not receive “{self.word}”: no attention goes to it."

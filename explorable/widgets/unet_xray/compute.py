@@ -47,7 +47,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Request:
-    """What to sample, what to edit in it, and which position's receptive field to compute."""
+    """The run to sample, the edits to make, and the position whose receptive field to compute."""
 
     settings: Settings
     faders: dict[str, float]
@@ -129,7 +129,7 @@ def examine_images(*images: np.ndarray) -> tuple[Verdict, ...]:
 
 
 class CachedComputation:
-    """Computes results, and keeps the parts of the last one, each with what it depends on."""
+    """Computes results and caches the parts of the last one, each with the settings that it depends on."""
 
     def __init__(self) -> None:
         self._cache: dict[str, tuple[Any, Any]] = {}

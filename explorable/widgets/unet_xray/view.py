@@ -39,7 +39,7 @@ NOTES = {
 
 
 def title_of(part: UNetPart) -> str:
-    """Return what a part is called on the page."""
+    """Return the title of a part on the page."""
     if part.kind in ("skip", "backbone"):
         return part.label if part.kind == "skip" or part.block is not None else part.kind
     return "out" if part.kind == "prediction" else part.name
@@ -155,7 +155,7 @@ def panels_of(result: Result, notes: Mapping[str, str]) -> tuple[list[Panel], in
 
 
 def describe_edits(result: Result) -> str:
-    """Say what is edited, and what the skips carry."""
+    """Describe the edits, and the energy that the skips carry."""
     request, parts = result.request, result.parts
     edits = [f"{title_of(parts[name]) if name in parts else name} patched from {request.donor_prompt!r}"
              for name in request.swapped_skips]
@@ -177,7 +177,7 @@ def _on_steps(step_range: tuple[int, int] | None) -> str:
 
 
 def describe_receptive_field(result: Result) -> str:
-    """Say how large the receptive field is."""
+    """Describe the size of the receptive field."""
     at, field = result.request.position, result.receptive_field
     return (f"At step {at.step}, 90% of the influence on the ringed position of {title_of(result.parts[at.part])} "
             f"comes from {effective_size(field)} of the latent's {field.size} positions.")
@@ -193,7 +193,7 @@ def describe_verdict(verdict: Verdict) -> str:
 
 
 def losses(before: Verdict, after: Verdict) -> list[str]:
-    """Return what no longer holds: things that are gone or fewer, another colour, place or time, a mood."""
+    """List the losses: things that are gone or fewer, another colour, place or time, a lost mood."""
     found = []
     for kind, old in before.things.items():
         new, name = after.things.get(kind), _noun(kind, old.count)
@@ -214,7 +214,7 @@ def losses(before: Verdict, after: Verdict) -> list[str]:
 
 
 def describe_losses(verdicts: tuple[Verdict, ...]) -> str:
-    """Say what was lost from the first verdict to the second; nothing where there are no verdicts."""
+    """Describe the losses from the first verdict to the second; empty without verdicts."""
     if not verdicts:
         return ""
     lost = "; ".join(losses(*verdicts))
