@@ -69,10 +69,10 @@ class Explorable(ipw.VBox):
         self.error: Exception | None = None
         self.result: Any = None
         self.preview_label = ""
+        self.stage = Stage(placeholder=self.placeholder)  # before a setting can be refused: `close` needs both
+        self.status_area = StatusArea()
         check_trait_names(self, values, self.inputs)
         super().__init__(**self._pipe_defaults() | values)
-        self.stage = Stage(placeholder=self.placeholder)
-        self.status_area = StatusArea()
         self.add_class("ex-explorable")
         self.observe(self._update_placeholder, names="busy")
         self.observe(lambda change: self.recompute(), names=list(self.inputs))

@@ -1,7 +1,8 @@
-"""What every explorable has from its base class, tried on the Studio: controls, the latest wish, words, an end."""
+"""What every explorable has from its base class, tested with the Studio: controls, latest request, errors, closing."""
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -165,3 +166,12 @@ def test_closing_says_what_it_could_not_stop(pipe: CountingPipeline):
 
 def test_idle_it_has_no_thread(studio: Studio):
     assert not [t for t in threading.enumerate() if t.name.startswith("explorable")]
+
+
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"stepz": 3}])
+def test_a_refused_constructor_leaves_no_widget_and_no_warning(settings, recwarn):
+    before = set(MODELS)
+    with pytest.raises((ValueError, TypeError)):
+        Studio(**settings)
+    gc.collect()  # the exception held the half-made widget
+    assert not [str(w.message) for w in recwarn] and set(MODELS) <= before
