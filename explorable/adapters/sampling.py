@@ -232,7 +232,7 @@ class PipelineCall:
 
     def scheduler_step(self, original: Callable[..., Any], prediction: Tensor, timestep: Any, sample: Tensor,
                        *args: Any, **kwargs: Any) -> Any:
-        """Wrap the scheduler's step to collect the contents of a Run."""
+        """Wrap `scheduler.step`, so that each call records the values that a Run stores."""
         if len(self.steps_taken) < self.first_step:
             return self.replay_step(sample)
         level = self.level(timestep_value(timestep))

@@ -134,8 +134,10 @@ class PointTable:
 
 
 def _tree(points: Sequence[Point], steps: int, depth: int = 0) -> str:
-    """HTML of points whose names agree in their first `depth` parts: a branch for those that also share the next part,
-    a row for each of the others."""
+    """Return HTML for points whose names share their first `depth` parts.
+
+    Points that also share the next part go into a section that folds; each other point is one row.
+    """
     groups: dict[str, list[Point]] = {}
     for p in points:
         groups.setdefault(".".join(p.name.split(".")[depth : depth + 1]), []).append(p)

@@ -86,6 +86,7 @@ def counterpart(base: Scene, rng: random.Random, allow_held_out: bool = False) -
 
 
 def _change(s: Scene, rng: random.Random) -> Scene:
+    """Return `s` with one random property changed; it may stay the same if the drawn change does not apply."""
     groups = list(s.groups)
     i = rng.randrange(len(groups)) if groups else 0
     what = rng.choice(("place", "time", *(("colour", "colour", "kind") if groups else ()),

@@ -97,13 +97,14 @@ def sampler_control(w: Explorable, tip: str = SAMPLER_TIP) -> ipw.Widget:
 
 
 def example_buttons(examples: Mapping[str, tuple[str, Callable[[], None]]], title: str = "") -> ipw.Widget:
-    """A row of small buttons. examples: for each text its tooltip, and what a click calls."""
+    """A row of small buttons. examples: the tooltip and the click callback of each button's text."""
 
     def button(text: str, tip: str, on_click: Callable[[], None]) -> ipw.Button:
         made = ipw.Button(description=text, tooltip=tip)
         made.on_click(lambda _: on_click())
         return made
 
-    buttons = row(*([ipw.Label(title)] if title else []), *(button(text, *how) for text, how in examples.items()))
+    buttons = row(*([ipw.Label(title)] if title else []),
+                  *(button(text, tip, on_click) for text, (tip, on_click) in examples.items()))
     buttons.add_class("ex-examples")
     return buttons

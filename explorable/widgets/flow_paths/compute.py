@@ -167,7 +167,7 @@ def frames_per_step(steps: int) -> int:
 
 @functools.lru_cache(maxsize=4)
 def compute_frames(request: Request) -> Frames:
-    """Compute what the stage shows apart from the user's own path, whatever `request.start` is."""
+    """Compute everything on the stage but the user's own path. It does not depend on `request.start`."""
     path, (pairs, field) = PATHS[request.path], pairs_and_field(request.data, request.coupling)
     field = replace(field, dtype=np.float32)
     trajectories = integrate(field, path, pairs.noises, uniform_timesteps(request.steps), request.solver)

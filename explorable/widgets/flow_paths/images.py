@@ -64,8 +64,7 @@ class ImageResult:
 
     @property
     def distance(self) -> xr.DataArray:
-        """The root mean square pixel difference (values 0 to 1) from the same model's image of most steps:
-        (model, steps)."""
+        """Root mean square pixel difference from the same model's image with the most steps: (model, steps), 0 to 1."""
         images = self.images.astype("float32") / 255
         return ((images - images[:, -1]) ** 2).mean(["y", "x", "rgb"]) ** 0.5
 

@@ -215,7 +215,7 @@ def image_status(result: ImageResult) -> str:
 
 
 def image_dataset(result: ImageResult) -> xr.Dataset:
-    """Return the images and their distances from those with the most steps."""
+    """Return the images and their distances from the images with the largest number of steps."""
     return xr.Dataset({"images": result.images, "distance": result.distance},
                       attrs={"prompt": result.request.prompt, "seed": result.request.seed})
 
