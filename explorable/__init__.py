@@ -100,7 +100,14 @@ __all__ = [
 
 
 def points(pipe: Pipeline, steps: int = 20) -> PointTable:
-    """Return the hook points of a pipeline: axes, shape, and the bytes that a guided run of `steps` steps records."""
+    """Return the hook points of a pipeline: axes, shape, and the bytes that a guided run of `steps` steps records.
+
+    Raises:
+        TypeError: `pipe` is no pipeline of this package, or was not opened.
+    """
+    from .hooks import check_pipeline
+
+    check_pipeline(pipe)
     return pipe.points(steps)
 
 

@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from ..hooks import Ablate, MaskToken, PointTable, edit, record
+from ..hooks import Ablate, MaskToken, PointTable, check_pipeline, edit, record
 from ..hooks.edits import Edit
 from ..nn.examiner import Examiner
 from ..nn.pixels import to_tensor
@@ -120,6 +120,7 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
     Raises:
         ValueError: an unknown kind. And what editing and sampling raise.
     """
+    check_pipeline(pipe)
     points = pipe.points()
     self_attention = [p.name for p in points
                       if p.axes == ("head", "query", "key") and not p.name.startswith(OTHER_NETWORKS)]

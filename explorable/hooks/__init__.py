@@ -1,6 +1,6 @@
 """Record and edit the value at any named point of any network while it samples. Knows names, not networks."""
 
-from .attachments import RunPlan, attached_to, dispatcher_for
+from .attachments import RunPlan, attached_to, check_pipeline, dispatcher_for
 from .attention_edits import MaskToken, PromptToPrompt, Reweight
 from .dispatcher import Hook, HookContext, HookDispatcher
 from .edits import Ablate, EditError, PatchFrom, Replace, Scale, edit, edited_points
@@ -10,5 +10,5 @@ from .recording import Recording
 
 __all__ = ["Ablate", "EditError", "Hook", "HookContext", "HookDispatcher", "MaskToken", "MemoryRefusedError",
            "PatchFrom", "Point", "PointFinder", "PointTable", "PromptToPrompt", "Recorder", "Recording", "Replace",
-           "Reweight", "RunPlan", "Scale", "UnknownPointError", "attached_to", "dispatcher_for", "edit",
-           "edited_points", "record"]
+           "Reweight", "RunPlan", "Scale", "UnknownPointError", "attached_to", "check_pipeline",
+           "dispatcher_for", "edit", "edited_points", "record"]

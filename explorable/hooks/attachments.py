@@ -1,7 +1,7 @@
 """Attach hooks to a pipeline within a `with` block.
 
 An attachment acts on that pipeline and in that thread alone. Leaving the block, also by an exception, removes exactly
-what the block added.
+what the block added. A pipeline that a hook calls samples without the attachments whose hooks are being called.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
-from .dispatcher import Hook, HookDispatcher
+from .dispatcher import DISPATCHING, Hook, HookDispatcher
 from .points import IMAGE_SIZE, PointTable
 
 
@@ -54,9 +54,22 @@ def attached(pipe: object, attachment: Attachment) -> Iterator[None]:
         _ATTACHED.set(tuple(e for e in _ATTACHED.get() if e is not entry))
 
 
+def check_pipeline(pipe: object) -> None:
+    """Refuse what has no hook points.
+
+    Raises:
+        TypeError: it is no pipeline of this package, such as a diffusers pipeline that was not opened.
+    """
+    if isinstance(pipe, type) or not hasattr(pipe, "points"):
+        name = pipe.__name__ if isinstance(pipe, type) else type(pipe).__name__
+        raise TypeError(f"{name} is no pipeline of explorable: open a diffusers pipeline with pipe = ex.open(pipeline), "
+                        "or load one with pipe = ex.load(name)")
+
+
 def attached_to(pipe: object) -> tuple[Attachment, ...]:
-    """Return all that is attached to a pipeline now, in the order of attachment."""
-    return tuple(attachment for owner, attachment in _ATTACHED.get() if owner is pipe)
+    """Return all that acts on a pipeline now, in the order of attachment."""
+    suspended = {id(attachment) for attachment in DISPATCHING.get()}
+    return tuple(a for owner, a in _ATTACHED.get() if owner is pipe and id(a) not in suspended)
 
 
 def dispatcher_for(attachments: Sequence[Attachment], plan: RunPlan) -> HookDispatcher:
@@ -70,4 +83,4 @@ def dispatcher_for(attachments: Sequence[Attachment], plan: RunPlan) -> HookDisp
         for hook in hooks:
             hook.end(True, dispatcher.context)
         raise
-    return HookDispatcher(hooks)
+    return HookDispatcher(hooks, attachments)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -59,11 +61,19 @@ class Hook:
         """Called once, after the run. interrupted: an exception ended it, at `context`."""
 
 
-class HookDispatcher:
-    """Call the hooks of one run. The pipeline moves `context` along; networks call `dispatch` through their points."""
+# The attachments of the hooks that are being called now: a pipeline that a hook calls samples without them.
+DISPATCHING: ContextVar[tuple[object, ...]] = ContextVar("dispatching", default=())
 
-    def __init__(self, hooks: Sequence[Hook] = ()):
+
+class HookDispatcher:
+    """Call the hooks of one run. The pipeline moves `context` along; networks call `dispatch` through their points.
+
+    attachments: what made the hooks. passes: by point, how often its hooks were called.
+    """
+
+    def __init__(self, hooks: Sequence[Hook] = (), attachments: Sequence[object] = ()):
         self.context = HookContext()
+        self.attachments, self.passes = tuple(attachments), Counter[str]()
         self.hooks = sorted(hooks, key=lambda hook: hook.phase)  # stable: within a phase, in the order of attachment
         self._matching: dict[str, tuple[Hook, ...]] = {}
         self._dispatching = False  # what a hook computes itself calls no hooks
@@ -84,6 +94,11 @@ class HookDispatcher:
             self._matching[name] = tuple(hook for hook in self.hooks if hook.matches(name))
         return self._matching[name]
 
+    @property
+    def is_dispatching(self) -> bool:
+        """Whether a hook is being called now."""
+        return self._dispatching
+
     def is_hooked(self, name: str) -> bool:
         """Whether a hook is called at this point."""
         return not self._dispatching and bool(self.matching(name))
@@ -98,12 +113,15 @@ class HookDispatcher:
         if not hooks:
             return value
         self._dispatching = True
+        self.passes[name] += 1
+        token = DISPATCHING.set((*DISPATCHING.get(), *self.attachments))
         context = replace(self.context, name=name, axes=tuple(axes.split()))
         try:
             for hook in hooks:
                 value = hook(value, context)
         finally:
             self._dispatching = False
+            DISPATCHING.reset(token)
         return value
 
     def end(self, interrupted: bool) -> None:

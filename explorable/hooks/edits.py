@@ -19,7 +19,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from .attachments import RunPlan, attached, attached_to
+from .attachments import RunPlan, attached, attached_to, check_pipeline
 from .dispatcher import Hook, HookContext, Phase
 from .step_range import StepRange, check_step_range, in_step_range
 
@@ -208,9 +208,11 @@ def edit(pipe: Any, edits: Mapping[str, Edit | Iterable[Edit]]) -> Iterator[Edit
         edits: by the name of a point or a pattern, one edit or several in a row.
 
     Raises:
+        TypeError: `pipe` is no pipeline of this package, or was not opened.
         UnknownPointError: a name or pattern that matches nothing.
         EditError: while sampling, when an edit returns what cannot replace the value.
     """
+    check_pipeline(pipe)
     pipe.points().match(edits)
     attachment = Edits(edits)
     with attached(pipe, attachment):

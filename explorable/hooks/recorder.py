@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 import psutil
 import xarray as xr
 
-from .attachments import RunPlan, attached
+from .attachments import RunPlan, attached, check_pipeline
 from .dispatcher import Phase
 from .points import Point
 from .recording import Recording
@@ -137,9 +137,11 @@ def record(pipe: Any, *patterns: str, steps: StepRange = None, reduce: str = "",
         before_edits: record values before edits, not after.
 
     Raises:
+        TypeError: `pipe` is no pipeline of this package, or was not opened.
         UnknownPointError: a name or pattern that matches nothing.
         MemoryRefusedError: when a run begins whose recording would not fit.
     """
+    check_pipeline(pipe)
     pipe.points().match(patterns)
     recorder = Recorder(patterns, steps, reduce, before_edits)
     with attached(pipe, recorder):

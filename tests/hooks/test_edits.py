@@ -322,3 +322,45 @@ def test_a_region_of_a_wide_image_covers_the_right_positions():
     mask[:32, 96:] = True
     shares = region_shares(mask, 15).view(3, 5)
     assert shares.tolist() == [[0, 0, 0, 1, 1], [0] * 5, [0] * 5]
+
+
+def test_an_edit_may_call_its_own_pipeline_which_then_samples_unedited(unet):
+    plain, inner_runs = drawn(unet, prompt=OTHER), []
+
+    def sample_within(x, context):
+        if context.step == 1 and context.branch == "cond":
+            inner_runs.append(unet(OTHER, steps=3, guidance=3, record="up.0.skip"))
+        return 0.5 * x
+
+    with ex.record(unet, "up.0.skip") as recorder:
+        edited = drawn(unet, {"up.0.skip": sample_within})
+    assert same(edited, drawn(unet, {"up.0.skip": ex.Scale(0.5)}))
+    (inner,) = inner_runs
+    assert same(inner, plain) and inner.edited_points == () and inner["up.0.skip"].sizes["step"] == 3
+    assert len(recorder.recordings) == 1  # the outer run's
+
+
+def test_two_pipelines_whose_edits_call_each_other_do_not_recurse(unet, dit):
+    calls = []
+
+    def call(pipe, name):
+        def edit(x, context):
+            if context.step == 0 and context.branch == "cond":
+                calls.append(name)
+                pipe(PROMPT, steps=2, guidance=3)
+            return x
+        return {"prediction": edit}
+
+    with ex.edit(dit, call(unet, "dit's edit")):
+        drawn(unet, call(dit, "unet's edit"))
+    assert calls == ["unet's edit", "dit's edit"]
+
+
+@pytest.mark.parametrize("use", [
+    lambda pipe: ex.points(pipe), lambda pipe: ex.edit(pipe, {}).__enter__(),
+    lambda pipe: ex.record(pipe, "*").__enter__(), lambda pipe: ex.attribute(pipe, PROMPT),
+], ids=["points", "edit", "record", "attribute"])
+@pytest.mark.parametrize("pipe", [torch.nn.Linear(1, 1), "unet-flow", torch.nn.Linear], ids=["object", "name", "class"])
+def test_what_is_no_pipeline_is_refused_with_how_to_get_one(use, pipe):
+    with pytest.raises(TypeError, match=r"is no pipeline of explorable: .*ex\.open\(pipeline\), .*ex\.load\(name\)"):
+        use(pipe)
