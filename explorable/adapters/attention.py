@@ -8,9 +8,10 @@ it computed from them.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,20 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..hooks import PointFinder
+from ..hooks import EditError, PointFinder
 from ..nn.hook_points import ACTIVE, hook_point, is_edited, is_hooked
-from .points import OpenedPointFinder, hidden_weights_error
+from .patching import temporary_attribute
+from .points import OpenedPointFinder, hiding_reason
 
-EQUIVALENT_PROCESSORS = {"AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor"}  # to AttnProcessor2_0
+# Processors that compute the same without torch's kernel, and the ones that call it.
+EQUIVALENT_PROCESSORS = {
+    **dict.fromkeys(("AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor", "AttnProcessorNPU",
+                     "XLAFlashAttnProcessor2_0"), "AttnProcessor2_0"),
+    "XFormersJointAttnProcessor": "JointAttnProcessor2_0",
+    **dict.fromkeys(("IPAdapterAttnProcessor", "IPAdapterXFormersAttnProcessor"), "IPAdapterAttnProcessor2_0"),
+    **dict.fromkeys(("CustomDiffusionAttnProcessor", "CustomDiffusionXFormersAttnProcessor"),
+                    "CustomDiffusionAttnProcessor2_0"),
+}
 WEIGHT_POINTS = {"self": "self.weights", "cross": "cross.weights", "joint": "joint.weights"}
 
 
@@ -108,11 +118,10 @@ class AttentionHook:
         with native_attention(module), InterceptAttention(self.attend) as interception:
             out = original(*args, **kwargs)
         if not interception.intercepted:
-            processor = type(module.processor).__name__
-            if isinstance(ACTIVE.dispatcher, OpenedPointFinder):
-                ACTIVE.dispatcher.hidden |= dict.fromkeys(self.point_names, processor)
-            else:
-                raise hidden_weights_error(self.point_names[-1], processor)
+            reason = hiding_reason(module)
+            if not isinstance(ACTIVE.dispatcher, OpenedPointFinder):
+                raise EditError(f"{reason}, or leave {self.point_names[-1]} out")
+            ACTIVE.dispatcher.hidden |= dict.fromkeys(self.point_names, reason)
         return out
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
@@ -218,19 +227,16 @@ class AttentionWeights:
 
 @contextmanager
 def native_attention(attention: Any) -> Iterator[None]:
-    """Within this `with`, an attention layer calls torch's own kernel, whatever backend or equivalent processor it has
+    """Within this `with`, an attention layer calls torch's own kernel, whatever back end or equivalent processor it has
     been given."""
     processor = attention.processor
-    backend = getattr(processor, "_attention_backend", None)
-    try:
-        if type(processor).__name__ in EQUIVALENT_PROCESSORS:
-            from diffusers.models.attention_processor import AttnProcessor2_0
+    with ExitStack() as stack:
+        if equivalent := EQUIVALENT_PROCESSORS.get(type(processor).__name__):
+            from diffusers.models import attention_processor
 
-            attention.processor = AttnProcessor2_0()
-        elif backend is not None:
-            processor._attention_backend = None
+            processor = copy.copy(processor)
+            processor.__class__ = getattr(attention_processor, equivalent)
+            stack.enter_context(temporary_attribute(attention, "processor", processor))
+        if hasattr(processor, "_attention_backend"):  # None would be the one that is active everywhere
+            stack.enter_context(temporary_attribute(processor, "_attention_backend", "native"))
         yield
-    finally:
-        attention.processor = processor
-        if backend is not None:
-            processor._attention_backend = backend

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from torch import nn
@@ -17,6 +18,9 @@ DISTILLED_MEANING = ("w is an input of the network, which was distilled to predi
                      "free guidance at w gives: no comparison is made, there is no uncond branch, and a negative "
                      "prompt has no effect")
 UNGUIDED_MEANING = "none: this model was trained to sample without guidance, and w has no effect"
+
+
+BLOCKS = {"down_blocks", "transformer_blocks"}  # the submodules by which a denoiser is recognised
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,32 @@ class Family:
     timestep_divisor: float = 1.0
     distilled: bool = False
 
+    def find_denoiser(self, pipeline: Any) -> nn.Module:
+        """Return a pipeline's denoiser; where another library has wrapped it (PEFT, DistributedDataParallel, a module
+        that calls it), the network inside.
+
+        Raises:
+            SettingError: there is none; names the wrapper.
+        """
+        network = getattr(pipeline, self.denoiser)
+        for module in network.modules() if isinstance(network, nn.Module) else ():
+            if BLOCKS & module._modules.keys() and self.latent_argument in _forward_parameters(type(module).forward):
+                return module
+        raise SettingError(f"the {self.denoiser} is a {type(network).__name__}, and contains no network of diffusers "
+                           f"whose layers can be read: set pipeline.{self.denoiser} to the one it was made from, as "
+                           "from_pretrained loads it, and open that")
+
+    def bypassed_error(self, pipeline: Any) -> SettingError:
+        """Return the error about a wrapper that computes without the network inside it."""
+        wrapper, inside = getattr(pipeline, self.denoiser), self.find_denoiser(pipeline)
+        return SettingError(f"the {type(wrapper).__name__} in pipeline.{self.denoiser} does not call the "
+                            f"{type(inside).__name__} inside it, whose layers are those to be read: set "
+                            f"pipeline.{self.denoiser} to that network")
+
+    def denoiser_inputs(self, denoiser: nn.Module) -> tuple[str, ...]:
+        """Return the names of the denoiser's inputs, in order."""
+        return _forward_parameters(type(denoiser).forward)
+
     def uses_cfg(self, denoiser: nn.Module) -> bool:
         """Return whether guidance compares two branches."""
         return not self.distilled and getattr(denoiser.config, "time_cond_proj_dim", None) is None
@@ -75,6 +105,12 @@ FAMILIES = (
     Family("PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), "transformer", "hidden_states",
            (TextInput(("tokenizer",), "max_sequence_length"),)),
 )
+
+
+@cache
+def _forward_parameters(forward: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of the parameters of a class's forward without self."""
+    return tuple(inspect.signature(forward).parameters)[1:]
 
 
 def call_parameters(pipeline: Any) -> dict[str, inspect.Parameter]:
@@ -110,26 +146,35 @@ def check_openable(pipeline: Any, family: Family) -> None:
     """Refuse a denoiser whose activations cannot be read or changed from outside.
 
     Raises:
-        SettingError: it is compiled, offloaded or quantised; says what to do.
+        SettingError: it is compiled, spread over devices, offloaded or quantised; says what to do.
     """
-    denoiser = getattr(pipeline, family.denoiser)
-    compiled = hasattr(denoiser, "_orig_mod") or any(m._compiled_call_impl is not None for m in denoiser.modules())
-    if compiled:
-        raise SettingError(f"the {family.denoiser} is compiled, and compiled code skips hook points: load the "
-                           "pipeline again, and open it before, or instead of, torch.compile")
-    if _is_offloaded(denoiser.modules()) or getattr(pipeline, "hf_device_map", None):
-        raise SettingError(f"the {family.denoiser} is offloaded, and moves between devices while it runs: load the "
-                           "pipeline again without enable_..._offload or a device map, and move it with .to(device); "
-                           "half precision (torch_dtype=torch.float16) takes half the memory")
+    name, network, denoiser = family.denoiser, getattr(pipeline, family.denoiser), family.find_denoiser(pipeline)
+    for wrapper in network.modules():
+        if hasattr(wrapper, "_orig_mod"):
+            raise SettingError(f"the {name} is compiled (by torch.compile, into {type(wrapper).__name__}), and "
+                               f"compiled code skips hook points: {_unwrapped(name, network, wrapper, '_orig_mod')}")
+        if len(getattr(wrapper, "device_ids", None) or ()) > 1:
+            raise SettingError(f"the {name} is spread over {len(wrapper.device_ids)} devices by "
+                               f"{type(wrapper).__name__}: {_unwrapped(name, network, wrapper, 'module')}")
+        if wrapper._compiled_call_impl is not None:
+            raise SettingError(f"the {name} is compiled in place (by .compile()), and compiled code skips hook points: "
+                               "load the pipeline again, and leave .compile() out")
+        if _is_offloaded(wrapper) or getattr(pipeline, "hf_device_map", None):
+            raise SettingError(f"the {name} is offloaded, and moves between devices while it runs: load the "
+                               "pipeline again without enable_..._offload or a device map, and move it with "
+                               ".to(device); half precision (torch_dtype=torch.float16) takes half the memory")
     if getattr(denoiser, "is_quantized", False) or getattr(denoiser, "hf_quantizer", None) is not None:
         raise SettingError(f"the {family.denoiser} is quantised, and its layers are not plain ones: load it in half "
                            "precision (torch_dtype=torch.float16 or bfloat16) without quantization_config")
 
 
-def _is_offloaded(modules: Iterable[nn.Module]) -> bool:
-    """Return whether any module has a hook of accelerate or of diffusers' group offloading."""
-    for module in modules:
-        hooks = getattr(getattr(module, "_diffusers_hook", None), "hooks", {})
-        if hasattr(module, "_hf_hook") or any("offloading" in name for name in hooks):
-            return True
-    return False
+def _unwrapped(name: str, network: nn.Module, wrapper: nn.Module, attribute: str) -> str:
+    """Return the advice to take out what a wrapper contains."""
+    inside = f"pipeline.{name}.{attribute}" if wrapper is network else f"the wrapper's {attribute}"
+    return f"pipeline.{name} = {inside} gives the network itself back, and that can be opened"
+
+
+def _is_offloaded(module: nn.Module) -> bool:
+    """Return whether a module has a hook of accelerate or of diffusers' group offloading."""
+    hooks = getattr(vars(module).get("_diffusers_hook"), "hooks", {})
+    return "_hf_hook" in vars(module) or any("offloading" in name for name in hooks)

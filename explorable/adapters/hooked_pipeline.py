@@ -17,7 +17,9 @@ from ..hooks import Point, Recorder, RunPlan, attached_to, dispatcher_for
 from ..nn.hook_points import dispatching_to
 from ..run import Run
 from .attention import TokenLayout
+from .caches import check_branches_computed
 from .families import check_openable, find_family
+from .inputs import check_inputs, stand_ins
 from .points import OpenedPointFinder, OpenedPointTable, with_token_count
 from .sampling import PipelineCall, SchedulerStep, StopSampling
 from .schedulers import NoiseSchedule
@@ -48,15 +50,19 @@ class HookedPipeline:
         self.pipeline, self.call_defaults = pipeline, call_defaults
         self.merge_subwords, self.half_precision = merge_subwords, half_precision
         self.closed = False
-        self._found_points: dict[Any, FoundPoints] = {}
+        self._found_points: weakref.WeakKeyDictionary[nn.Module, dict[Any, FoundPoints]] = weakref.WeakKeyDictionary()
         check_arguments(pipeline, call_defaults)
         NoiseSchedule(pipeline.scheduler)
-        self.lock = _LOCKS.setdefault(self.denoiser, threading.RLock())
 
     @property
     def denoiser(self) -> nn.Module:
         """The network that predicts noise, v or velocity."""
-        return getattr(self.pipeline, self._family.denoiser)
+        return self._family.find_denoiser(self.pipeline)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The lock of the present denoiser."""
+        return _LOCKS.setdefault(self.denoiser, threading.RLock())
 
     @property
     def device(self) -> torch.device:
@@ -97,6 +103,7 @@ class HookedPipeline:
     # ---- a call --------------------------------------------------------------------------------------------------
 
     def _make_call(self, layout: TokenLayout, settings: OpenedSettings, **more: Any) -> PipelineCall:
+        check_openable(self.pipeline, self._family)  # again, for the network may be another since this was opened
         return PipelineCall(self.pipeline, self._family, self.schedule, layout, self._branches(settings),
                             self.half_precision, **more)
 
@@ -117,14 +124,16 @@ class HookedPipeline:
         if self.closed:
             raise SettingError("this pipeline was closed: open it again with ex.open(pipeline)")
         texts = {"uncond": [settings.negative or ""] * len(prompts), "cond": prompts}
-        axes = {b: [self._token_axis(text, settings) for text in texts[b]] for b in self._branches(settings)}
-        layout = self._layout([axis for branch in axes.values() for axis in branch], axes["cond"][0].names)
         attachments = (*attached_to(self), *([recorder] if recorder else ()))
         with self.lock:
+            check_inputs(self.pipeline, self.denoiser, dict(settings.arguments))
+            axes = {b: [self._token_axis(text, settings) for text in texts[b]] for b in self._branches(settings)}
+            layout = self._layout([axis for branch in axes.values() for axis in branch], axes["cond"][0].names)
             if not attachments:
                 with dispatching_to(None):
                     yield layout
                 return
+            check_branches_computed(self.denoiser.modules(), self._branches(settings))
             names = {b: _common_names(branch, layout.tokens) for b, branch in axes.items()}
             found = self._find_points(settings)
             table = OpenedPointTable(with_token_count(found.points, layout.tokens), settings.steps, found.hidden)
@@ -141,21 +150,25 @@ class HookedPipeline:
         return TokenLayout(tokens, axes[0].pieces, assignment, names)
 
     def _find_points(self, settings: OpenedSettings) -> FoundPoints:
-        """Find the points by one evaluation, in which no attention weights are computed; once for each size of image,
-        number of branches and set of attention processors."""
-        branches = self._branches(settings)
-        processors = {type(module.processor) for module in self.denoiser.modules() if hasattr(module, "processor")}
+        """Find the points by one evaluation, in which no attention weights are computed; once for each network, size of
+        image, number of branches and set of attention processors."""
+        branches, denoiser = self._branches(settings), self.denoiser
+        processors = {type(module.processor) for module in denoiser.modules() if hasattr(module, "processor")}
         sizes = tuple((name, size_key(value)) for name, value in settings.arguments)
         key = (branches, type(self.pipeline.scheduler), frozenset(processors), sizes)
-        if key not in self._found_points:
-            pieces = self._token_axis("", settings).pieces
-            finder, generator = OpenedPointFinder(), torch.Generator().manual_seed(0)
-            layout = TokenLayout(pieces, pieces, torch.eye(pieces) if self.merge_subwords else None)
-            call = self._make_call(layout, settings)
-            with self.lock, dispatching_to(finder), suppress(StopSampling):
-                call(**self._arguments(replace(settings, negative=None), "", None, generator))
-            self._found_points[key] = FoundPoints(tuple(finder.points.values()), call.image_size, finder.hidden)
-        return self._found_points[key]
+        with self.lock:
+            found = self._found_points.setdefault(denoiser, {})
+            if key not in found:
+                pieces = self._token_axis("", settings).pieces
+                finder, generator = OpenedPointFinder(), torch.Generator().manual_seed(0)
+                layout = TokenLayout(pieces, pieces, torch.eye(pieces) if self.merge_subwords else None)
+                call = self._make_call(layout, settings)
+                arguments = self._arguments(replace(settings, negative=None), "", None, generator)
+                arguments |= stand_ins(self.pipeline, denoiser, arguments, len(branches))
+                with dispatching_to(finder), suppress(StopSampling):
+                    call(**arguments)
+                found[key] = FoundPoints(tuple(finder.points.values()), call.image_size, finder.hidden)
+            return found[key]
 
 
 def _common_names(axes: Sequence[TokenAxis], tokens: int) -> tuple[str, ...]:

@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 
 from ..diffusion.paths import Path
-from ..diffusion.settings import Settings, check_settings
+from ..diffusion.settings import SettingError, Settings, check_settings
 from ..hooks import PointTable, Recording, edited_points
 from ..pipeline.arguments import check_image, check_noise_time, check_pairs, make_recorder
 from ..run import Run, collect_run
 from .attention import TokenLayout
-from .families import call_default, call_parameters
+from .caches import cache_states
+from .families import call_default
 from .hooked_pipeline import HookedPipeline
 from .image_processing import decode_latents, encode_images
+from .inputs import starting_image
 from .points import OpenedPointTable, with_token_count
 from .sampling import BranchStart, SingleEvaluation, StopSampling
 from .settings import OpenedSettings, change_settings
@@ -118,6 +120,10 @@ class OpenedPipeline(HookedPipeline):
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
         """Rewind to the start of `step` and sample only the rest again, with other settings: see `Run.branch`."""
         step, _ = run.check_step(step), self._resumable_steps(run)
+        if step and cache_states(self.denoiser.modules()):
+            raise SettingError(f"a branch at step {step} would begin without what the network's cache held there: "
+                               f"disable it (pipeline.{self._family.denoiser}.disable_cache()) and sample the run "
+                               "again, or branch at step 0")
         settings = change_settings(self.pipeline, self._family, run.settings, changes)  # type: ignore[arg-type]
         return self._sample(settings, record, progress, (run, step))
 
@@ -168,8 +174,7 @@ class OpenedPipeline(HookedPipeline):
         """
         check_image(image)
         check_noise_time(t)
-        if "height" in call_parameters(self.pipeline):
-            more = {"height": image.shape[0], "width": image.shape[1], **more}
+        more = {**starting_image(self.pipeline, image), **more}
         settings = self._settings(prompt, None, 2, 1.0 if self.uses_cfg else None, seed, **more)
         level, timestep = self.schedule.nearest_level(t)
         latent = self.encode(image[None]).double()
@@ -218,11 +223,12 @@ class OpenedPipeline(HookedPipeline):
             optional: has no effect, as every run passes all points.
         """
         settings = self._settings(prompt or "", None, steps, None, **more)
-        points, _, hidden = self._find_points(settings)
-        if prompt is not None:
-            tokens = max(len(self._token_axis(text, settings).names) for text in (prompt, ""))
-            points = with_token_count(points, tokens)
-        return OpenedPointTable(points, self.schedule.evaluations(settings.steps), hidden)
+        with self.lock:
+            points, _, hidden = self._find_points(settings)
+            if prompt is not None:
+                tokens = max(len(self._token_axis(text, settings).names) for text in (prompt, ""))
+                points = with_token_count(points, tokens)
+            return OpenedPointTable(points, self.schedule.evaluations(settings.steps), hidden)
 
     def encode(self, images: np.ndarray) -> Tensor:
         """Encode images (n, height, width, 3) uint8 as latents (n, channel, y, x) float32, on the CPU."""
@@ -254,7 +260,7 @@ def open_pipeline(pipeline: Any, merge_subwords: bool = True, half_precision: bo
         call_defaults: arguments of the pipeline's own call that apply to every run: height=512, width=768, …
 
     Raises:
-        SettingError: the pipeline belongs to no known family, is compiled, offloaded or quantised, or has a scheduler
-            whose noise levels cannot be read; says what to do.
+        SettingError: the pipeline belongs to no known family, its network is compiled, offloaded, quantised, spread over
+            devices or not one of diffusers, or the noise levels of its scheduler cannot be read; says what to do.
     """
     return OpenedPipeline(pipeline, merge_subwords, half_precision, **call_defaults)

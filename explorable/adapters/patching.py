@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 
 Wrapper = Callable[..., Any]  # wrapper(original, *args, **kwargs) is called in place of original(*args, **kwargs)
+
+
+class CallArguments(dict[str, Any]):
+    """The arguments of one call by name, which can be changed before they are passed on.
+
+    They are passed in the form in which they came, by position or by keyword, for other wrappers may depend on that.
+    """
+
+    def __init__(self, names: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]):
+        super().__init__(zip(names, args, strict=False), **kwargs)
+        self.positional, self.keywords = names[:len(args)], tuple(kwargs)
+
+    def pass_to(self, function: Callable[..., Any]) -> Any:
+        return function(*(self[name] for name in self.positional), **{name: self[name] for name in self.keywords})
 
 
 @contextmanager
@@ -34,6 +48,17 @@ def wrapped_method(owner: Any, method: str, wrapper: Wrapper, is_active: Callabl
             delattr(owner, method)
         else:
             setattr(owner, method, own)
+
+
+@contextmanager
+def temporary_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Within this `with`, an attribute has another value. Leaving it, also by an exception, restores what there was."""
+    before, is_inherited = getattr(owner, name), name not in vars(owner) and hasattr(type(owner), name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        delattr(owner, name) if is_inherited else setattr(owner, name, before)
 
 
 def copy_attributes(owner: Any) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from ..hooks import EditError, Point, PointFinder, PointTable
 
@@ -12,7 +15,7 @@ CROSS_WEIGHTS = "cross.weights"  # how the names of maps over the prompt's token
 
 
 class OpenedPointFinder(PointFinder):
-    """Collect the reachable points, and separately the hidden ones, with the names of their processors."""
+    """Collect the reachable points, and separately the hidden ones, with what hides them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,7 +23,7 @@ class OpenedPointFinder(PointFinder):
 
 
 class OpenedPointTable(PointTable):
-    """The points of an opened pipeline. hidden: points that cannot be reached, and the processors in their way."""
+    """The points of an opened pipeline. hidden: by point that cannot be reached, what is in the way."""
 
     def __init__(self, points: Iterable[Point], steps: int, hidden: Mapping[str, str]):
         super().__init__(points, steps)
@@ -33,17 +36,31 @@ class OpenedPointTable(PointTable):
             EditError: a match cannot be reached. UnknownPointError: a pattern that matches nothing.
         """
         patterns = list(patterns)
-        for name, processor in self.hidden.items():
+        for name, reason in self.hidden.items():
             if any(fnmatchcase(name, pattern) for pattern in patterns):
-                raise hidden_weights_error(name, processor)
+                raise EditError(f"{reason}, or leave {name} out")
         return super().match(patterns)
 
+    def __repr__(self) -> str:
+        return "\n".join([super().__repr__(), *self._hidden_notes()])
 
-def hidden_weights_error(name: str, processor: str) -> EditError:
-    """Return the error about attention weights that a processor does not expose."""
-    return EditError(f"the weights of {name} cannot be read: its processor, {processor}, does not call torch's "
-                     "scaled_dot_product_attention; restore the default one with set_default_attn_processor(), or "
-                     "leave this point out")
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() + "".join(f"<p>{html.escape(note)}</p>" for note in self._hidden_notes())
+
+    def _hidden_notes(self) -> list[str]:
+        """Return a sentence for each reason why points cannot be reached."""
+        reasons = Counter(self.hidden.values())
+        return [f"{n} more points cannot be reached: {reason}" for reason, n in reasons.items()]
+
+
+def hiding_reason(attention: Any) -> str:
+    """Return why the weights of an attention layer cannot be reached, and what to do about it."""
+    processor = type(attention.processor).__name__
+    default = getattr(type(attention), "_default_processor_cls", None)
+    usable = (default.__name__ if default else "AttnProcessor2_0" if getattr(attention, "add_k_proj", None) is None
+              else "JointAttnProcessor2_0")
+    return (f"the processor {processor} does not call torch's scaled_dot_product_attention, so that attention weights "
+            f"cannot be read: set one that does, such as {usable}, with the layer's set_processor")
 
 
 def with_token_count(points: Iterable[Point], tokens: int) -> tuple[Point, ...]:

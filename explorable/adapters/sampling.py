@@ -6,7 +6,6 @@ and the modules' forwards where something is hooked.
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,12 +18,14 @@ from torch import Tensor
 
 from ..diffusion.samplers import Step
 from ..diffusion.settings import SettingError
-from ..hooks import PointFinder
+from ..hooks import HookDispatcher, PointFinder
 from ..nn.hook_points import ACTIVE, Dispatcher, dispatching_to, hook_point, is_hooked, set_branches
 from .attention import TokenLayout
+from .broken_off import restored_if_broken_off
+from .caches import cache_states, fresh_caches, innermost_forward, warn_of_skipped
 from .families import Family
 from .networks import MAP_AXES, module_hooks, pack_latents, unpack_latents
-from .patching import copy_attributes, preserved_attributes, set_attributes, wrapped_method
+from .patching import CallArguments, copy_attributes, preserved_attributes, set_attributes, wrapped_method
 from .schedulers import NoiseLevel, NoiseSchedule
 
 
@@ -82,6 +83,7 @@ class PipelineCall:
                  branches: tuple[str, ...], half_precision: bool, progress: Callable[[int, int], None] | None = None,
                  start: BranchStart | None = None, single: SingleEvaluation | None = None):
         self.pipeline, self.family, self.schedule, self.layout = pipeline, family, schedule, layout
+        self.denoiser: Any = family.find_denoiser(pipeline)
         self.branches, self.half_precision, self.progress = branches, half_precision, progress
         self.start, self.single = start, single
         self.steps_taken: list[SchedulerStep] = []
@@ -91,37 +93,38 @@ class PipelineCall:
         self.timestamps = [time.perf_counter()]  # start, first evaluation, last step, end
 
     def __call__(self, **arguments: Any) -> list[Any]:
-        """Call the pipeline with its own arguments and return its images.
-
-        Raises:
-            StopSampling: the single evaluation is done.
-        """
-        denoiser, scheduler, generator = self.denoiser, self.pipeline.scheduler, arguments["generator"]
+        """Call the pipeline with its own arguments and return its images; StopSampling ends a single evaluation."""
+        generator, modules = arguments["generator"], list(self.denoiser.modules())
         self.generators = generator if isinstance(generator, list) else [generator]
+        self.cache_states = cache_states(modules)
         token = ACTIVE_CALL.set(self)
         try:
             with ExitStack() as stack:
-                for owner in (self.pipeline, scheduler):
-                    stack.enter_context(preserved_attributes(owner))
-                self.pipeline.set_progress_bar_config(disable=True)
-                if ACTIVE.dispatcher is not None:
-                    for module, wrapper in module_hooks(denoiser, self.layout, self.family.text_first,
-                                                        self.half_precision):
-                        stack.enter_context(wrapped_method(module, "forward", wrapper, self.is_active))
-                stack.enter_context(wrapped_method(denoiser, "forward", self.forward, self.is_active))
-                stack.enter_context(wrapped_method(scheduler, "step", self.scheduler_step, self.is_active))
+                stack.enter_context(restored_if_broken_off(modules, next(self.denoiser.parameters()).device))
+                stack.enter_context(fresh_caches(self.cache_states))
+                self.wrap_methods(stack)
                 images = self.pipeline(**arguments).images
         finally:
             ACTIVE_CALL.reset(token)
         self.timestamps.append(time.perf_counter())
+        if isinstance(ACTIVE.dispatcher, HookDispatcher):
+            warn_of_skipped(ACTIVE.dispatcher.passes, len(self.steps_taken) - self.first_step, self.denoiser)
         return images
+
+    def wrap_methods(self, stack: ExitStack) -> None:
+        """Wrap the denoiser's and the scheduler's methods until the stack is closed."""
+        scheduler = self.pipeline.scheduler
+        stack.enter_context(preserved_attributes(self.pipeline))
+        stack.enter_context(preserved_attributes(scheduler))
+        self.pipeline.set_progress_bar_config(disable=True)
+        if ACTIVE.dispatcher is not None:
+            for module, wrap in module_hooks(self.denoiser, self.layout, self.family.text_first, self.half_precision):
+                stack.enter_context(wrapped_method(*innermost_forward(module), wrap, self.is_active))
+        stack.enter_context(wrapped_method(self.denoiser, "forward", self.forward, self.is_active))
+        stack.enter_context(wrapped_method(scheduler, "step", self.scheduler_step, self.is_active))
 
     def is_active(self) -> bool:
         return ACTIVE_CALL.get() is self
-
-    @property
-    def denoiser(self) -> Any:
-        return getattr(self.pipeline, self.family.denoiser)
 
     @property
     def first_step(self) -> int:
@@ -138,8 +141,10 @@ class PipelineCall:
 
     def forward(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Wrap the denoiser's forward."""
-        bound = inspect.signature(original).bind(*args, **kwargs)
-        inputs, name = bound.arguments, self.family.latent_argument
+        if isinstance(ACTIVE.dispatcher, HookDispatcher) and ACTIVE.dispatcher.is_dispatching:
+            raise SettingError("an edit cannot call the diffusers pipeline that it edits: call the opened one")
+        inputs = CallArguments(self.family.denoiser_inputs(self.denoiser), args, kwargs)
+        name = self.family.latent_argument
         if "img_ids" in inputs:
             rows, columns = (int(n) + 1 for n in inputs["img_ids"].reshape(-1, 3).amax(0)[1:])
             self.patch_grid = rows, columns
@@ -150,18 +155,16 @@ class PipelineCall:
         if len(self.steps_taken) < self.first_step:
             return (self.skipped_output(inputs[name]),)
         if ACTIVE.dispatcher is None and not self.single:
-            return original(*bound.args, **bound.kwargs)
+            return original(*args, **kwargs)
         with torch.set_grad_enabled(self.single is not None and self.single.x.requires_grad):
             if self.single:
                 self.replace_inputs(inputs, self.single)
-            if ACTIVE.dispatcher is None:
-                return original(*bound.args, **bound.kwargs)
-            return self.hooked_forward(ACTIVE.dispatcher, original, bound)
+            return (inputs.pass_to(original) if ACTIVE.dispatcher is None
+                    else self.hooked_forward(ACTIVE.dispatcher, original, inputs))
 
-    def hooked_forward(self, dispatcher: Dispatcher, original: Callable[..., Any],
-                       bound: inspect.BoundArguments) -> Any:
+    def hooked_forward(self, dispatcher: Dispatcher, original: Callable[..., Any], inputs: CallArguments) -> Any:
         """Evaluate the denoiser with hook points at its inputs and its output."""
-        inputs, name = bound.arguments, self.family.latent_argument
+        name = self.family.latent_argument
         if isinstance(dispatcher, PointFinder):
             dispatcher.image_size = self.image_size
         level = self.level(timestep_value(inputs["timestep"]) * self.family.timestep_divisor)
@@ -174,7 +177,7 @@ class PipelineCall:
             raise SettingError(f"the network reads {context.shape[1]} pieces, but the prompt was split into "
                                f"{self.layout.pieces}: leave out what changes its context (learned embeddings, …)")
         inputs["encoder_hidden_states"] = hook_point("text.context", context, f"{self.layout.text_axis} channel")
-        out = original(*bound.args, **bound.kwargs)
+        out = inputs.pass_to(original)
         prediction = self.hook_prediction(out[0], level)
         dispatcher.set_branches(("",))
         return (prediction, *out[1:])
@@ -195,7 +198,7 @@ class PipelineCall:
         return torch.zeros_like(x) if self.patch_grid else x.new_zeros(
             len(x), self.denoiser.config.out_channels, *x.shape[2:])
 
-    def replace_inputs(self, inputs: dict[str, Any], single: SingleEvaluation) -> None:
+    def replace_inputs(self, inputs: CallArguments, single: SingleEvaluation) -> None:
         """Set the latent and the timestep of a single evaluation."""
         old = inputs[self.family.latent_argument]
         expected, given = tuple(self.unpack(old).shape[1:]), tuple(single.x.shape[1:])
@@ -235,6 +238,8 @@ class PipelineCall:
         """Wrap `scheduler.step`, so that each call records the values that a Run stores."""
         if len(self.steps_taken) < self.first_step:
             return self.replay_step(sample)
+        if not self.channels:
+            raise self.family.bypassed_error(self.pipeline)
         level = self.level(timestep_value(timestep))
         x = self.schedule.to_latent(self.unpack(sample).cpu(), level)
         denoised = self.schedule.denoised(x, self.unpack(prediction).cpu(), level)
@@ -259,7 +264,8 @@ class PipelineCall:
         token = ACTIVE_CALL.set(None)
         scheduler = self.pipeline.scheduler
         try:
-            with dispatching_to(None), preserved_attributes(self.pipeline), preserved_attributes(scheduler):
+            with (dispatching_to(None), preserved_attributes(self.pipeline), preserved_attributes(scheduler),
+                  fresh_caches(self.cache_states)):
                 progress(len(self.steps_taken), getattr(self.pipeline, "num_timesteps", len(scheduler.timesteps)))
         finally:
             ACTIVE_CALL.reset(token)

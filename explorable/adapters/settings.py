@@ -81,4 +81,6 @@ def change_settings(pipeline: Any, family: Family, old: OpenedSettings, changes:
 
 def size_key(argument: Any) -> str:
     """Return the part of an argument that can affect the sizes of activations: an image's size, or else the value."""
+    if isinstance(argument, (list, tuple)):
+        return str([size_key(part) for part in argument])
     return str(getattr(argument, "shape", None) or getattr(argument, "size", None) or argument)

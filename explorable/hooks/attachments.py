@@ -62,8 +62,8 @@ def check_pipeline(pipe: object) -> None:
     """
     if isinstance(pipe, type) or not hasattr(pipe, "points"):
         name = pipe.__name__ if isinstance(pipe, type) else type(pipe).__name__
-        raise TypeError(f"{name} is no pipeline of explorable: open a diffusers pipeline with pipe = ex.open(pipeline), "
-                        "or load one with pipe = ex.load(name)")
+        raise TypeError(f"{name} is no pipeline of explorable: open a diffusers pipeline with pipe = "
+                        "ex.open(pipeline), or load one with pipe = ex.load(name)")
 
 
 def attached_to(pipe: object) -> tuple[Attachment, ...]:

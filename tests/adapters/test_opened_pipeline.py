@@ -78,10 +78,16 @@ def test_pipelines_that_share_a_denoiser_share_a_lock():
 def test_a_compiled_network_is_refused():
     pipeline = tp.fresh("sd")
     pipeline.unet = torch.compile(pipeline.unet)
-    assert_refused(pipeline, "is compiled", "instead of, torch.compile")
+    assert_refused(pipeline, "is compiled (by torch.compile, into OptimizedModule)",
+                   "pipeline.unet = pipeline.unet._orig_mod")
+    pipeline.unet = pipeline.unet._orig_mod  # as the error says
+    ex.open(pipeline)
     pipeline = tp.fresh("sd3")
     pipeline.transformer.compile()
-    assert_refused(pipeline, "the transformer is compiled")
+    assert_refused(pipeline, "the transformer is compiled in place")
+    pipeline = tp.fresh("sd3")
+    pipeline.transformer.transformer_blocks[0].compile()
+    assert_refused(pipeline, "the transformer is compiled in place")
 
 
 def test_an_offloaded_network_is_refused():

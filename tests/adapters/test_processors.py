@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,22 @@ import pytest
 import tiny_pipelines as tp
 import torch
 from attention_oracle import record_attention
-from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0, IPAdapterAttnProcessor2_0
+from diffusers.models import attention_processor
+from diffusers.models.attention_dispatch import attention_backend
+from diffusers.models.attention_processor import (
+    AttnProcessor,
+    AttnProcessor2_0,
+    CustomDiffusionAttnProcessor,
+    IPAdapterAttnProcessor2_0,
+    XFormersAttnProcessor,
+    XFormersJointAttnProcessor,
+)
+from diffusers.models.transformers import transformer_flux
 from torch import nn
 from torch.nn import functional as F
 
 import explorable as ex
+from explorable.adapters.points import hiding_reason
 
 
 class LowRank(nn.Module):
@@ -132,9 +144,9 @@ def test_a_processor_without_torchs_kernel_is_refused_only_where_its_weights_are
     image = tp.untouched(pipeline, "sd", num_inference_steps=2)
     with ex.open(pipeline) as pipe:
         assert np.array_equal(pipe(tp.PROMPT, steps=2).image, image)
-        with pytest.raises(ex.EditError, match=r"its processor, ManualProcessor, .*set_default_attn_processor\(\)"):
+        with pytest.raises(ex.EditError, match=r"ManualProcessor .*AttnProcessor2_0, with the layer's set_proc"):
             pipe(tp.PROMPT, steps=2, record="*.cross.weights")
-        with pytest.raises(ex.EditError, match=r"down\.0\.0\.cross\.weights cannot be read"), \
+        with pytest.raises(ex.EditError, match=r"or leave down\.0\.0\.cross\.weights out"), \
                 ex.edit(pipe, {"down.0.0.cross.weights": ex.MaskToken("dog")}):
             pipe(tp.PROMPT, steps=2)
         names = {point.name for point in pipe.points()}  # the other points remain
@@ -142,6 +154,78 @@ def test_a_processor_without_torchs_kernel_is_refused_only_where_its_weights_are
         run = pipe(tp.PROMPT, steps=2, record=["*.skip", "*.cross.added"])
         assert np.array_equal(run.image, image)
     assert np.array_equal(tp.untouched(pipeline, "sd", num_inference_steps=2), image)
+
+
+@pytest.mark.parametrize("backend", ("flex", "_native_math", "native"))
+@pytest.mark.parametrize("scope", ("network", "everywhere"))
+def test_weights_are_recorded_through_any_attention_back_end_which_is_restored(backend, scope):
+    pipeline = tp.fresh("flux")
+    expected = ex.open(tp.shared("flux"), **tp.CALL_DEFAULTS["flux"])(tp.PROMPT, steps=2, record="*.weights")
+    if backend == "flex" and not hasattr(torch.nn.attention, "flex_attention"):
+        pytest.skip("this torch has no flex_attention")
+    with attention_backend("native"):  # set_attention_backend changes the one that is active everywhere too
+        if scope == "network":
+            pipeline.transformer.set_attention_backend(backend)
+        with attention_backend(backend if scope == "everywhere" else "native"):
+            image = tp.untouched(pipeline, "flux", num_inference_steps=2)
+            before = [dict(vars(processor)) for processor in pipeline.transformer.attn_processors.values()]
+            with ex.open(pipeline, **tp.CALL_DEFAULTS["flux"]) as pipe:
+                assert len([p for p in pipe.points() if p.name.endswith("weights")]) == 8
+                assert np.array_equal(pipe(tp.PROMPT, steps=2).image, image)
+                run = pipe(tp.PROMPT, steps=2, record="*.weights")
+                with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("dog")}):
+                    assert not np.array_equal(pipe(tp.PROMPT, steps=2).image, image)
+            assert [vars(processor) for processor in pipeline.transformer.attn_processors.values()] == before
+            assert np.array_equal(tp.untouched(pipeline, "flux", num_inference_steps=2), image)
+    assert np.abs(run.image.astype(int) - image).max() <= 1
+    for name in expected.recorded:
+        np.testing.assert_allclose(run[name], expected[name], atol=2e-3)
+
+
+@pytest.mark.parametrize(("own", "family"), (
+    (AttnProcessor, "sd"), (AttnProcessor, "pixart"), (XFormersAttnProcessor, "sd"), (XFormersAttnProcessor, "sdxl"),
+    (XFormersJointAttnProcessor, "sd3"), (CustomDiffusionAttnProcessor, "sd")))
+def test_processors_with_an_equivalent_that_calls_torchs_kernel_are_recorded_and_restored(own, family):
+    pipeline, plain = tp.fresh(family), tp.shared(family)
+    processors = {name: own(train_kv=False, train_q_out=False) if own is CustomDiffusionAttnProcessor else own()
+                  for name in tp.network_of(pipeline).attn_processors}
+    tp.network_of(pipeline).set_attn_processor(dict(processors))
+    expected = ex.open(plain, **tp.CALL_DEFAULTS[family])(tp.PROMPT, steps=2, record="*.weights")
+    with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
+        run = pipe(tp.PROMPT, steps=2, record="*.weights")
+    for name in expected.recorded:
+        np.testing.assert_allclose(run[name], expected[name], atol=2e-3)
+    restored = tp.network_of(pipeline).attn_processors
+    assert all(restored[name] is processor for name, processor in processors.items())
+
+
+def test_points_say_which_weights_cannot_be_reached_and_their_advice_works(family):
+    pipeline = tp.fresh(family)
+    layers = [module for module in tp.network_of(pipeline).modules() if hasattr(module, "set_processor")]
+
+    class Hiding(type(layers[0].processor)):
+        """A processor whose kernel cannot be intercepted."""
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            with torch._C.DisableTorchFunction():
+                return super().__call__(*args, **kwargs)
+
+    with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
+        everything = pipe.points()
+        assert "cannot be reached" not in repr(everything) + everything._repr_html_()
+        tp.network_of(pipeline).set_attn_processor(Hiding())
+        table = pipe.points()
+        hidden = len(everything) - len(table)
+        assert hidden == len([p for p in everything if p.name.endswith("weights")])
+        advice = r"(\d+) more points cannot be reached: the processor Hiding .* such as (\w+), with the layer's"
+        found = re.findall(advice, repr(table))
+        assert sum(int(n) for n, _ in found) == hidden and all(name in table._repr_html_() for _, name in found)
+        for layer in layers:
+            name = re.search(r"such as (\w+)", hiding_reason(layer)).group(1)
+            layer.set_processor(next(getattr(module, name)() for module in (attention_processor, transformer_flux)
+                                     if hasattr(module, name)))
+        assert {p.name for p in pipe.points()} == {p.name for p in everything}
+        assert np.array_equal(pipe(tp.PROMPT, steps=2).image, pipe(tp.PROMPT, steps=2, record="*.weights").image)
 
 
 def test_sliced_attention_is_recorded_through_an_equivalent_processor_and_restored():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
@@ -174,3 +175,69 @@ def test_means_are_computed_in_the_memory_of_one_step(pipe):
         np.testing.assert_allclose(array, whole.last[name].astype("float32").mean(["head", "step"]), atol=2e-3)
         assert "step" not in array.dims and "head" not in array.dims
     assert mean.last.nbytes < whole.last.nbytes / 2
+
+
+@pytest.fixture
+def frequent_switches():
+    """Threads take turns so often that what is not locked goes wrong."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_eight_threads_may_use_one_opened_pipeline(pipe, frequent_switches):
+    alone = {seed: pipe(tp.PROMPT, steps=2, seed=seed).image for seed in range(8)}
+    correct: list[bool] = []
+
+    def use(seed: int) -> None:
+        for _ in range(3):
+            for _ in range(5):
+                pipe.points(prompt=tp.OTHER)
+            with ex.record(pipe, "prediction") as recorder:
+                run = pipe(tp.PROMPT, steps=2, seed=seed)
+            correct.append(np.array_equal(run.image, alone[seed]) and recorder["prediction"].sizes["step"] == run.steps)
+            correct.append(run.preview(0).shape == run.image.shape)
+
+    threads = [threading.Thread(target=use, args=(seed,)) for seed in alone]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(correct) == 48 and all(correct)
+
+
+@pytest.mark.parametrize("use", [lambda pipe: pipe.points(), lambda pipe: pipe.points(prompt="a dog"),
+                                 lambda pipe: pipe.image_size, lambda pipe: ex.edit(pipe, {}).__enter__()],
+                         ids=["points", "points of a prompt", "image_size", "edit"])
+def test_what_reads_the_pipeline_waits_for_a_run_in_another_thread(pipe, use):
+    """A run wraps methods of the scheduler, which must not change while it is read."""
+    pipe(tp.PROMPT, steps=2, record="prediction")
+    waited, threads = [], []
+
+    def progress(done: int, of: int) -> None:
+        if done == 1:
+            threads.append(threading.Thread(target=use, args=(pipe,)))
+            threads[0].start()
+            threads[0].join(0.1)
+            waited.append(threads[0].is_alive())
+
+    pipe(tp.PROMPT, steps=2, progress=progress)
+    threads[0].join(20)
+    assert waited == [True] and not threads[0].is_alive()
+
+
+def test_the_diffusers_pipeline_itself_is_refused_within_an_edit(pipe, pipeline, family):
+    image, within = tp.untouched(pipeline, family, num_inference_steps=2), []
+
+    def sample_within(x: torch.Tensor, context: Any) -> torch.Tensor:
+        if context.step == 1:
+            within.append(pipe(tp.OTHER, steps=2).image)
+            tp.untouched(pipeline, family, num_inference_steps=2)
+        return x
+
+    other = pipe(tp.OTHER, steps=2).image
+    with ex.edit(pipe, {"prediction": sample_within}), pytest.raises(ex.SettingError, match="call the opened one"):
+        pipe(tp.PROMPT, steps=2)
+    assert np.array_equal(within[0], other)
+    assert np.array_equal(tp.untouched(pipeline, family, num_inference_steps=2), image)

@@ -1,0 +1,57 @@
+"""Restore what a call that is broken off has changed: attributes of modules and processors, and random generators.
+
+A survey of points and a single evaluation are always broken off, for they stop after one evaluation of the denoiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from .caches import module_caches
+
+TORCH_ATTRIBUTES = vars(nn.Module()).keys()  # of every module: parameters, buffers, hooks
+
+
+@contextmanager
+def restored_if_broken_off(modules: Iterable[nn.Module], device: torch.device) -> Iterator[None]:
+    """Restore the state of modules, and torch's global generators, if an exception leaves this `with`."""
+    owners = [owner for module in modules for owner in _stateful_parts(module)]
+    saved = [(owner, _attributes(owner)) for owner in owners]
+    on_gpu = device.type == "cuda"
+    generators = torch.get_rng_state(), torch.cuda.get_rng_state(device) if on_gpu else None
+    try:
+        yield
+    except BaseException:
+        for owner, attributes in saved:
+            _restore(owner, attributes)
+        torch.set_rng_state(generators[0])
+        if generators[1] is not None:
+            torch.cuda.set_rng_state(generators[1], device)
+        raise
+
+
+def _stateful_parts(module: nn.Module) -> Iterable[Any]:
+    """Return a module, its attention processor and its caches."""
+    processor = vars(module).get("processor")  # one that is a module is among the modules itself
+    return (module, *([processor] if hasattr(processor, "__dict__") else ()), *module_caches(module))
+
+
+def _attributes(owner: Any) -> dict[str, tuple[Any, Any]]:
+    """Return an object's own attributes, each with a copy where it is a container."""
+    return {name: (value, value.copy() if type(value) in (list, dict, set) else None)
+            for name in vars(owner).keys() - TORCH_ATTRIBUTES for value in [vars(owner)[name]]}
+
+
+def _restore(owner: Any, attributes: dict[str, tuple[Any, Any]]) -> None:
+    for name in vars(owner).keys() - TORCH_ATTRIBUTES - attributes.keys():
+        del vars(owner)[name]
+    for name, (value, contents) in attributes.items():
+        vars(owner)[name] = value
+        if contents is not None:
+            value.clear()
+            value.extend(contents) if isinstance(value, list) else value.update(contents)

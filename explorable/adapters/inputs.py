@@ -1,0 +1,82 @@
+"""The images that a pipeline's call needs beside the prompt: the one it starts from, and those of its IP-Adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from ..diffusion.settings import SettingError
+from .families import call_parameters
+
+ADAPTER_ARGUMENTS = ("ip_adapter_image", "ip_adapter_image_embeds")
+
+
+def check_inputs(pipeline: Any, denoiser: nn.Module, arguments: Mapping[str, Any]) -> None:
+    """Refuse a call without an image that it needs.
+
+    Raises:
+        SettingError: names the argument.
+    """
+    if _lacks_image(pipeline, arguments):
+        raise SettingError(f"a {type(pipeline).__name__} starts from an image: give image=…, to this call, or to "
+                           "ex.open(pipeline, image=…) for all calls")
+    if _lacks_adapter_image(pipeline, denoiser, arguments):
+        raise SettingError("an IP-Adapter is loaded: give ip_adapter_image=… or ip_adapter_image_embeds=…, to this "
+                           "call, or to ex.open(pipeline, ip_adapter_image=…) for all calls; or unload it with "
+                           "pipeline.unload_ip_adapter()")
+
+
+def stand_ins(pipeline: Any, denoiser: Any, arguments: Mapping[str, Any], branches: int) -> dict[str, Any]:
+    """Return a black image for each that a call needs and does not have, to find its points. branches: of the batch."""
+    found: dict[str, Any] = {}
+    if _lacks_image(pipeline, arguments):
+        height, width = (arguments.get(name) or _default_side(pipeline, denoiser, k)
+                         for k, name in enumerate(("height", "width")))
+        found |= {"image": Image.new("RGB", (width, height)), "strength": arguments.get("strength", 1.0)}
+    if _lacks_adapter_image(pipeline, denoiser, arguments):
+        projections = denoiser.encoder_hid_proj.image_projection_layers
+        if getattr(pipeline, "image_encoder", None) is not None:
+            found["ip_adapter_image"] = [Image.new("RGB", (64, 64)) for _ in projections]
+        else:
+            embeddings = [_black_embedding(projection, branches) for projection in projections]
+            found |= {"ip_adapter_image_embeds": embeddings}
+            if "negative_ip_adapter_image_embeds" in call_parameters(pipeline):
+                found["negative_ip_adapter_image_embeds"] = embeddings
+    return found
+
+
+def starting_image(pipeline: Any, image: np.ndarray) -> dict[str, Any]:
+    """Return the arguments that make a call work on an existing image (height, width, 3) uint8 of that size."""
+    parameters = call_parameters(pipeline)
+    arguments = {"height": image.shape[0], "width": image.shape[1], "image": Image.fromarray(image), "strength": 1.0}
+    return {name: value for name, value in arguments.items() if name in parameters}
+
+
+def _lacks_image(pipeline: Any, arguments: Mapping[str, Any]) -> bool:
+    return "image" in call_parameters(pipeline) and arguments.get("image") is None
+
+
+def _lacks_adapter_image(pipeline: Any, denoiser: nn.Module, arguments: Mapping[str, Any]) -> bool:
+    """Return whether IP-Adapters are loaded into the denoiser, and the call has no image for them."""
+    return (hasattr(getattr(denoiser, "encoder_hid_proj", None), "image_projection_layers")
+            and ADAPTER_ARGUMENTS[0] in call_parameters(pipeline)
+            and all(arguments.get(name) is None for name in ADAPTER_ARGUMENTS))
+
+
+def _default_side(pipeline: Any, denoiser: Any, axis: int) -> int:
+    """Return the height (axis 0) or width of an image where the call sets none."""
+    side = getattr(pipeline, "default_sample_size", None) or denoiser.config.sample_size
+    return int(side[axis] if isinstance(side, (list, tuple)) else side) * int(pipeline.vae_scale_factor)
+
+
+def _black_embedding(projection: nn.Module, branches: int) -> torch.Tensor:
+    """Return zeros (branches, images, width) or (branches, images, positions, width), as the projection takes them."""
+    first = next(module for module in projection.modules() if isinstance(module, nn.Linear))
+    positions = () if type(projection).__name__ == "ImageProjection" else (1,)
+    return torch.zeros(branches, 1, *positions, first.in_features, device=first.weight.device,
+                       dtype=first.weight.dtype)
