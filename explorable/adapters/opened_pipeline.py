@@ -260,7 +260,7 @@ def open_pipeline(pipeline: Any, merge_subwords: bool = True, half_precision: bo
         call_defaults: arguments of the pipeline's own call that apply to every run: height=512, width=768, …
 
     Raises:
-        SettingError: the pipeline belongs to no known family, its network is compiled, offloaded, quantised, spread over
-            devices or not one of diffusers, or the noise levels of its scheduler cannot be read; says what to do.
+        SettingError: the pipeline belongs to no known family; its network is compiled, offloaded, quantised, spread
+            over devices or none of diffusers'; or its scheduler's noise levels cannot be read. Says what to do.
     """
     return OpenedPipeline(pipeline, merge_subwords, half_precision, **call_defaults)
