@@ -149,17 +149,18 @@ def check_openable(pipeline: Any, family: Family) -> None:
         SettingError: it is compiled, spread over devices, offloaded or quantised; says what to do.
     """
     name, network, denoiser = family.denoiser, getattr(pipeline, family.denoiser), family.find_denoiser(pipeline)
+    is_mapped = bool(getattr(pipeline, "hf_device_map", None))
     for wrapper in network.modules():
-        if hasattr(wrapper, "_orig_mod"):
+        if "_orig_mod" in wrapper._modules:
             raise SettingError(f"the {name} is compiled (by torch.compile, into {type(wrapper).__name__}), and "
                                f"compiled code skips hook points: {_unwrapped(name, network, wrapper, '_orig_mod')}")
-        if len(getattr(wrapper, "device_ids", None) or ()) > 1:
+        if len(vars(wrapper).get("device_ids") or ()) > 1:
             raise SettingError(f"the {name} is spread over {len(wrapper.device_ids)} devices by "
                                f"{type(wrapper).__name__}: {_unwrapped(name, network, wrapper, 'module')}")
         if wrapper._compiled_call_impl is not None:
             raise SettingError(f"the {name} is compiled in place (by .compile()), and compiled code skips hook points: "
                                "load the pipeline again, and leave .compile() out")
-        if _is_offloaded(wrapper) or getattr(pipeline, "hf_device_map", None):
+        if is_mapped or _is_offloaded(wrapper):
             raise SettingError(f"the {name} is offloaded, and moves between devices while it runs: load the "
                                "pipeline again without enable_..._offload or a device map, and move it with "
                                ".to(device); half precision (torch_dtype=torch.float16) takes half the memory")
@@ -176,5 +177,5 @@ def _unwrapped(name: str, network: nn.Module, wrapper: nn.Module, attribute: str
 
 def _is_offloaded(module: nn.Module) -> bool:
     """Return whether a module has a hook of accelerate or of diffusers' group offloading."""
-    hooks = getattr(vars(module).get("_diffusers_hook"), "hooks", {})
-    return "_hf_hook" in vars(module) or any("offloading" in name for name in hooks)
+    registry = vars(module).get("_diffusers_hook")
+    return "_hf_hook" in vars(module) or (registry is not None and any("offloading" in name for name in registry.hooks))

@@ -127,12 +127,13 @@ class HookedPipeline:
         attachments = (*attached_to(self), *([recorder] if recorder else ()))
         with self.lock:
             check_inputs(self.pipeline, self.denoiser, dict(settings.arguments))
-            axes = {b: [self._token_axis(text, settings) for text in texts[b]] for b in self._branches(settings)}
-            layout = self._layout([axis for branch in axes.values() for axis in branch], axes["cond"][0].names)
+            axes = {b: [self._token_axis(text, settings) for text in texts[b]] for b in self._branches(settings)
+                    if attachments or b == "cond" or settings.negative}  # without hooks, an empty one needs no check
             if not attachments:
                 with dispatching_to(None):
-                    yield layout
+                    yield TokenLayout(0, 0, names=axes["cond"][0].names)
                 return
+            layout = self._layout([axis for branch in axes.values() for axis in branch], axes["cond"][0].names)
             check_branches_computed(self.denoiser.modules(), self._branches(settings))
             names = {b: _common_names(branch, layout.tokens) for b, branch in axes.items()}
             found = self._find_points(settings)
@@ -146,7 +147,8 @@ class HookedPipeline:
         """Return the layout of a batch with these token axes."""
         tokens, assignment = max(len(axis.names) for axis in axes), None
         if self.merge_subwords:
-            assignment = torch.stack([axis.assignment(tokens) for axis in axes])[:, None].to(self.device)
+            assignment = torch.stack([axis.assignment(tokens) for axis in axes])[:, None].to(
+                next(self.denoiser.parameters()).device)
         return TokenLayout(tokens, axes[0].pieces, assignment, names)
 
     def _find_points(self, settings: OpenedSettings) -> FoundPoints:

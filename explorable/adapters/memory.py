@@ -72,8 +72,8 @@ def memory_need(model: PublishedModel, tokens: int = 12) -> MemoryNeed:
         finder.set_branches(("uncond", "cond")[-model.batch_size:])
         with ExitStack() as stack:
             layout = TokenLayout(model.pieces, model.pieces)
-            for module, wrapper in module_hooks(denoiser, layout, model.text_first, True):
-                stack.enter_context(wrapped_method(module, "forward", wrapper, lambda: True))
+            for hook in module_hooks(denoiser, layout, model.text_first, True):
+                stack.enter_context(wrapped_method(hook.module, "forward", hook.wrapper, lambda: True))
             stack.enter_context(dispatching_to(finder))
             denoiser(**model.inputs(model.batch_size, model.image_side // 8))
     weights = count_weights(denoiser)

@@ -12,8 +12,8 @@ DiT     blocks.K.* (and single.K.*, Flux's single-stream blocks): joint.weights 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,18 +22,26 @@ from ..nn.hook_points import hook_point, is_hooked
 from .attention import AttentionHook, TokenLayout
 from .patching import Wrapper
 
-ModuleHook = tuple[nn.Module, Wrapper]  # a module and the wrapper of its forward
+
+class ModuleHook(NamedTuple):
+    """A module, the names of its points, and the wrapper of its forward."""
+
+    module: nn.Module
+    points: Sequence[str]
+    wrapper: Wrapper
+
+
 AttentionFactory = Callable[[nn.Module, str, str], ModuleHook]  # of a module, a prefix and a kind of attention
 MAP_AXES, SEQUENCE_AXES = "channel y x", "position channel"
 
 
 def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
                  half_precision: bool) -> Iterator[ModuleHook]:
-    """Yield the modules with hook points, each with the wrapper that its forward needs."""
+    """Yield the modules with hook points, each with the wrapper that its forward needs; some more than once."""
 
     def attention(module: nn.Module, prefix: str, kind: str) -> ModuleHook:
         hook = AttentionHook(prefix, kind, layout, text_first, half_precision)
-        return module, functools.partial(hook.wrap_forward, module)
+        return ModuleHook(module, hook.point_names, functools.partial(hook.wrap_forward, module))
 
     if hasattr(denoiser, "down_blocks"):
         yield from _unet(denoiser, attention)
@@ -47,7 +55,7 @@ def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
 
 
 def _unet(unet: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
-    yield unet.conv_in, _output_hook("conv_in", MAP_AXES)
+    yield _output_hook(unet.conv_in, "conv_in", MAP_AXES)
     for k, block in enumerate(unet.down_blocks):
         for j, resnet in enumerate(block.resnets):
             yield from _unet_block(f"down.{k}.{j}.", resnet, _transformer_of(block, j), attention)
@@ -56,7 +64,7 @@ def _unet(unet: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
         yield from _mid_block(unet.mid_block, attention)
     for level, block in zip(reversed(range(len(unet.up_blocks))), unet.up_blocks, strict=True):
         for j, resnet in enumerate(block.resnets):
-            yield resnet, _skip_hooks(f"up.{level}.{j}.", channels)
+            yield _skip_hooks(resnet, f"up.{level}.{j}.", channels)
             yield from _unet_block(f"up.{level}.{j}.", resnet, _transformer_of(block, j), attention)
             channels = resnet.out_channels
 
@@ -64,11 +72,11 @@ def _unet(unet: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
 def _mid_block(block: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
     """Yield the hooks of a middle block: a convolution, then any number of transformers, each with a convolution."""
     first, *others = block.resnets
-    yield first, _output_hook("middle.res.out", MAP_AXES)
+    yield _output_hook(first, "middle.res.out", MAP_AXES)
     for j, resnet in enumerate(others):
         yield from _transformer("middle." if j == 0 else f"middle.{j}.", _transformer_of(block, j), attention)
         name = "middle.last.res.out" if resnet is others[-1] else f"middle.{j + 1}.res.out"
-        yield resnet, _output_hook(name, MAP_AXES)
+        yield _output_hook(resnet, name, MAP_AXES)
 
 
 def _transformer_of(block: Any, j: int) -> nn.Module | None:
@@ -76,7 +84,7 @@ def _transformer_of(block: Any, j: int) -> nn.Module | None:
 
 
 def _unet_block(prefix: str, resnet: nn.Module, transformer: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
-    yield resnet, _output_hook(f"{prefix}res.out", MAP_AXES)
+    yield _output_hook(resnet, f"{prefix}res.out", MAP_AXES)
     yield from _transformer(prefix, transformer, attention)
 
 
@@ -86,7 +94,7 @@ def _transformer(prefix: str, transformer: Any, attention: AttentionFactory) -> 
     several = len(transformer.transformer_blocks) > 1
     for k, block in enumerate(transformer.transformer_blocks):
         yield from _transformer_block(block, f"{prefix}{k}." if several else prefix, attention)
-    yield transformer, _output_hook(f"{prefix}out", MAP_AXES)
+    yield _output_hook(transformer, f"{prefix}out", MAP_AXES)
 
 
 def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
@@ -94,9 +102,9 @@ def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> 
     for module, kind in ((block.attn1, "self"), (block.attn2, "cross")):
         if module is not None:
             yield attention(module, prefix, kind)
-            yield module, _output_hook(f"{prefix}{kind}.added", SEQUENCE_AXES)
-    yield block.ff, _output_hook(f"{prefix}mlp.added", SEQUENCE_AXES)
-    yield block, _output_hook(f"{prefix}mlp.out", SEQUENCE_AXES)
+            yield _output_hook(module, f"{prefix}{kind}.added", SEQUENCE_AXES)
+    yield _output_hook(block.ff, f"{prefix}mlp.added", SEQUENCE_AXES)
+    yield _output_hook(block, f"{prefix}mlp.out", SEQUENCE_AXES)
 
 
 def _joint_block(block: Any, prefix: str, text_axes: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
@@ -104,12 +112,12 @@ def _joint_block(block: Any, prefix: str, text_axes: str, attention: AttentionFa
     yield attention(block.attn, prefix, "joint")
     if getattr(block, "attn2", None) is not None:  # Stable Diffusion 3.5 Medium: self-attention of the image
         yield attention(block.attn2, prefix, "self")
-    yield block, _output_hook(f"{prefix}img.out", SEQUENCE_AXES, 1)
-    yield block, _output_hook(f"{prefix}txt.out", text_axes, 0)
+    yield _output_hook(block, f"{prefix}img.out", SEQUENCE_AXES, 1)
+    yield _output_hook(block, f"{prefix}txt.out", text_axes, 0)
 
 
-def _output_hook(name: str, axes: str, part: int | None = None) -> Wrapper:
-    """Return a wrapper with a hook point at a module's output, or at one part of it."""
+def _output_hook(module: nn.Module, name: str, axes: str, part: int | None = None) -> ModuleHook:
+    """Return a hook point at a module's output, or at one part of it."""
 
     def wrapper(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
@@ -121,22 +129,22 @@ def _output_hook(name: str, axes: str, part: int | None = None) -> Wrapper:
             return out if value is None else (*out[:k], hook_point(name, value, axes), *out[k + 1:])
         return hook_point(name, out, axes)
 
-    return wrapper
+    return ModuleHook(module, (name,), wrapper)
 
 
-def _skip_hooks(prefix: str, channels: int) -> Wrapper:
-    """Return a wrapper with hook points at the two inputs of an up block, which are concatenated: `channels` channels
-    of the backbone, then the skip connection."""
+def _skip_hooks(module: nn.Module, prefix: str, channels: int) -> ModuleHook:
+    """Return hook points at the two inputs of an up block, which are concatenated: `channels` channels of the backbone,
+    then the skip connection."""
+    names = f"{prefix}backbone", f"{prefix}skip"
 
     def wrapper(original: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        names = [f"{prefix}backbone", f"{prefix}skip"]
         if any(is_hooked(name) for name in names):
             old = x.split([channels, x.shape[1] - channels], 1)
             new = [hook_point(name, part, MAP_AXES) for name, part in zip(names, old, strict=True)]
             x = torch.cat(new, 1) if any(a is not b for a, b in zip(new, old, strict=True)) else x
         return original(x, *args, **kwargs)
 
-    return wrapper
+    return ModuleHook(module, names, wrapper)
 
 
 # ---- Flux's packed latents -------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class PipelineCall:
         self.steps_taken: list[SchedulerStep] = []
         self.patch_grid: tuple[int, int] | None = None  # rows and columns, where latents are packed
         self.channels, self.latent_size = 0, (0, 0)
-        self.final_latent: Tensor | None = None
+        self.final_sample: Any = None
         self.timestamps = [time.perf_counter()]  # start, first evaluation, last step, end
 
     def __call__(self, **arguments: Any) -> list[Any]:
@@ -118,8 +118,9 @@ class PipelineCall:
         stack.enter_context(preserved_attributes(scheduler))
         self.pipeline.set_progress_bar_config(disable=True)
         if ACTIVE.dispatcher is not None:
-            for module, wrap in module_hooks(self.denoiser, self.layout, self.family.text_first, self.half_precision):
-                stack.enter_context(wrapped_method(*innermost_forward(module), wrap, self.is_active))
+            for hook in module_hooks(self.denoiser, self.layout, self.family.text_first, self.half_precision):
+                if any(map(is_hooked, hook.points)):
+                    stack.enter_context(wrapped_method(*innermost_forward(hook.module), hook.wrapper, self.is_active))
         stack.enter_context(wrapped_method(self.denoiser, "forward", self.forward, self.is_active))
         stack.enter_context(wrapped_method(scheduler, "step", self.scheduler_step, self.is_active))
 
@@ -240,7 +241,8 @@ class PipelineCall:
             return self.replay_step(sample)
         if not self.channels:
             raise self.family.bypassed_error(self.pipeline)
-        level = self.level(timestep_value(timestep))
+        timestep_number = timestep_value(timestep)
+        level = self.level(timestep_number)
         x = self.schedule.to_latent(self.unpack(sample).cpu(), level)
         denoised = self.schedule.denoised(x, self.unpack(prediction).cpu(), level)
         edited = hook_point("sampler.denoised", denoised, MAP_AXES)
@@ -252,8 +254,8 @@ class PipelineCall:
         state = copy_attributes(self.pipeline.scheduler), tuple(g.get_state() for g in self.generators)
         out = original(prediction, timestep, sample, *args, **kwargs)
         self.steps_taken.append(SchedulerStep(len(self.steps_taken), level.t, 0.0, x, denoised, x, level,
-                                              timestep_value(timestep), sample.cpu(), *state))
-        self.final_latent = self.unpack(out[0]).cpu().double()
+                                              timestep_number, sample.cpu(), *state))
+        self.final_sample = out[0]
         self.timestamps[2] = time.perf_counter()
         if self.progress is not None:
             self.report(self.progress)
@@ -288,11 +290,10 @@ class PipelineCall:
 
     def finished_steps(self) -> list[SchedulerStep]:
         """Return the steps, each with the start of the next as its end, and the last with the final latent."""
-        assert self.final_latent is not None
-        ends = [(s.t, s.x) for s in self.steps_taken[1:]] + [(0.0, self.final_latent)]
+        ends = [(s.t, s.x) for s in self.steps_taken[1:]] + [(0.0, self.unpack(self.final_sample).cpu().double())]
         return [replace(step, next_t=t, next_x=x) for step, (t, x) in zip(self.steps_taken, ends, strict=True)]
 
 
 def timestep_value(timestep: Any) -> float:
     """Return a timestep, which may be a number or a tensor, as a float."""
-    return float(timestep.flatten()[0]) if isinstance(timestep, Tensor) else float(timestep)
+    return float(timestep if not isinstance(timestep, Tensor) or timestep.dim() == 0 else timestep.flatten()[0])

@@ -241,3 +241,23 @@ def test_the_diffusers_pipeline_itself_is_refused_within_an_edit(pipe, pipeline,
         pipe(tp.PROMPT, steps=2)
     assert np.array_equal(within[0], other)
     assert np.array_equal(tp.untouched(pipeline, family, num_inference_steps=2), image)
+
+
+def test_only_modules_with_a_recorded_point_are_wrapped(pipe, pipeline):
+    wrapped: set[str] = set()
+    network = tp.network_of(pipeline)
+    name = next(p.name for p in pipe.points() if p.name.endswith("cross.weights"))
+
+    def look(module: torch.nn.Module, _: Any) -> None:
+        wrapped.update(path for path, m in network.named_modules() if "forward" in vars(m))
+
+    handle = network.register_forward_pre_hook(look)
+    try:
+        counts = []
+        for record in ((), "prediction", name):
+            wrapped.clear()
+            pipe(tp.PROMPT, steps=2, record=record)
+            counts.append(sorted(wrapped))
+    finally:
+        handle.remove()
+    assert counts[:2] == [[""], [""]] and len(counts[2]) == 2 and "attn" in counts[2][1]

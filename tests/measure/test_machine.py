@@ -47,3 +47,8 @@ def test_the_maximum_of_memory_is_no_less_than_the_present():
 def test_a_missing_package_is_named_with_how_to_install_it():
     with pytest.raises(ModuleNotFoundError, match=r"needs no_such_package, .*: pip install something"):
         require("no_such_package", "something")
+
+
+def test_another_clock_may_be_read():
+    ticks = iter(range(100))
+    assert alternate({"a": lambda seed: None}, 2, lambda: next(ticks)) == {"a": [1, 1]}

@@ -33,3 +33,5 @@ def test_the_table_has_the_cost_of_opening():
     assert [row["pipeline"] for row in table.rows] == [UNOPENED, OPENED, RECORDED]
     assert table.rows[0]["cost %"] is None and all(isinstance(row["cost %"], float) for row in table.rows[1:])
     assert table.notes[0].endswith("bit-identical")
+    assert table.notes[1].startswith(f"{OPENED}: ") and table.notes[1].endswith(" 1%")
+    assert table.notes[2].startswith(f"{RECORDED}: ") and table.notes[2].endswith(" 15%")
