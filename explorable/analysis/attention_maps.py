@@ -40,11 +40,17 @@ def gather_weights(recorded: Any) -> xr.DataArray:
 
     Raises:
         UnknownPointError: no weights were recorded.
+        ValueError: a layer was not computed at all steps.
     """
     recording = getattr(recorded, "recorded", recorded)
     layers = [_half(recording[name]) for name in recording if fnmatchcase(name, WEIGHTS)]
     if not layers:
         return recorded[WEIGHTS]  # raises the error
+    steps = [layer.sizes.get("step", 1) for layer in layers]
+    if min(steps) < max(steps):
+        name = layers[steps.index(min(steps))].layer.item()
+        raise ValueError(f"{name} was computed at {min(steps)} of {max(steps)} steps, for the network has a cache that "
+                         "skips the others: disable the cache, as in pipeline.transformer.disable_cache()")
     weights = stack_layers(layers)
     return weights.assign_coords(layer=[name.removesuffix(".cross.weights") for name in weights.layer.values])
 

@@ -192,3 +192,14 @@ def test_a_call_that_is_broken_off_leaves_all_state_as_it_was(use):
     assert not hasattr(pipeline.unet, "count")
     tp.untouched(pipeline, "sd", num_inference_steps=2)
     assert pipeline.unet.count == 3 and processor.calls > 0
+
+
+@pytest.mark.filterwarnings("ignore:FluxTransformer2DModel did not compute")
+def test_token_attention_says_that_a_cache_skips_layers():
+    pipe = ex.open(CACHES["FirstBlock"](), **tp.CALL_DEFAULTS["flux"])
+    w = ex.TokenAttention(pipe, prompt=tp.PROMPT, steps=4)
+    try:
+        w.wait()
+        assert "was computed at 1 of 4 steps" in w.status_area.status.value and "disable" in w.status_area.status.value
+    finally:
+        w.close()

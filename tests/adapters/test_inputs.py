@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tiny_pipelines as tp
 import torch
+from diffusers.models.embeddings import ImageProjection, MultiIPAdapterImageProjection
+from diffusers.models.transformers.transformer_flux import FluxIPAdapterAttnProcessor
 from PIL import Image
 
 import explorable as ex
@@ -86,14 +88,26 @@ def load_adapter(pipeline: Any, kind: str) -> None:
     unet._load_ip_adapter_weights([{"image_proj": projection, "ip_adapter": attention}], low_cpu_mem_usage=False)
 
 
-@pytest.fixture(params=[(family, kind) for family in ("sd", "sdxl") for kind in ("plain", "full")],
+def load_flux_adapter(pipeline: Any) -> None:
+    transformer, layers = pipeline.transformer, pipeline.transformer.attn_processors
+    transformer.set_attn_processor({
+        name: FluxIPAdapterAttnProcessor(transformer.inner_dim, tp.WIDTH, num_tokens=(4,), scale=[1.0])
+        if name.startswith("transformer_blocks") else layer for name, layer in layers.items()})
+    transformer.encoder_hid_proj = MultiIPAdapterImageProjection([ImageProjection(EMBEDDING, tp.WIDTH, 4)])
+
+
+@pytest.fixture(params=[("sd", "plain"), ("sd", "full"), ("sdxl", "plain"), ("sdxl", "full"), ("flux", "plain")],
                 ids=lambda p: "-".join(p))
 def adapted(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
-    """A pipeline with an IP-Adapter, and the arguments that give it an image."""
+    """A pipeline with an IP-Adapter, and the arguments that it needs, with those that give it an image."""
     family, kind = request.param
     pipeline = tp.fresh(family)
     with torch.random.fork_rng():
         torch.manual_seed(0)
+        if family == "flux":
+            load_flux_adapter(pipeline)
+            images = {f"{sign}ip_adapter_image_embeds": [torch.randn(1, 1, EMBEDDING)] for sign in ("", "negative_")}
+            return pipeline, {**tp.CALL_DEFAULTS["flux"], **images}
         load_adapter(pipeline, kind)
         shape = (2, 1, EMBEDDING) if kind == "plain" else (2, 1, 5, EMBEDDING)
         return pipeline, {"ip_adapter_image_embeds": [torch.randn(shape)]}
@@ -107,12 +121,15 @@ def test_a_pipeline_with_an_ip_adapter_is_recorded_edited_and_branched(adapted):
             assert not np.array_equal(pipe(tp.PROMPT, steps=3, **given).image, image)
         run = pipe(tp.PROMPT, steps=3, record="*.cross.weights", **given)
         assert np.array_equal(run.image, image) and np.array_equal(run.branch(1).image, image)
-        assert pipe.inspect(image, tp.PROMPT, **{k: [x[1:] for x in v] for k, v in given.items()})
+        one_branch = {k: [x[-1:] for x in v] if k.endswith("embeds") else v for k, v in given.items()}
+        assert pipe.inspect(image, tp.PROMPT, **one_branch)
 
 
 def test_a_call_without_an_ip_adapters_image_names_it(adapted):
-    with ex.open(adapted[0]) as pipe, pytest.raises(ex.SettingError, match=r"IP-Adapter is loaded: give ip_adapter_im"):
-        pipe(tp.PROMPT, steps=2)
+    pipeline, given = adapted
+    size = {name: value for name, value in given.items() if not name.endswith("embeds")}
+    with ex.open(pipeline) as pipe, pytest.raises(ex.SettingError, match=r"IP-Adapter is loaded: give ip_adapter_im"):
+        pipe(tp.PROMPT, steps=2, **size)
 
 
 def test_the_denoiser_can_be_evaluated_on_several_latents_with_an_ip_adapter(adapted):
@@ -123,5 +140,5 @@ def test_the_denoiser_can_be_evaluated_on_several_latents_with_an_ip_adapter(ada
         with ex.record(pipe, "prediction", "*.cross.weights") as recorder:
             pipe.evaluate_step(run, 0, x)
         values = recorder["prediction"]
-        assert values.sizes["batch"] == 3
+        assert values.sizes["batch"] == 3 and np.isfinite(values).all()
         np.testing.assert_allclose(values.isel(batch=0), values.isel(batch=2), atol=1e-5)

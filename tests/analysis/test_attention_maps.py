@@ -45,6 +45,14 @@ def test_layers_are_joined_as_xarray_would(pattern, monkeypatch):
     assert ours.identical(run[pattern])
 
 
+def test_layers_that_were_skipped_at_some_steps_are_refused(run):
+    recorded = {name: array.isel(step=slice(k + 1)) for k, (name, array) in enumerate(run.recorded.items()) if k < 3}
+    assert len(recorded) > 1
+    says = rf"{next(iter(recorded))} was computed at 1 of {len(recorded)} steps.*disable"
+    with pytest.raises(ValueError, match=says):
+        maps.gather_weights(recorded)
+
+
 def test_without_a_recording_there_is_an_error(run):
     with pytest.raises(UnknownPointError, match="nothing is recorded"):
         maps.gather_weights(tiny()(PROMPT, steps=1))
