@@ -105,7 +105,9 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
 
     def array(self, name: str) -> xr.DataArray:
         """Return (step, branch, batch, ...the point's axes). Without the first three where the point has none or one:
-        no steps, one branch, a batch of one. y and x are in pixels of the image; tokens are labelled by their words."""
+        no steps, one branch, a batch of one. y and x are in pixels of the image; tokens are labelled by their words.
+
+        What is kept in half precision is returned as float32, twice `nbytes`, so that sums over it are right."""
         buffer = self.buffers[name]
         stack = torch.stack(buffer.values)
         if "step" in self.reduced:
@@ -118,8 +120,8 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
         array = xr.DataArray(stack.numpy(), dims=["step", "branch", "batch", *axes], coords=coords, name=name)
         has_axis = {"step": buffer.steps[0] is not None and "step" not in self.reduced,
                     "branch": buffer.branches != ("",), "batch": array.sizes["batch"] > 1}
-        return array.isel({axis: 0 for axis, there in has_axis.items() if not there}, drop=True).assign_coords(
-            layer=name)
+        return to_single_precision(array.isel({axis: 0 for axis, there in has_axis.items() if not there}, drop=True)
+                                   .assign_coords(layer=name))
 
     def _run_coords(self, buffer: PointBuffer) -> dict[str, Any]:
         """Labels of the axes step and branch."""
@@ -140,6 +142,15 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
     def __repr__(self) -> str:
         interrupted = f", interrupted {self.interrupted_at}" if self.interrupted_at else ""
         return f"Recording({len(self)} points, {self.nbytes / 1e6:.1f} MB{interrupted})"
+
+
+def to_single_precision(array: xr.DataArray) -> xr.DataArray:
+    """Return an array as float32 where it is float16, in which xarray would sum. Files keep it in half precision."""
+    if array.dtype != np.float16:
+        return array
+    wide = array.astype(np.float32)
+    wide.encoding["dtype"] = array.dtype
+    return wide
 
 
 def select_layers(recorded: Mapping[str, xr.DataArray], pattern: str) -> xr.DataArray:
