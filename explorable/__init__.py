@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .nn.classifier import UnknownTargetError
     from .nn.text import PromptTooLongError, UnknownWordError
     from .pipeline import Pipeline, load
-    from .run import Run
+    from .run import Run, RunFileError
     from .widgets.flow_paths.widget import FlowPaths
     from .widgets.noise_trajectory.widget import NoiseTrajectory
     from .widgets.studio.widget import Studio
@@ -60,8 +60,8 @@ _MODULES = {
     **dict.fromkeys(("Ablate", "EditError", "Reweight", "MemoryRefusedError", "PointTable", "PromptToPrompt", "Replace",
                      "Scale", "MaskToken", "PatchFrom", "Recorder", "UnknownPointError", "edit", "record"), "hooks"),
     **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
-    "Run": "run", "UnknownTargetError": "nn.classifier", "WeightError": "zoo", "open": "adapters",
-    "attribute": "analysis.attribution",
+    **dict.fromkeys(("Run", "RunFileError"), "run"), "UnknownTargetError": "nn.classifier",
+    "WeightError": "zoo", "open": "adapters", "attribute": "analysis.attribution",
     **{entry.name: entry.module for entry in EXPLORABLES.values()},
 }
 # Without `open`: `from explorable import *` must not replace Python's own.
@@ -81,6 +81,7 @@ __all__ = [
     "Replace",
     "Reweight",
     "Run",
+    "RunFileError",
     "Scale",
     "SettingError",
     "Settings",

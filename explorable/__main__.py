@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 from typer.core import TyperGroup
+
+from .files import check_target, write_files
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_EXPORT_SECONDS = 600
 
@@ -20,7 +25,9 @@ class PlainErrors(TyperGroup):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except (ValueError, ModuleNotFoundError) as error:
+        except BrokenPipeError:
+            raise
+        except (ValueError, ModuleNotFoundError, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from None
 
@@ -112,8 +119,16 @@ def draw(path: Annotated[Path, Argument(help="PNG file to write")],
     """Draw a caption with the picture world, without any network."""
     from .world.sheet import contact_sheet, draw_caption
 
-    image = contact_sheet(seed=seed) if caption is None else draw_caption(caption, seed)
-    image.save(path)
+    check_target(path)
+    _write_image(path, contact_sheet(seed=seed) if caption is None else draw_caption(caption, seed))
+
+
+def _write_image(path: Path, image: Image.Image) -> None:
+    from PIL import Image
+
+    file = io.BytesIO()
+    image.save(file, Image.registered_extensions().get(path.suffix.lower(), "PNG"))
+    write_files({path: file.getvalue()})
     typer.echo(f"wrote {path}")
 
 
@@ -130,12 +145,12 @@ def paint(path: Annotated[Path, Argument(help="PNG file to write")],
     from .measure.prompts import LESSON_PROMPTS
     from .pipeline import load
 
+    check_target(path)
     pipe = load()
     rows = [np.concatenate([pipe(p, steps=steps, guidance=guidance, seed=s).image for s in range(seeds)], axis=1)
             for p in ([prompt] if prompt else LESSON_PROMPTS)]
     grid = Image.fromarray(np.concatenate(rows))
-    grid.resize((grid.width * 3 // 2, grid.height * 3 // 2), Image.Resampling.LANCZOS).save(path)
-    typer.echo(f"wrote {path}")
+    _write_image(path, grid.resize((grid.width * 3 // 2, grid.height * 3 // 2), Image.Resampling.LANCZOS))
 
 
 @app.command()
@@ -148,6 +163,7 @@ def export(name: Annotated[str, Argument(help="Studio, TokenAttention, …; an u
 
     if name not in ex.EXPLORABLES:
         raise ValueError(f"no explorable is called {name!r}; there are: {', '.join(ex.EXPLORABLES)}")
+    check_target(path)
     kind, values = getattr(ex, name), {}
     for setting in settings or ():
         trait, sign, value = setting.partition("=")
@@ -168,13 +184,16 @@ def notebooks(folder: Annotated[Path, Argument(help="folder to copy to")]) -> No
     source = next((p for p in (here / "notebooks", here.parent / "notebooks") if p.is_dir()), None)
     if source is None:
         raise ValueError("this installation has no notebooks: clone the project's repository to get them")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f"{folder} is a file, or lies below one: choose another folder") from None
     for notebook in sorted(source.glob("*.ipynb")):
         target = folder / notebook.name
         if target.exists():
             typer.echo(f"kept {target}")
         else:
-            shutil.copy(notebook, target)
+            write_files({target: notebook.read_bytes()})
             typer.echo(f"copied {target}")
 
 

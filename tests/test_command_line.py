@@ -37,6 +37,31 @@ def test_a_bad_export_is_refused_and_writes_nothing(arguments, message, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("arguments", [("export", "FlowPaths"), ("draw",), ("paint",)], ids=lambda a: a[0])
+def test_a_missing_folder_is_refused_before_anything_is_computed(arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr("explorable.pipeline.load", None)
+    done = run(*arguments, str(tmp_path / "nowhere" / "file.png"))
+    assert done.exit_code == 2 and "error: " in done.output and "there is no folder" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_drawing_replaces_the_file_at_once(tmp_path):
+    path = tmp_path / "car.png"
+    path.write_text("old")
+    with path.open() as file:
+        assert run("draw", str(path), "a red car").exit_code == 0
+        assert file.read() == "old" and path.read_bytes().startswith(b"\x89PNG")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_notebooks_are_not_copied_onto_or_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for folder in ("file", "file/below"):
+        done = run("notebooks", str(tmp_path / folder))
+        assert done.exit_code == 2 and "is a file, or lies below one: choose another folder" in done.output
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_every_explorable_can_be_exported():
     from explorable.widgets.core.explorable import Explorable
 

@@ -16,21 +16,23 @@ PACKAGE = ROOT / "explorable"
 
 # Each subpackage, and the others that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
+    "files": set(),
     "world": set(),
     "nn": set(),
     "diffusion": {"nn"},  # the hook points alone: see test_diffusion_imports_only_hook_points_from_nn
     "flow2d": {"diffusion"},
     "hooks": {"nn"},
-    "zoo": {"nn"},
-    "run": {"diffusion", "hooks"},
+    "zoo": {"files", "nn"},
+    "run": {"files", "diffusion", "hooks"},
     "pipeline": {"world", "nn", "diffusion", "hooks", "zoo", "run"},
     "analysis": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline"},
-    "training": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "analysis"},
+    "training": {"files", "world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "analysis"},
     # Measures take their drawings from the splits of the training data that no model was trained on.
     "measure": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "analysis", "training", "adapters",
                 "flow2d"},
     "adapters": {"nn", "diffusion", "hooks", "run", "pipeline", "analysis"},
-    "widgets": {"world", "nn", "diffusion", "flow2d", "hooks", "zoo", "run", "pipeline", "analysis", "measure"},
+    "widgets": {"files", "world", "nn", "diffusion", "flow2d", "hooks", "zoo", "run", "pipeline", "analysis",
+                "measure"},
 }
 # These may import every subpackage, and no subpackage may import them.
 ENTRY_POINTS = {"__init__", "__main__"}

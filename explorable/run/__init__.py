@@ -1,5 +1,6 @@
 """Run, the result of one sampling: labelled arrays, branches, files."""
 
+from .files import RunFileError
 from .run import Run, collect_run
 
-__all__ = ["Run", "collect_run"]
+__all__ = ["Run", "RunFileError", "collect_run"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
@@ -14,10 +15,10 @@ import numpy as np
 import torch
 import xarray as xr
 
-from ..diffusion.samplers import Step
-from ..diffusion.settings import SettingError, Settings, changed_settings
+from ..diffusion.samplers import SAMPLERS, Step
+from ..diffusion.settings import SettingError, Settings, changed_settings, check_settings
 from ..hooks.recording import select_layers
-from .files import read_run, write_run
+from .files import read_run, refuse_damage, write_run
 from .tree import TreeText, render_tree
 
 
@@ -113,8 +114,8 @@ class Run:
 
     def _pipe_method(self, name: str) -> Any:
         if self._pipe is None:
-            raise SettingError(f"this run was opened without its model, which it needs to {name}: "
-                               f"open it as Run.open(path, ex.load({self.model!r}))")
+            raise SettingError(f"this run was opened or unpickled without its model, which it needs to {name}: save it "
+                               f"with run.save(path) and open it as Run.open(path, ex.load({self.model!r}))")
         return getattr(self._pipe, name)
 
     # ---- branches --------------------------------------------------------------------------------------------------
@@ -167,7 +168,11 @@ class Run:
     # ---- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Write the run to one netCDF file, "NAME.nc", without its parent and branches."""
+        """Write the run to one netCDF file, "NAME.nc", without its parent and branches. Returns its path.
+
+        Raises:
+            ValueError: another suffix. OSError: it cannot be written; a file that was there is unchanged.
+        """
         steps, last = self.steps_taken, self.steps_taken[-1]
         dataset = xr.Dataset(
             {"x": (("step", "channel", "y", "x_"), torch.cat([s.x for s in steps]).double().numpy()),
@@ -186,21 +191,49 @@ class Run:
         """Return a saved run. It needs its pipeline only to branch or to decode more images.
 
         Raises:
-            FileNotFoundError: there is no such file. ValueError: it is not a saved run.
+            FileNotFoundError: there is no such file. RunFileError: it is not a saved run, or was changed since.
             SettingError: the pipeline is another model.
         """
-        dataset, recorded, about = read_run(Path(path))
-        if pipe is not None and pipe.name != about["model"]:
-            raise SettingError(f"this run is of the model {about['model']!r}, but the pipeline is {pipe.name!r}: "
-                               f"open it with ex.load({about['model']!r})")
-        x, denoised = (torch.from_numpy(dataset[name].values)[:, None] for name in ("x", "denoised"))
-        next_x = [*x[1:], torch.from_numpy(dataset.end.values)[None]]
-        times = [*dataset.t.values.tolist(), about["end"]]
-        steps = [Step(k, times[k], times[k + 1], x[k], denoised[k], next_x[k]) for k in range(len(x))]
-        settings = Settings(**about["settings"] | {"interval": tuple(about["settings"]["interval"])})
-        return collect_run(settings, about["model"], tuple(about["tokens"]), steps, dataset.image.values,
-                           about["seconds"], about["evaluations"], about["branches"], recorded,
-                           edited_points=tuple(about["edited_points"]), pipe=pipe)
+        path = Path(path)
+        dataset, recorded, about = read_run(path)
+        with refuse_damage(path):
+            run = _collect_saved(dataset, recorded, about)
+        if pipe is not None and pipe.name != run.model:
+            raise SettingError(f"this run is of the model {run.model!r}, but the pipeline is {pipe.name!r}: "
+                               f"open it with ex.load({run.model!r})")
+        return replace(run, _pipe=pipe)
+
+    # ---- copies ----------------------------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Run:
+        """Copy all that was sampled. The copy has the same pipeline and parent, and no branches yet."""
+        shared = {"_pipe": self._pipe, "parent": self.parent}
+        return replace(self, **{f.name: copy.deepcopy(getattr(self, f.name), memo) for f in fields(self)
+                                if f.name not in shared and f.name != "_children"}, _children=[])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: as in a file, neither the pipeline nor the parent and branches."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"_pipe": None, "parent": None, "_children": []}
+
+    def __copy__(self) -> Run:
+        return replace(self)
+
+
+def _collect_saved(dataset: xr.Dataset, recorded: Mapping[str, xr.DataArray], about: Mapping[str, Any]) -> Run:
+    """Put the parts of a saved run together, and check their types."""
+    x, denoised = (torch.from_numpy(dataset[name].values)[:, None] for name in ("x", "denoised"))
+    next_x = [*x[1:], torch.from_numpy(dataset.end.values)[None]]
+    times = [*dataset.t.values.tolist(), float(about["end"])]
+    steps = [Step(k, times[k], times[k + 1], x[k], denoised[k], next_x[k]) for k in range(len(x))]
+    settings = Settings(**about["settings"] | {"interval": tuple(about["settings"]["interval"])})
+    check_settings(settings if settings.sampler in SAMPLERS else replace(settings, sampler="euler"))
+    texts = [settings.sampler, about["model"], *about["tokens"], *about["edited_points"], *about["seconds"]]
+    if not all(isinstance(text, str) for text in texts) or dataset.image.dtype != np.uint8 or dataset.image.ndim != 3:
+        raise TypeError("a name is no text, or the image is not one of 8 bits")
+    seconds = {stage: float(value) for stage, value in about["seconds"].items()}
+    return collect_run(settings, about["model"], tuple(about["tokens"]), steps, dataset.image.values, seconds,
+                       int(about["evaluations"]), int(about["branches"]), recorded,
+                       edited_points=tuple(about["edited_points"]))
 
 
 def collect_run(settings: Settings, model: str, tokens: tuple[str, ...], steps: Sequence[Step], image: np.ndarray,

@@ -22,6 +22,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..files import write_files
 from ..nn.pixels import to_tensor
 from ..nn.vae import VAE
 from ..pipeline import choose_device
@@ -41,18 +42,11 @@ def cache_folder() -> Path:
     return user_cache_path("explorable", ensure_exists=True)
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then move it there: readers see the old file or the new one."""
-    part = path.with_name(path.name + ".part")
-    write(part)
-    part.replace(path)
-
-
 def create_once(path: Path, write: Callable[[Path], object]) -> Path:
     """Return a file, written by `write` if it does not exist. Of several processes one writes and the others wait."""
     with FileLock(f"{path}.lock"):
         if not path.exists():
-            write_atomically(path, write)
+            write_files({path: write}, interruptible=True)
     return path
 
 

@@ -27,7 +27,8 @@ from torch.distributed.nn.functional import all_gather
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from .data import cache_folder, write_atomically
+from ..files import write_files
+from .data import cache_folder
 from .muon import Muon, muon_parameters
 from .plan import Plan
 
@@ -101,7 +102,7 @@ class Training:
                  "optimizers": [o.state_dict() for o in self.optimizers], "seconds": self.seconds,
                  "curve": self.curve, "loss_sums": [self._loss_sums, self._logged_steps],
                  "depends_on": self.depends_on, "planned_steps": self.plan.steps}
-        write_atomically(state_path(self.name, tag), lambda path: torch.save(state, path))
+        write_files({state_path(self.name, tag): lambda path: torch.save(state, path)})
 
     def resume(self) -> None:
         """Continue from the latest state that agrees with this plan; from the start where there is none.

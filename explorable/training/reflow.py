@@ -15,10 +15,11 @@ from tqdm.auto import tqdm
 
 from ..diffusion.samplers import initial_noise
 from ..diffusion.settings import Settings
+from ..files import write_files
 from ..pipeline import LATENT_SHAPE, Pipeline, load
 from ..zoo import fingerprint
 from ..zoo.loading import load_text
-from .data import cache_folder, captions, world_fingerprint, write_atomically
+from .data import cache_folder, captions, world_fingerprint
 from .denoiser import BATCH_SIZE, MEAN_LOG_RATIO, TWINS, AlignedDenoiser, denoising_loss
 from .loop import Batch, Losses, Training, fit
 from .plan import Plan
@@ -38,7 +39,7 @@ def sample_pairs(pipe: Pipeline, count: int = PAIR_COUNT) -> Tensor:
             with torch.inference_mode():
                 *_, last = pipe.sample_steps(pipe.guided_denoiser(captions(rows, 0), settings), settings, rows)
             done = torch.cat([done, last.next_x.half()])
-            write_atomically(path, lambda part, rows=done: torch.save(rows, part))  # type: ignore[misc]
+            write_files({path: lambda part, rows=done: torch.save(rows, part)})  # type: ignore[misc]
     return done[:count]
 
 

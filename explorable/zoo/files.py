@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ..files import write_files
 from .packing import pack, unpack
 
 FOLDER = Path(__file__).parent
@@ -44,7 +45,7 @@ def read_card(name: str, folder: Path = FOLDER) -> dict:
         raise WeightError(f"no model is called {name!r}; {hint}choose one of: {', '.join(names)}")
     try:
         card = json.loads((folder / f"{name}.json").read_text("utf-8"))
-    except ValueError as error:  # not JSON, or not even text
+    except (OSError, ValueError, RecursionError) as error:  # a folder; not JSON, or not even text
         raise WeightError(f"the card {name}.json cannot be read ({error}): {REINSTALL}") from error
     if not isinstance(card, dict) or not isinstance(card.get("sha256"), str):
         raise WeightError(f"the card {name}.json is damaged (it has no checksum): {REINSTALL}")
@@ -52,13 +53,13 @@ def read_card(name: str, folder: Path = FOLDER) -> dict:
 
 
 def update_card(name: str, folder: Path = FOLDER, **entries: Any) -> None:
-    """Add entries to a card, or replace them."""
-    _replace_files({folder / f"{name}.json": _card_text(read_card(name, folder) | entries)})
+    """Add entries to a card, or replace them. After a failure the card is as it was."""
+    write_files({folder / f"{name}.json": _card_text(read_card(name, folder) | entries)})
 
 
 def write_weights(name: str, module: nn.Module, config: dict, card: dict, folder: Path = FOLDER,
                   int8: bool = False) -> None:
-    """Write the weights of `module`, and their card with its checksum.
+    """Write the weights of `module`, and their card with its checksum. After a failure the old ones are unchanged.
 
     int8: store matrices as int8 in place of float16 (`packing`).
     """
@@ -67,27 +68,11 @@ def write_weights(name: str, module: nn.Module, config: dict, card: dict, folder
     size = {"parameters": sum(v.numel() for v in state.values()), "bytes": len(weights)}
     checksum = hashlib.sha256(weights).hexdigest()
     text = _card_text({"name": name, **card, **size, "config": config, "sha256": checksum})
-    _replace_files({folder / f"{name}.safetensors": weights, folder / f"{name}.json": text})
+    write_files({folder / f"{name}.safetensors": weights, folder / f"{name}.json": text})
 
 
 def _card_text(card: dict) -> bytes:
     return (json.dumps(card, indent=2) + "\n").encode()
-
-
-def _replace_files(files: dict[Path, bytes]) -> None:
-    """Write each file beside its target, and move them there, in order, only when all are complete.
-
-    Readers see an old or a new file, never a partial one, and a failed write changes nothing.
-    """
-    parts = {path: path.with_name(f"{path.name}.part") for path in files}
-    try:
-        for path, part in parts.items():
-            part.write_bytes(files[path])
-        for path, part in parts.items():
-            part.replace(path)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
 
 
 def read_weights(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -99,7 +84,11 @@ def read_weights(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict
     expected, path = read_card(name, folder)["sha256"], folder / f"{name}.safetensors"
     if not path.exists():
         raise WeightError(f"the weight file {path.name} is missing: {REINSTALL}")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+    try:
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightError(f"the weight file {path.name} cannot be read ({error.strerror}): {REINSTALL}") from error
+    if checksum != expected:
         raise WeightError(f"the weight file {path.name} is damaged (its checksum is not the one on its card): "
                           f"{REINSTALL}")
     try:

@@ -101,6 +101,14 @@ def test_a_missing_file_is_named(shelf):
         read_weights("vae", shelf)
 
 
+@pytest.mark.parametrize("name", ["vae.safetensors", "vae.json"])
+def test_a_folder_in_place_of_a_file_is_refused(shelf, name):
+    (shelf / name).unlink()
+    (shelf / name).mkdir()
+    with pytest.raises(WeightError, match=f"{name} cannot be read.*install"):
+        read_weights("vae", shelf)
+
+
 @settings(max_examples=25)
 @given(st.data())
 def test_a_file_cut_short_is_refused(tmp_path_factory, data):

@@ -23,6 +23,7 @@ import traitlets as tr
 import xarray as xr
 
 from ...diffusion.samplers import SAMPLERS
+from ...files import check_target, write_files
 from ...pipeline import Pipeline, PipelineProtocol, load
 from ...pipeline.progress import Progress
 from ..stage.stage import Stage
@@ -196,16 +197,19 @@ class Explorable(ipw.VBox):
 
         The recording can be scrubbed there; the table and the code are folded below it. Waits for a running
         computation, and raises its exception if it fails, since the image on the screen is then not of these settings.
+
+        Raises:
+            OSError: the file cannot be written; one that was there is unchanged.
         """
+        check_target(path)
         self.wait()
         if self.error is not None:
             raise self.error
         self.wait_for_result()
         table = self.table().to_html(classes="ex-table", border=0, float_format="{:.3g}".format)
         text = self.status_area.caption.value + self.status_area.score.value
-        path = Path(path)
-        path.write_text(offline_page(self.question, self.stage, CSS, text, table, self.code()), "utf-8")
-        return path
+        write_files({Path(path): offline_page(self.question, self.stage, CSS, text, table, self.code()).encode()})
+        return Path(path)
 
     def close(self, timeout: float = 10) -> None:
         """Stop computing and free everything: threads, observers and all widget models.
