@@ -163,7 +163,7 @@ def _fresh_noise(noise_sampler: NoiseSampler | None, sampler: str) -> Tensor:
 
 def initial_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
     """Return the starting noise of a seed: standard normal, float64, the same on every device."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)), dtype=torch.float64)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)), dtype=torch.float64, device="cpu")
 
 
 def make_noise_sampler(seeds: list[int], shape: tuple[int, ...]) -> NoiseSampler:
@@ -171,7 +171,7 @@ def make_noise_sampler(seeds: list[int], shape: tuple[int, ...]) -> NoiseSampler
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
     def noise_sampler() -> Tensor:
-        return torch.stack([torch.randn(shape, generator=g, dtype=torch.float64) for g in generators])
+        return torch.stack([torch.randn(shape, generator=g, dtype=torch.float64, device="cpu") for g in generators])
 
     noise_sampler()  # skip the initial noise
     return noise_sampler

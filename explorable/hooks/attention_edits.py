@@ -64,7 +64,8 @@ class Reweight(AttentionEdit):
         if not found and context.branch != "uncond":
             words = ", ".join(name for name in context.tokens if not name.startswith("<"))
             raise EditError(f"the prompt does not contain {self.word!r}; its words are {words}")
-        return torch.ones(len(context.tokens)).index_fill(0, torch.tensor(found, dtype=torch.long), self.scale)
+        scales = [self.scale if i in found else 1.0 for i in range(len(context.tokens))]
+        return torch.tensor(scales, dtype=torch.float32, device="cpu")
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def align_tokens(tokens: tuple[str, ...], others: tuple[str, ...]) -> dict[int, 
 
 def region_shares(region: Any, positions: int) -> Tensor:
     """Return the share of each position that a mask (height, width) covers, (positions,), in a grid of its shape."""
-    mask = torch.as_tensor(np.asarray(region), dtype=torch.float32)
+    mask = torch.as_tensor(np.asarray(region), dtype=torch.float32, device="cpu")
     if mask.dim() != 2:
         raise EditError(f"region has the shape {tuple(mask.shape)}: give a mask (height, width) of the image")
     height, width = mask.shape

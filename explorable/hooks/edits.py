@@ -85,7 +85,7 @@ class Ablate(StepEdit):
         count = x.shape[axis]
         if not all(-count <= h < count for h in self.heads):
             raise EditError(f"heads {self.heads} of {context.name}: it has heads 0 to {count - 1}")
-        return x.index_fill(axis, torch.tensor(self.heads, device=x.device), 0.0)
+        return x.index_fill(axis, torch.tensor(self.heads, dtype=torch.long, device=x.device), 0.0)
 
 
 @dataclass(frozen=True)

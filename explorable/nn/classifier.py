@@ -93,7 +93,7 @@ class Classifier(nn.Module):
         with torch.inference_mode(False), torch.enable_grad():
             x = x.detach().clone().float().requires_grad_()
             scaled = x / (alpha**2 + sigma**2) ** 0.5
-            logits = self(scaled, torch.full((len(x),), noise_level(alpha, sigma), device=x.device))
+            logits = self(scaled, torch.full((len(x),), noise_level(alpha, sigma), dtype=x.dtype, device=x.device))
             if not logits.requires_grad:  # an edit has cut the graph between x and the logits
                 return torch.zeros_like(x)
             [gradient] = torch.autograd.grad(self.log_prob(logits, target).sum(), x, allow_unused=True)

@@ -26,7 +26,7 @@ def time_features(t: Tensor, width: int) -> Tensor:
     Vaswani et al. 2017, section 3.5, with t in [0, 1] scaled to the usual 0 to 1000.
     """
     half = width // 2
-    rates = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device) / half)
+    rates = torch.exp(-math.log(10_000) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
     angles = 1000 * t.float()[:, None] * rates
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 

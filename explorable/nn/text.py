@@ -109,7 +109,7 @@ class Tokenizer:
         return [START, *words, END, *[PAD] * (self.length - 2 - len(words))]
 
     def __call__(self, prompts: list[str]) -> Tokens:
-        ids = torch.tensor([[self.ids[token] for token in self.token_names(p)] for p in prompts])
+        ids = torch.tensor([[self.ids[token] for token in self.token_names(p)] for p in prompts], device="cpu")
         return Tokens(ids, ids != self.ids[PAD])
 
 

@@ -92,8 +92,8 @@ class VAE(nn.Module):
             nn.Conv2d(fine, 48, 3, padding=1),
             nn.PixelShuffle(4),  # (3, 128, 128)
         )
-        self.register_buffer("shift", torch.tensor(c.shift).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("scale", torch.tensor(c.scale).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("shift", torch.tensor(c.shift, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(c.scale, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
 
     def distribution(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the unstandardised latents, each (batch, 4, 16, 16)."""

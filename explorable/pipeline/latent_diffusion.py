@@ -98,7 +98,7 @@ class LatentDiffusion:
         """Evaluate the network and convert its prediction to the estimate of x0, float64 on the CPU."""
         noisy = x.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
         with full_float32(self.device):
-            prediction = self.denoiser(noisy, torch.full((len(x),), t, device=self.device), cache)
+            prediction = self.denoiser(noisy, torch.full((len(x),), t, dtype=noisy.dtype, device=self.device), cache)
         return to_denoised(self.prediction, self.path, x.double(), prediction.cpu().double(), t)
 
     def _branches(self, prompts: list[str], settings: Settings) -> tuple[str, ...]:

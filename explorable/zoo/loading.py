@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import torch
 from torch import nn
 
 from ..nn.classifier import Classifier, ClassifierConfig
@@ -47,6 +48,7 @@ def load_examiner() -> Examiner:
 
 def _load(name: str, build: Callable[[dict], Network]) -> Network:
     config, state = read_weights(name)
-    model = build(config)
+    with torch.device("cpu"):  # whatever torch's default device and dtype are
+        model = build(config).float()
     model.load_state_dict(state)
     return model.eval()
