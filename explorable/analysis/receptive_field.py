@@ -53,6 +53,8 @@ def receptive_field(pipe: PipelineProtocol, run: Run, step: int, point: str, row
         point: a point with the axes channel, y and x. row, column: a position of its grid.
         edits: the edits of the run, which apply here too.
 
+    Returns zeros for a point that does not depend on the latent, as a skip that an edit took from another run.
+
     Raises:
         IndexError: no such step or position. UnknownPointError: no such point.
     """
@@ -69,8 +71,10 @@ def receptive_field(pipe: PipelineProtocol, run: Run, step: int, point: str, row
             pipe.evaluate_step(run, step, x)
         activations = _channels(catch, size["x"], row, column)
         generator = torch.Generator().manual_seed(0)
-        signs = torch.randint(0, 2, activations.shape, generator=generator).to(activations) * 2 - 1
-        (gradient,) = torch.autograd.grad((signs * activations).sum(), x)
+        signs = torch.randint(0, 2, activations.shape, generator=generator, device="cpu").to(activations) * 2 - 1
+        if not activations.requires_grad:  # an edit has cut the graph
+            return np.zeros(x.shape[-2:])
+        (gradient,) = torch.autograd.grad((signs * activations).sum(), x, materialize_grads=True)
     return gradient.square().sum(1).mean(0).sqrt().numpy()
 
 

@@ -9,7 +9,7 @@ from tiny_pipes import PROMPT, tiny
 
 from explorable.analysis.receptive_field import effective_size, receptive_field
 from explorable.analysis.unet_activations import fader_edits, prompt_activations
-from explorable.hooks import UnknownPointError, edit, record
+from explorable.hooks import Ablate, PatchFrom, Replace, UnknownPointError, edit, record
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,14 @@ def test_without_its_skip_the_up_path_depends_on_the_backbone(pipe, run):
     blind = receptive_field(pipe, run, 1, "up.0.0.res.out", 8, 8, fader_edits({"up.0.skip": 0.0}))
     assert not np.allclose(whole, blind)
     assert not receptive_field(pipe, run, 1, "up.0.skip", 8, 8, fader_edits({"up.0.skip": 0.0})).any()
+
+
+@pytest.mark.parametrize("cut", [lambda other: PatchFrom(other), lambda other: Ablate(), lambda other: Replace(1.0)])
+def test_the_field_of_what_does_not_depend_on_the_latent_is_empty(pipe, run, cut):
+    with record(pipe, "up.0.skip") as other:
+        pipe(PROMPT, steps=3, seed=5)
+    field = receptive_field(pipe, run, 1, "up.0.skip", 3, 3, {"up.0.skip": cut(other)})
+    assert field.shape == run.latents.shape[-2:] and not field.any() and effective_size(field) == 0
 
 
 def test_it_works_on_weights_loaded_in_inference_mode(run):

@@ -179,6 +179,9 @@ def _on_steps(step_range: tuple[int, int] | None) -> str:
 def describe_receptive_field(result: Result) -> str:
     """Describe the size of the receptive field."""
     at, field = result.request.position, result.receptive_field
+    if not field.any():
+        return (f"At step {at.step}, {title_of(result.parts[at.part])} does not depend on the latent: its receptive "
+                "field is empty.")
     return (f"At step {at.step}, 90% of the influence on the ringed position of {title_of(result.parts[at.part])} "
             f"comes from {effective_size(field)} of the latent's {field.size} positions.")
 

@@ -323,3 +323,12 @@ def test_closing_leaves_no_widget_model(pipe):
 
 def test_its_repr_is_one_short_line(xray):
     assert repr(xray).startswith("UNetXRay('a red car") and len(repr(xray)) < 110
+
+
+def test_the_receptive_field_of_a_swapped_skip_is_empty(xray):
+    xray.swapped_skips = ("up.0.skip",)
+    xray.wait()
+    xray.stage.pointer = {"panel": "up.0.skip", "kind": "click", "x": 0.2, "y": 0.2}
+    xray.wait()
+    assert xray.error is None and xray.position[0] == "up.0.skip" and not xray.data.receptive_field.any()
+    assert "does not depend on the latent: its receptive field is empty" in xray.status_area.caption.value
