@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 Check = Callable[[], None]
+
+EXIT_TIMEOUT = 60  # seconds that the interpreter waits at its end for the running steps of all workers
+_WORKERS: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 class Superseded(Exception):
@@ -30,6 +35,12 @@ class Worker:
         self._request: Any = None
         self._latest = 0
         self._closed = False
+        _WORKERS.add(self)
+
+    @property
+    def is_current_thread(self) -> bool:
+        """Whether this is called on the thread that runs the jobs."""
+        return threading.current_thread() is self._thread
 
     def submit(self, job: Callable[[Check], None], request: Any = None) -> None:
         """Run a job instead of all earlier ones. Does nothing if a job with an equal request runs or waits already."""
@@ -44,7 +55,10 @@ class Worker:
                 self._thread.start()
 
     def wait(self, timeout: float) -> bool:
-        """Return whether all work was done, and the thread ended, within `timeout` seconds."""
+        """Return whether all work was done, and the thread ended, within `timeout` seconds. True on the thread itself,
+        which cannot wait for itself."""
+        if self.is_current_thread:
+            return True
         with self._condition:
             done = self._condition.wait_for(lambda: not self._busy, timeout)
             thread = self._thread
@@ -70,12 +84,23 @@ class Worker:
                 job(functools.partial(self._check, number))
             except Superseded:
                 pass
-            except Exception:  # a bug in the explorable: the next job must still run
-                logging.getLogger(__name__).exception("%s failed", self._name)
+            except BaseException:  # a bug, or an observer that ends its thread: the next job must still run
+                if not self._closed:  # at the interpreter's end, imports in a computation fail
+                    logging.getLogger(__name__).exception("%s failed", self._name)
 
     def _check(self, number: int) -> None:
         if number != self._latest:
             raise Superseded
+
+
+@atexit.register
+def close_all() -> None:
+    """Close all workers. A thread that computes while the interpreter ends would abort the process."""
+    workers = list(_WORKERS)
+    for worker in workers:
+        worker.close(0)  # all of them first, since one may wait for another
+    for worker in workers:
+        worker.close(EXIT_TIMEOUT)
 
 
 def _join(thread: threading.Thread | None, timeout: float) -> bool:

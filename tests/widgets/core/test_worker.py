@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -56,3 +58,40 @@ def test_an_overtaken_job_is_told():
     worker.submit(lambda check: check())
     go_on.set()
     assert worker.wait(20) and told == [True]
+
+
+LEAVING = """
+import sys, threading, time
+import torch
+from explorable.widgets.core.worker import Worker
+
+started = threading.Event()
+
+
+def compute(check):
+    x = torch.ones(300, 300)
+    while True:
+        started.set()
+        x = torch.softmax(x @ x, 1)
+        check()
+
+
+workers = [Worker("a"), Worker("b")]
+for worker in workers:
+    worker.submit(compute)
+started.wait()
+print("leaving")
+"""
+
+
+def test_the_interpreter_ends_cleanly_while_workers_compute():
+    ended = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "leaving\n", "")
+
+
+def test_a_job_that_ends_its_thread_does_not_end_the_worker():
+    worker, done = Worker("test"), []
+    worker.submit(lambda check: sys.exit(1))
+    assert worker.wait(20)
+    worker.submit(lambda check: done.append(worker.is_current_thread and worker.wait(20)))
+    assert worker.wait(20) and done == [True]
