@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
                 "flow2d"},
     "adapters": {"nn", "diffusion", "hooks", "run", "pipeline", "analysis"},
     "widgets": {"files", "world", "nn", "diffusion", "flow2d", "hooks", "zoo", "run", "pipeline", "analysis",
-                "measure"},
+                "measure", "adapters"},
 }
 # These may import every subpackage, and no subpackage may import them.
 ENTRY_POINTS = {"__init__", "__main__"}

@@ -66,6 +66,11 @@ def check_pipeline(pipe: object) -> None:
                         "ex.open(pipeline), or load one with pipe = ex.load(name)")
 
 
+def all_attached() -> tuple[tuple[object, Attachment], ...]:
+    """Return all pipelines with what is attached to them now, in the order of attachment."""
+    return _ATTACHED.get()
+
+
 def attached_to(pipe: object) -> tuple[Attachment, ...]:
     """Return all that acts on a pipeline now, in the order of attachment."""
     suspended = {id(attachment) for attachment in DISPATCHING.get()}

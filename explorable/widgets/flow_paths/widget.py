@@ -70,7 +70,10 @@ class FlowPaths(Explorable):
     prompt = tr.Unicode("a red sports car on a mountain road at sunset")
     guidance = tr.Float(None, allow_none=True)
 
-    def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
+    def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
+        if isinstance(pipe, str):  # the name of a distribution, as in `repr`, or the prompt of images
+            name = "distribution" if pipe in (*DISTRIBUTIONS, DRAWN) else "prompt"
+            pipe, values = None, {name: pipe, "mode": "points" if name == "distribution" else "images", **values}
         super().__init__(pipe, **values)
         self._image_results: dict[ImageRequest, ImageResult] = {}
         self._on_stage: Result | ImageResult | None = None
@@ -158,12 +161,12 @@ class FlowPaths(Explorable):
         """Send a recording to the stage. The stage keeps its t if it already shows the same distribution."""
         request, times = result.request, result.frames.times
         is_new = previous is None or previous.request.data.distribution != request.data.distribution
-        with self.stage.hold_sync():
-            if previous is not None and not is_new:
-                self.stage.frame = round(self.stage.frame / (len(previous.frames.times) - 1) * (len(times) - 1))
-            self.stage.show(view.stage_layers(result.frames, result.own),
-                            view.frame_captions(times.tolist(), request.steps), panels=view.stage_panels(request),
-                            columns=2, autoplay=is_new, file_name="flow-paths")
+        frame = None
+        if previous is not None and not is_new:
+            frame = round(self.stage.frame / (len(previous.frames.times) - 1) * (len(times) - 1))
+        self.stage.show(view.stage_layers(result.frames, result.own),
+                        view.frame_captions(times.tolist(), request.steps), panels=view.stage_panels(request),
+                        columns=2, autoplay=is_new, frame=frame, file_name="flow-paths")
 
     def _preview_images(self, result: ImageResult) -> None:
         """Show an incomplete result."""

@@ -56,7 +56,7 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
     branch_seed = tr.Int(None, allow_none=True)
     branch_guidance = tr.Float(None, allow_none=True)
 
-    def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
+    def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         super().__init__(pipe, **values)
         self.chart = Chart()
         self._on_stage: Result | None = None
@@ -149,12 +149,11 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         return view.status_text(result)
 
     def _show_content(self, content: StageContent, request: Request, autoplay: bool) -> None:
-        with self.stage.hold_sync():
-            if (not autoplay and request.branch
-                    and self.stage.frame < frame_of_step(request.branch.step, request.settings.steps)):
-                self.stage.frame = len(content.captions) - 1  # earlier frames do not show the branch
-            self.stage.show(content.layers, content.captions, panels=content.panels, columns=5, autoplay=autoplay,
-                            file_name=f"trajectory-seed-{self.seed}")
+        frame = None
+        if request.branch and self.stage.frame < frame_of_step(request.branch.step, request.settings.steps):
+            frame = len(content.captions) - 1  # earlier frames do not show the branch
+        self.stage.show(content.layers, content.captions, panels=content.panels, columns=5, autoplay=autoplay,
+                        frame=frame, file_name=f"trajectory-seed-{self.seed}")
 
     def _update_chart(self) -> None:
         self.chart.set_dark(self.stage.dark)

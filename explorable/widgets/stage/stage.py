@@ -19,9 +19,11 @@ from typing import Any
 import anywidget
 import traitlets as tr
 
+from ..core.arguments import PlainTraits
 from ..core.palette import css_variables
 from .bundle import bundle
 from .layers import Arrows, Axis, Heatmap, Images, Layer, Panel, Points, Recording
+from .page_values import check_page_values
 
 __all__ = ["Arrows", "Axis", "Heatmap", "Images", "Layer", "Panel", "Points", "Recording", "Stage", "script"]
 HERE = Path(__file__).parent
@@ -34,13 +36,14 @@ def script() -> str:
     return bundle(HERE / "stage.js")
 
 
-class Stage(anywidget.AnyWidget):
+class Stage(PlainTraits, anywidget.AnyWidget):
     """A recording that plays, and that can be scrubbed with mouse, keyboard or from Python.
 
     layers: the descriptions of what `show` was given. The bytes of each layer are a trait of their own, "bytes NAME",
         so that a layer whose bytes did not change is not sent again.
     captions: one text per frame. axes, panels: descriptions. thumbnails: the layer of which thumbnails are shown.
-    frame: the frame on the screen. Setting it moves the slider; the page reports it when scrubbing rests.
+    frame: the frame on the screen, clamped to those there are. Setting it moves the slider; the page reports it when
+        scrubbing rests.
     selection: the position along each further axis, {name: index}; synchronized as `frame` is.
     layer: the name of the layer on the screen, in a switchable panel.
     pointer: the last gesture in a panel with an `interaction`: {"panel", "kind", "x", "y", …}, as fractions of the
@@ -74,16 +77,25 @@ class Stage(anywidget.AnyWidget):
         self._showing = threading.RLock()  # hold_sync does not exclude other threads: two recordings must not mix
         super().__init__(**values)
 
+    @tr.validate("frame")
+    def _validate_frame(self, proposal: Any) -> int:
+        return min(max(proposal["value"], 0), max(len(self.captions) - 1, 0))
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take over values from the page, checked in one place: page_values.py."""
+        super().set_state(check_page_values(self, sync_data))
+
     def __repr__(self) -> str:
         return f"Stage({', '.join(spec['name'] for spec in self.layers)}; {len(self.captions)} frames)"
 
     def show(self, layers: Sequence[Layer], captions: Sequence[str], thumbnails: str = "", file_name: str = "image", *,
-             axes: Sequence[Axis] = (), panels: Sequence[Panel] = (), columns: int = 0, autoplay: bool = True) -> None:
+             axes: Sequence[Axis] = (), panels: Sequence[Panel] = (), columns: int = 0, autoplay: bool = True,
+             frame: int | None = None) -> None:
         """Send a recording, in one message. It plays once and stops at its last frame.
 
         axes: further axes, each a row of choices. panels: which layers are shown where; by default one panel in which
         one of the layers is chosen. autoplay: False keeps the present frame, for a recording that replaces another
-        one while a control is dragged.
+        one while a control is dragged; frame: then shows this frame instead.
 
         Raises:
             ValueError: a layer does not match the axes, or a panel names an unknown layer.
@@ -101,7 +113,7 @@ class Stage(anywidget.AnyWidget):
             self.columns, self.thumbnails, self.file_name, self.autoplay = columns, thumbnails, file_name, autoplay
             self.layer = self.layer if self.layer in names else names[0]
             self.selection = {a.name: min(self.selection.get(a.name, 0), len(a.labels) - 1) for a in recording.axes}
-            self.frame = last if autoplay or not self.recording_id else min(self.frame, last)
+            self.frame = last if autoplay or not self.recording_id else self.frame if frame is None else frame
             self.recording_id += 1
 
     @property
