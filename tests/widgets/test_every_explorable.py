@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import warnings
 import weakref
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as ipw
+import numpy as np
 import pandas as pd
 import pytest
+import tiny_pipelines as tp
 import traitlets as tr
 import xarray as xr
 from ipywidgets.widgets.widget import _instances as MODELS
@@ -200,3 +203,55 @@ def test_a_refused_value_leaves_the_old_one(name, made):
         with pytest.raises((tr.TraitError, ValueError)), warnings.catch_warnings():
             setattr(made, trait, object())
         assert getattr(made, trait) == old
+
+
+def test_a_text_alone_is_the_prompt(name):
+    made = getattr(ex, name)("a blue boat")
+    made.close()
+    assert made.prompt == "a blue boat"
+    if name == "FlowPaths":
+        assert made.mode == "images" and ex.FlowPaths("spiral").distribution == "spiral"
+
+
+def test_a_diffusers_pipeline_is_opened(name):
+    made = getattr(ex, name)(tp.shared("sd"), **({"mode": "images"} if name == "FlowPaths" else {}), prompt=tp.PROMPT)
+    made.close()
+    assert made.pipe.pipeline is tp.shared("sd")
+
+
+@pytest.mark.parametrize("wrong", [5, ["a red car"], CountingPipeline])
+def test_what_is_neither_is_refused_in_words(name, wrong):
+    with pytest.raises(TypeError, match="is no pipeline of explorable: open a diffusers pipeline"):
+        getattr(ex, name)(wrong)
+
+
+def test_its_numbers_may_be_of_numpy(name, pipe):
+    numbers = {"steps": np.int64(3), "seed": np.uint8(7), "guidance": np.float32(2.5), "step": np.int32(1),
+               "branch_step": np.int16(1), "branch_seed": np.int64(2), "scale": np.float32(0.5), "count": np.int64(64),
+               "mask_in_text_encoder": np.bool_(False), "start": (np.float32(0.5), np.float64(1)),
+               "position": ("middle", np.int64(1), np.int64(1)), "faders": {"up.0.skip": np.float32(0.5)},
+               "step_ranges": {"up.0.skip": (np.int64(0), np.int64(2))}}
+    kind = getattr(ex, name)
+    made = kind(pipe, **CASES[name][0] | {trait: numbers[trait] for trait in numbers if trait in kind.inputs})
+    made.wait(60)
+    try:
+        assert made.error is None and made.seed == 7 and type(made.seed) is int
+        assert not re.search(r"np\.(u?int|float|bool)", made.code() + repr(made))
+    finally:
+        made.close()
+
+
+def test_nothing_that_the_page_sends_breaks_it(name, made):
+    for state in ({"frame": -5}, {"frame": 10**9}, {"frame": "a"}, {"selection": {"word": "car"}}, {"selection": []},
+                  {"selection": {axis["name"]: -7 for axis in made.stage.axes}}, {"layer": "zzz"}, {"layer": None},
+                  {"opacity": "thick"}, {"dark": 3},
+                  *({"pointer": {"panel": panel["name"], "kind": kind, **more}} for panel in made.stage.panels
+                    for kind in ("click", "drag", "brush", "draw")
+                    for more in ({}, {"x": "a", "y": None}, {"x": 1e9, "y": -1, "x0": 1, "y0": 2, "points": [[]]}))):
+        made.stage.set_state(state)
+    made.wait(60)
+    made.stage.frame = -5
+    trait, values = CASES[name][1:]
+    setattr(made, trait, values[9])
+    made.wait(60)
+    assert made.error is None and len(made.table()) and made.stage.frame in range(len(made.stage.captions))

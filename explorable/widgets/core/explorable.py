@@ -1,15 +1,14 @@
 """The base class of all explorables: traits in, a computation on a thread of its own, a stage and a status area out.
 
 A subclass declares its `inputs` and implements `request`, `compute`, `show`, `data`, `table` and `code`. The base class
-has the worker that drops superseded requests, the stage, the status area, `bind`, `save_html` and `close`. CONTRIBUTING
-("Adding an explorable") lists all of it.
+has the worker that drops superseded requests, stage, status area, `bind`, `save_html` and `close`: see CONTRIBUTING.
 """
 
 from __future__ import annotations
 
 import functools
 import html
-import textwrap
+import logging
 import threading
 import time
 import warnings
@@ -27,8 +26,9 @@ from ...files import check_target, write_files
 from ...pipeline import Pipeline, PipelineProtocol, load
 from ...pipeline.progress import Progress
 from ..stage.stage import Stage
+from .arguments import HeldEdits, PlainTraits, call_text, split_arguments
 from .binding import bind_control, check_trait_names
-from .layout import descendants
+from .layout import close_styles, close_widgets
 from .offline import offline_page
 from .palette import css_variables
 from .preview import PREVIEW_LABEL
@@ -36,7 +36,6 @@ from .status import StatusArea, error_text
 from .worker import Check, Superseded, Worker
 
 CSS = css_variables(".ex-explorable") + (Path(__file__).parent / "explorable.css").read_text("utf-8")
-MAX_REPR_LENGTH = 109  # a notebook's text output stays on one line, the same from run to run
 EMPTY_TEXT = "There is nothing to show yet: the status line says why."
 BUSY_TEXT_DELAY = 0.25  # seconds before the status line says that something is being computed
 COMPUTE_LOCK = threading.Lock()  # one computation at a time per kernel: two at once would only slow each other down
@@ -48,8 +47,9 @@ def shipped_pipeline(name: str) -> Pipeline:
     return load(name)
 
 
-class Explorable(ipw.VBox):
-    """Base class. `pipe=None` stands for the shipped model, which is loaded when it is first needed.
+class Explorable(PlainTraits, ipw.VBox):
+    """Base class. pipe: a pipeline, or a diffusers pipeline, which is opened; a prompt, or None, stands for the shipped
+    model, which is loaded when it is first needed. Edits of a `with ex.edit(...)` around the constructor hold for good.
 
     busy: whether something is being computed. error: the last computation's exception, or None. result: what `compute`
     returned last; it stays when a later computation fails. preview_label: while a preview is on the stage, its label.
@@ -63,8 +63,7 @@ class Explorable(ipw.VBox):
 
     busy = tr.Bool(False)
 
-    def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
-        self._pipe = pipe
+    def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         self._worker = Worker(type(self).__name__)
         self._request_lock = threading.Lock()
         self.error: Exception | None = None
@@ -72,6 +71,8 @@ class Explorable(ipw.VBox):
         self.preview_label = ""
         self.stage = Stage(placeholder=self.placeholder)  # before a setting can be refused: `close` needs both
         self.status_area = StatusArea()
+        self._edits = HeldEdits()
+        self._pipe, values = split_arguments(pipe, values)
         check_trait_names(self, values, self.inputs)
         super().__init__(**self._pipe_defaults() | values)
         self.add_class("ex-explorable")
@@ -125,7 +126,8 @@ class Explorable(ipw.VBox):
     @property
     def pipe_code(self) -> str:
         """The line of code that opens the pipeline."""
-        return f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
+        code = f"pipe = ex.load({self.default_model!r})" if self._pipe is None else f"# pipe: your own {self._pipe!r}"
+        return self._edits.annotate(code, "\n# ", lambda: self.pipe)
 
     def set_layout(self, *controls: ipw.Widget, below: Sequence[ipw.Widget] = ()) -> None:
         """Lay out question, controls, status line, progress bar, stage, caption, score, and the widgets `below`."""
@@ -169,8 +171,10 @@ class Explorable(ipw.VBox):
         """Wait until nothing is being computed.
 
         Raises:
-            TimeoutError: it took longer than `timeout` seconds.
+            TimeoutError: it took longer than `timeout` seconds. RuntimeError: called in the computation itself.
         """
+        if self._worker.is_current_thread and self.busy:
+            raise RuntimeError("the computation cannot wait for itself: observe `busy`, and go on when it is False")
         if not self._worker.wait(timeout):
             raise TimeoutError(f"{type(self).__name__} is still computing after {timeout:g} s")
 
@@ -220,24 +224,12 @@ class Explorable(ipw.VBox):
             warnings.warn(f"{type(self).__name__} is closed, but its computation has not stopped after {timeout:g} s; "
                           "it will at its next step", RuntimeWarning, stacklevel=2)
         self.unobserve_all()
-        line, description = self.status_area.line, self.status_area.description  # a subclass may not show all of them
-        widgets = list({id(w): w for w in (*descendants(self), self.stage, *descendants(line), line,
-                                           *descendants(description), description)}.values())
-        for widget in widgets:
-            widget.unobserve_all()
-            widget.close()
+        widgets = close_widgets(self, self.stage, self.status_area.line, self.status_area.description)
         super().close()
-        for widget in [*widgets, self]:  # last: a view on the page uses them until it is closed
-            for part in (widget.layout, getattr(widget, "style", None)):
-                if isinstance(part, ipw.Widget):  # the layout of a chart is plotly's
-                    part.close()
+        close_styles([*widgets, self])
 
     def __repr__(self) -> str:
-        values = {name: value for name in self.inputs if (value := getattr(self, name)) is not None}
-        texts = [f"{value:g}" if isinstance(value, float) else repr(value) for value in values.values()]
-        named = [f"{name}={text}" for name, text in zip(values, texts, strict=True)]
-        arguments = ", ".join([*texts[:1], *named[1:]])
-        return textwrap.shorten(f"{type(self).__name__}({arguments})", MAX_REPR_LENGTH, placeholder=" …)")
+        return call_text(type(self).__name__, {name: getattr(self, name) for name in self.inputs})
 
     # ---- internals --------------------------------------------------------------------------------------------------
 
@@ -257,18 +249,18 @@ class Explorable(ipw.VBox):
 
     def _run(self, request: Any, check: Check) -> None:
         """On the worker's thread: compute one request, and show its result or its error."""
-        self.busy = True
+        self._set_busy(True)
         self.status_area.start_progress()
         progress = functools.partial(self._report_progress, check, time.monotonic() + BUSY_TEXT_DELAY)
         if COMPUTE_LOCK.locked():
             self.set_status("Waiting for another computation …", "busy")
         try:
-            with COMPUTE_LOCK, torch.inference_mode():
+            with COMPUTE_LOCK, torch.inference_mode(), self._edits.holding():
                 check()
                 result = self.compute(self.pipe, request, progress)
             check()
             self.result, self.error = result, None
-            self.set_status(self._show_result(result))
+            self.set_status(self._edits.annotate(self._show_result(result), " ", lambda: self.pipe))
         except Superseded:
             raise
         except Exception as error:
@@ -280,7 +272,14 @@ class Explorable(ipw.VBox):
                 raise
         finally:
             self.status_area.end_progress()
-            self.busy = False
+            self._set_busy(False)
+
+    def _set_busy(self, busy: bool) -> None:
+        """Set the trait. What a user's observer raises is logged, and the computation goes on."""
+        try:
+            self.busy = busy
+        except (Exception, SystemExit):
+            logging.getLogger(__name__).exception("an observer of %s.busy failed", type(self).__name__)
 
     def _show_result(self, result: Any) -> str:
         if self.preview_label:

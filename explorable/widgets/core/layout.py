@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 
 import ipywidgets as ipw
@@ -32,9 +32,27 @@ def row(*widgets: ipw.Widget) -> ipw.Box:
     return box
 
 
-def descendants(box: ipw.Box) -> Iterator[ipw.Widget]:
-    """Yield every widget in a box, and in the boxes in it."""
-    for child in box.children:
+def descendants(box: ipw.Widget) -> Iterator[ipw.Widget]:
+    """Yield every widget in a box, and in the boxes in it; none for another widget."""
+    for child in getattr(box, "children", ()):
         if isinstance(child, ipw.Box):
             yield from descendants(child)
         yield child
+
+
+def close_widgets(owner: ipw.Widget, *others: ipw.Widget) -> list[ipw.Widget]:
+    """Close all widgets in `owner`, and the others with all in them, once each. Returns them."""
+    found = [*descendants(owner), *(part for other in others for part in (*descendants(other), other))]
+    widgets = list({id(widget): widget for widget in found}.values())
+    for widget in widgets:
+        widget.unobserve_all()
+        widget.close()
+    return widgets
+
+
+def close_styles(widgets: Iterable[ipw.Widget]) -> None:
+    """Close the layouts and styles of widgets, when all are closed: a view on the page uses them until then."""
+    for widget in widgets:
+        for part in (widget.layout, getattr(widget, "style", None)):
+            if isinstance(part, ipw.Widget):  # the layout of a chart is plotly's
+                part.close()

@@ -39,7 +39,7 @@ class Studio(SamplingInputs, SamplerInput, Explorable):
 
     negative = tr.Unicode(None, allow_none=True)
 
-    def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
+    def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         super().__init__(pipe, **values)
         self._chips, self._diagram = ipw.HTML(), ipw.HTML()
         self.set_layout(*control_rows(self, self._draw_or_replay), self._chips, below=[self._diagram])

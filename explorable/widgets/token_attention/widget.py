@@ -65,7 +65,7 @@ class TokenAttention(SamplingInputs, Explorable):
     region = tr.Any(None, allow_none=True)
     saved_regions = tr.Dict()
 
-    def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
+    def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         self._current: Result | None = None  # on the screen; the edits of some words may still be computed
         self._preview: Result | None = None  # the same in few steps
         self._sync_lock, self._syncing_thread = threading.RLock(), 0

@@ -67,7 +67,7 @@ class UNetXRay(SamplingInputs, Explorable):
     position = tr.Tuple(tr.Unicode(), tr.Int(), tr.Int(), default_value=("middle", 2, 2))
     step = tr.Int(10)
 
-    def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
+    def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         super().__init__(pipe, **values)
         self._parts: dict[str, UNetPart] = {}
         self._computation, self._preview_computation = CachedComputation(), CachedComputation()

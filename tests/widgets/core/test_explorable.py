@@ -175,3 +175,50 @@ def test_a_refused_constructor_leaves_no_widget_and_no_warning(settings, recwarn
         Studio(**settings)
     gc.collect()  # the exception held the half-made widget
     assert not [str(w.message) for w in recwarn] and set(MODELS) <= before
+
+
+def test_an_observer_of_busy_may_wait_when_it_is_over(studio: Studio):
+    seen = []
+
+    def on_busy(change):
+        if not change["new"]:
+            studio.wait(5)
+            seen.append(studio.run.settings.seed)
+
+    studio.observe(on_busy, names="busy")
+    started = time.monotonic()
+    studio.seed = 4
+    studio.wait(20)
+    assert seen == [4] and time.monotonic() - started < 5
+
+
+def test_an_observer_that_waits_for_its_own_computation_is_told(studio: Studio, caplog):
+    studio.observe(lambda change: change["new"] and studio.wait(5), names="busy")
+    started = time.monotonic()
+    studio.seed = 4
+    studio.wait(20)
+    assert studio.run.settings.seed == 4 and time.monotonic() - started < 5
+    assert "cannot wait for itself" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(1)])
+@pytest.mark.parametrize("when", [True, False])
+def test_an_observer_that_raises_leaves_nothing_busy(studio: Studio, caplog, error, when):
+    def on_busy(change):
+        if change["new"] is when:
+            raise error
+
+    studio.observe(on_busy, names="busy")
+    studio.seed = 4
+    studio.wait(20)
+    studio.seed = 5
+    studio.wait(20)
+    assert not studio.busy and studio.error is None and studio.run.settings.seed == 5
+    assert "ex-moving" not in studio.status_area.bar._dom_classes and "Studio" in caplog.text
+
+
+def test_an_observer_of_the_stage_that_raises_leaves_nothing_busy(studio: Studio, caplog):
+    studio.stage.observe(lambda change: 1 / 0, names="recording_id")
+    studio.seed = 4
+    studio.wait(20)
+    assert not studio.busy and studio.run.settings.seed == 4
