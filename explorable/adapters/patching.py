@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 Wrapper = Callable[..., Any]  # wrapper(original, *args, **kwargs) is called in place of original(*args, **kwargs)
@@ -62,14 +63,23 @@ def temporary_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def copy_attributes(owner: Any) -> dict[str, Any]:
-    """Return an object's attributes but its wrapped methods. Lists are copied, for schedulers modify them in place."""
-    return {name: list(value) if isinstance(value, list) else value for name, value in vars(owner).items()
+    """Return an object's attributes but its wrapped methods, with copies of what schedulers modify in place: tensors
+    and containers of them."""
+    return {name: _copied(value) for name, value in vars(owner).items()
             if not callable(value) or isinstance(value, nn.Module)}
+
+
+def _copied(value: Any) -> Any:
+    if type(value) in (list, tuple):
+        return type(value)(map(_copied, value))
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    return value.clone() if type(value) is torch.Tensor else value
 
 
 def set_attributes(owner: Any, attributes: dict[str, Any]) -> None:
     """Restore an object's attributes from the result of `copy_attributes`."""
-    vars(owner).update({name: list(value) if isinstance(value, list) else value for name, value in attributes.items()})
+    vars(owner).update({name: _copied(value) for name, value in attributes.items()})
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from .caches import cache_states, fresh_caches, innermost_forward, warn_of_skipp
 from .families import Family
 from .networks import MAP_AXES, module_hooks, pack_latents, unpack_latents
 from .patching import CallArguments, copy_attributes, preserved_attributes, set_attributes, wrapped_method
-from .schedulers import NoiseLevel, NoiseSchedule
+from .schedulers import NoiseLevel, NoiseSchedule, SeededNoise
 
 
 class StopSampling(Exception):
@@ -90,6 +90,7 @@ class PipelineCall:
         self.patch_grid: tuple[int, int] | None = None  # rows and columns, where latents are packed
         self.channels, self.latent_size = 0, (0, 0)
         self.final_sample: Any = None
+        self.end: NoiseLevel | None = None  # None: no noise is left in the final latent
         self.timestamps = [time.perf_counter()]  # start, first evaluation, last step, end
 
     def __call__(self, **arguments: Any) -> list[Any]:
@@ -104,6 +105,7 @@ class PipelineCall:
                 stack.enter_context(fresh_caches(self.cache_states))
                 self.wrap_methods(stack)
                 images = self.pipeline(**arguments).images
+                self.end = self.schedule.end_level(len(self.steps_taken), self.steps_taken[-1].timestep)
         finally:
             ACTIVE_CALL.reset(token)
         self.timestamps.append(time.perf_counter())
@@ -252,7 +254,8 @@ class PipelineCall:
         if self.single or isinstance(ACTIVE.dispatcher, PointFinder):
             raise StopSampling
         state = copy_attributes(self.pipeline.scheduler), tuple(g.get_state() for g in self.generators)
-        out = original(prediction, timestep, sample, *args, **kwargs)
+        with SeededNoise(self.pipeline):
+            out = original(prediction, timestep, sample, *args, **kwargs)
         self.steps_taken.append(SchedulerStep(len(self.steps_taken), level.t, 0.0, x, denoised, x, level,
                                               timestep_number, sample.cpu(), *state))
         self.final_sample = out[0]
@@ -289,8 +292,11 @@ class PipelineCall:
         return latent.to(sample), latent.to(sample)
 
     def finished_steps(self) -> list[SchedulerStep]:
-        """Return the steps, each with the start of the next as its end, and the last with the final latent."""
-        ends = [(s.t, s.x) for s in self.steps_taken[1:]] + [(0.0, self.unpack(self.final_sample).cpu().double())]
+        """Return the steps, each with the start of the next as its end, and the last with the final latent, in which
+        noise is left where the call ends early (denoising_end)."""
+        final = self.unpack(self.final_sample).cpu()
+        end = (0.0, final.double()) if self.end is None else (self.end.t, self.schedule.to_latent(final, self.end))
+        ends = [(s.t, s.x) for s in self.steps_taken[1:]] + [end]
         return [replace(step, next_t=t, next_x=x) for step, (t, x) in zip(self.steps_taken, ends, strict=True)]
 
 

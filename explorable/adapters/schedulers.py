@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ..diffusion.paths import Path, Straight, VariancePreserving
 from ..diffusion.predictions import from_denoised, to_denoised
@@ -30,6 +31,21 @@ SCHEDULER_KINDS = {
 }
 PREDICTIONS = {"epsilon": "noise", "v_prediction": "v", "sample": "x0", "flow_prediction": "velocity"}
 MIN_ALPHA_SQUARED = 2**-24  # as in diffusers, where a schedule ends in pure noise
+
+
+class SeededNoise(TorchFunctionMode):
+    """Within this, in this thread, noise that is drawn without a generator is refused: no seed would determine it."""
+
+    def __init__(self, pipeline: Any):
+        super().__init__()
+        self.pipeline = pipeline
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.randn, torch.randn_like, torch.rand) and (kwargs or {}).get("generator") is None:
+            raise SettingError(f"the {type(self.pipeline.scheduler).__name__} draws noise at each step, and a "
+                               f"{type(self.pipeline).__name__} gives it no generator, so that no seed determines the "
+                               "image: set pipeline.scheduler to one that draws none, such as the one it came with")
+        return func(*args, **(kwargs or {}))
 
 
 class TrainedPath(VariancePreserving):
@@ -118,6 +134,9 @@ class NoiseSchedule:
             raise SettingError(f"the noise levels of {name} cannot be read: use one of "
                                f"{', '.join(f'{k}Scheduler' for k in SCHEDULER_KINDS)}, as in pipeline.scheduler = "
                                "diffusers.DDIMScheduler.from_config(pipeline.scheduler.config)")
+        if nested := [n for n, value in vars(scheduler).items() if hasattr(value, "set_timesteps")]:
+            raise SettingError(f"the {name} steps with another scheduler inside it, whose state a branch could not "
+                               f"restore: make it without {nested[0]}=")
         if getattr(config, "use_flow_sigmas", False) or config.get("prediction_type") == "flow_prediction":
             kind = "flow"
         self.scheduler, self.kind = scheduler, kind
@@ -142,6 +161,11 @@ class NoiseSchedule:
             return NoiseLevel(sigma, 1 - sigma, sigma)
         alpha = 1 / math.hypot(1.0, sigma)
         return NoiseLevel(self.path.time_at(sigma), alpha, sigma * alpha)
+
+    def end_level(self, steps: int, timestep: float) -> NoiseLevel | None:
+        """Return the noise level after `steps` steps, of which the last was at `timestep`; None: no noise is left."""
+        lower = self.scheduler.timesteps[self.scheduler.timesteps < timestep]
+        return self.level(steps, float(lower[0])) if len(lower) else None
 
     def training_level(self, timestep: int) -> NoiseLevel:
         """Return the noise level at a timestep of the training schedule."""

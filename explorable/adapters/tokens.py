@@ -6,6 +6,7 @@ which by default is a whole word ("golden").
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,8 @@ import torch
 from torch import Tensor
 
 from ..diffusion.settings import SettingError
+from ..nn.text import END, PAD, START
 from .families import Family, TextInput, call_default
-
-START, END, PAD = "<start>", "<end>", "<pad>"
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,10 @@ def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping
     length = max_pieces(pipeline, text_input, arguments)
     if not tokenizers:  # an optional text encoder that was not loaded: the pipeline fills its positions with zeros
         return PieceRow((Piece(PAD),) * length, 0, None) if text_input.length_argument else None
-    texts = [_preprocess(pipeline, tokenizer, text, arguments) for tokenizer in tokenizers]
-    rows = [_split(tokenizer, t, length) for tokenizer, t in zip(tokenizers, texts, strict=True)]
-    needed = max(len(t(x).input_ids) for t, x in zip(tokenizers, texts, strict=True))
+    rows = [_split(t, _preprocess(pipeline, t, text, arguments), length) for t in tokenizers]
     pieces = tuple(Piece(a.text if a.text == b.text else f"{a.text}|{b.text}", a.word)
-                   for a, b in zip(rows[0], rows[-1], strict=True))
-    return PieceRow(pieces, needed, text_input.length_argument)
+                   for a, b in zip(rows[0][0], rows[-1][0], strict=True))
+    return PieceRow(pieces, max(needed for _, needed in rows), text_input.length_argument)
 
 
 def max_pieces(pipeline: Any, text_input: TextInput, arguments: Mapping[str, Any]) -> int:
@@ -157,35 +155,46 @@ def _preprocess(pipeline: Any, tokenizer: Any, text: str, arguments: Mapping[str
     return text
 
 
-def _split(tokenizer: Any, text: str, length: int) -> list[Piece]:
-    """Split a text into pieces. Byte-pair pieces mark the end of a word, SentencePiece's its beginning."""
+def _split(tokenizer: Any, text: str, length: int) -> tuple[list[Piece], int]:
+    """Split a text into `length` pieces, and return them with the number that the whole text has.
+
+    Byte-pair pieces mark the end of a word, SentencePiece's its beginning. Signs and learned embeddings (textual
+    inversion) are words of their own; the further vectors of an embedding, and further bytes of a character, belong to
+    the word of the first.
+    """
     ids = tokenizer(text, padding="max_length", max_length=length, truncation=True).input_ids
-    unknown = _unknown_text(tokenizer, text, length)
+    whole = tokenizer(text, return_offsets_mapping=bool(getattr(tokenizer, "is_fast", False)))
+    spans = whole.get("offset_mapping") or [(0, 0)] * len(whole.input_ids)
+    last = min(len(whole.input_ids), length) - 1  # the position of the end token
+    tokens = tokenizer.convert_ids_to_tokens(ids)
+    marks_ends = not any(token.startswith("▁") for token in tokens)
+    learned = set(tokenizer.get_added_vocab()) - set(tokenizer.all_special_tokens) if marks_ends else set()
     pieces: list[Piece] = []
-    word, starts_word, ended = -1, True, False
-    for k, (number, token) in enumerate(zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)):
-        if ended:
-            pieces.append(Piece(PAD))
-        elif token == tokenizer.bos_token and not pieces:
+    word, starts_word, spelled_to, embedding = -1, True, 0, ""
+    for k, token in enumerate(tokens[:last]):
+        if token == tokenizer.bos_token and not pieces:
             pieces.append(Piece(START))
-        elif number == tokenizer.eos_token_id:
-            pieces.append(Piece(END))
-            ended = True
-        else:
-            spelled = unknown.get(k) or tokenizer.decode([number]).strip() or token.strip("▁")
-            is_sign = bool(spelled) and not any(c.isalnum() for c in spelled)
-            after_space = bool(pieces) and pieces[-1].text == ""  # a lone "▁" has begun the word already
-            word += not after_space and (starts_word or is_sign or token.startswith("▁"))
-            starts_word = token.endswith("</w>") or is_sign
-            pieces.append(Piece(spelled, word))
-    return pieces
+            continue
+        begin, end = spans[k]
+        spelled = _spelling(tokenizer, ids[k], token, text[max(begin, spelled_to):end].strip())
+        continues = spelled_to > begin or bool(embedding and re.fullmatch(re.escape(embedding) + r"_\d+", token))
+        if continues:
+            pieces.append(Piece("" if spelled_to > begin or token in learned else spelled, word))
+            continue
+        is_own = token in learned or bool(spelled) and not any(c.isalnum() for c in spelled)
+        after_mark = bool(pieces) and pieces[-1].text == ""  # a lone "▁" has begun the word already
+        after_space = bool(text[spelled_to:begin].isspace())
+        word += not (after_mark and not marks_ends) and (starts_word or is_own or after_space or token.startswith("▁"))
+        starts_word = token.endswith("</w>") or is_own
+        spelled_to, embedding = end, token if token in learned else ""
+        pieces.append(Piece(spelled, word))
+    return [*pieces, Piece(END), *[Piece(PAD)] * (length - last - 1)], len(whole.input_ids)
 
 
-def _unknown_text(tokenizer: Any, text: str, length: int) -> dict[int, str]:
-    """Return, by position, the text for which a tokenizer has no piece, which the network gets as "<unk>"."""
-    if not getattr(tokenizer, "is_fast", False):
-        return {}
-    encoded = tokenizer(text, max_length=length, truncation=True, return_offsets_mapping=True)
-    return {k: text[a:b].strip() for k, (number, (a, b)) in enumerate(zip(encoded.input_ids, encoded.offset_mapping,
-                                                                         strict=True))
-            if number == tokenizer.unk_token_id and b > a}
+def _spelling(tokenizer: Any, number: int, token: str, own: str) -> str:
+    """Return the text of a piece: the user's own where the tokenizer has changed its case, or has none for it (a lone
+    "▁", an unknown piece, some of the bytes of a character)."""
+    decoded = tokenizer.decode([number]).strip()
+    if own and (number == tokenizer.unk_token_id or "\ufffd" in decoded or own.casefold() == decoded.casefold()):
+        return own
+    return decoded or token.strip("▁")
