@@ -42,7 +42,8 @@ class Family:
     denoiser: the attribute that holds the denoiser. latent_argument: the denoiser's argument for the noisy latent.
     text_inputs: the token sequence that its attention reads, in order. text_first: in joint attention, text comes
     before the image. timestep_divisor: the scheduler's timestep is divided by it before the denoiser gets it.
-    distilled: guidance is an input of the denoiser.
+    distilled: guidance is an input of the denoiser. latents_have: what its pipelines take from the autoencoder's config
+    beside the scale: "shift"; "statistics": each channel's mean and deviation, and float32 where float16 overflows.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Family:
     text_first: bool = False
     timestep_divisor: float = 1.0
     distilled: bool = False
+    latents_have: str = ""
 
     def find_denoiser(self, pipeline: Any) -> nn.Module:
         """Return a pipeline's denoiser; where another library has wrapped it (PEFT, DistributedDataParallel, a module
@@ -95,13 +97,14 @@ FAMILIES = (
     Family("Stable Diffusion", ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"), "unet", "sample",
            (TextInput(("tokenizer",)),)),
     Family("Stable Diffusion XL", ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"), "unet", "sample",
-           (TextInput(("tokenizer", "tokenizer_2")),)),
+           (TextInput(("tokenizer", "tokenizer_2")),), latents_have="statistics"),
     Family("Stable Diffusion 3", ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"), "transformer",
            "hidden_states",
-           (TextInput(("tokenizer", "tokenizer_2")), TextInput(("tokenizer_3",), "max_sequence_length"))),
+           (TextInput(("tokenizer", "tokenizer_2")), TextInput(("tokenizer_3",), "max_sequence_length")),
+           latents_have="shift"),
     Family("Flux", ("FluxPipeline", "FluxImg2ImgPipeline"), "transformer", "hidden_states",
            (TextInput(("tokenizer_2",), "max_sequence_length"),), text_first=True, timestep_divisor=1000.0,
-           distilled=True),
+           distilled=True, latents_have="shift"),
     Family("PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), "transformer", "hidden_states",
            (TextInput(("tokenizer",), "max_sequence_length"),)),
 )

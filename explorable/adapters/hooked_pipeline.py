@@ -21,10 +21,11 @@ from .caches import check_branches_computed
 from .families import check_openable, find_family
 from .inputs import check_inputs, stand_ins
 from .points import OpenedPointFinder, OpenedPointTable, with_token_count
-from .sampling import PipelineCall, SchedulerStep, StopSampling
+from .sampling import PipelineCall
 from .schedulers import NoiseSchedule
-from .settings import OpenedSettings, check_arguments, make_settings, size_key
-from .tokens import PAD, TokenAxis, token_axis
+from .settings import EMBEDDING_ARGUMENTS, OpenedSettings, check_arguments, make_settings, size_key
+from .steps import SchedulerStep, StopSampling
+from .tokens import PAD, TokenAxis, numbered_axis, token_axis
 
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()  # by denoiser
 
@@ -84,9 +85,19 @@ class HookedPipeline:
     def _branches(self, settings: Settings) -> tuple[str, ...]:
         return ("uncond", "cond") if settings.guidance > 1 and self.uses_cfg else ("cond",)
 
-    def _token_axis(self, text: str, settings: OpenedSettings) -> TokenAxis:
-        with self.lock:  # a tokenizer keeps its truncation and padding from one call to the next
-            return token_axis(self.pipeline, self._family, text, dict(settings.arguments), self.merge_subwords)
+    def _token_axis(self, text: str, settings: OpenedSettings, branch: str = "cond") -> TokenAxis:
+        """Return the token axis of a branch. Embeddings have the words of the text that has as many pieces; without
+        one, their positions are numbered."""
+        arguments = dict(settings.arguments)
+        embeddings = {"cond": arguments.get("prompt_embeds"), "uncond": arguments.get("negative_prompt_embeds")}
+        name = "the prompt" if branch == "cond" else "the negative prompt"
+        with self.lock, suppress(*([] if embeddings["cond"] is None else [SettingError])):
+            # locked, for a tokenizer keeps its truncation and padding from one call to the next
+            axis = token_axis(self.pipeline, self._family, text, arguments, self.merge_subwords, name)
+            if embeddings["cond"] is None or ((text or embeddings[branch] is None) and (
+                    axis.pieces == embeddings["cond"].shape[1])):
+                return axis
+        return numbered_axis(embeddings["cond"].shape[1])
 
     def _resumable_steps(self, run: Run) -> tuple[SchedulerStep, ...]:
         """Return the steps of a run with the scheduler's state at each.
@@ -109,9 +120,16 @@ class HookedPipeline:
 
     def _arguments(self, settings: OpenedSettings, prompt: Any, negative: Any, generator: Any) -> dict[str, Any]:
         """Return the arguments of the pipeline's own call. prompt, negative, generator: one each, or lists."""
-        optional = {"negative_prompt": negative} if negative is not None else {}
+        arguments = dict(settings.arguments)
+        if arguments.get("prompt_embeds") is not None:  # given instead of the prompt, once for each image of the batch
+            batch = len(prompt) if isinstance(prompt, list) else 1
+            arguments |= {name: value.repeat_interleave(batch, 0) for name, value in arguments.items()
+                          if name.endswith(EMBEDDING_ARGUMENTS) and value is not None}
+            prompt = None
+        optional = {} if negative is None and arguments.get("negative_prompt_embeds") is None else {
+            "negative_prompt": negative}  # None beside embeddings, for PixArt's own default is ""
         return {"prompt": prompt, "num_inference_steps": settings.steps, "guidance_scale": settings.guidance,
-                "generator": generator, **optional, **dict(settings.arguments)}
+                "generator": generator, **optional, **arguments}
 
     @contextmanager
     def _dispatching(self, prompts: list[str], settings: OpenedSettings, first_step: int = 0,
@@ -127,7 +145,7 @@ class HookedPipeline:
         attachments = (*attached_to(self), *([recorder] if recorder else ()))
         with self.lock:
             check_inputs(self.pipeline, self.denoiser, dict(settings.arguments))
-            axes = {b: [self._token_axis(text, settings) for text in texts[b]] for b in self._branches(settings)
+            axes = {b: [self._token_axis(text, settings, b) for text in texts[b]] for b in self._branches(settings)
                     if attachments or b == "cond" or settings.negative}  # without hooks, an empty one needs no check
             if not attachments:
                 with dispatching_to(None):

@@ -1,4 +1,4 @@
-"""Encode images to latents and decode latents to images with a pipeline's own autoencoder."""
+"""Encode images to latents and decode latents to images with a pipeline's own autoencoder, as its own call does."""
 
 from __future__ import annotations
 
@@ -10,40 +10,56 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .families import Family
+
 
 @torch.inference_mode()
-def encode_images(pipeline: Any, images: np.ndarray) -> Tensor:
+def encode_images(pipeline: Any, family: Family, images: np.ndarray) -> Tensor:
     """Encode images (n, height, width, 3) uint8 as latents (n, channel, y, x) float32, on the CPU."""
     vae = pipeline.vae
     pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    with upcast_if_needed(vae):
-        mode = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode().float().cpu()
-    return (mode - shift_factor(vae)) * vae.config.scaling_factor
+    with upcast_if_needed(vae, family):
+        encoded = vae.encode(pixels.to(vae.device, vae.dtype))
+        latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+    shift, std = latent_statistics(vae, family, latents.float())
+    return ((latents.float() - shift) * vae.config.scaling_factor / std).cpu()
 
 
 @torch.inference_mode()
-def decode_latents(pipeline: Any, latents: np.ndarray) -> np.ndarray:
+def decode_latents(pipeline: Any, family: Family, latents: np.ndarray) -> np.ndarray:
     """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8, one at a time, rounded as the pipeline
-    rounds them."""
+    rounds them, and with its watermark. A decoder that draws noise draws the same for each image."""
     vae, images = pipeline.vae, []
-    with upcast_if_needed(vae):
+    draws_noise = hasattr(vae, "decoder_scheduler")  # it decodes by diffusion (ConsistencyDecoderVAE)
+    with upcast_if_needed(vae, family):
         for z in torch.from_numpy(np.array(latents, np.float32)).split(1):
-            z = z.to(vae.device, vae.dtype) / vae.config.scaling_factor + shift_factor(vae)
-            image = vae.decode(z, return_dict=False)[0]
+            z = z.to(vae.device, vae.dtype)
+            shift, std = latent_statistics(vae, family, z)
+            more = {"generator": torch.Generator().manual_seed(0)} if draws_noise else {}
+            image = vae.decode(z * std / vae.config.scaling_factor + shift, return_dict=False, **more)[0]
+            if getattr(pipeline, "watermark", None) is not None:
+                image = pipeline.watermark.apply_watermark(image)
             images += pipeline.image_processor.postprocess(image, output_type="pil")
     return np.stack([np.asarray(image) for image in images])
 
 
-def shift_factor(vae: Any) -> float:
-    """Return the shift that is subtracted from a latent before it is scaled."""
-    return getattr(vae.config, "shift_factor", None) or 0.0
+def latent_statistics(vae: Any, family: Family, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
+    """Return what this family's pipelines subtract from a latent before it is scaled, and what they divide it by."""
+    if family.latents_have == "shift":
+        return getattr(vae.config, "shift_factor", None) or 0.0, 1.0
+    mean, std = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
+    if family.latents_have != "statistics" or mean is None or std is None:
+        return 0.0, 1.0
+    return torch.tensor(mean).view(1, -1, 1, 1).to(like), torch.tensor(std).view(1, -1, 1, 1).to(like)
 
 
 @contextmanager
-def upcast_if_needed(vae: Any) -> Iterator[None]:
-    """Within this `with`, run an autoencoder in float32 if its config says that it overflows in float16, as SDXL's."""
+def upcast_if_needed(vae: Any, family: Family) -> Iterator[None]:
+    """Within this `with`, run an autoencoder in float32 if it overflows in float16 and this family's pipelines do so,
+    as SDXL's."""
     before = vae.dtype
-    needs_upcast = before is torch.float16 and getattr(vae.config, "force_upcast", False)
+    needs_upcast = (family.latents_have == "statistics" and before is torch.float16
+                    and getattr(vae.config, "force_upcast", False))
     try:
         if needs_upcast:
             vae.to(torch.float32)

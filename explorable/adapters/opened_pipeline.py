@@ -14,7 +14,7 @@ from torch import Tensor
 from ..diffusion.paths import Path
 from ..diffusion.settings import SettingError, Settings, check_settings
 from ..hooks import PointTable, Recording, edited_points
-from ..pipeline.arguments import check_image, check_noise_time, check_pairs, make_recorder
+from ..pipeline.arguments import check_image, check_noise_time, check_pairs, check_progress, make_recorder
 from ..run import Run, collect_run
 from .attention import TokenLayout
 from .caches import cache_states
@@ -23,8 +23,12 @@ from .hooked_pipeline import HookedPipeline
 from .image_processing import decode_latents, encode_images
 from .inputs import starting_image
 from .points import OpenedPointTable, with_token_count
-from .sampling import BranchStart, SingleEvaluation, StopSampling
 from .settings import OpenedSettings, change_settings
+from .steps import BranchStart, SingleEvaluation, StopSampling
+
+
+class BlockedImageError(SettingError):
+    """The pipeline's own safety checker blocked the image: neither it nor the steps towards it are returned."""
 
 
 class OpenedPipeline(HookedPipeline):
@@ -93,25 +97,27 @@ class OpenedPipeline(HookedPipeline):
 
     # ---- sampling ------------------------------------------------------------------------------------------------
 
-    def __call__(self, prompt: str, negative: str | None = None, steps: int | None = None,
+    def __call__(self, prompt: str | None = None, negative: str | None = None, steps: int | None = None,
                  guidance: float | None = None, seed: int = 0, sampler: str | None = None,
                  record: str | Sequence[str] = (), progress: Callable[[int, int], None] | None = None,
                  **more: Any) -> Run:
         """Sample one image: the one that the pipeline itself samples with `torch.Generator().manual_seed(seed)`.
 
         Args:
-            prompt: what to draw. negative: the negative prompt, where `uses_cfg` is true.
+            prompt: what to draw. negative: the negative prompt, where `uses_cfg` is true. With prompt_embeds=…, the
+                network reads these, and a prompt of as many pieces only names their tokens.
             steps, guidance: None: the pipeline's own default.
             sampler: the scheduler's name, or None; `pipe.pipeline.scheduler = …` changes it.
             record: names or patterns of points to record: run["*.cross.weights"]. `points` lists them all.
             progress: called with (steps done, all steps) after each step; what it raises stops the run.
             more: other arguments of the pipeline's own call: height, width, image and strength where it starts from an
-                image, guidance_rescale, clip_skip, ip_adapter_image, …
+                image, guidance_rescale, clip_skip, ip_adapter_image, prompt_embeds, callback_on_step_end, …
 
         With a scheduler that evaluates the network twice a step, such as Heun's, each evaluation is a step of the run.
 
         Raises:
             SettingError, UnknownPointError, MemoryRefusedError: before the first step.
+            BlockedImageError: after the last step, if the pipeline's own safety checker blocked the image.
         """
         settings = self._settings(prompt, negative, steps, guidance, seed, sampler, **more)
         return self._sample(settings, record, progress)
@@ -129,6 +135,7 @@ class OpenedPipeline(HookedPipeline):
 
     def _sample(self, settings: OpenedSettings, record: str | Sequence[str],
                 progress: Callable[[int, int], None] | None, parent: tuple[Run, int] | None = None) -> Run:
+        check_progress(progress)
         recorder = make_recorder(record) if record else None
         start = None
         if parent is not None and parent[1] > 0:
@@ -139,6 +146,10 @@ class OpenedPipeline(HookedPipeline):
             call = self._make_call(layout, settings, progress=progress, start=start)
             image = call(**self._arguments(settings, settings.prompt, settings.negative,
                                            torch.Generator().manual_seed(settings.seed)))[0]
+        if call.blocked:
+            raise BlockedImageError("the pipeline's safety checker blocked this image, so there is nothing to show: "
+                                    "choose another prompt or seed. If it is mistaken, load the pipeline with safety_checker="
+                                    "None, requires_safety_checker=False")
         begin, first_evaluation, last_step, end = call.timestamps
         seconds = {"text encoder": first_evaluation - begin, "denoiser": last_step - first_evaluation,
                    "decoder": end - last_step}
@@ -233,12 +244,12 @@ class OpenedPipeline(HookedPipeline):
     def encode(self, images: np.ndarray) -> Tensor:
         """Encode images (n, height, width, 3) uint8 as latents (n, channel, y, x) float32, on the CPU."""
         with self.lock:
-            return encode_images(self.pipeline, images)
+            return encode_images(self.pipeline, self._family, images)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8."""
         with self.lock:
-            return decode_latents(self.pipeline, latents)
+            return decode_latents(self.pipeline, self._family, latents)
 
 
 def open_pipeline(pipeline: Any, merge_subwords: bool = True, half_precision: bool = True,

@@ -6,17 +6,17 @@ and the modules' forwards where something is hooked.
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..diffusion.samplers import Step
 from ..diffusion.settings import SettingError
 from ..hooks import HookDispatcher, PointFinder
 from ..nn.hook_points import ACTIVE, Dispatcher, dispatching_to, hook_point, is_hooked, set_branches
@@ -27,47 +27,8 @@ from .families import Family
 from .networks import MAP_AXES, module_hooks, pack_latents, unpack_latents
 from .patching import CallArguments, copy_attributes, preserved_attributes, set_attributes, wrapped_method
 from .schedulers import NoiseLevel, NoiseSchedule, SeededNoise
-
-
-class StopSampling(Exception):
-    """The one evaluation that was needed is done."""
-
-
-@dataclass(frozen=True)
-class SchedulerStep(Step):
-    """A step, with what it takes to resume there: its noise level, the scheduler's timestep, the latent in the
-    scheduler's form, the scheduler's attributes, and the states of the random generators."""
-
-    level: NoiseLevel
-    timestep: float
-    sample: Tensor = field(repr=False)
-    scheduler_state: dict[str, Any] = field(repr=False)
-    generator_states: tuple[Tensor, ...] = field(repr=False)
-
-
-@dataclass
-class BranchStart:
-    """Where a branch begins: the steps of the parent run, and the first step of its own. generator: with a new seed,
-    the source of the noise that replaces the parent's at that step."""
-
-    steps_taken: Sequence[SchedulerStep]
-    step: int
-    generator: torch.Generator | None = None
-
-
-@dataclass
-class SingleEvaluation:
-    """An evaluation of the denoiser outside of a run.
-
-    x: its input, (batch, channel, y, x). level, timestep: the noise level of x, and the network's name for it.
-    step: the step that recordings are labelled with.
-    """
-
-    level: NoiseLevel
-    timestep: float
-    x: Tensor
-    step: int = 0
-
+from .settings import CALLBACKS
+from .steps import BranchStart, SchedulerStep, SingleEvaluation, StopSampling
 
 ACTIVE_CALL: ContextVar[PipelineCall | None] = ContextVar("active_call", default=None)
 
@@ -90,12 +51,18 @@ class PipelineCall:
         self.patch_grid: tuple[int, int] | None = None  # rows and columns, where latents are packed
         self.channels, self.latent_size = 0, (0, 0)
         self.final_sample: Any = None
+        self.blocked = False  # by the pipeline's safety checker
         self.end: NoiseLevel | None = None  # None: no noise is left in the final latent
         self.timestamps = [time.perf_counter()]  # start, first evaluation, last step, end
 
     def __call__(self, **arguments: Any) -> list[Any]:
         """Call the pipeline with its own arguments and return its images; StopSampling ends a single evaluation."""
         generator, modules = arguments["generator"], list(self.denoiser.modules())
+        for name in CALLBACKS:
+            if arguments.get(name) is not None:
+                inputs = getattr(arguments[name], "tensor_inputs", None)  # of diffusers' own kind of callback
+                arguments |= {"callback_on_step_end_tensor_inputs": inputs} if inputs else {}
+                arguments[name] = functools.partial(self.call_back, arguments[name])
         self.generators = generator if isinstance(generator, list) else [generator]
         self.cache_states = cache_states(modules)
         token = ACTIVE_CALL.set(self)
@@ -104,14 +71,15 @@ class PipelineCall:
                 stack.enter_context(restored_if_broken_off(modules, next(self.denoiser.parameters()).device))
                 stack.enter_context(fresh_caches(self.cache_states))
                 self.wrap_methods(stack)
-                images = self.pipeline(**arguments).images
+                output = self.pipeline(**arguments)
                 self.end = self.schedule.end_level(len(self.steps_taken), self.steps_taken[-1].timestep)
         finally:
             ACTIVE_CALL.reset(token)
         self.timestamps.append(time.perf_counter())
         if isinstance(ACTIVE.dispatcher, HookDispatcher):
             warn_of_skipped(ACTIVE.dispatcher.passes, len(self.steps_taken) - self.first_step, self.denoiser)
-        return images
+        self.blocked = any(getattr(output, "nsfw_content_detected", None) or ())
+        return output.images
 
     def wrap_methods(self, stack: ExitStack) -> None:
         """Wrap the denoiser's and the scheduler's methods until the stack is closed."""
@@ -176,9 +144,11 @@ class PipelineCall:
         inputs[name] = self.hook_latent(inputs[name])
         dispatcher.set_branches(self.branches)
         context = inputs["encoder_hidden_states"]
+        if len(context) != len(self.branches) * len(self.generators):
+            raise SettingError("a callback has changed the size of the batch: leave it out, or record and edit nothing")
         if context.shape[1] != self.layout.pieces:
             raise SettingError(f"the network reads {context.shape[1]} pieces, but the prompt was split into "
-                               f"{self.layout.pieces}: leave out what changes its context (learned embeddings, …)")
+                               f"{self.layout.pieces}: leave out what changes its context")
         inputs["encoder_hidden_states"] = hook_point("text.context", context, f"{self.layout.text_axis} channel")
         out = inputs.pass_to(original)
         prediction = self.hook_prediction(out[0], level)
@@ -274,6 +244,21 @@ class PipelineCall:
                 progress(len(self.steps_taken), getattr(self.pipeline, "num_timesteps", len(scheduler.timesteps)))
         finally:
             ACTIVE_CALL.reset(token)
+
+    def call_back(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a callback of the user's, which may use the same pipeline itself, and change the latent. That of a step
+        copied from the parent has been changed there."""
+        token = ACTIVE_CALL.set(None)
+        try:
+            with dispatching_to(None):
+                changed = function(*args)
+        finally:
+            ACTIVE_CALL.reset(token)
+        if changed and "latents" in changed:
+            if len(self.steps_taken) <= self.first_step:
+                return {name: value for name, value in changed.items() if name != "latents"}
+            self.final_sample = changed["latents"]
+        return changed
 
     def replay_step(self, sample: Tensor) -> tuple[Tensor, Tensor]:
         """Copy a step of the parent run, and return the latent, scheduler and generators at its end."""

@@ -11,12 +11,25 @@ from .families import Family, call_default, call_parameters
 
 RENAMED_ARGUMENTS = {"negative_prompt": "negative", "num_inference_steps": "steps", "guidance_scale": "guidance",
                      "generator": "seed"}
-RESERVED_ARGUMENTS = {
-    *RENAMED_ARGUMENTS, "prompt", "prompt_2", "prompt_3", "negative_prompt_2", "negative_prompt_3",
-    "num_images_per_prompt", "latents", "output_type", "return_dict", "callback_on_step_end",
-    "callback_on_step_end_tensor_inputs", "callback", "callback_steps", "kwargs", "timesteps", "sigmas",
-    "true_cfg_scale", "skip_guidance_layers", "skip_layer_guidance_scale", "skip_layer_guidance_start",
-    "skip_layer_guidance_stop"}
+RESERVED_ARGUMENTS = {  # why they cannot be set
+    **{name: f"is called {other} here" for name, other in RENAMED_ARGUMENTS.items()},
+    **dict.fromkeys(("prompt_2", "prompt_3", "negative_prompt_2", "negative_prompt_3"),
+                    "cannot be set: each text encoder reads the same prompt, so that its words label the recordings"),
+    "num_images_per_prompt": "cannot be set: a run is one image; sample_images(prompts, seeds) samples several",
+    "latents": "cannot be set: the seed sets the initial noise",
+    **dict.fromkeys(("output_type", "return_dict"), "cannot be set: a run contains the image"),
+    **dict.fromkeys(("timesteps", "sigmas"), "cannot be set: steps and the scheduler set the timesteps"),
+    "true_cfg_scale": "cannot be set: it would add a second call of the network at each step, with another prompt, "
+                      "and a step of a run is one call; guidance is the scale that this network takes as an input",
+    **dict.fromkeys(("skip_guidance_layers", "skip_layer_guidance_scale", "skip_layer_guidance_start",
+                     "skip_layer_guidance_stop"),
+                    "cannot be set: it would add another call of the network, without some layers, at each step; "
+                    "ex.edit with ex.Ablate leaves layers out"),
+    **dict.fromkeys(("callback_on_step_end_tensor_inputs", "callback_steps"), "can only be set with a callback"),
+    **dict.fromkeys(("prompt", "kwargs"), "cannot be set"),
+}
+EMBEDDING_ARGUMENTS = ("prompt_embeds", "prompt_attention_mask")  # how their names end
+CALLBACKS = ("callback_on_step_end", "callback")  # diffusers' present name, and PixArt's
 
 
 @dataclass(frozen=True)
@@ -26,23 +39,25 @@ class OpenedSettings(Settings):
     arguments: tuple[tuple[str, Any], ...] = ()
 
 
-def make_settings(pipeline: Any, family: Family, prompt: str, negative: str | None = None, steps: int | None = None,
-                  guidance: float | None = None, seed: int = 0, sampler: str | None = None,
+def make_settings(pipeline: Any, family: Family, prompt: str | None, negative: str | None = None,
+                  steps: int | None = None, guidance: float | None = None, seed: int = 0, sampler: str | None = None,
                   **arguments: Any) -> OpenedSettings:
     """Check settings, and fill in the pipeline's own default where one is None.
 
     Raises:
         SettingError: names the setting and its valid values.
     """
+    if prompt is None and arguments.get("prompt_embeds") is None:
+        raise SettingError("prompt is None: give a text (an empty one is unconditional), or prompt_embeds=…")
     scheduler, denoiser = type(pipeline.scheduler).__name__, getattr(pipeline, family.denoiser)
     if sampler not in (None, scheduler):
         raise SettingError(f"sampler is {sampler!r}, but this pipeline samples with its own {scheduler}: leave the "
                            "sampler out, and set pipeline.scheduler to change it")
     steps = call_default(pipeline, "num_inference_steps") if steps is None else steps
     guidance = call_default(pipeline, "guidance_scale") if guidance is None else guidance
-    s = check_settings(Settings(prompt, negative, steps, guidance, seed))
-    if family.uses_cfg(denoiser) and s.guidance < 1:
-        raise SettingError(f"guidance is {guidance!r}: choose a number from 1 to 100; "
+    s = check_settings(Settings("" if prompt is None else prompt, negative, steps, guidance, seed))
+    if family.uses_cfg(denoiser) and 0 < s.guidance < 1:
+        raise SettingError(f"guidance is {guidance!r}: choose a number from 1 to 100, or 0, which is off like 1; "
                            f"{family.guidance_meaning(denoiser)}")
     if not family.uses_cfg(denoiser) and negative is not None:
         raise SettingError(f"negative is {negative!r}: leave it out; guidance here is "
@@ -57,12 +72,17 @@ def check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> Mapping[str,
     Raises:
         SettingError: the call has no such argument, or it has another name here.
     """
-    free = [name for name in call_parameters(pipeline)
-            if name not in RESERVED_ARGUMENTS and not name.endswith(("prompt_embeds", "attention_mask"))]
-    for name in arguments:
+    with_callback = ("callback_on_step_end_tensor_inputs", "callback_steps")
+    reserved = RESERVED_ARGUMENTS.keys() - (with_callback if any(name in arguments for name in CALLBACKS) else ())
+    free = [name for name in call_parameters(pipeline) if name not in reserved]
+    for name, value in arguments.items():
         if name not in free:
-            why = f"is called {RENAMED_ARGUMENTS[name]} here" if name in RENAMED_ARGUMENTS else "cannot be set"
+            why = RESERVED_ARGUMENTS.get(name, "is no argument of this pipeline")
             raise SettingError(f"{name} {why}; a {type(pipeline).__name__} takes {', '.join(free)}")
+        if name in CALLBACKS and not (value is None or callable(value)):
+            raise SettingError(f"{name} is {value!r}: give a function, as diffusers describes it")
+        if name.endswith("prompt_embeds") and value is not None and len(value) != 1:
+            raise SettingError(f"{name} has {len(value)} prompts: give the embeddings of one, (1, …)")
     return arguments
 
 
@@ -75,6 +95,8 @@ def change_settings(pipeline: Any, family: Family, old: OpenedSettings, changes:
     for name in changes:
         if name in TIMESTEP_FIELDS:
             raise SettingError(f"a branch cannot change {name}, which sets the timesteps")
+    if "prompt" in changes and "prompt_embeds" not in changes and dict(old.arguments).get("prompt_embeds") is not None:
+        raise SettingError("this run was sampled from prompt_embeds: change these, or sample a run from the prompt")
     same = {name: getattr(old, name) for name in ("prompt", "negative", "steps", "guidance", "seed", "sampler")}
     return make_settings(pipeline, family, **{**same, **dict(old.arguments), **changes})
 

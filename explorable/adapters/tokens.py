@@ -46,13 +46,14 @@ class TokenAxis:
 
 
 def token_axis(pipeline: Any, family: Family, text: str, arguments: Mapping[str, Any],
-               merge_subwords: bool) -> TokenAxis:
+               merge_subwords: bool, name: str = "the prompt") -> TokenAxis:
     """Tokenize a text as the pipeline does.
 
     Args:
         arguments: of the pipeline's call, which may set the length.
         merge_subwords: the pieces of a word are one token, whichever tokenizer made them, and all padding is one.
             False: each piece is a token, with a dot before the later ones of a word.
+        name: of the text, in the error.
 
     Raises:
         SettingError: the text has more pieces than any of the text encoders reads.
@@ -60,13 +61,18 @@ def token_axis(pipeline: Any, family: Family, text: str, arguments: Mapping[str,
     rows = [row for text_input in family.text_inputs if (row := tokenize(pipeline, text_input, text, arguments))]
     if all(row.is_truncated for row in rows if row.needed):
         longest = max(rows, key=lambda row: len(row.pieces))
-        raise SettingError(f"the prompt has {longest.needed} pieces, including start and end, but the text encoder "
-                           f"reads {len(longest.pieces)} at most: shorten the prompt" +
+        raise SettingError(f"{name} has {longest.needed} pieces, including start and end, but the text encoder "
+                           f"reads {len(longest.pieces)} at most: shorten {name}" +
                            ("" if longest.length_argument is None else f", or raise {longest.length_argument}"))
     if not merge_subwords:
         parts = [piece for row in rows for piece in row.pieces]
         return TokenAxis(tuple(_piece_names(parts)), tuple(range(len(parts))))
     return _merge_subwords([row.pieces for row in rows])
+
+
+def numbered_axis(pieces: int) -> TokenAxis:
+    """Return the token axis of embeddings whose text is not known."""
+    return TokenAxis(tuple(f"<{k}>" for k in range(pieces)), tuple(range(pieces)))
 
 
 def _piece_names(parts: Sequence[Piece]) -> list[str]:
@@ -176,12 +182,13 @@ def _split(tokenizer: Any, text: str, length: int) -> tuple[list[Piece], int]:
             pieces.append(Piece(START))
             continue
         begin, end = spans[k]
+        end = begin if token == "▁" else end  # its span is that of the piece after it
         spelled = _spelling(tokenizer, ids[k], token, text[max(begin, spelled_to):end].strip())
         continues = spelled_to > begin or bool(embedding and re.fullmatch(re.escape(embedding) + r"_\d+", token))
         if continues:
             pieces.append(Piece("" if spelled_to > begin or token in learned else spelled, word))
             continue
-        is_own = token in learned or bool(spelled) and not any(c.isalnum() for c in spelled)
+        is_own = token in learned or (bool(spelled) and not any(c.isalnum() for c in spelled))
         after_mark = bool(pieces) and pieces[-1].text == ""  # a lone "▁" has begun the word already
         after_space = bool(text[spelled_to:begin].isspace())
         word += not (after_mark and not marks_ends) and (starts_word or is_own or after_space or token.startswith("▁"))

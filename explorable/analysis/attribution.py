@@ -21,6 +21,7 @@ from ..hooks import Ablate, MaskToken, PointTable, check_pipeline, edit, record
 from ..hooks.edits import Edit
 from ..nn.examiner import Examiner
 from ..nn.pixels import to_tensor
+from ..nn.text import SPECIAL
 from ..pipeline import Pipeline
 from .attention_maps import (
     WEIGHTS,
@@ -82,7 +83,7 @@ def model_parts(points: PointTable, tokens: Sequence[str], kinds: Iterable[str] 
     known = {p.name: p for p in points if not p.name.startswith(OTHER_NETWORKS)}
     parts: dict[str, Part] = {}
     if "word" in kinds:
-        parts |= {f"word {w}": word_part(w) for w in dict.fromkeys(t for t in tokens if not t.startswith("<"))}
+        parts |= {f"word {w}": word_part(w) for w in dict.fromkeys(t for t in tokens if t not in SPECIAL)}
     for name, point in known.items():
         layer, _, last = name.rpartition(".")
         part_of_joint = name.replace(".cross.", ".joint.") != name and name.replace(".cross.", ".joint.") in known
@@ -104,21 +105,23 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
         what: the parts by name, such as {"red": word_part("red"), "skips": Part("skips", {"*.skip": Ablate()})};
             None: all of `kinds`.
         kinds: of "word", "head", "skip" and "block".
-        regions: masks (128, 128) bool by name; None: where the examiner sees each thing, and the rest.
+        regions: masks (height, width) bool of the image by name; None: where the examiner sees each thing, and the
+            rest; the whole image as "everywhere" where there is no examiner.
+        examiner: of images like these; None: the shipped one. Opened pipelines generate other images, and have none.
         settings: seed, steps, guidance and so on.
 
     Returns: image (y, x, rgb) uint8 and, over `part` (with its `kind`):
         without (y, x, rgb) uint8: the image without the part.
         change (y, x): the difference, root mean square over colours, 1 is black to white. by_region (region): its mean.
         verdict: the examiner's, as text. kept (trait): the share of things, their colours, place and time that the
-            examiner still sees, 0 to 1, NaN where there is none.
+            examiner still sees, 0 to 1, NaN where there is none. Both are left out where there is no examiner.
         attention (row, column): at the finest layer's size, the mean over steps. For a word, the attention to it, over
             layers and heads; for a head or block of cross- or joint attention, the attention to all words of the
             prompt; for one of self-attention, the attention that each position receives; NaN for other parts.
         attended (region): the mean of that in each region, 1 is its mean over the image.
 
     Raises:
-        ValueError: an unknown kind. And what editing and sampling raise.
+        ValueError: an unknown kind, or a mask of another size than the image. And what editing and sampling raise.
     """
     check_pipeline(pipe)
     points = pipe.points()
@@ -127,6 +130,13 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
     with record(pipe, *self_attention, reduce="mean:query,step") as recorder:
         run = pipe(prompt, record=[WEIGHTS], **settings)
     what = model_parts(points, run.tokens, kinds) if what is None else what
+    has_examiner = examiner is not None or pipe.has_examiner
+    masks = regions if regions is not None else detected_regions(run.image, examiner) if has_examiner else {
+        "everywhere": np.ones(run.image.shape[:2], bool)}
+    for name, mask in masks.items():
+        if mask.shape != run.image.shape[:2]:
+            raise ValueError(f"the region {name!r} has the shape {mask.shape}: give a mask of the image's height and "
+                             f"width, {run.image.shape[:2]}")
     maps = _AttentionMaps(run, recorder.last)
     without = []
     for part in tqdm(what.values(), desc="ablating", leave=False):
@@ -134,34 +144,41 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
             without.append(pipe(prompt, **settings).image)
     images = np.stack([run.image, *without])
     change = pixel_difference(images[1:], run.image)
-    masks = detected_regions(run.image, examiner) if regions is None else regions
-    original, *verdicts = examine(images, examiner)
-    traits = [preserved_traits(original, v) for v in verdicts]
     attention = np.stack([maps.map_of(part) for part in what.values()])
-    return xr.Dataset(
+    found = xr.Dataset(
         {"image": (("y", "x", "rgb"), run.image), "without": (("part", "y", "x", "rgb"), images[1:]),
          "change": (("part", "y", "x"), change),
          "by_region": (("part", "region"), np.stack([change[:, mask].mean(1) for mask in masks.values()], 1)),
-         "verdict": ("part", [describe(v) for v in verdicts]),
-         "kept": (("part", "trait"), np.array([list(t.values()) for t in traits])),
          "attention": (("part", "row", "column"), attention),
          "attended": (("part", "region"), mean_by_region(
              attention / np.maximum(attention.mean((1, 2), keepdims=True), 1e-9), masks).T)},
         coords={"part": list(what), "kind": ("part", [part.kind for part in what.values()]), "region": list(masks),
-                "trait": [name.removesuffix(" kept") for name in traits[0]], "rgb": list("rgb")},
-        attrs={"prompt": prompt, "verdict of the image": describe(original)})
+                "rgb": list("rgb")}, attrs={"prompt": prompt})
+    return _with_verdicts(found, images, examiner) if has_examiner else found
+
+
+def _with_verdicts(found: xr.Dataset, images: np.ndarray, examiner: Examiner | None) -> xr.Dataset:
+    """Add the examiner's verdicts on the image and, one for each part, those without it."""
+    original, *verdicts = examine(images, examiner)
+    traits = [preserved_traits(original, v) for v in verdicts]
+    found = found.assign(verdict=("part", [describe(v) for v in verdicts]),
+                         kept=(("part", "trait"), np.array([list(t.values()) for t in traits])))
+    return found.assign_coords(trait=[name.removesuffix(" kept") for name in traits[0]]).assign_attrs(
+        {"verdict of the image": describe(original)})
 
 
 def attribution_table(found: xr.Dataset) -> pd.DataFrame:
     """Return the results of `attribute` as a table, one row per part, the largest change first.
 
-    Columns: kind; the change of the whole image and of each region; what is kept; the verdict; and the rank correlation
-    of the attention map with the change (NaN without attention).
+    Columns: kind; the change of the whole image and of each region; what is kept, and the verdict, if there is an
+    examiner; and the rank correlation of the attention map with the change (NaN without attention).
     """
     frame = found.change.mean(("y", "x")).to_dataframe(name="change")[["kind", "change"]]
     for name, prefix in (("by_region", "in "), ("kept", "keeps ")):
-        frame = frame.join(found[name].transpose("part", ...).to_pandas().add_prefix(prefix))
-    frame["verdict"] = found.verdict.values
+        if name in found:
+            frame = frame.join(found[name].transpose("part", ...).to_pandas().add_prefix(prefix))
+    if "verdict" in found:
+        frame["verdict"] = found.verdict.values
     frame["attention agrees"] = [
         np.nan if np.isnan(attention).any() else rank_correlation(attention, coverage(change, len(attention)))
         for attention, change in zip(found.attention.values, found.change.values, strict=True)]
@@ -174,9 +191,10 @@ class _AttentionMaps:
     def __init__(self, run: Any, recording: Mapping[str, xr.DataArray]):
         weights = gather_weights(run)
         maps = branch_maps(weights, str(weights.branch.values[-1]), run.tokens).mean("step")
-        self.cross, self.side = maps, maps.sizes["y"]  # (token, layer, head, y, x)
+        self.cross, self.shape = maps, (maps.sizes["y"], maps.sizes["x"])  # (token, layer, head, y, x)
         self.self_attention = {name.removesuffix(".weights"): a for name, a in recording.items()}  # (branch, head, key)
-        self.words = [k for k, label in enumerate(maps.token.values) if "<" not in label]
+        self.words = [k for k, label in enumerate(maps.token.values)
+                      if label.split(" (")[0] not in SPECIAL]
 
     def map_of(self, part: Part) -> np.ndarray:
         """Return the map of a part, (row, column)."""
@@ -188,11 +206,11 @@ class _AttentionMaps:
             if layer.removesuffix(suffix) in self.cross.layer.values:
                 words = self.cross.sel(layer=layer.removesuffix(suffix)).isel(token=self.words)
                 return _select_head(words.sum("token", skipna=False).values, part.head)
-        if layer in self.self_attention:
+        if layer in self.self_attention and self.shape[0] == self.shape[1]:
             keys = self.self_attention[layer].isel(branch=-1).values  # (head, key)
             side = round(keys.shape[1] ** 0.5)
-            return _select_head(resize_maps(keys.reshape(-1, side, side), self.side), part.head)
-        return np.full((self.side, self.side), np.nan, np.float32)
+            return _select_head(resize_maps(keys.reshape(-1, side, side), self.shape[0]), part.head)
+        return np.full(self.shape, np.nan, np.float32)
 
 
 def _select_head(heads: np.ndarray, head: int | None) -> np.ndarray:

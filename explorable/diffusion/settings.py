@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
@@ -54,6 +56,8 @@ def check_settings(settings: Settings) -> Settings:
     for name in ("prompt", "negative"):
         if not isinstance(getattr(s, name), str) and (name, s.negative) != ("negative", None):
             raise SettingError(f"{name} is {getattr(s, name)!r}: give a text (an empty one is unconditional)")
+        if halves := re.findall("[\ud800-\udfff]", getattr(s, name) or ""):
+            raise SettingError(f"{name} contains {halves[0]!r}, which is half of a character: leave it out")
     for name, choices in (("sampler", tuple(SAMPLERS)), ("spacing", SPACINGS)):
         if getattr(s, name) not in choices:
             raise SettingError(f"{name} is {getattr(s, name)!r}: choose one of {', '.join(choices)}")
@@ -70,6 +74,25 @@ def check_settings(settings: Settings) -> Settings:
                    interval=_check_interval(s.interval), rescale=_check_number("rescale", s.rescale, 0, 1),
                    shift=_check_number("shift", s.shift, 0.01, 100, " (1 changes nothing)"),
                    eta=_check_number("eta", s.eta, 0, 1))
+
+
+DIFFUSERS_NAMES = {"negative_prompt": "negative", "num_inference_steps": "steps", "guidance_scale": "guidance",
+                   "generator": "seed", "scheduler": "sampler", "guidance_rescale": "rescale"}
+
+
+def make_settings(prompt: str, **given: Any) -> Settings:
+    """Return checked settings.
+
+    Raises:
+        SettingError: an invalid value, or no setting of that name.
+    """
+    known = [f.name for f in fields(Settings)]
+    for name in given:
+        if name not in known:
+            nearest = DIFFUSERS_NAMES.get(name) or next(iter(get_close_matches(name, known, 1)), None)
+            hint = f"did you mean {nearest}? Settings are" if nearest else "choose among"
+            raise SettingError(f"{name} is not a setting: {hint} {', '.join(known[1:])}, record and progress")
+    return check_settings(Settings(prompt, **given))
 
 
 TIMESTEP_FIELDS = ("steps", "spacing", "shift")  # they set the timesteps, which a branch shares with its parent

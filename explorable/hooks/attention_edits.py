@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..nn.text import SPECIAL
 from .dispatcher import HookContext
 from .edits import EditError, StepEdit, fit_to, recorded_value
 from .points import grid_shape
@@ -62,7 +63,7 @@ class Reweight(AttentionEdit):
             raise EditError("the prompts of this batch have different words: edit words in one image at a time")
         found = [i for i, name in enumerate(context.tokens) if name == self.word]
         if not found and context.branch != "uncond":
-            words = ", ".join(name for name in context.tokens if not name.startswith("<"))
+            words = ", ".join(name for name in context.tokens if name not in SPECIAL)
             raise EditError(f"the prompt does not contain {self.word!r}; its words are {words}")
         scales = [self.scale if i in found else 1.0 for i in range(len(context.tokens))]
         return torch.tensor(scales, dtype=torch.float32, device="cpu")
@@ -105,7 +106,8 @@ class PromptToPrompt(AttentionEdit):
     def apply(self, x: Tensor, context: HookContext) -> Tensor:
         recorded = recorded_value(self.recording, context)
         label = f"token_{context.branch}" if f"token_{context.branch}" in recorded.coords else "token"
-        theirs, their_tokens = fit_to(recorded, x, context), tuple(recorded[label].values.tolist())
+        their_tokens = tuple(recorded[label].values.tolist())
+        theirs = fit_to(recorded, x.new_empty((*x.shape[:-1], len(their_tokens))), context)
         new = x.clone()
         for mine, yours in align_tokens(context.tokens, their_tokens).items():
             new[..., mine] = theirs[..., yours]

@@ -40,8 +40,8 @@ class UnknownWordError(ValueError):
 class PromptTooLongError(ValueError):
     """A prompt with more words than the context has room for. Prompts are never truncated."""
 
-    def __init__(self, words: int, max_words: int):
-        super().__init__(f"the prompt has {words} words; shorten it to {max_words} or fewer, the text encoder's limit")
+    def __init__(self, words: int, max_words: int, name: str = "the prompt"):
+        super().__init__(f"{name} has {words} words; shorten it to {max_words} or fewer, the text encoder's limit")
         self.words, self.max_words = words, max_words
 
     def __reduce__(self):
@@ -94,8 +94,8 @@ class Tokenizer:
         """
         return WORD.findall(prompt.lower())
 
-    def token_names(self, prompt: str) -> list[str]:
-        """Return all `length` tokens of a prompt as strings: start, words, end, padding.
+    def token_names(self, prompt: str, name: str = "the prompt") -> list[str]:
+        """Return all `length` tokens of a prompt as strings: start, words, end, padding. name: of it, in errors.
 
         Raises:
             UnknownWordError, PromptTooLongError
@@ -105,7 +105,7 @@ class Tokenizer:
             if word not in self.ids or word in SPECIAL:
                 raise UnknownWordError(word, self.vocabulary)
         if len(words) > self.length - 2:
-            raise PromptTooLongError(len(words), self.length - 2)
+            raise PromptTooLongError(len(words), self.length - 2, name)
         return [START, *words, END, *[PAD] * (self.length - 2 - len(words))]
 
     def __call__(self, prompts: list[str]) -> Tokens:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -12,7 +12,18 @@ from ..hooks import Recorder
 
 def make_recorder(record: str | Sequence[str]) -> Recorder:
     """Return a recorder of the points that a pattern, or several, match."""
-    return Recorder((record,) if isinstance(record, str) else tuple(record))
+    patterns = (record,) if isinstance(record, str) else tuple(record) if isinstance(record, Iterable) else (record,)
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise SettingError(f"record is {record!r}: give the name of a point or a pattern, such as '*.cross.weights', "
+                           "or several in a list; pipe.points() lists them")
+    return Recorder(patterns)
+
+
+def check_progress(progress: Callable[[int, int], None] | None) -> None:
+    """Refuse what cannot be called after each step."""
+    if progress is not None and not callable(progress):
+        raise SettingError(f"progress is {progress!r}: give a function of the steps done and of all steps, such as "
+                           "progress=print")
 
 
 def check_pairs(prompts: Sequence[str], seeds: Sequence[int]) -> None:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion.samplers import SAMPLERS, Step, initial_noise
-from ..diffusion.settings import DEFAULT_GUIDANCE, Settings, change_settings, check_settings
+from ..diffusion.settings import DEFAULT_GUIDANCE, Settings, change_settings, check_settings, make_settings
 from ..hooks import (
     Point,
     PointFinder,
@@ -35,7 +35,7 @@ from ..hooks import (
 from ..hooks.points import IMAGE_SIZE
 from ..nn.hook_points import dispatching_to, set_branches, set_step
 from ..run import Run, collect_run
-from .arguments import check_image, check_noise_time, check_pairs, make_recorder
+from .arguments import check_image, check_noise_time, check_pairs, check_progress, make_recorder
 from .latent_diffusion import LATENT_SHAPE, LatentDiffusion
 from .points import CLASSIFIER_POINTS, ENCODER_POINTS, GUIDANCE_POINT, OPTIONAL_POINTS, point_table
 
@@ -77,7 +77,7 @@ class Pipeline(LatentDiffusion):
             MemoryRefusedError: before anything is computed.
         """
         w = self.default_guidance if guidance is None else guidance
-        settings = check_settings(Settings(prompt, negative, steps, w, seed, sampler, **more))
+        settings = make_settings(prompt, negative=negative, steps=steps, guidance=w, seed=seed, sampler=sampler, **more)
         return self._sample(settings, record, progress)
 
     def branch(self, run: Run, step: int, record: str | Sequence[str] = (),
@@ -94,6 +94,7 @@ class Pipeline(LatentDiffusion):
     def _sample(self, settings: Settings, record: str | Sequence[str], progress: Callable[[int, int], None] | None,
                 start: tuple[Run, int, Tensor] | None = None) -> Run:
         """Sample one image. start: of a branch: the parent run, the step, and the latent there."""
+        check_progress(progress)
         tokens = self._tokenize(settings)
         steps = [] if start is None else list(start[0].steps_taken[: start[1]])
         recorder = make_recorder(record) if record else None
@@ -132,7 +133,7 @@ class Pipeline(LatentDiffusion):
         """
         if settings.target is not None:
             self.classifier.check_target(settings.target)
-        self.text.tokenizer.token_names(settings.negative or "")
+        self.text.tokenizer.token_names(settings.negative or "", "the negative prompt")
         return tuple(self.text.tokenizer.token_names(settings.prompt))
 
     @contextmanager

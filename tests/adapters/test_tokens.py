@@ -85,6 +85,27 @@ def test_unknown_pieces_are_named_by_their_text():
         assert float(run["blocks.0.cross.weights"].sel(token="café").max()) > 0
 
 
+@pytest.mark.parametrize(("text", "words"), (
+    ("a <cat-toy> on a road", ("a", "<cat-toy>", "on", "a", "road")),  # as the last token of textual inversion
+    ("a red<cat-toy>car", ("a", "red", "<cat-toy>", "car")), ("<cat-toy>, red", ("<cat-toy>", ",", "red")),
+    ("sks dog on sks", ("sks", "dog", "on", "sks")),
+    ("A Red café", ("A", "Red", "café")), ("a 猫, 🐱🐱", ("a", "猫", ",", "🐱", "🐱")),  # characters of several bytes
+))
+def test_words_are_those_of_the_users_text_whatever_pieces_and_added_tokens_stand_for_them(text, words):
+    pipeline = tp.fresh("sd")
+    pipeline.tokenizer.add_tokens(["<cat-toy>", "<cat-toy>_1", "sks"])  # one embedding of two vectors, one of one
+    pipeline.text_encoder.resize_token_embeddings(len(pipeline.tokenizer))
+    with ex.open(pipeline) as pipe:
+        assert tokens_of(pipe, text) == (START, *words, END, PAD)
+        run = pipe(text, steps=2, record="*.cross.weights")
+        assert float(run["down.0.0.cross.weights"].sel(token=words[0]).max()) > 0
+        with ex.edit(pipe, {"*.cross.weights": ex.MaskToken(words[-1])}):
+            masked = pipe(text, steps=2, record="*.cross.weights")
+        assert float(masked["down.0.0.cross.weights"].sel(branch="cond", token=words[-1]).max()) == 0
+        found = ex.attribute(pipe, text, kinds=("word",), steps=2)
+        assert found.part.values.tolist() == [f"word {word}" for word in dict.fromkeys(words)]
+
+
 def test_an_empty_prompt_has_no_words(pipe, family):
     assert pipe("", steps=2, record="*.cross.weights").tokens == (*STARTS[family], END, PAD)
 

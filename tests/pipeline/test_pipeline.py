@@ -468,3 +468,22 @@ def test_an_unknown_target_is_refused_before_anything_is_computed(with_classifie
     monkeypatch.setattr(with_classifier.denoiser, "forward", None)
     with pytest.raises(UnknownTargetError, match=r"'lion'; choose one of: cat, dog, red, beach, night"):
         with_classifier(PROMPT, target="lion", classifier_scale=1.0)
+
+
+@pytest.mark.parametrize(("arguments", "message"), (
+    ({"record": 5}, "record is 5: give the name of a point or a pattern"),
+    ({"record": ["*.skip", 5]}, "give the name of a point or a pattern"),
+    ({"progress": 5}, "progress is 5: give a function"),
+    ({"foo": 1}, "foo is not a setting: choose among negative, steps, guidance"),
+    ({"guidence": 3.0}, r"guidence is not a setting: did you mean guidance\?"),
+    ({"num_inference_steps": 3}, r"num_inference_steps is not a setting: did you mean steps\?"),
+    ({"negative": "a \udfff"}, "negative contains .*which is half of a character"),
+))
+def test_an_invalid_argument_is_named_with_what_to_do(pipe, arguments, message):
+    with pytest.raises(ex.SettingError, match=message):
+        pipe("a red car", **{"steps": 2, **arguments})
+
+
+def test_a_negative_prompt_that_is_too_long_is_called_the_negative_prompt(pipe):
+    with pytest.raises(ex.PromptTooLongError, match="the negative prompt has 60 words"):
+        pipe("a red car", negative="red " * 60, steps=2)

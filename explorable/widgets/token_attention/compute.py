@@ -11,6 +11,7 @@ import numpy as np
 from ...analysis.attention_maps import MAP_SIZE
 from ...analysis.word_attention import WordAttention, WordWeight, attention_in_image, attention_while_sampling
 from ...hooks import MaskToken
+from ...nn.text import SPECIAL
 from ...pipeline import PipelineProtocol
 from ...pipeline.image_size import resize_to_fit
 from ...pipeline.progress import Progress
@@ -65,7 +66,7 @@ class Result:
     @cached_property
     def word_labels(self) -> list[int]:
         """The indices of the labels that are words of the prompt."""
-        return [k for k, name in enumerate(self.attention.label_tokens) if not name.startswith("<")]
+        return [k for k, name in enumerate(self.attention.label_tokens) if name not in SPECIAL]
 
     @cached_property
     def compared_labels(self) -> list[int]:
