@@ -89,15 +89,16 @@ class HookedPipeline:
         """Return the token axis of a branch. Embeddings have the words of the text that has as many pieces; without
         one, their positions are numbered."""
         arguments = dict(settings.arguments)
-        embeddings = {"cond": arguments.get("prompt_embeds"), "uncond": arguments.get("negative_prompt_embeds")}
+        given = arguments.get("prompt_embeds")
+        own = given if branch == "cond" else arguments.get("negative_prompt_embeds")
         name = "the prompt" if branch == "cond" else "the negative prompt"
-        with self.lock, suppress(*([] if embeddings["cond"] is None else [SettingError])):
+        with self.lock, suppress(*([] if given is None else [SettingError])):
             # locked, for a tokenizer keeps its truncation and padding from one call to the next
             axis = token_axis(self.pipeline, self._family, text, arguments, self.merge_subwords, name)
-            if embeddings["cond"] is None or ((text or embeddings[branch] is None) and (
-                    axis.pieces == embeddings["cond"].shape[1])):
+            if given is None or ((text or own is None) and axis.pieces == given.shape[1]):
                 return axis
-        return numbered_axis(embeddings["cond"].shape[1])
+        assert given is not None  # else an error was raised
+        return numbered_axis(given.shape[1])
 
     def _resumable_steps(self, run: Run) -> tuple[SchedulerStep, ...]:
         """Return the steps of a run with the scheduler's state at each.

@@ -148,8 +148,8 @@ class OpenedPipeline(HookedPipeline):
                                            torch.Generator().manual_seed(settings.seed)))[0]
         if call.blocked:
             raise BlockedImageError("the pipeline's safety checker blocked this image, so there is nothing to show: "
-                                    "choose another prompt or seed. If it is mistaken, load the pipeline with safety_checker="
-                                    "None, requires_safety_checker=False")
+                                    "choose another prompt or seed. If it is mistaken, load the pipeline with "
+                                    "safety_checker=None, requires_safety_checker=False")
         begin, first_evaluation, last_step, end = call.timestamps
         seconds = {"text encoder": first_evaluation - begin, "denoiser": last_step - first_evaluation,
                    "decoder": end - last_step}

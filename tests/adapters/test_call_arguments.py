@@ -51,17 +51,18 @@ def test_guidance_0_is_off_as_it_is_for_turbo_models(pipe, pipeline, family):
 
 def embeddings(pipeline: Any, family: str, text: str) -> dict[str, torch.Tensor]:
     """Return a text's embeddings as arguments of the pipeline's call."""
+    short = {"max_sequence_length": tp.MAX_TOKENS}
     names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
     if family == "sd":
         return dict(zip(names, pipeline.encode_prompt(text, "cpu", 1, True), strict=False))
     if family == "sdxl":
         return dict(zip(names, pipeline.encode_prompt(text), strict=True))
     if family == "sd3":
-        return dict(zip(names, pipeline.encode_prompt(text, None, None, max_sequence_length=tp.MAX_TOKENS), strict=True))
+        return dict(zip(names, pipeline.encode_prompt(text, None, None, **short), strict=True))
     if family == "flux":
-        return dict(zip(names[::2], pipeline.encode_prompt(text, None, max_sequence_length=tp.MAX_TOKENS), strict=False))
+        return dict(zip(names[::2], pipeline.encode_prompt(text, None, **short), strict=False))
     names = ("prompt_embeds", "prompt_attention_mask", "negative_prompt_embeds", "negative_prompt_attention_mask")
-    return dict(zip(names, pipeline.encode_prompt(text, max_sequence_length=tp.MAX_TOKENS), strict=True))
+    return dict(zip(names, pipeline.encode_prompt(text, **short), strict=True))
 
 
 def test_embeddings_stand_for_the_prompt_and_keep_its_words(pipe, pipeline, family):
