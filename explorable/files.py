@@ -10,8 +10,9 @@ import errno
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +25,31 @@ def uninterrupted(function: Callable[[], Result]) -> Result:
 
     Libraries that take locks written in Python, as xarray does around HDF5, keep them locked after an interrupt.
     """
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function).result()
+    outcome: Future[Result] = Future()
+    claim, interrupt = threading.Lock(), None  # of the thread, or of an interrupt that comes before it has begun
+
+    def work() -> None:
+        if claim.acquire(blocking=False):
+            try:
+                outcome.set_result(function())
+            except BaseException as error:
+                outcome.set_exception(error)
+
+    try:
+        threading.Thread(target=work).start()
+    except KeyboardInterrupt as error:
+        if claim.acquire(blocking=False):
+            raise
+        interrupt = error
+    while True:
+        try:
+            outcome.exception()  # waits
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt:
+        raise interrupt
+    return outcome.result()
 
 
 def check_target(path: str | Path) -> Path:

@@ -95,6 +95,26 @@ def test_an_interrupt_is_raised_when_the_file_is_complete(tmp_path):
     assert contents(tmp_path) == {"a": b"all"}
 
 
+@pytest.mark.parametrize("begins", [True, False])
+def test_an_interrupt_while_the_thread_starts_leaves_no_file_half_written(tmp_path, monkeypatch, begins):
+    real = threading.Thread.start
+
+    def start(thread):
+        if begins:
+            real(thread)
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    def slow(part):
+        time.sleep(0.2)
+        part.write_text("all")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        write_files({tmp_path / "a": slow})
+    assert contents(tmp_path) == ({"a": b"all"} if begins else {})
+
+
 def test_uninterrupted_returns_and_raises_what_the_function_does():
     assert uninterrupted(threading.current_thread) is not threading.current_thread()
     with pytest.raises(ZeroDivisionError):
