@@ -28,7 +28,7 @@ def uninterrupted(function: Callable[[], Result]) -> Result:
     outcome: Future[Result] = Future()
     claim, interrupt = threading.Lock(), None  # of the thread, or of an interrupt that comes before it has begun
 
-    def work() -> None:
+    def work(outcome: Future[Result]) -> None:
         if claim.acquire(blocking=False):
             try:
                 outcome.set_result(function())
@@ -36,7 +36,7 @@ def uninterrupted(function: Callable[[], Result]) -> Result:
                 outcome.set_exception(error)
 
     try:
-        threading.Thread(target=work).start()
+        threading.Thread(target=work, args=(outcome,)).start()
     except KeyboardInterrupt as error:
         if claim.acquire(blocking=False):
             raise
@@ -47,9 +47,12 @@ def uninterrupted(function: Callable[[], Result]) -> Result:
             break
         except KeyboardInterrupt as error:
             interrupt = error
-    if interrupt:
-        raise interrupt
-    return outcome.result()
+    try:
+        if interrupt:
+            raise interrupt
+        return outcome.result()
+    finally:
+        del outcome, interrupt  # an error would keep them, and they the error, with the open files of its frames
 
 
 def check_target(path: str | Path) -> Path:
