@@ -6,9 +6,8 @@ denoiser, and an image encoder on latents, which it is trained against.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,16 +24,50 @@ WORD = re.compile(r"""<\S*|[^\s<.,!?;:"'()]+(?:'[^\s<.,!?;:"'()]+)*""")
 
 
 class UnknownWordError(ValueError):
-    """A word outside the text encoder's vocabulary. The message names the nearest known words."""
+    """Words outside the text encoder's vocabulary: all those of a prompt. The message names the nearest known words.
 
-    def __init__(self, word: str, known: tuple[str, ...]):
-        near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-        hint = f"; the nearest known words: {', '.join(near)}" if near else ""
-        super().__init__(f"the word {word!r} is not in the text encoder's vocabulary{hint}")
-        self.word, self.near = word, near
+    words: in the order of the prompt. near: for each of them, the nearest known words, of which there may be none.
+    """
 
-    def __reduce__(self):  # searching only the nearest words finds the same nearest words
-        return type(self), (self.word, tuple(self.near))
+    def __init__(self, near: Mapping[str, Sequence[str]]):
+        quoted, hints = [repr(word) for word in near], {word: ", ".join(some) for word, some in near.items() if some}
+        if len(near) == 1:
+            text = f"the word {quoted[0]} is not in the text encoder's vocabulary"
+            text += "".join(f"; the nearest known words: {hint}" for hint in hints.values())
+        else:
+            text = f"the words {', '.join(quoted[:-1])} and {quoted[-1]} are not in the text encoder's vocabulary"
+            by_word = "; ".join(f"{hint} (for {word!r})" for word, hint in hints.items())
+            text += f"; the nearest known words: {by_word}" if hints else ""
+        super().__init__(text)
+        self.words, self.near = tuple(near), {word: tuple(some) for word, some in near.items()}
+
+    def __reduce__(self):
+        return type(self), (self.near,)
+
+
+def similar_spellings(word: str, known: Sequence[str]) -> list[str]:
+    """Return up to three known words of which `word` is a likely misspelling, the most similar first.
+
+    One letter too many, missing or wrong, or two swapped; in words of more than five letters, two of these. In words
+    of four letters or fewer a wrong letter usually makes another word ("pig", "big"), so these count as unlike.
+    """
+    limit, wrong_letter = 1 + (len(word) > 5), 1 + (len(word) <= 4)
+    edits = {other: _edits(word, other, wrong_letter) for other in known if abs(len(other) - len(word)) <= limit}
+    return sorted((w for w, n in edits.items() if n <= limit < min(len(w), len(word))), key=lambda w: edits[w])[:3]
+
+
+def _edits(one: str, other: str, wrong_letter: int) -> int:
+    """Count the letters to add, drop, swap with the next, or change (`wrong_letter` each) to make one word another."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, a in enumerate(one):
+        row = [i + 1]
+        for j, b in enumerate(other):
+            row.append(min(last[j + 1] + 1, row[j] + 1, last[j] + wrong_letter * (a != b)))
+            if i and j and a == other[j - 1] and b == one[i - 1]:
+                row[-1] = min(row[-1], before[j - 1] + 1)
+        before, last = last, row
+    return last[-1]
 
 
 class PromptTooLongError(ValueError):
@@ -80,10 +113,14 @@ class Context(NamedTuple):
 
 
 class Tokenizer:
-    """One token per word, between a start and an end token; the rest of the row is padding."""
+    """One token per word, between a start and an end token; the rest of the row is padding.
+
+    near_words: known words near in meaning to unknown ones, which an error names; a pipeline sets it to its world's.
+    """
 
     def __init__(self, vocabulary: tuple[str, ...], length: int):
         self.vocabulary, self.length = vocabulary, length
+        self.near_words: Mapping[str, Sequence[str]] = {}
         self.tokens = (*SPECIAL, *vocabulary)
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
@@ -101,9 +138,9 @@ class Tokenizer:
             UnknownWordError, PromptTooLongError
         """
         words = self.words(prompt)
-        for word in words:
-            if word not in self.ids or word in SPECIAL:
-                raise UnknownWordError(word, self.vocabulary)
+        unknown = dict.fromkeys(word for word in words if word not in self.ids or word in SPECIAL)
+        if unknown:
+            raise UnknownWordError({w: self.near_words.get(w) or similar_spellings(w, self.vocabulary) for w in unknown})
         if len(words) > self.length - 2:
             raise PromptTooLongError(len(words), self.length - 2, name)
         return [START, *words, END, *[PAD] * (self.length - 2 - len(words))]

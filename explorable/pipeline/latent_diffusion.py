@@ -25,6 +25,7 @@ from ..nn.pixels import to_images, to_tensor
 from ..nn.text import TextEncoder
 from ..nn.unet import UNet
 from ..nn.vae import VAE
+from ..world.near_words import NEAR_WORDS
 from ..zoo import model_names
 from ..zoo.loading import load_classifier
 from .device import full_float32
@@ -45,6 +46,7 @@ class LatentDiffusion:
         check_prediction(prediction, path)
         self.name, self.path, self.prediction, self.device = name, path, prediction, device
         self.text = text.eval().to(device)
+        self.text.tokenizer.near_words = NEAR_WORDS
         self.denoiser = denoiser.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.vae = vae.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -107,9 +107,9 @@ class _Parser:
     def caption(self) -> Caption:
         if not self.text:
             raise GrammarError("the caption is empty")
-        for w in self.text:
-            if w not in VOCABULARY:
-                raise GrammarError(f"{w!r} is not a word of the picture world")
+        if unknown := [repr(w) for w in dict.fromkeys(self.text) if w not in VOCABULARY]:
+            raise GrammarError(f"{unknown[0]} is not a word of the picture world" if len(unknown) == 1 else
+                               f"{', '.join(unknown[:-1])} and {unknown[-1]} are not words of the picture world")
         time = self.time()
         self.take(_OPENERS)
         place = self.place(bare=True)

@@ -23,6 +23,7 @@ from explorable.nn.text import (
     Tokenizer,
     Tokens,
     UnknownWordError,
+    similar_spellings,
 )
 from explorable.nn.unet import UNet, UNetConfig
 from explorable.nn.vae import VAE, VAEConfig
@@ -97,14 +98,35 @@ def test_an_unknown_word_is_named_with_the_nearest_known(word, data):
     wrong = word[:at] + "x" + word[at:]
     with pytest.raises(UnknownWordError) as caught:
         Tokenizer(VOCABULARY, 24)([f"a {wrong} on a beach"])
-    assert caught.value.word == wrong and word in caught.value.near
-    assert repr(wrong) in str(caught.value) and all(near in str(caught.value) for near in caught.value.near)
+    assert caught.value.words == (wrong,) and word in caught.value.near[wrong]
+    assert repr(wrong) in str(caught.value) and all(near in str(caught.value) for near in caught.value.near[wrong])
 
 
 def test_a_word_like_no_other_has_no_hint():
     with pytest.raises(UnknownWordError) as caught:
         Tokenizer(VOCABULARY, 24).token_names("qqqqqqqq")
-    assert caught.value.near == [] and "nearest" not in str(caught.value)
+    assert caught.value.near == {"qqqqqqqq": ()} and "nearest" not in str(caught.value)
+
+
+def test_all_unknown_words_of_a_prompt_are_named_once_in_their_order():
+    with pytest.raises(UnknownWordError) as caught:
+        Tokenizer(VOCABULARY, 24).token_names("a zeppelin, a tre and a zeppelin")
+    assert caught.value.words == ("zeppelin", "tre") and caught.value.near == {"zeppelin": (), "tre": ("tree",)}
+    assert str(caught.value) == ("the words 'zeppelin' and 'tre' are not in the text encoder's vocabulary; "
+                                 "the nearest known words: tree (for 'tre')")
+
+
+@pytest.mark.parametrize(("word", "near"), [
+    ("cra", "car"), ("catt", "cat"), ("hous", "house"), ("gren", "green"), ("mountian", "mountain"), ("dessert", "desert"),
+    ("turqoise", "turquoise"), ("retreiver", "retriever"), ("majestik", "majestic"), ("ligth", None)])
+def test_a_misspelling_has_its_word_as_the_first_hint(word, near):
+    assert next(iter(similar_spellings(word, VOCABULARY)), None) == near
+
+
+@pytest.mark.parametrize("word", ["elephant", "pig", "goat", "orange", "umbrella", "computer", "xx"])
+def test_a_word_that_only_shares_letters_is_no_hint(word):
+    """The letters of "left" are in "elephant", and "pig" is one letter from "big"."""
+    assert similar_spellings(word, VOCABULARY) == []
 
 
 @pytest.mark.parametrize("name", [PAD, START, END])
@@ -116,7 +138,7 @@ def test_the_names_of_special_tokens_are_no_words(name):
 def test_html_is_only_an_unknown_word():
     with pytest.raises(UnknownWordError) as caught:
         Tokenizer(VOCABULARY, 24).token_names("a <img src=x onerror=alert(1)> cat")
-    assert caught.value.word == "<img"
+    assert caught.value.words == ("<img", "src=x", "onerror=alert", "1", ">")
 
 
 @given(st.integers(0, 40))
@@ -136,7 +158,8 @@ def test_one_invalid_prompt_fails_the_batch():
 
 @pytest.mark.parametrize(
     "error",
-    [UnknownWordError("hous", VOCABULARY), UnknownWordError("qqqqqqqq", VOCABULARY), PromptTooLongError(30, 22)],
+    [UnknownWordError({"hous": ["house"], "qqqqqqqq": []}), UnknownWordError({"qqqqqqqq": []}),
+     PromptTooLongError(30, 22)],
     ids=repr,
 )
 def test_an_error_can_come_from_another_process(error):

@@ -300,6 +300,9 @@ def test_an_invalid_prompt_is_refused(pipe, negative):
         sample("a catt")
     with pytest.raises(UnknownWordError, match="'<img'"):
         sample("<img src=x onerror=alert(1)>")
+    with pytest.raises(UnknownWordError, match=r"'elephant', 'ocaen' and 'orange' .*: lion, dog \(for 'elephant'\); "
+                                               r"golden, red \(for 'orange'\)$"):
+        sample("an elephant by the ocaen, orange elephant")
     with pytest.raises(PromptTooLongError, match="23 words"):
         sample("cat " * 23)
 
