@@ -140,7 +140,8 @@ class Tokenizer:
         words = self.words(prompt)
         unknown = dict.fromkeys(word for word in words if word not in self.ids or word in SPECIAL)
         if unknown:
-            raise UnknownWordError({w: self.near_words.get(w) or similar_spellings(w, self.vocabulary) for w in unknown})
+            raise UnknownWordError({word: self.near_words.get(word) or similar_spellings(word, self.vocabulary)
+                                    for word in unknown})
         if len(words) > self.length - 2:
             raise PromptTooLongError(len(words), self.length - 2, name)
         return [START, *words, END, *[PAD] * (self.length - 2 - len(words))]

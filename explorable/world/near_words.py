@@ -30,12 +30,14 @@ _GROUPS = {  # known words: unknown ones that are near to them; plurals are adde
     "desert": "sand dune sahara",
     "golden red": "orange", "red crimson": "scarlet maroon ruby", "golden yellow": "gold amber blond blonde",
     "blue turquoise": "cyan teal aqua navy azure", "purple violet": "lilac lavender magenta indigo",
-    "white": "silver cream ivory", "black white": "grey gray", "brown": "beige tan bronze", "green": "lime olive emerald",
+    "white": "silver cream ivory", "black white": "grey gray", "brown": "beige tan bronze",
+    "green": "lime olive emerald",
     "daylight": "morning noon afternoon sunny", "sunset sundown": "evening sunrise", "dusk dawn": "sky",
     "night midnight": "dark darkness star",
     "small tiny": "mini miniature short", "big huge": "giant enormous great tall gigantic",
     "magical": "enchanted mystical fairy fantasy", "majestic": "grand noble royal proud", "cozy": "cosy warm snug cute",
-    "two three": "four five many some several", "and": "with plus", "by": "near beside next", "behind": "under above over",
+    "two three": "four five many some several",
+    "and": "with plus", "by": "near beside next", "behind": "under above over",
 }
 
 

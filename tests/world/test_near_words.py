@@ -22,7 +22,7 @@ def test_a_word_has_near_ones_by_meaning(word, near):
 
 
 def test_the_grammar_names_all_unknown_words():
-    with pytest.raises(GrammarError, match="^'elephant' and 'ocean' are not words of the picture world$"):
+    with pytest.raises(GrammarError, match=r"^'elephant' and 'ocean' are not words of the picture world$"):
         parse("an elephant on the ocean")
-    with pytest.raises(GrammarError, match="^'elephant' is not a word of the picture world$"):
+    with pytest.raises(GrammarError, match=r"^'elephant' is not a word of the picture world$"):
         parse("an elephant beside an elephant".replace("beside", "and"))
