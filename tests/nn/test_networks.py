@@ -118,7 +118,8 @@ def test_all_unknown_words_of_a_prompt_are_named_once_in_their_order():
 
 @pytest.mark.parametrize(("word", "near"), [
     ("cra", "car"), ("catt", "cat"), ("hous", "house"), ("gren", "green"), ("mountian", "mountain"),
-    ("dessert", "desert"), ("turqoise", "turquoise"), ("retreiver", "retriever"), ("majestik", "majestic"), ("ligth", None)])
+    ("dessert", "desert"), ("turqoise", "turquoise"), ("retreiver", "retriever"), ("majestik", "majestic"),
+    ("ligth", None)])
 def test_a_misspelling_has_its_word_as_the_first_hint(word, near):
     assert next(iter(similar_spellings(word, VOCABULARY)), None) == near
 
