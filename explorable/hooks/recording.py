@@ -13,6 +13,7 @@ import xarray as xr
 from torch import Tensor
 
 from .dispatcher import Hook, HookContext, Phase
+from .labelled_array import LabelledArray
 from .points import IMAGE_SIZE, UnknownPointError, as_grid
 from .step_range import StepRange, in_step_range
 
@@ -95,7 +96,7 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
         Raises:
             UnknownPointError: nothing of that name was recorded.
         """
-        return self.array(pattern) if pattern in self.buffers else select_layers(self, pattern)
+        return LabelledArray.of(self.array(pattern) if pattern in self.buffers else select_layers(self, pattern))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.buffers)

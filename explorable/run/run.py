@@ -17,6 +17,7 @@ import xarray as xr
 
 from ..diffusion.samplers import SAMPLERS, Step
 from ..diffusion.settings import SettingError, Settings, changed_settings, check_settings
+from ..hooks.labelled_array import LabelledArray
 from ..hooks.recording import select_layers
 from .files import read_run, refuse_damage, write_run
 from .tree import TreeText, render_tree
@@ -71,7 +72,7 @@ class Run:
         Raises:
             UnknownPointError: nothing of that name was recorded.
         """
-        return select_layers(self.recorded, pattern)
+        return LabelledArray.of(select_layers(self.recorded, pattern))
 
     @property
     def steps(self) -> int:
