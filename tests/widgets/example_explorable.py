@@ -11,7 +11,7 @@ import xarray as xr
 from explorable.pipeline import PipelineProtocol
 from explorable.pipeline.progress import Progress
 from explorable.run import Run
-from explorable.widgets.core.controls import prompt_control, seed_controls
+from explorable.widgets.core.controls import prompt_controls, seed_controls
 from explorable.widgets.core.explorable import Explorable
 from explorable.widgets.core.inputs import SamplingInputs
 from explorable.widgets.core.layout import row
@@ -54,7 +54,7 @@ class Halves(SamplingInputs, Explorable):
 
     def __init__(self, pipe: PipelineProtocol | None = None, **values: Any):
         super().__init__(pipe, **values)
-        self.set_layout(row(prompt_control(self), *seed_controls(self)))
+        self.set_layout(row(*prompt_controls(self), *seed_controls(self)))
         self.launch()
 
     def request(self) -> Request:

@@ -188,9 +188,12 @@ def test_closing_leaves_nothing(name, pipe):
     gc.collect()
     before = set(MODELS)
     made = opened(name, pipe)
+    for button in [w for w in descendants(made) if isinstance(w, ipw.ToggleButton)]:
+        button.value = True  # unfolds the words of a prompt
     gone = weakref.ref(made)
     made.close()
     del made
+    button = None
     gc.collect()
     assert set(MODELS) <= before
     assert not [t for t in threading.enumerate() if t.name.startswith("explorable-")]

@@ -1,6 +1,6 @@
 """The controls that several explorables share: prompt, seed, steps, guidance, sampler.
 
-`prompt_control(w)` and the others create a control and bind it to the trait of the same name. `text_box`, `seed_box`
+`steps_control(w)` and the others create a control and bind it to the trait of the same name. `text_box`, `seed_box`
 and `guidance_slider` create one without binding it.
 """
 
@@ -13,6 +13,7 @@ import ipywidgets as ipw
 
 from .explorable import Explorable
 from .layout import NARROW, row
+from .vocabulary import with_vocabulary
 
 MAX_RANDOM_SEED = 10_000  # of the "new" button: short enough to read aloud
 MAX_SAFE_INTEGER = 2**53 - 1  # the largest integer that a browser's numbers represent exactly
@@ -58,11 +59,12 @@ def guidance_slider(name: str = "guidance", tip: str = "") -> ipw.FloatSlider:
 # ---- created and bound ----------------------------------------------------------------------------------------------
 
 
-def prompt_control(w: Explorable, tip: str = "What the image should show. Press Enter to apply.") -> ipw.Widget:
-    """The prompt."""
+def prompt_controls(w: Explorable, tip: str = "What the image should show. Press Enter to apply.",
+                    ) -> tuple[ipw.Widget, ...]:
+    """The prompt, and the words that it can use, to unfold."""
     box = text_box("prompt", tip)
     w.bind("prompt", box)
-    return box
+    return with_vocabulary(w, box)
 
 
 def seed_controls(w: Explorable, tip: str = "Sets the initial noise: the same seed gives the same image",

@@ -6,7 +6,7 @@ import ipywidgets as ipw
 
 from ...diffusion.settings import DEFAULT_GUIDANCE
 from ...flow2d import DISTRIBUTIONS, SOLVERS
-from ..core.controls import extend_slider, guidance_slider, prompt_control, seed_controls, steps_control
+from ..core.controls import extend_slider, guidance_slider, prompt_controls, seed_controls, steps_control
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from .compute import DRAWN
@@ -83,4 +83,4 @@ def _image_row(w: Explorable) -> ipw.Widget:
                            tooltip="The guidance each model was made for, listed in the status line below")
     w.bind("guidance", guidance, lambda v: extend_slider(guidance, DEFAULT_GUIDANCE if v is None else v))
     w.bind("guidance", default, lambda v: v is None, lambda is_checked: None if is_checked else guidance.value)
-    return row(prompt_control(w), guidance, default)
+    return row(*prompt_controls(w), guidance, default)

@@ -13,7 +13,7 @@ from ..core.controls import (
     extend_slider,
     guidance_control,
     guidance_slider,
-    prompt_control,
+    prompt_controls,
     sampler_control,
     seed_box,
     seed_controls,
@@ -22,6 +22,7 @@ from ..core.controls import (
 )
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
+from ..core.vocabulary import with_vocabulary
 
 FORWARD_IMAGES = {"a drawing of the prompt": "drawing", "the generated image": "generated"}
 OTHER_PROMPT, OTHER_SEED = "a black cat on a beach at night", 4321
@@ -37,7 +38,7 @@ def run_row(w: Explorable) -> ipw.Widget:
                                  tooltip="The image that is noised in the first half of the slider")
     w.bind("forward_image", forward_image)
     seed = seed_controls(w, "Seed of the noise that both halves share")
-    return row(prompt_control(w, "The prompt of the image; press Enter to sample"), *seed,
+    return row(*prompt_controls(w, "The prompt of the image; press Enter to sample"), *seed,
                steps_control(w, "Steps from noise to image"), guidance_control(w), sampler_control(w),
                forward_image)
 
@@ -54,7 +55,7 @@ def branch_row(w: Explorable) -> ipw.Widget:
     _bind_change(w, "prompt", prompt)
     _bind_change(w, "seed", seed, clamp_seed)
     _bind_change(w, "guidance", guidance, lambda v: extend_slider(guidance, v))
-    return row(_step_slider(w), this_step, prompt, seed, new_seed, guidance, remove)
+    return row(_step_slider(w), this_step, *with_vocabulary(w, prompt), seed, new_seed, guidance, remove)
 
 
 def _step_slider(w: Explorable) -> ipw.Widget:

@@ -9,7 +9,7 @@ import ipywidgets as ipw
 from ..core.controls import (
     example_buttons,
     guidance_control,
-    prompt_control,
+    prompt_controls,
     sampler_control,
     seed_controls,
     steps_control,
@@ -17,6 +17,7 @@ from ..core.controls import (
 )
 from ..core.explorable import Explorable
 from ..core.layout import row
+from ..core.vocabulary import with_vocabulary
 
 EXAMPLES = (
     "a golden retriever", "a majestic lion at sunset", "a red sports car on a mountain road",
@@ -34,7 +35,7 @@ def control_rows(w: Explorable, on_draw: Callable[[], None]) -> list[ipw.Widget]
     button.on_click(lambda _: on_draw())
     examples = {text: (f"Draw: {text}", lambda text=text: setattr(w, "prompt", text)) for text in EXAMPLES}
     return [
-        row(prompt_control(w), negative, button),
+        row(*prompt_controls(w), *with_vocabulary(w, negative), button),
         example_buttons(examples),
         row(*seed_controls(w), steps_control(w),
             guidance_control(w, "w in uncond + w (cond - uncond). 1: plain conditional. 0: the prompt is ignored"),

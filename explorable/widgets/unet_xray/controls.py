@@ -7,14 +7,15 @@ from typing import Any
 import ipywidgets as ipw
 
 from ...analysis.unet_activations import UNetPart
-from ..core.controls import extend_slider, guidance_control, prompt_control, seed_controls, steps_control, text_box
+from ..core.controls import extend_slider, guidance_control, prompt_controls, seed_controls, steps_control, text_box
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
+from ..core.vocabulary import with_vocabulary
 
 
 def settings_row(w: Explorable) -> ipw.Widget:
     """Prompt, seed, steps and guidance."""
-    return row(prompt_control(w), *seed_controls(w), steps_control(w), guidance_control(w))
+    return row(*prompt_controls(w), *seed_controls(w), steps_control(w), guidance_control(w))
 
 
 def edit_rows(w: Explorable, parts: dict[str, UNetPart]) -> list[ipw.Widget]:
@@ -88,4 +89,4 @@ def _patch_row(w: Explorable, parts: dict[str, UNetPart]) -> ipw.Widget:
     w.bind("swapped_skips", which, lambda v: v if v in choices else ())
     w.bind("donor_prompt", donor)
     hint = ipw.HTML('<span class="ex-help">Click a position in a tile to see its receptive field in the latent.</span>')
-    return row(which, donor, hint)
+    return row(which, *with_vocabulary(w, donor), hint)
