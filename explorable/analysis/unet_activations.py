@@ -34,9 +34,9 @@ LOW, MID, HIGH = (np.array(c, np.float32) for c in ((0, 90, 160), (246, 246, 246
 class UNetPart:
     """A part of a U-Net: a block, a skip, a backbone, the first convolution or the prediction.
 
-    name: of the part. point: where it is recorded. kind: "conv_in", "down", "middle", "skip", "backbone", "up" or
-    "prediction". level: 0 is the finest; the middle is below all levels. side: positions per side. channels: per
-    position. block: the number of its block in the up path, where each block has its own skip.
+    name: of the part. point: where it is recorded. kind: one of "conv_in", "down", "middle", "skip", "backbone", "up",
+    "prediction". level: 0 is the finest; the middle is below all levels. side: positions per side. channels: number of
+    channels at each position. block: index of the up block, if each up block has a skip of its own.
     """
 
     name: str

@@ -51,7 +51,7 @@ def examine(images: np.ndarray, examiner: Examiner | None = None) -> list[Verdic
         x = to_tensor(images[start : start + BATCH_SIZE])
         report = examiner(x)
         best = {name: getattr(report, name).argmax(-1).numpy() for name in report._fields if name != "cells"}
-        out += [_in_words(examiner.config, {k: v[i] for k, v in best.items()}) for i in range(len(x))]
+        out += [_verdict_of(examiner.config, {k: v[i] for k, v in best.items()}) for i in range(len(x))]
     return out
 
 
@@ -63,7 +63,8 @@ def examiner_features(images: np.ndarray, examiner: Examiner | None = None) -> n
     return np.concatenate(features).reshape(*images.shape[:-3], -1)
 
 
-def _in_words(c: ExaminerConfig, best: dict[str, np.ndarray]) -> Verdict:
+def _verdict_of(c: ExaminerConfig, best: dict[str, np.ndarray]) -> Verdict:
+    """Return the verdict on one image from the index of the most likely class in each head."""
     relations = (*c.relations, "alone")
     things = {kind: Detection(int(best["number"][k]), c.colours[best["colour"][k]], c.sides[best["side"][k]],
                          relations[best["relation"][k]])

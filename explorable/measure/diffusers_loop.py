@@ -89,8 +89,8 @@ def diffusers_loop_of(pipe: Pipeline, settings: Settings, unet: Callable[..., An
     return sample
 
 
-def without_cache(net: UNet) -> Callable[[Tensor, Tensor, Context], Tensor]:
-    """Return our network with the interface of theirs: it projects the context at every step, and t is 0 to 999."""
+def as_diffusers_unet(net: UNet) -> Callable[[Tensor, Tensor, Context], Tensor]:
+    """Return our U-Net with the interface of diffusers': t is 0 to 999, and the context is projected at every step."""
     return lambda x, t, context: net(x, (t.expand(len(x)) + 1) / 1000,
                                      net.project_context(context.vectors, context.keep))
 
@@ -113,7 +113,7 @@ def diffusers_loop(model: str = "unet-flow", steps: int = 20, repeats: int = REP
                          f"{model}")
     loops = {
         "ours, our network": our_loop(pipe, settings),
-        "diffusers, our network": diffusers_loop_of(pipe, settings, without_cache(net)),
+        "diffusers, our network": diffusers_loop_of(pipe, settings, as_diffusers_unet(net)),
         "diffusers, diffusers network": diffusers_loop_of(pipe, settings, lambda x, t, c: other(
             x, t, encoder_hidden_states=c.vectors, return_dict=False)[0]),
     }

@@ -82,15 +82,19 @@ def faces(model: str = "unet-flow", count: int = COUNT, quick: bool = False) -> 
                                 for row, (image, face, _) in zip(results, animals, strict=True)])
     full, without_skips = found[NOTHING].mean(1), found["all skips"].mean(1)  # (animal, band)
     return Table(f"What of an animal's face comes back from noise, {model} with parts at 0",
-                 [_row(name, values, full if name in parts else None) for name, values in found.items()],
+                 [_table_row(name, values, full if name in parts else None) for name, values in found.items()],
                  [f"{len(animals)} drawn animals of combinations that occurred in training; correlation with the true "
                   "face", f"detail: what a blur of {BLUR:g} pixels removes (eyes, whiskers); rest: what it leaves",
                   "kept: of the correlation with nothing at 0, over all noise times; 95% bootstrap over animals",
                   answer(without_skips, full)])
 
 
-def _row(name: str, found: np.ndarray, full: np.ndarray | None) -> dict[str, Any]:
-    """found: (animal, time, band). full: the same with nothing at 0, (animal, band); None: nothing to compare with."""
+def _table_row(name: str, found: np.ndarray, full: np.ndarray | None) -> dict[str, Any]:
+    """Return the row of the table for one set of layers at 0.
+
+    found: (animal, time, band). full: of the unedited network, the mean over times, (animal, band); None in the rows
+    that are not compared with it.
+    """
     row: dict[str, Any] = {"at 0": name}
     for k, band in enumerate(BANDS):
         row |= {f"{band}, t = {t:g}": round(float(found[:, i, k].mean()), 2) for i, t in enumerate(TIMES)}

@@ -1,4 +1,4 @@
-"""What does opening a diffusers pipeline cost? The same images from the pipeline itself, opened, and recorded."""
+"""What does opening a diffusers pipeline cost? The same images from it plain, opened, and opened and recorded."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Plan:
     def step_seed(self, step: int) -> int:
         """Return the seed set before a step's batch is made, and again before its loss is computed.
 
-        The loss should therefore draw no random numbers on the CPU: they would repeat the batch's.
+        The loss should draw no random numbers on the CPU: from the same seed, they would be the batch's again.
         """
         return self.seed * 1_000_003 + step
 

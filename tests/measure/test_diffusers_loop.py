@@ -10,11 +10,11 @@ from explorable.measure import diffusers_loop as module
 from explorable.measure.diffusers_loop import (
     MAX_SIZE_DIFFERENCE,
     PROMPT,
+    as_diffusers_unet,
     diffusers_loop,
     diffusers_loop_of,
     diffusers_unet,
     parameter_count,
-    without_cache,
 )
 from explorable.measure.registry import measure
 from explorable.measure.samplers import ScheduledPath
@@ -38,7 +38,7 @@ def test_both_loops_give_the_same_latent(pipe):
     ours = Pipeline("scheduled", pipe.text, pipe.denoiser, pipe.vae, path, "noise", pipe.device)
     settings = Settings(PROMPT, steps=5, guidance=3.0, sampler="ddim")
 
-    end = diffusers_loop_of(pipe, settings, without_cache(pipe.denoiser))(4)
+    end = diffusers_loop_of(pipe, settings, as_diffusers_unet(pipe.denoiser))(4)
     *_, last = ours.sample_steps(ours.guided_denoiser([PROMPT], settings), settings, [4])
     assert end.shape == (1, *LATENT_SHAPE)
     torch.testing.assert_close(end.double(), last.next_x, rtol=1e-3, atol=1e-3)

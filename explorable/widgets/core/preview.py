@@ -42,7 +42,7 @@ def nearest_frames(steps: Sequence[int] | np.ndarray, total: int, max_frame: int
 def stretch_layers(layers: Sequence[Layer], frame_indices: np.ndarray) -> list[Layer]:
     """Assign the frames of a short recording's layers to the frames of a longer recording.
 
-    frame_indices: for each frame of the long recording, the frame of the short one that it shows.
+    frame_indices: for each frame of the long recording, the index of the frame of the short one shown in its place.
     """
     return [_stretch(layer, frame_indices) for layer in layers]
 

@@ -1,4 +1,4 @@
-"""The computation of FlowPaths on images: every trained denoiser from the same noise, in few and in many steps."""
+"""What FlowPaths computes on images: every trained denoiser from the same noise, in few and in many steps."""
 
 from __future__ import annotations
 
