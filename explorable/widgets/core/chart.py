@@ -20,6 +20,7 @@ class Chart(go.FigureWidget):
 
     def __init__(self, figure: go.Figure | None = None):
         super().__init__(figure or go.Figure(layout={"template": template()}))
+        self._config = {"displayModeBar": False, "responsive": True}  # the bar covers legends
         self._dark = False
         self._lock = threading.RLock()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import plotly.graph_objects as go
 
 from .palette import colour
@@ -20,7 +22,22 @@ def template(dark: bool = False) -> go.layout.Template:
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": text, "size": 12, "family": "system-ui, sans-serif"}, "xaxis": axis, "yaxis": axis,
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "bgcolor": "rgba(0,0,0,0)"},
+        "autosize": True,
         "margin": {"l": 50, "r": 12, "t": 36, "b": 40}, "hovermode": "closest"})
+
+
+def log_ticks(low: float, high: float) -> dict[str, list]:
+    """Return `tickvals` and `ticktext` of a logarithmic axis from `low` to `high`: 1, 2 and 5 times each power of ten.
+
+    Over more than two powers of ten only these, and both ends where there would be a single tick. plotly would write
+    the 5 of 0.05 alone.
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    digits = (1,) if last - first > 2 else (1, 2, 5)
+    values = [float(f"{digit}e{k}") for k in range(first, last + 1) for digit in digits]
+    inside = [v for v in values if low / 1.001 <= v <= high * 1.001]
+    shown = inside if len(inside) > 1 else sorted({float(f"{v:.2g}") for v in (low, high)})
+    return {"tickvals": shown, "ticktext": [f"{v:,g}" if 1e-3 <= v < 1e6 else f"{v:.0e}" for v in shown]}
 
 
 def figure(x: str, y: str, dark: bool = False, height: int = HEIGHT, **layout) -> go.Figure:

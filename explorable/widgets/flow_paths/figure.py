@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from ..core.palette import colour
-from ..core.theme import DASHES, figure
+from ..core.theme import DASHES, figure, log_ticks
 
 SOLVER_ORDERS = {"euler": 1, "heun": 2}  # the error falls as evaluations to the power of minus the order
 SOLVER_COLOURS = {"euler": "guidance", "heun": "image"}
@@ -41,9 +41,9 @@ def error_curves(errors: xr.Dataset, chosen: tuple[float, float] | None = None, 
                         hovertemplate="chosen: %{x:.0f} evaluations, %{y:.2g}<extra></extra>")
     medians = errors.distance.median("particle").values
     low, high = _clip([medians.min(), medians.max()])
-    fig.update_xaxes(type="log", dtick="D2")
-    fig.update_yaxes(type="log", dtick=1, exponentformat="power",
-                     range=[np.log10(low) - 0.3, np.log10(high) + 0.5])
+    counts = errors.evaluations.values
+    fig.update_xaxes(type="log", **log_ticks(counts.min(), counts.max()))
+    fig.update_yaxes(type="log", range=[np.log10(low) - 0.3, np.log10(high) + 0.5], **log_ticks(low / 2, high * 3))
     return fig
 
 
@@ -62,7 +62,8 @@ def image_curves(distance: xr.DataArray, dark: bool = False) -> go.Figure:
                               "dash": DASHES[k % len(DASHES)]},
                         hovertemplate="%{x} steps: %{y:.3f}<extra></extra>")
     fig.update_xaxes(type="log", tickmode="array", tickvals=distance.steps.values[:-1].tolist())
-    fig.update_yaxes(type="log", dtick="D2", exponentformat="none")
+    shown = _clip(distance.values[:, :-1])
+    fig.update_yaxes(type="log", **log_ticks(shown.min(), shown.max()))
     return fig
 
 

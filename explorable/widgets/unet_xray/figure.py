@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from ..core.palette import colour
-from ..core.theme import figure
+from ..core.theme import figure, log_ticks
 
 STYLES = {"original": ("plain", "dash"), "edited": ("image", "solid")}
 
@@ -21,7 +21,8 @@ def spectra(power: xr.DataArray, high: float, dark: bool = False) -> go.Figure:
     """
     fig = figure("spatial frequency (cycles per image)", "mean power", dark, height=230)
     fig.update_xaxes(type="log", tickvals=[1, 2, 4, 8, 16, 32, 64])
-    fig.update_yaxes(type="log", exponentformat="power")
+    seen = power.values[power.values > 0]
+    fig.update_yaxes(type="log", **(log_ticks(seen.min(), seen.max()) if len(seen) else {}))
     for k, name in enumerate(power.run.values):
         colour_name, dash = STYLES.get(str(name), ("other", "dot"))
         row = power.isel(run=k)

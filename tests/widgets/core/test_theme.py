@@ -1,0 +1,40 @@
+"""What all charts share: explicit ticks on logarithmic axes, the free width, and no mode bar over their legends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from explorable.widgets.core.chart import Chart
+from explorable.widgets.core.theme import figure, log_ticks
+from explorable.widgets.flow_paths.figure import error_curves, image_curves
+from explorable.widgets.unet_xray.figure import spectra
+
+
+@pytest.mark.parametrize(("low", "high", "texts"), [
+    (0.04, 0.6, ["0.05", "0.1", "0.2", "0.5"]), (1, 100, ["1", "2", "5", "10", "20", "50", "100"]),
+    (2e-5, 3, ["1e-04", "0.001", "0.01", "0.1", "1"]), (3, 4, ["3", "4"]), (0.5, 0.5, ["0.5"])])
+def test_ticks_of_a_logarithmic_axis_are_written_in_full(low, high, texts):
+    ticks = log_ticks(low, high)
+    assert ticks["ticktext"] == texts and [float(t) for t in texts] == ticks["tickvals"]
+
+
+def test_every_logarithmic_axis_has_its_ticks():
+    axes, counts = ("solver", "steps", "particle"), [[1, 2, 4], [1, 3, 7]]
+    errors = xr.Dataset({"distance": (axes, np.random.default_rng(0).random((2, 3, 5))),
+                         "evaluations": (axes[:2], counts)}, coords={"solver": ["euler", "heun"]})
+    distance = xr.DataArray([[0.5, 0.25, 0.0]], dims=("model", "steps"), coords={"model": ["a"], "steps": [1, 4, 50]})
+    power = xr.DataArray([[9.0, 2.0, 0.0]], dims=("run", "frequency"),
+                         coords={"run": ["edited"], "frequency": [1, 2, 3]})
+    for fig in (error_curves(errors), image_curves(distance), spectra(power, 2)):
+        for axis in (fig.layout.xaxis, fig.layout.yaxis):
+            assert axis.type != "log" or len(axis.tickvals) >= 2
+
+
+def test_a_chart_has_the_free_width_and_no_bar_over_its_legend():
+    chart = Chart()
+    chart.draw(figure("x", "y"))
+    assert chart.layout.width is None and chart.layout.template.layout.autosize is True
+    assert chart.get_state("_config")["_config"] == {"displayModeBar": False, "responsive": True}
+    chart.close()
