@@ -17,6 +17,13 @@ from ..run import Run
 SETTLED_SHARE = 0.1  # of its first distance from the end: an estimate that stays this near is settled
 
 
+def describe_step(step: int, steps: int, t: float) -> str:
+    """Return the caption of a step's image: "step 3 of 20, t = 0.85". Says which is the last, and which is finished."""
+    if step >= steps:
+        return f"finished after {steps} step{'' if steps == 1 else 's'}, t = {t:.2f}"
+    return f"step {step} of {steps}{', the last' if step == steps - 1 else ''}, t = {t:.2f}"
+
+
 def rms_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the root mean square difference of latents (..., channel, y, x): (...)."""
     return np.sqrt(np.square(a - b).mean((-3, -2, -1)))

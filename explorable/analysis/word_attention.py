@@ -20,6 +20,7 @@ from ..pipeline import PipelineProtocol
 from ..pipeline.progress import Progress, decode_in_chunks, no_progress, shown_steps
 from ..run.run import Run
 from .attention_maps import PAD, WEIGHTS, add_means, branch_maps, gather_weights, pixel_difference, token_labels
+from .trajectory import describe_step
 
 NOISE_TIMES = (0.8, 0.65, 0.5, 0.35, 0.2)  # at which an existing image is evaluated
 MAX_FRAMES = 21  # of a longer run, this many evenly spread steps are shown
@@ -144,7 +145,7 @@ def attention_while_sampling(pipe: PipelineProtocol, settings: Mapping[str, Any]
     weights, run = gather_weights(run), replace(run, recorded={})  # keep the weights once
     frames = frame_steps(run.steps)
     images = decode_in_chunks(pipe, run.denoised.values[frames], lambda done, total: progress(run.steps, run.steps))
-    captions = tuple(f"step {k} of {run.steps}, t = {run.denoised.t.values[k]:.2f}" for k in frames)
+    captions = tuple(describe_step(k, run.steps, run.denoised.t.values[k]) for k in frames)
     return WordAttention(run.tokens, weights, frames, captions, images, run.image,
                          lambda progress: pipe(**settings, progress=progress).image, pipe, run)
 

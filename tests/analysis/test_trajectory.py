@@ -9,6 +9,7 @@ import pytest
 from tiny_pipes import tiny
 
 from explorable.analysis.trajectory import (
+    describe_step,
     distances_to_end,
     noised_latents,
     predicted_noise,
@@ -81,3 +82,10 @@ def test_a_plane_finds_the_two_directions_of_a_planar_curve(rng):
 def test_a_trajectory_that_does_not_move_has_a_plane_too():
     plane = principal_plane(np.ones((3, *SHAPE)))
     assert plane.share == (0, 0) and np.allclose(plane.project(np.ones(SHAPE)), 0)
+
+
+def test_a_caption_says_which_step_is_the_last_and_which_image_is_finished():
+    assert [describe_step(k, 20, t) for k, t in ((0, 1.0), (18, 0.1), (19, 0.05), (20, 0.0))] == [
+        "step 0 of 20, t = 1.00", "step 18 of 20, t = 0.10", "step 19 of 20, the last, t = 0.05",
+        "finished after 20 steps, t = 0.00"]
+    assert describe_step(1, 1, 0.0) == "finished after 1 step, t = 0.00"

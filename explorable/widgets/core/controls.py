@@ -42,8 +42,8 @@ def text_box(name: str, tip: str, hint: str = EMPTY_PROMPT_HINT, flex: str = "3 
 def seed_box(w: Explorable, trait: str, tip: str) -> tuple[ipw.Widget, ipw.Widget]:
     """A box for a seed, and a button that sets the trait to a random one."""
     name = trait.replace("_", " ")
-    seed = ipw.BoundedIntText(description=name, min=0, max=MAX_SAFE_INTEGER, style=NARROW, tooltip=tip,
-                              layout=ipw.Layout(width="120px" if trait == "seed" else "160px"))
+    seed = ipw.IntText(description=name, style=NARROW, tooltip=tip,  # unbounded: the trait refuses, and says why
+                       layout=ipw.Layout(width="120px" if trait == "seed" else "160px"))
     button = ipw.Button(icon="random", description="new", tooltip=f"Another {name}", layout=ipw.Layout(width="70px"))
     button.on_click(lambda _: setattr(w, trait, random.randrange(MAX_RANDOM_SEED)))
     return seed, button
@@ -99,7 +99,10 @@ def sampler_control(w: Explorable, tip: str = SAMPLER_TIP) -> ipw.Widget:
 
 
 def example_buttons(examples: Mapping[str, tuple[str, Callable[[], None]]], title: str = "") -> ipw.Widget:
-    """A row of small buttons. examples: the tooltip and the click callback of each button's text."""
+    """One line of small buttons, which scrolls sideways where it is too long.
+
+    examples: the tooltip and the click callback of each button's text.
+    """
 
     def button(text: str, tip: str, on_click: Callable[[], None]) -> ipw.Button:
         made = ipw.Button(description=text, tooltip=tip)
@@ -109,4 +112,5 @@ def example_buttons(examples: Mapping[str, tuple[str, Callable[[], None]]], titl
     buttons = row(*([ipw.Label(title)] if title else []),
                   *(button(text, tip, on_click) for text, (tip, on_click) in examples.items()))
     buttons.add_class("ex-examples")
+    buttons.add_class("ex-one-line")
     return buttons

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...analysis.trajectory import SETTLED_SHARE, rms_distance, settled_step, signal_to_noise
+from ...analysis.trajectory import SETTLED_SHARE, describe_step, rms_distance, settled_step, signal_to_noise
 from ...diffusion.paths import Path
 from ..core.layout import format_duration
 from ..core.preview import PREVIEW_LABEL, nearest_frames, stretch_layers
@@ -178,10 +178,10 @@ def frame_captions(result: Result, path: Path) -> list[str]:
 
     def noise_level(t: float) -> str:
         ratio = signal_to_noise(path, float(t))
-        return f"t = {t:.2f}, signal to noise {'∞' if math.isinf(ratio) else f'{ratio:.3g}'}"
+        return "no noise" if math.isinf(ratio) else f"signal to noise {ratio:.3g}" if ratio else "noise alone"
 
-    return [*(f"forward, {noise_level(t)}" for t in result.forward.times),
-            *(f"step {k} of {steps[-1]}, {noise_level(times[k])}" for k in steps)]
+    return [*(f"forward, t = {t:.2f}, {noise_level(t)}" for t in result.forward.times),
+            *(f"{describe_step(k, steps[-1], times[k])}, {noise_level(times[k])}" for k in steps)]
 
 
 def describe_frame(result: Result, frame: int, path: Path) -> str:

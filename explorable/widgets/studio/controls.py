@@ -28,7 +28,7 @@ EXAMPLES = (
 
 def control_rows(w: Explorable, on_draw: Callable[[], None]) -> list[ipw.Widget]:
     """Return the rows: prompts, examples, settings. on_draw: called by the button beside the prompts."""
-    negative = text_box("negative prompt", "Guidance pushes the image away from it", flex="1 1 170px")
+    negative = text_box("negative prompt", "What the image should not show. Press Enter to apply.", flex="1 1 170px")
     w.bind("negative", negative, lambda value: value or "", lambda value: value or None)
     button = ipw.Button(description="Draw", tooltip="Sample the image; if it is there, play the recording again",
                         button_style="primary", layout=ipw.Layout(width="80px"))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...analysis.trajectory import describe_step
 from ...diffusion.settings import Settings
 from ...run import Run
 from ..core.layout import SPECIAL_TOKENS, format_duration, scrollable
@@ -23,7 +24,7 @@ def recording_of(result: Result, frame_indices: np.ndarray | None = None) -> tup
     times = result.run.latents.t.values[result.steps]
     layers: list[Layer] = [Images("noisy", "Noisy latent", result.noisy, "decoded to an image"),
                            Images("denoised", "Predicted image", result.denoised, "the denoised estimate, decoded")]
-    captions = [f"step {k} of {result.run.steps}, t = {t:.2f}" for k, t in zip(result.steps, times, strict=True)]
+    captions = [describe_step(k, result.run.steps, t) for k, t in zip(result.steps, times, strict=True)]
     if frame_indices is None:
         return layers, captions
     return stretch_layers(layers, frame_indices), [f"{PREVIEW_LABEL}: {captions[k]}" for k in frame_indices]
@@ -47,9 +48,17 @@ def describe_run(result: Result) -> str:
 
 
 def describe_work(run: Run) -> str:
-    """Return the number of network evaluations: "20 evaluations × 2 (guided)"."""
-    plural = "s" if run.evaluations > 1 else ""
-    return f"{run.evaluations} evaluation{plural}" + (f" × {run.branches} (guided)" if run.branches > 1 else "")
+    """Return the number of network evaluations: "20 evaluations with the prompt and 20 without"."""
+    work = count_evaluations(run.evaluations)
+    if run.branches == 1:
+        return work
+    without = "with the negative prompt" if (run.settings.negative or "").strip() else "without"
+    return f"{work} with the prompt and {run.evaluations} {without}"
+
+
+def count_evaluations(count: int) -> str:
+    """Return a number of network evaluations in words: "20 evaluations"."""
+    return f"{count} evaluation{'s' if count > 1 else ''}"
 
 
 def _describe_special_case(s: Settings) -> str:
@@ -66,7 +75,7 @@ def _describe_special_case(s: Settings) -> str:
     if prompt == negative:
         return "Prompt and negative prompt are the same: guidance has no effect."
     if not prompt and s.guidance > 1:
-        return "The prompt is empty: guidance only pushes the image away from the negative prompt."
+        return "The prompt is empty: guidance only avoids what the negative prompt says."
     if not prompt:
         return "The prompt is empty: this image partly follows the negative prompt."
     return ""
@@ -95,7 +104,7 @@ def diagram_of(run: Run, text_width: int | None) -> str:
     words = sum(name != "<pad>" for name in run.tokens)
     height, width, channels = run.image.shape
     return pipeline_diagram(words, len(run.tokens), text_width, run.latents.shape[1:], (channels, height, width),
-                            describe_work(run), run.seconds)
+                            count_evaluations(run.evaluations * run.branches), run.seconds)
 
 
 def pipeline_diagram(words: int, tokens: int, text_width: int | None, latent: Sequence[int], image: Sequence[int],

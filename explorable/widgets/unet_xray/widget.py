@@ -13,6 +13,7 @@ import traitlets as tr
 import xarray as xr
 
 from ...analysis.spectrum import CUTOFF
+from ...analysis.trajectory import describe_step
 from ...analysis.unet_activations import UNetPart, unet_parts
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
@@ -158,7 +159,7 @@ class UNetXRay(SamplingInputs, Explorable):
         notes = {name: f"the examiner sees: {describe_verdict(verdict)}"
                  for name, verdict in zip(result.runs, result.verdicts, strict=False)}
         layers = layers_of(result)
-        captions = [f"step {k} of {len(times)}, t = {t:.2f}" for k, t in enumerate(times)]
+        captions = [describe_step(k, len(times), t) for k, t in enumerate(times)]
         if self.pipe.takes_exact_steps and len(times) != steps:
             frame_indices = nearest_frames(range(steps), steps, PREVIEW_STEPS - 1)
             layers, captions = (

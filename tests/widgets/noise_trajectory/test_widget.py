@@ -51,9 +51,9 @@ def controls_of(w: NoiseTrajectory) -> dict:
 
 def test_one_slider_shows_both_directions(w: NoiseTrajectory, pipe: Pipeline):
     captions = w.stage.captions
-    assert captions[:2] == ["forward, t = 0.00, signal to noise ∞", "forward, t = 0.25, signal to noise 9"]
-    assert captions[STEPS] == "step 0 of 4, t = 1.00, signal to noise 0"
-    assert captions[-1] == "step 4 of 4, t = 0.00, signal to noise ∞" and len(captions) == 2 * STEPS + 1
+    assert captions[:2] == ["forward, t = 0.00, no noise", "forward, t = 0.25, signal to noise 9"]
+    assert captions[STEPS] == "step 0 of 4, t = 1.00, noise alone"
+    assert captions[-1] == "finished after 4 steps, t = 0.00, no noise" and len(captions) == 2 * STEPS + 1
     run = pipe("a red car", steps=STEPS)
     noisy, denoised = frames(w, "noisy"), frames(w, "denoised")
     assert np.abs(noisy[STEPS:-1].astype(int) - run.noisy[:-1].values).max() <= LEVEL_STEP / 2 + 1
@@ -234,7 +234,8 @@ def test_a_long_run_is_thinned(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(computation, "MAX_FRAMES", 5)
     w = NoiseTrajectory(pipe, prompt="a red car", steps=12, guidance=1, branch_step=5, branch_guidance=0.0)
     w.wait()
-    assert [c.split(",")[0] for c in w.stage.captions[-5:]] == [f"step {k} of 12" for k in (0, 3, 6, 9, 12)]
+    assert [c.split(",")[0] for c in w.stage.captions[-5:]] == [
+        *(f"step {k} of 12" for k in (0, 3, 6, 9)), "finished after 12 steps"]
     noisy = frames(w, "branch noisy")  # it leaves between two shown steps
     assert (noisy[:6] == GREY).all() and np.array_equal(noisy[-1], w.branch_run.image)
     assert w.branch_run.branched_at == 5 and len(w.table()) == 13

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import CountingPipeline, status
+from tiny import CountingPipeline, controls_of, status
 
 from explorable.diffusion.settings import SettingError
 from explorable.nn.text import UnknownWordError
+from explorable.widgets.core.explorable import CSS
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.stage.stage import Images, Stage
+from explorable.widgets.studio.controls import EXAMPLES
 from explorable.widgets.studio.view import pipeline_diagram, token_chips
 from explorable.widgets.studio.widget import Studio
 
@@ -25,7 +27,8 @@ def test_it_draws_what_the_pipeline_draws(studio: Studio, pipe: CountingPipeline
     assert np.array_equal(studio.data.image, run.image)
     assert np.array_equal(studio.data.denoised, run.previews)
     assert np.array_equal(studio.data.noisy, run.noisy[:-1])
-    assert "3 evaluations × 2 (guided): " in status(studio) and "to decode the recording." in status(studio)
+    assert "3 evaluations with the prompt and 3 without: " in status(studio)
+    assert "to decode the recording." in status(studio)
     assert not studio.busy and studio.error is None
 
 
@@ -35,7 +38,9 @@ def test_the_recording_is_on_the_stage(studio: Studio):
     noisy, denoised = (np.frombuffer(data, np.uint8).reshape(spec["shape"]) for data, spec in sent)
     assert np.array_equal(noisy[:-1], data.noisy) and np.array_equal(denoised[:-1], data.denoised)
     assert np.array_equal(noisy[-1], data.image) and np.array_equal(denoised[-1], data.image)
-    assert stage.captions == [f"step {k} of 3, t = {t}" for k, t in enumerate(("1.00", "0.67", "0.33", "0.00"))]
+    assert stage.captions == [
+        "step 0 of 3, t = 1.00", "step 1 of 3, t = 0.67", "step 2 of 3, the last, t = 0.33",
+        "finished after 3 steps, t = 0.00"]
     assert (stage.frame, stage.recording_id) == (3, 1)
 
 
@@ -63,7 +68,8 @@ def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: Counting
     studio.wait()
     (said, few, autoplay, _, kept), (whole, many, again, busy, _) = came
     assert len(said) == len(whole) == many == steps + 1 and few == PREVIEW_STEPS + 1
-    assert all(caption.startswith(f"{PREVIEW_LABEL}: step") for caption in said) and PREVIEW_LABEL not in "".join(whole)
+    assert all(caption.startswith((f"{PREVIEW_LABEL}: step", f"{PREVIEW_LABEL}: finished")) for caption in said)
+    assert PREVIEW_LABEL not in "".join(whole)
     assert (autoplay, again, kept) == (True, False, True), (
         "the whole takes the place of the first look, and is the answer"
     )
@@ -124,15 +130,16 @@ def test_a_bad_setting_is_refused_and_changes_nothing(studio: Studio, pipe: Coun
 @pytest.mark.parametrize(
     ("prompt", "negative", "guidance", "said"),
     [("", None, 4, "is empty: this image is unconditional. 2 evaluations:"),
-     ("", "a cat", 4, "only pushes the image away from the negative prompt. 2 evaluations × 2 (guided):"),
-     ("", "a cat", 0.5, "partly follows the negative prompt. 2 evaluations × 2 (guided):"),
+     ("", "a cat", 4,
+      "only avoids what the negative prompt says. 2 evaluations with the prompt and 2 with the negative "),
+     ("", "a cat", 0.5, "partly follows the negative prompt. 2 evaluations with the prompt and 2 with the negative "),
      ("", "a cat", 1, "is empty: this image is unconditional. 2 evaluations:"),
      ("", "a cat", 0, "ignores the prompt: this image follows the negative prompt. 2 evaluations:"),
      ("a car", "a cat", 0, "ignores the prompt: this image follows the negative prompt."),
      ("a car", None, 0, "ignores the prompt: this image is unconditional."),
      ("a car", "a cat", 1, "the conditional prediction as it is. 2 evaluations:"),
      ("a car", "a car", 4, "guidance has no effect. 2 evaluations:"),
-     ("a car", "a cat", 4, ">2 evaluations × 2 (guided):")],
+     ("a car", "a cat", 4, ">2 evaluations with the prompt and 2 with the negative ")],
 )
 def test_what_is_said_of_a_wish_is_true(pipe: CountingPipeline, prompt: str, negative: str | None, guidance: float,
                                         said: str):
@@ -145,7 +152,7 @@ def test_what_is_said_of_a_wish_is_true(pipe: CountingPipeline, prompt: str, neg
 def test_heun_is_said_to_look_once_at_its_last_step(studio: Studio):
     studio.sampler = "heun"
     studio.wait()
-    assert "5 evaluations × 2 (guided)" in status(studio) and "5 evaluations × 2 (guided)" in studio._diagram.value
+    assert "5 evaluations with the prompt and 5 without" in status(studio) and "10 evaluations" in studio._diagram.value
 
 
 def test_the_words_are_chips_with_the_padding_folded(studio: Studio):
@@ -175,7 +182,7 @@ def test_a_long_recording_is_thinned(pipe: CountingPipeline):
     studio.wait()
     assert len(studio.stage.captions) == 101
     assert studio.stage.captions[0] == "step 0 of 230, t = 1.00"
-    assert studio.stage.captions[-1] == "step 230 of 230, t = 0.00"
+    assert studio.stage.captions[-1] == "finished after 230 steps, t = 0.00"
     studio.close()
 
 
@@ -192,3 +199,17 @@ def test_a_stage_refuses_what_it_cannot_draw():
         Stage().show([Images("a", "A", good.astype(float))], ["0", "1"])
     with pytest.raises(ValueError, match="'a'"):
         Stage().show([Images("a", "A", good)], ["0", "1", "2"])
+
+
+def test_a_seed_below_zero_is_refused_and_not_silently_changed(studio: Studio):
+    seed = controls_of(studio)["seed"]
+    seed.value = 7
+    seed.value = -5
+    assert studio.seed == seed.value == 7
+    assert "Seed is -5: choose a whole number from 0" in status(studio) and 'role="alert"' in status(studio)
+
+
+def test_the_examples_are_one_line(studio: Studio):
+    line, = (row for row in studio.children if any(getattr(w, "description", "") == EXAMPLES[0]
+                                                   for w in getattr(row, "children", ())))
+    assert "ex-one-line" in line._dom_classes and ".ex-one-line { flex-wrap: nowrap; overflow-x: auto;" in CSS
