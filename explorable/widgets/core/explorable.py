@@ -38,13 +38,8 @@ from .worker import Check, Superseded, Worker
 CSS = css_variables(".ex-explorable") + (Path(__file__).parent / "explorable.css").read_text("utf-8")
 EMPTY_TEXT = "There is nothing to show yet: the status line says why."
 BUSY_TEXT_DELAY = 0.25  # seconds before the status line says that something is being computed
+shipped_pipeline = functools.cache(load)  # by name, each loaded once per kernel
 COMPUTE_LOCK = threading.Lock()  # one computation at a time per kernel: two at once would only slow each other down
-
-
-@functools.cache
-def shipped_pipeline(name: str) -> Pipeline:
-    """Load a shipped pipeline, once per kernel."""
-    return load(name)
 
 
 class Explorable(PlainTraits, ipw.VBox):
@@ -68,6 +63,7 @@ class Explorable(PlainTraits, ipw.VBox):
         self._request_lock = threading.Lock()
         self.error: Exception | None = None
         self.result: Any = None
+        self._request: Any = None  # submitted last
         self.preview_label = ""
         self.stage = Stage(placeholder=self.placeholder)  # before a setting can be refused: `close` needs both
         self.status_area = StatusArea()
@@ -77,7 +73,7 @@ class Explorable(PlainTraits, ipw.VBox):
         super().__init__(**self._pipe_defaults() | values)
         self.add_class("ex-explorable")
         self.observe(self._update_placeholder, names="busy")
-        self.observe(lambda change: self.recompute(), names=list(self.inputs))
+        self.observe(self._on_input, names=list(self.inputs))
 
     # ---- what a subclass implements -------------------------------------------------------------------------------
 
@@ -164,7 +160,7 @@ class Explorable(PlainTraits, ipw.VBox):
     def recompute(self) -> None:
         """Compute the result of the present traits, unless that is under way. Returns at once; see `wait`."""
         with self._request_lock:  # or of two traits set on two threads, the older request might be submitted last
-            request = self.request()
+            self._request = request = self.request()
             self._worker.submit(functools.partial(self._run, request), request)
 
     def wait(self, timeout: float = 60) -> None:
@@ -241,6 +237,11 @@ class Explorable(PlainTraits, ipw.VBox):
         if self._pipe is not None and "guidance" in self.inputs and self.traits()["guidance"].default() is not None:
             defaults["guidance"] = self._pipe.default_guidance
         return defaults
+
+    def _on_input(self, change: Any) -> None:
+        """Recompute, unless the trait has no effect at present: a branch's step, while the branch changes nothing."""
+        if self.error is not None or self._request != self.request():
+            self.recompute()
 
     def _update_placeholder(self, change: Any) -> None:
         """If the first computation failed, the stage must not announce an image any more."""

@@ -68,6 +68,8 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         self.set_layout(run_row(self), branch_row(self), example_row(self), below=[legend, self.chart])
         self.stage.observe(lambda change: self._update_caption() if not self.preview_label else None, names="frame")
         self.stage.observe(lambda change: self._update_chart(), names="dark")
+        self.observe(lambda change: self._show_branch_step() if self.request().branch is None else None,
+                     names="branch_step")
         self.launch()
 
     @tr.validate("branch_seed", "branch_guidance")
@@ -101,9 +103,20 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
                 setattr(self, f"branch_{name}", changes.get(name))
 
     def rewind_here(self) -> None:
-        """Set the branch's step to the shown one, or to 0 in the forward process."""
+        """Set the branch's step to the shown one, or to 0 in the forward process, and show that step."""
         step = None if self._on_stage is None else self._on_stage.step_at(self.stage.frame)
         self.branch_step = 0 if step is None else min(step, self.steps - 1)
+        self._show_branch_step()
+
+    def _show_branch_step(self) -> None:
+        """Show the step at which a branch would leave. Without a change yet, say how to make one."""
+        if self._on_stage is None:
+            return
+        step = min(self.branch_step, self._on_stage.parent.run.steps - 1)
+        self.stage.frame = frame_of_step(step, self._on_stage.parent.run.steps)
+        if self.request().branch is None and not self.busy:
+            self.set_status(f"Rewound to step {step}. Change the branch's prompt, seed or guidance, and the run goes "
+                            "on another way from here.")
 
     # ---- from a request to the screen --------------------------------------------------------------------------------
 

@@ -347,3 +347,22 @@ def test_a_refused_branch_changes_nothing(w: NoiseTrajectory):
         with pytest.raises(ValueError, match=r"step|seed|guidance"):
             w.branch(**changes)
         assert w.request() == before
+
+
+def test_rewinding_stays_at_the_step_and_invites_a_change(w: NoiseTrajectory):
+    before, recordings = w.result, w.stage.recording_id
+    w.stage.frame = frame = STEPS + 3
+    controls_of(w)["this step"].click()
+    w.wait()
+    assert (w.branch_step, w.stage.frame) == (3, frame)
+    assert w.result is before and w.stage.recording_id == recordings, "nothing was sampled again"
+    assert "Rewound to step 3. Change the branch" in w.status_area.status.value
+    controls_of(w)["rewind to step"].value = 1
+    assert w.stage.frame == STEPS + 1 and "Rewound to step 1" in w.status_area.status.value
+    w.branch_prompt = "a blue boat"
+    w.wait()
+    assert w.branch_run.branched_at == 1 and w.stage.frame == STEPS + 1
+    w.stage.frame = STEPS + 2
+    controls_of(w)["this step"].click()
+    w.wait()
+    assert w.branch_run.branched_at == 2 and w.stage.frame == STEPS + 2
