@@ -113,7 +113,8 @@ class Stage(PlainTraits, anywidget.AnyWidget):
             self.columns, self.thumbnails, self.file_name, self.autoplay = columns, thumbnails, file_name, autoplay
             self.layer = self.layer if self.layer in names else names[0]
             self.selection = {a.name: min(self.selection.get(a.name, 0), len(a.labels) - 1) for a in recording.axes}
-            self.frame = last if autoplay or not self.recording_id else self.frame if frame is None else frame
+            stays = frame is None and not autoplay and self.recording_id
+            self.frame = self.frame if stays else last if autoplay or frame is None else frame
             self.recording_id += 1
 
     @property

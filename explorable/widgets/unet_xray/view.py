@@ -127,7 +127,7 @@ def panels_of(result: Result, notes: Mapping[str, str]) -> tuple[list[Panel], in
     """
     cells, columns = layout(result.parts)
     at = result.request.position
-    panels = [Panel(f"image {name}", (f"image {name}",), f"{name} ({notes[name]})" if name in notes else name,
+    panels = [Panel(f"image {name}", (f"image {name}",), f"{name}: {notes[name]}" if name in notes else name,
                     grid_area=cells[f"image {name}"]) for name in RUNS]
     for name, part in result.parts.items():
         if part.kind == "skip":
@@ -192,7 +192,7 @@ def describe_verdict(verdict: Verdict) -> str:
               for kind, t in verdict.things.items()]
     mood = f", {verdict.mood}" if verdict.mood else ""
     where, when = _place(verdict.place), TIME_WORDS[verdict.time][0]
-    return f"{' and '.join(things) or 'nothing'} {where} {when}{mood}"
+    return f"{' and '.join(things) or 'no thing'} {where} {when}{mood}"
 
 
 def losses(before: Verdict, after: Verdict) -> list[str]:

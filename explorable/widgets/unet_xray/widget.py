@@ -78,6 +78,8 @@ class UNetXRay(SamplingInputs, Explorable):
         self.set_layout(settings_row(self), self._edit_controls, below=[self.chart])
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
+        self.stage.observe(self._on_frame, names="frame")
+        self.observe(lambda change: setattr(self.stage, "frame", self._frame), names="step")
         self.launch()
 
     @tr.validate("faders")
@@ -156,7 +158,7 @@ class UNetXRay(SamplingInputs, Explorable):
     def _put_on_stage(self, result: Result, previews: np.ndarray | None = None) -> None:
         """Send a result, or a preview of it. previews: the edited run's decoded estimates, if they are there first."""
         steps, times = result.request.settings.steps, result.original.inside.run.denoised.t.values
-        notes = {name: f"the examiner sees: {describe_verdict(verdict)}"
+        notes = {name: f"the examiner sees {describe_verdict(verdict)}"
                  for name, verdict in zip(result.runs, result.verdicts, strict=False)}
         layers = layers_of(result)
         captions = [describe_step(k, len(times), t) for k, t in enumerate(times)]
@@ -176,12 +178,22 @@ class UNetXRay(SamplingInputs, Explorable):
             del notes["edited"]
         panels, columns = panels_of(result, notes)
         self.stage.show(layers, captions, file_name="unet-x-ray", axes=AXES, panels=panels, columns=columns,
-                        autoplay=self.stage.recording_id == 0)
+                        autoplay=False, frame=min(max(self.step, 0), len(captions) - 1))
 
     def _draw_chart(self) -> None:
         self.chart.set_dark(self.stage.dark)
         if self.result is not None:
             self.chart.draw(spectra(spectra_of(self.result), CUTOFF, self.stage.dark))
+
+    @property
+    def _frame(self) -> int:
+        """The frame of the step whose receptive field is shown."""
+        return min(max(self.step, 0), max(len(self.stage.captions) - 1, 0))
+
+    def _on_frame(self, change: Any) -> None:
+        """The slider came to rest at another step: the receptive field follows it."""
+        if self.stage.frame != self._frame:
+            self.step = self.stage.frame
 
     def _on_pointer(self, pointer: dict) -> None:
         """A click on a tile chooses that position at the step on the screen."""

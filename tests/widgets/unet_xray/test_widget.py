@@ -207,11 +207,11 @@ def test_a_preview_comes_first_and_the_edited_image_before_the_original(pipe):
     first, image, both, last = came
     assert [len(c["captions"]) for c in came] == [steps] * 4 and [c["frame"] for c in came] == [7] * 4
     assert all(c["shown"] is before for c in came[:3]), "a preview is not the result"
-    assert first["titles"]["image edited"] == f"edited ({PREVIEW_LABEL})" and first["captions"][0].startswith(
+    assert first["titles"]["image edited"] == f"edited: {PREVIEW_LABEL}" and first["captions"][0].startswith(
         PREVIEW_LABEL
     )
     assert image["titles"]["image edited"] == "edited" and PREVIEW_LABEL in image["captions"][0]
-    assert last["titles"]["image edited"] == f"edited (the examiner sees: {describe_verdict(xray.result.verdicts[1])})"
+    assert last["titles"]["image edited"] == f"edited: the examiner sees {describe_verdict(xray.result.verdicts[1])}"
     with edit(pipe, {"up.0.skip": Scale(0.5)}):
         few, whole = (pipe(PROMPT, steps=n, seed=1) for n in (PREVIEW_STEPS, steps))
     assert np.array_equal(first["layers"]["image edited"][-1], few.image)
@@ -256,8 +256,8 @@ def test_it_says_what_the_examiner_sees_in_both_images_and_what_was_lost(xray, p
     xray.wait()
     assert np.array_equal(examined[0], [xray.result.original.image, xray.result.edited.image])
     titles = {p["name"]: p["title"] for p in xray.stage.panels}
-    assert titles["image original"] == "original (the examiner sees: two black cats in a meadow at night, cozy)"
-    assert titles["image edited"] == "edited (the examiner sees: a red cat on a beach at night)"
+    assert titles["image original"] == "original: the examiner sees two black cats in a meadow at night, cozy"
+    assert titles["image edited"] == "edited: the examiner sees a red cat on a beach at night"
     lost = "1 cat instead of 2; the cat is red instead of black; on a beach instead of in a meadow; no longer cozy"
     assert f"Lost in the edit, as the examiner sees it: {lost}." in xray.status_area.caption.value
     assert xray.data.attrs["examiner, edited"] == describe_verdict(cats["edited"])
@@ -332,3 +332,20 @@ def test_the_receptive_field_of_a_swapped_skip_is_empty(xray):
     xray.wait()
     assert xray.error is None and xray.position[0] == "up.0.skip" and not xray.data.receptive_field.any()
     assert "does not depend on the latent: its receptive field is empty" in xray.status_area.caption.value
+
+
+def test_the_receptive_field_is_of_the_step_on_the_slider(xray: UNetXRay):
+    """At first, after the slider was moved on the page, and after the step was set from code."""
+
+    def title() -> str:
+        return next(p["title"] for p in xray.stage.panels if p["name"] == "receptive field")
+
+    assert title().endswith(f"at step {xray.stage.frame}") and not xray.stage.autoplay
+    run = xray.result.original
+    for step in (2, 0):
+        xray.stage.set_state({"frame": step})
+        xray.wait()
+        assert (xray.step, xray.stage.frame) == (step, step) and title().endswith(f"at step {step}")
+    xray.step = 1
+    xray.wait()
+    assert xray.stage.frame == 1 and title().endswith("at step 1") and xray.result.original is run
