@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import errno
 import os
+import signal
 import threading
 import time
 
@@ -84,7 +85,15 @@ def test_a_missing_folder_and_what_is_no_file_are_refused(tmp_path):
             check_target("/dev/null")
 
 
-def test_an_interrupt_is_raised_when_the_file_is_complete(tmp_path):
+@pytest.fixture
+def default_interrupt():
+    """Interrupts raise KeyboardInterrupt, also in a background job of a shell, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_is_raised_when_the_file_is_complete(tmp_path, default_interrupt):
     def slow(part):
         _thread.interrupt_main()
         time.sleep(0.2)

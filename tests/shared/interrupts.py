@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import random
+import signal
 import sys
 import threading
 import time
@@ -106,6 +107,7 @@ def interrupt(action: Any, after: float) -> bool:
 
 
 def main(folder: Path, count: int, seed: int) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     rng, met, tried = random.Random(seed), Counter(), 0
     workshop = Workshop(folder)
     seconds: dict[Any, float] = {}
