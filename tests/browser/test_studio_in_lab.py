@@ -22,7 +22,7 @@ def pixels(canvas: Locator) -> list[int]:
 
 def wait_until_played(stage: Locator, last: int = 20) -> None:
     """Wait until a new recording has played to its end."""
-    expect(stage.locator(".ex-caption")).to_have_text(f"step {last} of {last}, t = 0.00")
+    expect(stage.locator(".ex-caption")).to_have_text(f"finished after {last} steps, t = 0.00")
 
 
 def type_prompt(studio: Locator, prompt: str) -> None:
@@ -103,7 +103,7 @@ def test_a_bad_prompt_is_shown_as_text_and_the_image_stays(page: Page, studio: L
     expect(status).to_contain_text("'cra'")
     expect(status).to_contain_text("car")
     type_prompt(studio, "a red car")
-    expect(status).to_contain_text("20 evaluations × 2 (guided)")
+    expect(status).to_contain_text("20 evaluations with the prompt and 20 without")
     assert page.console_errors == []  # type: ignore[attr-defined]
 
 
