@@ -120,14 +120,28 @@ def draw(path: Annotated[Path, Argument(help="PNG file to write")],
     from .world.sheet import contact_sheet, draw_caption
 
     check_target(path)
+    _image_format(path)
     _write_image(path, contact_sheet(seed=seed) if caption is None else draw_caption(caption, seed))
 
 
-def _write_image(path: Path, image: Image.Image) -> None:
+def _image_format(path: Path) -> str:
+    """Return Pillow's name of the format that a file's suffix stands for.
+
+    Raises:
+        ValueError: it stands for none that can be written.
+    """
     from PIL import Image
 
+    name = Image.registered_extensions().get(path.suffix.lower())  # registers all formats
+    if name not in Image.SAVE:
+        raise ValueError(f"{path.name}: no image format is written to {path.suffix or 'a name without a suffix'}; "
+                         "choose .png, .webp or .jpg")
+    return str(name)
+
+
+def _write_image(path: Path, image: Image.Image) -> None:
     file = io.BytesIO()
-    image.save(file, Image.registered_extensions().get(path.suffix.lower(), "PNG"))
+    image.save(file, _image_format(path))
     write_files({path: file.getvalue()})
     typer.echo(f"wrote {path}")
 
@@ -146,6 +160,7 @@ def paint(path: Annotated[Path, Argument(help="PNG file to write")],
     from .pipeline import load
 
     check_target(path)
+    _image_format(path)
     pipe = load()
     rows = [np.concatenate([pipe(p, steps=steps, guidance=guidance, seed=s).image for s in range(seeds)], axis=1)
             for p in ([prompt] if prompt else LESSON_PROMPTS)]

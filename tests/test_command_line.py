@@ -45,6 +45,15 @@ def test_a_missing_folder_is_refused_before_anything_is_computed(arguments, tmp_
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["draw", "paint"])
+@pytest.mark.parametrize("name", ["x.foo", "x.psd", "x"])
+def test_a_suffix_of_no_image_format_is_refused_before_anything_is_computed(command, name, tmp_path, monkeypatch):
+    monkeypatch.setattr("explorable.pipeline.load", None)
+    done = run(command, str(tmp_path / name))
+    assert done.exit_code == 2 and f"error: {name}: no image format is written" in done.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_drawing_replaces_the_file_at_once(tmp_path):
     path = tmp_path / "car.png"
     path.write_text("old")

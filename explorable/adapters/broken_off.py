@@ -5,6 +5,7 @@ A survey of points and a single evaluation are always broken off, for they stop 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,25 +14,31 @@ import torch
 from torch import nn
 
 from .caches import module_caches
+from .steps import StopSampling
 
 TORCH_ATTRIBUTES = vars(nn.Module()).keys()  # of every module: parameters, buffers, hooks
 
 
 @contextmanager
 def restored_if_broken_off(modules: Iterable[nn.Module], device: torch.device) -> Iterator[None]:
-    """Restore the state of modules, and torch's global generators, if an exception leaves this `with`."""
+    """Restore the state of modules, and torch's global generators, if an exception leaves this `with`.
+
+    The generators belong to the whole process. A call that another thread began may last long, and what the main thread
+    drew in the meantime must not be drawn again: they stay as they are, unless the call was a short one of our own.
+    """
     owners = [owner for module in modules for owner in _stateful_parts(module)]
     saved = [(owner, _attributes(owner)) for owner in owners]
     on_gpu = device.type == "cuda"
     generators = torch.get_rng_state(), torch.cuda.get_rng_state(device) if on_gpu else None
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         for owner, attributes in saved:
             _restore(owner, attributes)
-        torch.set_rng_state(generators[0])
-        if generators[1] is not None:
-            torch.cuda.set_rng_state(generators[1], device)
+        if isinstance(error, StopSampling) or threading.current_thread() is threading.main_thread():
+            torch.set_rng_state(generators[0])
+            if generators[1] is not None:
+                torch.cuda.set_rng_state(generators[1], device)
         raise
 
 

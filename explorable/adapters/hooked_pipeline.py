@@ -23,7 +23,7 @@ from .inputs import check_inputs, stand_ins
 from .points import OpenedPointFinder, OpenedPointTable, with_token_count
 from .sampling import PipelineCall
 from .schedulers import NoiseSchedule
-from .settings import EMBEDDING_ARGUMENTS, OpenedSettings, check_arguments, make_settings, size_key
+from .settings import CALLBACKS, EMBEDDING_ARGUMENTS, OpenedSettings, check_arguments, make_settings, size_key
 from .steps import SchedulerStep, StopSampling
 from .tokens import PAD, TokenAxis, numbered_axis, token_axis
 
@@ -175,7 +175,7 @@ class HookedPipeline:
         image, number of branches and set of attention processors."""
         branches, denoiser = self._branches(settings), self.denoiser
         processors = {type(module.processor) for module in denoiser.modules() if hasattr(module, "processor")}
-        sizes = tuple((name, size_key(value)) for name, value in settings.arguments)
+        sizes = tuple((name, size_key(value)) for name, value in settings.arguments if name not in CALLBACKS)
         key = (branches, type(self.pipeline.scheduler), frozenset(processors), sizes)
         with self.lock:
             found = self._found_points.setdefault(denoiser, {})

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
+
+from torch import Tensor
 
 from ..diffusion.settings import TIMESTEP_FIELDS, SettingError, Settings, check_settings
 from .families import Family, call_default, call_parameters
@@ -77,10 +80,15 @@ def check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> Mapping[str,
     free = [name for name in call_parameters(pipeline) if name not in reserved]
     for name, value in arguments.items():
         if name not in free:
-            why = RESERVED_ARGUMENTS.get(name, "is no argument of this pipeline")
-            raise SettingError(f"{name} {why}; a {type(pipeline).__name__} takes {', '.join(free)}")
+            ours = ("prompt", "negative", "steps", "guidance", "seed", "record", "progress")
+            near = get_close_matches(name, [*ours, *free], 1)
+            unknown = "is no argument of this pipeline" + (f": did you mean {near[0]}?" if near else "")
+            raise SettingError(f"{name} {RESERVED_ARGUMENTS.get(name, unknown)}; a {type(pipeline).__name__} takes "
+                               f"{', '.join([*ours, *free])}")
         if name in CALLBACKS and not (value is None or callable(value)):
             raise SettingError(f"{name} is {value!r}: give a function, as diffusers describes it")
+        if name.endswith(EMBEDDING_ARGUMENTS) and not (value is None or (isinstance(value, Tensor) and value.dim())):
+            raise SettingError(f"{name} is {value!r}: give a tensor, as the pipeline's encode_prompt returns it")
         if name.endswith("prompt_embeds") and value is not None and len(value) != 1:
             raise SettingError(f"{name} has {len(value)} prompts: give the embeddings of one, (1, …)")
     return arguments

@@ -75,10 +75,10 @@ class PromptTooLongError(ValueError):
 
     def __init__(self, words: int, max_words: int, name: str = "the prompt"):
         super().__init__(f"{name} has {words} words; shorten it to {max_words} or fewer, the text encoder's limit")
-        self.words, self.max_words = words, max_words
+        self.words, self.max_words, self.name = words, max_words, name
 
     def __reduce__(self):
-        return type(self), (self.words, self.max_words)
+        return type(self), (self.words, self.max_words, self.name)
 
 
 @dataclass(frozen=True)

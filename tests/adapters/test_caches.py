@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import diffusers
@@ -192,6 +193,21 @@ def test_a_call_that_is_broken_off_leaves_all_state_as_it_was(use):
     assert not hasattr(pipeline.unet, "count")
     tp.untouched(pipeline, "sd", num_inference_steps=2)
     assert pipeline.unet.count == 3 and processor.calls > 0
+
+
+def test_a_call_that_is_broken_off_on_a_thread_does_not_rewind_the_generator_of_all():
+    with ex.open(tp.fresh("sd")) as pipe, ThreadPoolExecutor(1) as pool:
+        pipe.points()
+        torch.manual_seed(3)
+        drawn = []
+
+        def draw_and_stop(done: int, steps: int) -> None:
+            drawn.append(torch.rand(2))
+            raise RuntimeError("superseded")
+
+        with pytest.raises(RuntimeError, match="superseded"):
+            pool.submit(pipe, tp.PROMPT, steps=2, progress=draw_and_stop).result()
+        assert not torch.equal(torch.rand(2), drawn[0])
 
 
 @pytest.mark.filterwarnings("ignore:FluxTransformer2DModel did not compute")

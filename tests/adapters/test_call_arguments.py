@@ -22,7 +22,10 @@ def test_an_invalid_argument_is_named_with_what_to_do(pipe):
     refused(pipe, r"record is 5: give the name of a point or a pattern", record=5)
     refused(pipe, r"record is \[5\]: give the name", record=[5])
     refused(pipe, r"progress is 5: give a function of the steps done and of all steps", progress=5)
-    refused(pipe, r"foo is no argument of this pipeline; a \w+ takes .*height", foo=1)
+    refused(pipe, r"foo is no argument of this pipeline; a \w+ takes prompt, negative, steps, .*height", foo=1)
+    refused(pipe, r"guidanse is no argument of this pipeline: did you mean guidance\?", guidanse=1)
+    for wrong in (5, "a", torch.tensor(1.0)):
+        refused(pipe, r"prompt_embeds is .*: give a tensor", prompt_embeds=wrong)
     refused(pipe, r"prompt contains '\\ud800', which is half of a character: leave it out", prompt="a \ud800 car")
     refused(pipe, r"prompt is None: give a text .* or prompt_embeds=", prompt=None)
     refused(pipe, r"latents cannot be set: the seed sets the initial noise", latents=torch.zeros(1))
@@ -100,6 +103,14 @@ def test_a_callback_changes_the_run_as_it_changes_the_pipelines_own(pipe, pipeli
     assert np.array_equal(pipe.decode(run.latents.values[-1:])[0], run.image)
     for step in range(run.steps):
         assert np.array_equal(run.branch(step).image, run.image), step
+
+
+def test_another_callback_needs_no_other_survey():
+    pipe = ex.open(tp.fresh("sd"))
+    kept = [lambda pipeline, step, timestep, values, k=k: values for k in range(3)]
+    for callback in kept:
+        pipe(tp.OTHER, steps=1, callback_on_step_end=callback, record="*.cross.weights")
+    assert len(pipe._found_points[pipe.denoiser]) == 1
 
 
 def test_a_callback_that_is_no_function_is_refused():

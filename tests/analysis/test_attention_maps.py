@@ -25,9 +25,10 @@ def run(request):
     return tiny(request.param)(PROMPT, steps=3, record=[maps.WEIGHTS])
 
 
-def test_all_layers_are_gathered_in_half_precision(run):
+def test_all_layers_are_gathered_in_single_precision(run):
     weights = maps.gather_weights(run)
-    assert weights.dims == ("layer", "step", "branch", "head", "y", "x", "token") and weights.dtype == np.float16
+    assert weights.dims == ("layer", "step", "branch", "head", "y", "x", "token") and weights.dtype == np.float32
+    assert float(weights.sum()) == pytest.approx(float(np.nansum(weights.values.astype(float))), rel=1e-6)
     points = [name for name in run.recorded if name.endswith("cross.weights")]
     assert [f"{name}.cross.weights" for name in weights.layer.values] == points
     for name, point in zip(weights.layer.values, points, strict=True):

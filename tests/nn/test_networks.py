@@ -160,7 +160,7 @@ def test_one_invalid_prompt_fails_the_batch():
 @pytest.mark.parametrize(
     "error",
     [UnknownWordError({"hous": ["house"], "qqqqqqqq": []}), UnknownWordError({"qqqqqqqq": []}),
-     PromptTooLongError(30, 22)],
+     PromptTooLongError(30, 22), PromptTooLongError(30, 22, "the negative prompt")],
     ids=repr,
 )
 def test_an_error_can_come_from_another_process(error):

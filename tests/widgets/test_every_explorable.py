@@ -214,6 +214,8 @@ def test_a_text_alone_is_the_prompt(name):
     assert made.prompt == "a blue boat"
     if name == "FlowPaths":
         assert made.mode == "images" and ex.FlowPaths("spiral").distribution == "spiral"
+        with pytest.raises(TypeError, match="two prompts"):
+            ex.FlowPaths("a red car", prompt="a dog")
 
 
 def test_a_diffusers_pipeline_is_opened(name):

@@ -6,6 +6,7 @@ import atexit
 import functools
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -99,8 +100,9 @@ def close_all() -> None:
     workers = list(_WORKERS)
     for worker in workers:
         worker.close(0)  # all of them first, since one may wait for another
+    deadline = time.monotonic() + EXIT_TIMEOUT
     for worker in workers:
-        worker.close(EXIT_TIMEOUT)
+        worker.close(max(0.0, deadline - time.monotonic()))
 
 
 def _join(thread: threading.Thread | None, timeout: float) -> bool:

@@ -73,6 +73,8 @@ class FlowPaths(Explorable):
     def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         if isinstance(pipe, str):  # the name of a distribution, as in `repr`, or the prompt of images
             name = "distribution" if pipe in (*DISTRIBUTIONS, DRAWN) else "prompt"
+            if name in values:
+                raise TypeError(f"there are two {name}s, {pipe!r} and {values[name]!r}: leave one of them out")
             pipe, values = None, {name: pipe, "mode": "points" if name == "distribution" else "images", **values}
         super().__init__(pipe, **values)
         self._image_results: dict[ImageRequest, ImageResult] = {}

@@ -114,7 +114,7 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
             return
         step = min(self.branch_step, self._on_stage.parent.run.steps - 1)
         self.stage.frame = frame_of_step(step, self._on_stage.parent.run.steps)
-        if self.request().branch is None and not self.busy:
+        if self.request().branch is None and not self.busy and self.error is None:
             self.set_status(f"Rewound to step {step}. Change the branch's prompt, seed or guidance, and the run goes "
                             "on another way from here.")
 

@@ -22,7 +22,7 @@ def clamp_index(value: Any, count: int) -> int | None:
 
 
 def _number(value: Any, low: float = -math.inf, high: float = math.inf) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < math.inf:  # also of NaN
         return None
     return min(max(value, low), high)
 

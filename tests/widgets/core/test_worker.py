@@ -89,6 +89,14 @@ def test_the_interpreter_ends_cleanly_while_workers_compute():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "leaving\n", "")
 
 
+@pytest.mark.parametrize("name", ["Studio", "NoiseTrajectory", "UNetXRay", "TokenAttention"])
+def test_the_interpreter_ends_cleanly_while_an_explorable_computes(name):
+    program = (f"import time, explorable as ex\nw = ex.{name}(steps=50)\nwhile not w.busy:\n    time.sleep(0.01)\n"
+               "time.sleep(0.3)\nprint('leaving', w.busy)")
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (0, "leaving True\n"), ended.stderr
+
+
 def test_a_job_that_ends_its_thread_does_not_end_the_worker():
     worker, done = Worker("test"), []
     worker.submit(lambda check: sys.exit(1))

@@ -10,7 +10,8 @@ import pytest
 
 from explorable.widgets.stage.stage import Axis, Images, Panel, Stage
 
-HOSTILE = [-5, 10**9, 1.5, 1e308, math.nan, math.inf, "2", None, True, [], {}, [1, 2], {"word": "car"}, {"word": -3},
+HOSTILE = [-5, 10**9, 10**400, -(10**400),
+           1.5, 1e308, math.nan, math.inf, "2", None, True, [], {}, [1, 2], {"word": "car"}, {"word": -3},
            {"word": None, "zzz": 1}, {"panel": "one"}, {"panel": ["one"], "kind": "brush"}, object()]
 BRUSH = {"panel": "one", "kind": "brush", "x0": 0.1, "y0": 0.2, "x": 0.3, "y": 0.4, "done": True, "count": 3}
 
