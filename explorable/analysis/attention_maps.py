@@ -43,7 +43,7 @@ def gather_weights(recorded: Any) -> xr.DataArray:
         ValueError: a layer was not computed at all steps.
     """
     recording = getattr(recorded, "recorded", recorded)
-    layers = [_half(recording[name]) for name in recording if fnmatchcase(name, WEIGHTS)]
+    layers = [to_half_precision(recording[name]) for name in recording if fnmatchcase(name, WEIGHTS)]
     if not layers:
         return recorded[WEIGHTS]  # raises the error
     steps = [layer.sizes.get("step", 1) for layer in layers]
@@ -55,7 +55,7 @@ def gather_weights(recorded: Any) -> xr.DataArray:
     return weights.assign_coords(layer=[name.removesuffix(".cross.weights") for name in weights.layer.values])
 
 
-def _half(array: xr.DataArray) -> xr.DataArray:
+def to_half_precision(array: xr.DataArray) -> xr.DataArray:
     """Convert to half precision. numpy rounds alike, but takes ten times as long."""
     return array.copy(data=torch.from_numpy(np.ascontiguousarray(array.values)).half().numpy())
 

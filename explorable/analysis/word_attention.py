@@ -19,7 +19,16 @@ from ..nn.text import SPECIAL
 from ..pipeline import PipelineProtocol
 from ..pipeline.progress import Progress, decode_in_chunks, no_progress, shown_steps
 from ..run.run import Run
-from .attention_maps import PAD, WEIGHTS, add_means, branch_maps, gather_weights, pixel_difference, token_labels
+from .attention_maps import (
+    PAD,
+    WEIGHTS,
+    add_means,
+    branch_maps,
+    gather_weights,
+    pixel_difference,
+    to_half_precision,
+    token_labels,
+)
 from .trajectory import describe_step
 
 NOISE_TIMES = (0.8, 0.65, 0.5, 0.35, 0.2)  # at which an existing image is evaluated
@@ -51,7 +60,8 @@ class WordWeight:
 class WordAttention:
     """The attention of one image to the words of a prompt, and the image with edited words.
 
-    tokens: all of them, with padding. weights: of all steps, from `attention_maps.gather_weights`.
+    tokens: all of them, with padding. weights: of all steps, from `attention_maps.gather_weights`, kept in half
+    precision; `maps` returns them in single precision.
     frames: the steps that are shown; captions: their names.
     denoised_images: the denoised estimates at these steps, decoded, (frames, 128, 128, 3) uint8.
     image: the final image, or the existing one. run: the run if the image was sampled, without the weights.
@@ -142,7 +152,7 @@ def attention_while_sampling(pipe: PipelineProtocol, settings: Mapping[str, Any]
         What calling the pipeline raises.
     """
     run = pipe(**settings, record=[WEIGHTS], progress=progress)
-    weights, run = gather_weights(run), replace(run, recorded={})  # keep the weights once
+    weights, run = to_half_precision(gather_weights(run)), replace(run, recorded={})  # keep the weights once
     frames = frame_steps(run.steps)
     images = decode_in_chunks(pipe, run.denoised.values[frames], lambda done, total: progress(run.steps, run.steps))
     captions = tuple(describe_step(k, run.steps, run.denoised.t.values[k]) for k in frames)
@@ -169,7 +179,8 @@ def attention_in_image(pipe: PipelineProtocol, image: np.ndarray, prompt: str, s
         return pipe.decode(np.concatenate([recording[ESTIMATE].values for recording in recordings]))
 
     recordings = evaluate(progress, WEIGHTS)
-    weights = xr.concat([gather_weights(one).assign_coords(step=[k]) for k, one in enumerate(recordings)], "step")
+    weights = xr.concat([to_half_precision(gather_weights(one)).assign_coords(step=[k])
+                         for k, one in enumerate(recordings)], "step")
     captions = tuple(f"noised to t = {t:.2f}, one evaluation" for t in times)
     return WordAttention(tuple(str(name) for name in weights.token.values), weights, np.arange(len(times)), captions,
                          estimates(recordings), image, lambda progress: estimates(evaluate(progress)), pipe)
