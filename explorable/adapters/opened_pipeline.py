@@ -38,6 +38,7 @@ class OpenedPipeline(HookedPipeline):
     """
 
     has_examiner = has_text_points = has_classifier = takes_exact_steps = supports_preview = False  # PipelineProtocol
+    has_own_guidance = False
     head_weights: Mapping[str, Sequence[float]] = {}
     text_width = None
 
@@ -158,8 +159,10 @@ class OpenedPipeline(HookedPipeline):
                            len(self._branches(settings)), recorder.last if recorder else None, pipe=self,
                            edited_points=edited_points(self), branch_of=parent)
 
-    def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
+    def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None,
+                      progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Sample a batch of images in one call, each from its own prompt and seed: (batch, height, width, 3) uint8."""
+        check_progress(progress)
         check_pairs(prompts, seeds)
         s = settings if isinstance(settings, OpenedSettings) else self._settings(
             "", *((settings.negative, settings.steps, settings.guidance) if settings else ()))
@@ -167,7 +170,8 @@ class OpenedPipeline(HookedPipeline):
                       for p, seed in zip(prompts, seeds, strict=True)]
         negative = None if s.negative is None else [s.negative] * len(prompts)
         with self._dispatching(prompts, s) as layout:
-            images = self._make_call(layout, s)(**self._arguments(s, prompts, negative, generators))
+            call = self._make_call(layout, s, progress=progress)
+            images = call(**self._arguments(s, prompts, negative, generators))
             return np.stack([np.asarray(image) for image in images])
 
     # ---- single evaluations of the denoiser ----------------------------------------------------------------------

@@ -49,7 +49,8 @@ class Pipeline(LatentDiffusion):
 
     head_weights: Mapping[str, Sequence[float]] = {}
     default_guidance = DEFAULT_GUIDANCE
-    has_examiner = has_text_points = takes_exact_steps = supports_preview = True
+    has_examiner = has_text_points = takes_exact_steps = supports_preview = has_own_guidance = uses_cfg = True
+    guidance_meaning = "denoised = uncond + w (cond - uncond): w = 1 is plain conditional, w = 0 ignores the prompt"
     samplers: tuple[str, ...] = tuple(SAMPLERS)
     image_size: tuple[int, int] = IMAGE_SIZE
 
@@ -114,16 +115,21 @@ class Pipeline(LatentDiffusion):
                            len(denoise.branches), recorder.last if recorder else None, pipe=self,
                            edited_points=edited_points(self), branch_of=start and (start[0], start[1]))
 
-    def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
+    def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None,
+                      progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Sample a batch of images, (batch, 128, 128, 3) uint8, from one prompt and one seed each."""
+        check_progress(progress)
         check_pairs(prompts, seeds)
         for prompt, seed in zip(prompts, seeds, strict=True):
             s = settings or Settings("", guidance=self.default_guidance)
             s = check_settings(replace(s, prompt=prompt, seed=seed))
             self._tokenize(s)
         with torch.inference_mode(), self._dispatching(prompts, s):
-            *_, last = self.sample_steps(self.guided_denoiser(prompts, s), s, seeds)
-            return self._decode_final(last)
+            for step in self.sample_steps(self.guided_denoiser(prompts, s), s, seeds):
+                if progress:
+                    with dispatching_to(None):
+                        progress(step.index + 1, s.steps)
+            return self._decode_final(step)
 
     def _tokenize(self, settings: Settings) -> tuple[str, ...]:
         """Return the prompt's tokens, and check the negative prompt and the target.

@@ -32,6 +32,17 @@ class PipelineProtocol(Protocol):
     supports_preview: bool
     """Whether a run of a few steps resembles the full run enough to stand in for it while that is computed."""
 
+    has_own_guidance: bool
+    """Whether this package computes the guidance, so that w below 1, `interval` and `rescale` can be set."""
+
+    @property
+    def uses_cfg(self) -> bool:
+        """Whether guidance compares two predictions, without the prompt and with it (classifier-free guidance)."""
+
+    @property
+    def guidance_meaning(self) -> str:
+        """A description of the guidance scale w in this pipeline."""
+
     @property
     def has_classifier(self) -> bool:
         """Whether `target` and classifier guidance are available."""
@@ -80,7 +91,8 @@ class PipelineProtocol(Protocol):
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
         """Rewind a run to the start of `step` and sample the rest again with other settings."""
 
-    def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None) -> np.ndarray:
+    def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None,
+                      progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Sample a batch of images, (batch, height, width, 3) uint8, from one prompt and one seed each."""
 
     def inspect(self, image: np.ndarray, prompt: str, t: float = 0.5, seed: int = 0,

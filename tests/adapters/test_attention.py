@@ -117,7 +117,7 @@ def test_images_that_are_not_square_have_maps_of_their_proportions(family, pipel
 
 def test_a_batch_is_bit_identical_to_diffusers_batch(family, pipeline):
     prompts, seeds = [tp.PROMPT, tp.OTHER], [3, 4]
-    arguments = tp.CALL_DEFAULTS[family]
+    arguments, counted = tp.CALL_DEFAULTS[family], []
     with record_attention(tp.network_of(pipeline)) as recorded:
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         expected_images = pipeline(prompts, generator=generators, num_inference_steps=STEPS, **arguments).images
@@ -125,9 +125,10 @@ def test_a_batch_is_bit_identical_to_diffusers_batch(family, pipeline):
     with ex.open(pipeline, merge_subwords=False, half_precision=False, **arguments) as pipe:
         settings = pipe("", steps=STEPS).settings
         with ex.record(pipe, "*.cross.weights") as recorder:
-            images = pipe.sample_images(prompts, seeds, settings)
+            images = pipe.sample_images(prompts, seeds, settings, lambda *done: counted.append(done))
     assert np.array_equal(images, np.stack([np.asarray(image) for image in expected_images]))
     assert not np.array_equal(images[0], images[1])
+    assert len(counted) >= STEPS and counted[-1] == (len(counted), len(counted))
     for name in recorder.last:
         weights = recorder[name].transpose("step", "branch", "batch", ...).values
         np.testing.assert_allclose(weights.reshape(reference[name].shape), reference[name], atol=1e-5, rtol=0)

@@ -154,6 +154,16 @@ def test_a_batch_without_one_seed_for_each_prompt_is_refused(pipe, prompts, seed
         pipe.sample_images(prompts, seeds)
 
 
+def test_a_batch_reports_its_steps_and_can_be_stopped(pipe):
+    counted = []
+    pipe.sample_images([PROMPT, OTHER], [1, 2], Settings("", steps=3), lambda *done: counted.append(done))
+    assert counted == [(1, 3), (2, 3), (3, 3)]
+    with pytest.raises(KeyError, match="enough"):
+        pipe.sample_images([PROMPT], [1], Settings("", steps=3), lambda *done: {}["enough"])
+    with pytest.raises(SettingError, match="progress is 5"):
+        pipe.sample_images([PROMPT], [1], progress=5)
+
+
 # ---------------------------------------------------------------------------- Run
 
 
