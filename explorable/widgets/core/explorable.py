@@ -11,7 +11,6 @@ import html
 import logging
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,7 +27,7 @@ from ...pipeline.progress import Progress
 from ..stage.stage import Stage
 from .arguments import HeldEdits, PlainTraits, call_text, split_arguments
 from .binding import bind_control, check_trait_names
-from .layout import close_styles, close_widgets
+from .lifetime import Lifetime
 from .offline import offline_page
 from .palette import css_variables
 from .preview import PREVIEW_LABEL
@@ -42,7 +41,7 @@ shipped_pipeline = functools.cache(load)  # by name, each loaded once per kernel
 COMPUTE_LOCK = threading.Lock()  # one computation at a time per kernel: two at once would only slow each other down
 
 
-class Explorable(PlainTraits, ipw.VBox):
+class Explorable(Lifetime, PlainTraits):
     """Base class. pipe: a pipeline, or a diffusers pipeline, which is opened; a prompt, or None, stands for the shipped
     model, which is loaded when it is first needed. Edits of a `with ex.edit(...)` around the constructor hold for good.
 
@@ -68,6 +67,7 @@ class Explorable(PlainTraits, ipw.VBox):
         self.stage = Stage(placeholder=self.placeholder)  # before a setting can be refused: `close` needs both
         self.status_area = StatusArea()
         self._edits = HeldEdits()
+        self._replace_predecessors()
         self._pipe, values = split_arguments(pipe, values)
         check_trait_names(self, values, self.inputs)
         super().__init__(**self._pipe_defaults() | values)
@@ -158,7 +158,12 @@ class Explorable(PlainTraits, ipw.VBox):
         bind_control(self, name, control, to_control, to_trait, lambda text: self.set_status(text, "error"))
 
     def recompute(self) -> None:
-        """Compute the result of the present traits, unless that is under way. Returns at once; see `wait`."""
+        """Compute the result of the present traits, unless that is under way. Returns at once; see `wait`.
+
+        Raises:
+            ClosedError: this explorable is closed.
+        """
+        self.check_open()
         with self._request_lock:  # or of two traits set on two threads, the older request might be submitted last
             self._request = request = self.request()
             self._worker.submit(functools.partial(self._run, request), request)
@@ -175,11 +180,13 @@ class Explorable(PlainTraits, ipw.VBox):
             raise TimeoutError(f"{type(self).__name__} is still computing after {timeout:g} s")
 
     def wait_for_result(self) -> Any:
-        """Return the last result; wait for the first one. Raises its exception if the first computation failed."""
+        """Return the last result; wait for the first one. Raises its exception if the first computation failed, and
+        ClosedError if this explorable is closed."""
         if self.result is None:
             self.wait()
+        self.check_open()
         if self.result is None:
-            raise self.error or RuntimeError(f"this {type(self).__name__} was closed before it had a result")
+            raise self.error or RuntimeError(f"this {type(self).__name__} computes nothing yet: call `launch`")
         return self.result
 
     def show_preview(self, put_on_stage: Callable[[], None], label: str = PREVIEW_LABEL) -> None:
@@ -210,19 +217,6 @@ class Explorable(PlainTraits, ipw.VBox):
         text = self.status_area.caption.value + self.status_area.score.value
         write_files({Path(path): offline_page(self.question, self.stage, CSS, text, table, self.code()).encode()})
         return Path(path)
-
-    def close(self, timeout: float = 10) -> None:
-        """Stop computing and free everything: threads, observers and all widget models.
-
-        Warns if the computation did not stop within `timeout` seconds. It stops at its next call of `progress`.
-        """
-        if not self._worker.close(timeout):
-            warnings.warn(f"{type(self).__name__} is closed, but its computation has not stopped after {timeout:g} s; "
-                          "it will at its next step", RuntimeWarning, stacklevel=2)
-        self.unobserve_all()
-        widgets = close_widgets(self, self.stage, self.status_area.line, self.status_area.description)
-        super().close()
-        close_styles([*widgets, self])
 
     def __repr__(self) -> str:
         return call_text(type(self).__name__, {name: getattr(self, name) for name in self.inputs})
@@ -274,6 +268,8 @@ class Explorable(PlainTraits, ipw.VBox):
         finally:
             self.status_area.end_progress()
             self._set_busy(False)
+            if self.closed_text:
+                self.forget_results()
 
     def _set_busy(self, busy: bool) -> None:
         """Set the trait. What a user's observer raises is logged, and the computation goes on."""

@@ -53,6 +53,7 @@ class FlowPaths(Explorable):
     question = "When are straight paths cheap?"
     placeholder = "Computing the first paths …"
     busy_text = "Measuring …"
+    result_attributes = ("result", "_on_stage", "_image_results")
     inputs = ("distribution", "path", "coupling", "solver", "steps", "text", "drawing", "count", "seed", "start",
               "mode", "prompt", "guidance")
 

@@ -46,6 +46,7 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
 
     question = "How does static become an image?"
     busy_text = "Sampling …"
+    result_attributes = ("result", "_on_stage", "_preview")
     inputs = ("prompt", "seed", "steps", "guidance", "sampler", "forward_image", "branch_step", "branch_prompt",
               "branch_seed", "branch_guidance")
 

@@ -132,6 +132,11 @@ class Stage(PlainTraits, anywidget.AnyWidget):
             if name.startswith(BYTES_PREFIX):
                 setattr(self, name, data.get(name.removeprefix(BYTES_PREFIX), b""))
 
+    def forget(self) -> None:
+        """Drop the recording's bytes. Only for a closed stage, which sends nothing."""
+        with self._showing:
+            self._set_bytes({})
+
     def clear_marks(self) -> None:
         """Remove what the pointer has left on the panels: a brushed region, drawn strokes."""
         self.send({"do": "clear"})

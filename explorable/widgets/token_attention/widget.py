@@ -51,6 +51,7 @@ class TokenAttention(SamplingInputs, Explorable):
 
     question = "Which word made which part?"
     busy_text = "Computing attention, and what each word changes …"
+    result_attributes = ("result", "_current", "_preview")
     inputs = ("prompt", "mode", "steps", "guidance", "seed", "scale", "mask_in_text_encoder")
 
     prompt = tr.Unicode("a red sports car on a mountain road")
@@ -73,7 +74,7 @@ class TokenAttention(SamplingInputs, Explorable):
         self.chart, self._tables = Chart(), ipw.HTML()
         self.set_layout(image_row(self), settings_row(self), edit_row(self), below=[self._tables, self.chart])
         self.stage.observe(self._on_page_selection, names=["selection", "frame"])
-        self.stage.observe(self._on_pointer, names="pointer")
+        self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._update_texts(), names="dark")
         self.observe(self._on_trait_selection, names=["word", "layer", "head"])
         self.observe(lambda change: self._update_screen(), names="branch")
@@ -246,8 +247,7 @@ class TokenAttention(SamplingInputs, Explorable):
         if self._current is not None and not self.busy and self._current.next_pending_word(self.word) is not None:
             self.recompute()
 
-    def _on_pointer(self, change: Any) -> None:
-        pointer = change["new"]
+    def _on_pointer(self, pointer: dict[str, Any]) -> None:
         if pointer.get("panel") == "attention" and pointer.get("kind") == "brush":
             self.region = tuple(pointer[name] for name in ("x0", "y0", "x", "y"))
             if pointer.get("done"):

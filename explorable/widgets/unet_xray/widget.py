@@ -57,6 +57,7 @@ class UNetXRay(SamplingInputs, Explorable):
 
     question = "What do the skips carry?"
     busy_text = "Sampling and recording …"
+    result_attributes = ("result", "_computation", "_preview_computation")
     inputs = ("prompt", "seed", "steps", "guidance", "faders", "step_ranges", "donor_prompt", "swapped_skips",
             "position", "step")
 
