@@ -16,13 +16,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from .checks import Array, check_points
 
 MIN_WEIGHT_SUM = 1e-30  # below this, a sum of weights is inaccurate in float32
+
+
+class Field(Protocol):
+    """What a solver needs of a field."""
+
+    def denoised(self, x: Array, alpha: float, sigma: float) -> Array:
+        """Return the estimate of x0: (m, 2)."""
+
+    def velocity(self, x: Array, alpha: float, sigma: float, d_alpha: float, d_sigma: float) -> Array:
+        """Return dx/dt: (m, 2)."""
 
 
 @dataclass(frozen=True, eq=False)

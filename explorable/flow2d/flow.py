@@ -9,7 +9,7 @@ import numpy as np
 
 from ..diffusion.paths import Path
 from .checks import Array, check_points
-from .field import MixtureField
+from .field import Field, MixtureField
 
 MIN_SIGMA = 1e-6  # where the numerical solution stops; the rest is a single denoising step
 
@@ -33,7 +33,7 @@ def conditional_paths(path: Path, points: Array, noises: Array, times: Sequence[
     return np.stack([conditional_position(points, noises, path.alpha(t), path.sigma(t)) for t in times])
 
 
-def exact_endpoints(field: MixtureField, x: Array, alpha: float = 0.0, sigma: float = 1.0) -> Array:
+def exact_endpoints(field: Field, x: Array, alpha: float = 0.0, sigma: float = 1.0) -> Array:
     """Return where the marginal flow takes x (m, 2), which is at noise level (alpha, sigma), at sigma = 0.
 
     Every path is a reparametrized straight one: x / (alpha + sigma) = (1 - s) x0 + s noise with s = sigma /
@@ -42,7 +42,9 @@ def exact_endpoints(field: MixtureField, x: Array, alpha: float = 0.0, sigma: fl
     """
     from scipy.integrate import solve_ivp  # slow to load, and not always needed
 
-    field, x = replace(field, dtype=np.float64), check_points("start", x)
+    x = check_points("start", x)
+    if isinstance(field, MixtureField):
+        field = replace(field, dtype=np.float64)
     s, z = sigma / (alpha + sigma), x / (alpha + sigma)
     if s > MIN_SIGMA:
         solution = solve_ivp(lambda s, z: field.velocity(z.reshape(-1, 2), 1 - s, s, -1.0, 1.0).ravel(),

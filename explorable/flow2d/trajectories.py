@@ -16,7 +16,7 @@ import numpy as np
 from ..diffusion.paths import Path
 from ..diffusion.timesteps import uniform_timesteps
 from .checks import Array, check_choice, check_points
-from .field import MixtureField
+from .field import Field, MixtureField
 from .flow import exact_endpoints
 
 VelocityField = Callable[[Array, float], Array]  # x (m, 2) and t to dx/dt (m, 2)
@@ -49,7 +49,7 @@ def heun(velocity: VelocityField, x: Array, t: float, next_t: float, is_last: bo
 SOLVERS: dict[str, Callable[[VelocityField, Array, float, float, bool], Array]] = {"euler": euler, "heun": heun}
 
 
-def integrate(field: MixtureField, path: Path, start: Array, times: Sequence[float],
+def integrate(field: Field, path: Path, start: Array, times: Sequence[float],
               solver: str = "euler") -> Trajectories:
     """Follow a field from `start` (particles, 2) through `times`.
 
