@@ -65,6 +65,7 @@ def measure(name: Annotated[str, Argument(help="name of a measurement; 'list' li
             as_json: Annotated[bool, Option("--json", help="print JSON")] = False,
             markdown: Annotated[bool, Option(help="print Markdown")] = False,
             on_card: Annotated[bool, Option("--card", help="write the table onto the model's card")] = False,
+            save: Annotated[bool, Option("--save", help="store the table in the package, for the explorables")] = False,
             quick: Annotated[bool, Option("--quick", help="measure less, for a first impression")] = False,
             model: Annotated[str | None, Option(help="a denoiser; 'all' or a list separated by commas where several "
                                                      "are compared")] = None,
@@ -74,7 +75,7 @@ def measure(name: Annotated[str, Argument(help="name of a measurement; 'list' li
             prompts: Annotated[int | None, Option(help="prompts per task (exam, steps, guidance, straightness), "
                                                        "or in all (unet-ablation)")] = None) -> None:
     """Measure a claim and print the table. Options that a measurement does not have are refused."""
-    from .measure import CARD_MODELS, MEASURES, measure
+    from .measure import CARD_MODELS, MEASURES, measure, save_table
     from .zoo import update_card
 
     if name == "list":
@@ -86,9 +87,13 @@ def measure(name: Annotated[str, Argument(help="name of a measurement; 'list' li
     if on_card and (name not in CARD_MODELS or given):
         leave_out = f": leave out --{', --'.join(given)}" if given else ""
         raise ValueError(f"--card needs a full measurement of {', '.join(CARD_MODELS)}{leave_out}")
+    if save and given:
+        raise ValueError(f"--save needs a full measurement: leave out --{', --'.join(given)}")
     table = measure(name, **({"model": model} if model else {}), **given)
     if on_card:
         update_card(model or CARD_MODELS[name], **table.card_facts)
+    if save:
+        typer.echo(f"saved in {save_table(name, table, model)}", err=True)
     if as_json:
         typer.echo(json.dumps(table.as_dict(), indent=2))
     elif markdown:

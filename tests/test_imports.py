@@ -28,8 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline"},
     "training": {"files", "world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "analysis"},
     # Measures take their drawings from the splits of the training data that no model was trained on.
-    "measure": {"world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "analysis", "training", "adapters",
-                "flow2d"},
+    "measure": {"files", "world", "nn", "diffusion", "hooks", "zoo", "run", "pipeline", "analysis", "training",
+                "adapters", "flow2d"},
     "adapters": {"nn", "diffusion", "hooks", "run", "pipeline", "analysis"},
     "widgets": {"files", "world", "nn", "diffusion", "flow2d", "hooks", "zoo", "run", "pipeline", "analysis",
                 "measure", "adapters"},

@@ -4,6 +4,7 @@ A measure returns a `Table` of named numbers, printed as text, Markdown (`--mark
 """
 
 from .registry import CARD_MODELS, MEASURES, SLOW, measure
+from .results import SavedTable, save_table, saved_table
 from .table import Table
 
-__all__ = ["CARD_MODELS", "MEASURES", "SLOW", "Table", "measure"]
+__all__ = ["CARD_MODELS", "MEASURES", "SLOW", "SavedTable", "Table", "measure", "save_table", "saved_table"]

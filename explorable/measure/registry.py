@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 
 from .table import Table
 
@@ -50,6 +51,18 @@ SLOW = ("exam", "regions")
 """Measures of a model's card that take about ten minutes."""
 
 
+def function_of(name: str) -> Callable[..., Table]:
+    """Return the function of the measure called `name`.
+
+    Raises:
+        ValueError: no such measure.
+    """
+    if name not in MEASURES:
+        raise ValueError(f"no measure is called {name!r}; there are: {', '.join(MEASURES)}")
+    module, _, function = MEASURES[name][0].partition(":")
+    return getattr(importlib.import_module(f".{module}", __package__), function)
+
+
 def measure(name: str, **options) -> Table:
     """Run the measure called `name`.
 
@@ -57,10 +70,7 @@ def measure(name: str, **options) -> Table:
         ValueError: no such measure or option, a value out of range, or a model that cannot be measured so.
         ModuleNotFoundError: a package that the measure needs is not installed.
     """
-    if name not in MEASURES:
-        raise ValueError(f"no measure is called {name!r}; there are: {', '.join(MEASURES)}")
-    module, _, function = MEASURES[name][0].partition(":")
-    run = getattr(importlib.import_module(f".{module}", __package__), function)
+    run = function_of(name)
     known = inspect.signature(run).parameters
     for option in options:
         if option not in known:

@@ -43,6 +43,18 @@ def interval_text(values: np.ndarray, digits: int = 2, scale: int = 1) -> str:
     return f"{scale * low:.{digits}f} to {scale * high:.{digits}f}"
 
 
+def parse_interval(text: str) -> tuple[float, float]:
+    """Return the two ends of an interval that `interval_text` has written.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    low, separator, high = text.partition(" to ")
+    if not separator:
+        raise ValueError(f"{text!r} is not an interval, such as '0.41 to 0.46'")
+    return float(low), float(high)
+
+
 def percent_cells(passed: np.ndarray, name: str, interval: str) -> dict[str, object]:
     """Return two cells of a table, called `name` and `interval`: how many percent passed, and the 95% interval."""
     return {name: percent(passed), interval: interval_text(passed, 0, 100)}

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorable.measure.statistics import bootstrap, interval_text, paired_difference, percent_cells, resample
+from explorable.measure.statistics import (
+    bootstrap,
+    interval_text,
+    paired_difference,
+    parse_interval,
+    percent_cells,
+    resample,
+)
 
 
 def test_the_interval_contains_the_mean_and_narrows_with_more_prompts():
@@ -39,3 +46,10 @@ def test_cells_are_in_percent():
     assert interval_text(np.full(4, 0.25)) == "0.25 to 0.25"
     assert percent_cells(np.full(3, True), "right %", "95%") == {"right %": 100.0, "95%": "100 to 100"}
     assert percent_cells(np.array([True, False]), "right %", "95%")["right %"] == pytest.approx(50)
+
+
+def test_a_written_interval_can_be_read():
+    values = np.array([-0.2, -0.1, 0.3, 0.5])
+    assert parse_interval(interval_text(values, 6)) == pytest.approx(bootstrap(values), abs=1e-6)
+    with pytest.raises(ValueError, match="'40 %' is not an interval"):
+        parse_interval("40 %")
