@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorable.measure.guidance import W, best_guidance, guidance
+from explorable.measure.guidance import (
+    QUANTITIES,
+    W,
+    best_guidance,
+    best_range,
+    compare_with_best,
+    guidance,
+    sweep_of,
+)
 from explorable.measure.registry import measure
+from explorable.measure.table import Table
 
 
 def share(right: int) -> np.ndarray:
@@ -34,6 +43,32 @@ def test_every_w_has_a_row_and_the_drawings_have_the_last(tiny):
     assert [r["guidance"] for r in table.rows] == [*(f"{w:g}" for w in W), "drawn"]
     assert all(r.keys() == table.rows[0].keys() for r in table.rows)
     assert all(r["diversity"] > 0 and 0 <= r["saturation"] <= 1 for r in table.rows)
+
+
+def test_the_numbers_of_the_table_can_be_read_again(tiny):
+    tiny("guidance")
+    table = guidance(steps=1, quick=True)
+    sweep = sweep_of(table)
+    assert sweep.w.values.tolist() == list(W) and set(sweep) == set(QUANTITIES)
+    for name, (column, _, factor) in QUANTITIES.items():
+        means = [row[column] / factor for row in table.rows[:-1]]
+        np.testing.assert_allclose(sweep[name].sel(bound="mean"), means)
+        assert (sweep[name].sel(bound="low") <= sweep[name].sel(bound="high")).all()
+        spread = 0.006 * factor  # of the rounding of an interval
+        assert (sweep[name].sel(bound="low") * factor - spread <= np.array(means) * factor).all()
+
+
+def table_of(standings: dict[float, str]) -> Table:
+    return Table("", [{"guidance": f"{w:g}", "beside the best": text} for w, text in standings.items()])
+
+
+def test_the_best_range_is_the_best_w_and_its_neighbours_that_are_as_good():
+    passed = {0.0: share(0), 1.0: share(17), 2.0: share(18), 4.0: share(17), 7.0: share(3), 12.0: share(17)}
+    standings = compare_with_best(passed)
+    assert list(standings.values()) == ["worse", "as good", "best", "as good", "worse", "as good"]
+    assert best_range(table_of(standings)) == (1.0, 4.0)
+    assert best_range(table_of(compare_with_best({0.0: share(0), 4.0: share(0)}))) is None
+    assert best_range(table_of(compare_with_best({2.0: share(0), 4.0: share(9)}))) == (4.0, 4.0)
 
 
 @pytest.mark.parametrize(("options", "message"), [({"prompts": -1}, "prompts is -1"), ({"steps": 0}, "steps is 0"),
