@@ -1,15 +1,17 @@
 """Caches that diffusers puts into a network (enable_cache): their state, and what they skip.
 
 A cache replaces the `forward` of some modules, and leaves their computation out at some steps. Its state belongs to one
-image; diffusers clears it when a call ends, and not when a call is broken off.
+image; diffusers clears it when a call ends, and not when it ends early, by an error.
 """
 
 from __future__ import annotations
 
 import copy
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -79,4 +81,13 @@ def warn_of_skipped(passes: Mapping[str, int], evaluations: int, denoiser: nn.Mo
     others = f" and {len(skipped) - 1} other points" if len(skipped) > 1 else ""
     warnings.warn(f"{type(denoiser).__name__} did not compute {name}{others} at {most} of {evaluations} steps, because "
                   f"{cache} skipped them: nothing was recorded or edited there, and arrays of several layers have NaN. "
-                  "Without the cache (disable_cache()) every step is computed.", stacklevel=2)
+                  "Without the cache (disable_cache()) every step is computed.", stacklevel=_callers_stacklevel())
+
+
+def _callers_stacklevel() -> int:
+    """Return the `stacklevel` with which a warning of the function that calls this names the line, outside of this
+    package, that called the package."""
+    package, frame, level = str(Path(__file__).parents[1]), sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    return level

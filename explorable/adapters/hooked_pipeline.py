@@ -23,7 +23,7 @@ from .inputs import check_inputs, stand_ins
 from .points import OpenedPointFinder, OpenedPointTable, with_token_count
 from .sampling import PipelineCall
 from .schedulers import NoiseSchedule
-from .settings import CALLBACKS, EMBEDDING_ARGUMENTS, OpenedSettings, check_arguments, make_settings, size_key
+from .settings import CALLBACKS, EMBEDDING_ARGUMENTS, OpenedSettings, check_arguments, make_opened_settings, size_key
 from .steps import SchedulerStep, StopSampling
 from .tokens import PAD, TokenAxis, numbered_axis, token_axis
 
@@ -55,6 +55,13 @@ class HookedPipeline:
         check_arguments(pipeline, call_defaults)
         NoiseSchedule(pipeline.scheduler)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: all but the points that were found, which are found again."""
+        return {name: value for name, value in vars(self).items() if name != "_found_points"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _found_points=weakref.WeakKeyDictionary())
+
     @property
     def denoiser(self) -> nn.Module:
         """The network that predicts noise, v or velocity."""
@@ -80,12 +87,12 @@ class HookedPipeline:
         return self._family.uses_cfg(self.denoiser)
 
     def _settings(self, *args: Any, **more: Any) -> OpenedSettings:
-        return make_settings(self.pipeline, self._family, *args, **{**self.call_defaults, **more})
+        return make_opened_settings(self.pipeline, self._family, *args, **{**self.call_defaults, **more})
 
     def _branches(self, settings: Settings) -> tuple[str, ...]:
         return ("uncond", "cond") if settings.guidance > 1 and self.uses_cfg else ("cond",)
 
-    def _token_axis(self, text: str, settings: OpenedSettings, branch: str = "cond") -> TokenAxis:
+    def _branch_tokens(self, text: str, settings: OpenedSettings, branch: str = "cond") -> TokenAxis:
         """Return the token axis of a branch. Embeddings have the words of the text that has as many pieces; without
         one, their positions are numbered."""
         arguments = dict(settings.arguments)
@@ -146,7 +153,7 @@ class HookedPipeline:
         attachments = (*attached_to(self), *([recorder] if recorder else ()))
         with self.lock:
             check_inputs(self.pipeline, self.denoiser, dict(settings.arguments))
-            axes = {b: [self._token_axis(text, settings, b) for text in texts[b]] for b in self._branches(settings)
+            axes = {b: [self._branch_tokens(text, settings, b) for text in texts[b]] for b in self._branches(settings)
                     if attachments or b == "cond" or settings.negative}  # without hooks, an empty one needs no check
             if not attachments:
                 with dispatching_to(None):
@@ -180,7 +187,7 @@ class HookedPipeline:
         with self.lock:
             found = self._found_points.setdefault(denoiser, {})
             if key not in found:
-                pieces = self._token_axis("", settings).pieces
+                pieces = self._branch_tokens("", settings).pieces
                 finder, generator = OpenedPointFinder(), torch.Generator().manual_seed(0)
                 layout = TokenLayout(pieces, pieces, torch.eye(pieces) if self.merge_subwords else None)
                 call = self._make_call(layout, settings)

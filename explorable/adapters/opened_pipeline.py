@@ -23,7 +23,7 @@ from .hooked_pipeline import HookedPipeline
 from .image_processing import decode_latents, encode_images
 from .inputs import starting_image
 from .points import OpenedPointTable, with_token_count
-from .settings import OpenedSettings, change_settings
+from .settings import OpenedSettings, change_opened_settings
 from .steps import BranchStart, SingleEvaluation, StopSampling
 
 
@@ -37,8 +37,8 @@ class OpenedPipeline(HookedPipeline):
     pipeline: the unchanged pipeline. It is modified during a call only, so it can be used as always in between.
     """
 
-    has_examiner = has_text_points = has_classifier = takes_exact_steps = supports_preview = False  # PipelineProtocol
-    has_own_guidance = False
+    has_examiner = has_limited_vocabulary = has_text_points = has_classifier = False  # see PipelineProtocol
+    takes_exact_steps = supports_preview = has_own_guidance = False
     head_weights: Mapping[str, Sequence[float]] = {}
     text_width = None
 
@@ -131,7 +131,7 @@ class OpenedPipeline(HookedPipeline):
             raise SettingError(f"a branch at step {step} would begin without what the network's cache held there: "
                                f"disable it (pipeline.{self._family.denoiser}.disable_cache()) and sample the run "
                                "again, or branch at step 0")
-        settings = change_settings(self.pipeline, self._family, run.settings, changes)  # type: ignore[arg-type]
+        settings = change_opened_settings(self.pipeline, self._family, run.settings, changes)  # type: ignore[arg-type]
         return self._sample(settings, record, progress, (run, step))
 
     def _sample(self, settings: OpenedSettings, record: str | Sequence[str],
@@ -147,10 +147,7 @@ class OpenedPipeline(HookedPipeline):
             call = self._make_call(layout, settings, progress=progress, start=start)
             image = call(**self._arguments(settings, settings.prompt, settings.negative,
                                            torch.Generator().manual_seed(settings.seed)))[0]
-        if call.blocked:
-            raise BlockedImageError("the pipeline's safety checker blocked this image, so there is nothing to show: "
-                                    "choose another prompt or seed. If it is mistaken, load the pipeline with "
-                                    "safety_checker=None, requires_safety_checker=False")
+        _check_not_blocked(call.blocked)
         begin, first_evaluation, last_step, end = call.timestamps
         seconds = {"text encoder": first_evaluation - begin, "denoiser": last_step - first_evaluation,
                    "decoder": end - last_step}
@@ -161,7 +158,11 @@ class OpenedPipeline(HookedPipeline):
 
     def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None,
                       progress: Callable[[int, int], None] | None = None) -> np.ndarray:
-        """Sample a batch of images in one call, each from its own prompt and seed: (batch, height, width, 3) uint8."""
+        """Sample a batch of images in one call, each from its own prompt and seed: (batch, height, width, 3) uint8.
+
+        Raises:
+            SettingError: before the first step. BlockedImageError: the pipeline's own safety checker blocked some.
+        """
         check_progress(progress)
         check_pairs(prompts, seeds)
         s = settings if isinstance(settings, OpenedSettings) else self._settings(
@@ -172,7 +173,8 @@ class OpenedPipeline(HookedPipeline):
         with self._dispatching(prompts, s) as layout:
             call = self._make_call(layout, s, progress=progress)
             images = call(**self._arguments(s, prompts, negative, generators))
-            return np.stack([np.asarray(image) for image in images])
+        _check_not_blocked(call.blocked)
+        return np.stack([np.asarray(image) for image in images])
 
     # ---- single evaluations of the denoiser ----------------------------------------------------------------------
 
@@ -214,7 +216,7 @@ class OpenedPipeline(HookedPipeline):
         """
         resumed = self._resumable_steps(run)[run.check_step(step)]
         no_guidance = {"guidance": 1.0, "negative": None} if self.uses_cfg else {}
-        settings = change_settings(self.pipeline, self._family, run.settings,  # type: ignore[arg-type]
+        settings = change_opened_settings(self.pipeline, self._family, run.settings,  # type: ignore[arg-type]
                                    {**no_guidance, **changes})
         with self._dispatching([settings.prompt] * len(x), settings, step) as layout:
             self._evaluate(layout, settings, SingleEvaluation(resumed.level, resumed.timestep, x, step))
@@ -241,7 +243,7 @@ class OpenedPipeline(HookedPipeline):
         with self.lock:
             points, _, hidden = self._find_points(settings)
             if prompt is not None:
-                tokens = max(len(self._token_axis(text, settings).names) for text in (prompt, ""))
+                tokens = max(len(self._branch_tokens(text, settings).names) for text in (prompt, ""))
                 points = with_token_count(points, tokens)
             return OpenedPointTable(points, self.schedule.evaluations(settings.steps), hidden)
 
@@ -254,6 +256,20 @@ class OpenedPipeline(HookedPipeline):
         """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8."""
         with self.lock:
             return decode_latents(self.pipeline, self._family, latents)
+
+
+def _check_not_blocked(blocked: Sequence[bool]) -> None:
+    """Refuse images of which the safety checker blocked some.
+
+    Raises:
+        BlockedImageError: says which, where there are several.
+    """
+    found = [str(k) for k, is_blocked in enumerate(blocked) if is_blocked]
+    if found:
+        which = "this image" if len(blocked) == 1 else f"of these {len(blocked)} images number {', '.join(found)}"
+        raise BlockedImageError(f"the pipeline's safety checker blocked {which}, so there is nothing to show: choose "
+                                "another prompt or seed. If it is mistaken, load the pipeline with "
+                                "safety_checker=None, requires_safety_checker=False")
 
 
 def open_pipeline(pipeline: Any, merge_subwords: bool = True, half_precision: bool = True,

@@ -21,11 +21,11 @@ from ..diffusion.settings import SettingError
 from ..hooks import HookDispatcher, PointFinder
 from ..nn.hook_points import ACTIVE, Dispatcher, dispatching_to, hook_point, is_hooked, set_branches
 from .attention import TokenLayout
-from .broken_off import restored_if_broken_off
 from .caches import cache_states, fresh_caches, innermost_forward, warn_of_skipped
 from .families import Family
 from .networks import MAP_AXES, module_hooks, pack_latents, unpack_latents
 from .patching import CallArguments, copy_attributes, preserved_attributes, set_attributes, wrapped_method
+from .rollback import rollback_on_error
 from .schedulers import NoiseLevel, NoiseSchedule, SeededNoise
 from .settings import CALLBACKS
 from .steps import BranchStart, SchedulerStep, SingleEvaluation, StopSampling
@@ -51,7 +51,7 @@ class PipelineCall:
         self.patch_grid: tuple[int, int] | None = None  # rows and columns, where latents are packed
         self.channels, self.latent_size = 0, (0, 0)
         self.final_sample: Any = None
-        self.blocked = False  # by the pipeline's safety checker
+        self.blocked: list[bool] = []  # by the pipeline's safety checker, each image; empty without one
         self.end: NoiseLevel | None = None  # None: no noise is left in the final latent
         self.timestamps = [time.perf_counter()]  # start, first evaluation, last step, end
 
@@ -68,7 +68,7 @@ class PipelineCall:
         token = ACTIVE_CALL.set(self)
         try:
             with ExitStack() as stack:
-                stack.enter_context(restored_if_broken_off(modules, next(self.denoiser.parameters()).device))
+                stack.enter_context(rollback_on_error(modules, next(self.denoiser.parameters()).device))
                 stack.enter_context(fresh_caches(self.cache_states))
                 self.wrap_methods(stack)
                 output = self.pipeline(**arguments)
@@ -78,7 +78,7 @@ class PipelineCall:
         self.timestamps.append(time.perf_counter())
         if isinstance(ACTIVE.dispatcher, HookDispatcher):
             warn_of_skipped(ACTIVE.dispatcher.passes, len(self.steps_taken) - self.first_step, self.denoiser)
-        self.blocked = any(getattr(output, "nsfw_content_detected", None) or ())
+        self.blocked = list(getattr(output, "nsfw_content_detected", None) or ())
         return output.images
 
     def wrap_methods(self, stack: ExitStack) -> None:

@@ -9,13 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ..diffusion.settings import TIMESTEP_FIELDS, SettingError, Settings, check_settings
+from ..diffusion.settings import DIFFUSERS_NAMES, TIMESTEP_FIELDS, SettingError, Settings, check_settings
 from .families import Family, call_default, call_parameters
 
-RENAMED_ARGUMENTS = {"negative_prompt": "negative", "num_inference_steps": "steps", "guidance_scale": "guidance",
-                     "generator": "seed"}
 RESERVED_ARGUMENTS = {  # why they cannot be set
-    **{name: f"is called {other} here" for name, other in RENAMED_ARGUMENTS.items()},
+    **{name: f"is called {other} here" for name, other in DIFFUSERS_NAMES.items()
+       if other != "rescale"},
     **dict.fromkeys(("prompt_2", "prompt_3", "negative_prompt_2", "negative_prompt_3"),
                     "cannot be set: each text encoder reads the same prompt, so that its words label the recordings"),
     "num_images_per_prompt": "cannot be set: a run is one image; sample_images(prompts, seeds) samples several",
@@ -42,9 +41,9 @@ class OpenedSettings(Settings):
     arguments: tuple[tuple[str, Any], ...] = ()
 
 
-def make_settings(pipeline: Any, family: Family, prompt: str | None, negative: str | None = None,
-                  steps: int | None = None, guidance: float | None = None, seed: int = 0, sampler: str | None = None,
-                  **arguments: Any) -> OpenedSettings:
+def make_opened_settings(pipeline: Any, family: Family, prompt: str | None, negative: str | None = None,
+                         steps: int | None = None, guidance: float | None = None, seed: int = 0,
+                         sampler: str | None = None, **arguments: Any) -> OpenedSettings:
     """Check settings, and fill in the pipeline's own default where one is None.
 
     Raises:
@@ -94,7 +93,8 @@ def check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> Mapping[str,
     return arguments
 
 
-def change_settings(pipeline: Any, family: Family, old: OpenedSettings, changes: Mapping[str, Any]) -> OpenedSettings:
+def change_opened_settings(pipeline: Any, family: Family, old: OpenedSettings,
+                           changes: Mapping[str, Any]) -> OpenedSettings:
     """Return settings with some changed, as a branch may.
 
     Raises:
@@ -106,7 +106,7 @@ def change_settings(pipeline: Any, family: Family, old: OpenedSettings, changes:
     if "prompt" in changes and "prompt_embeds" not in changes and dict(old.arguments).get("prompt_embeds") is not None:
         raise SettingError("this run was sampled from prompt_embeds: change these, or sample a run from the prompt")
     same = {name: getattr(old, name) for name in ("prompt", "negative", "steps", "guidance", "seed", "sampler")}
-    return make_settings(pipeline, family, **{**same, **dict(old.arguments), **changes})
+    return make_opened_settings(pipeline, family, **{**same, **dict(old.arguments), **changes})
 
 
 def size_key(argument: Any) -> str:

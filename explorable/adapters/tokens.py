@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion.settings import SettingError
-from ..nn.text import END, PAD, START
+from ..nn.special_tokens import END, PAD, START
 from .families import Family, TextInput, call_default
 
 

@@ -21,7 +21,7 @@ from ..hooks import Ablate, MaskToken, PointTable, check_pipeline, edit, record
 from ..hooks.edits import Edit
 from ..nn.examiner import Examiner
 from ..nn.pixels import to_tensor
-from ..nn.text import SPECIAL
+from ..nn.special_tokens import SPECIAL
 from ..pipeline import Pipeline
 from .attention_maps import (
     WEIGHTS,

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ..hooks import MaskToken, Reweight, edit
-from ..nn.text import SPECIAL
+from ..nn.special_tokens import SPECIAL
 from ..pipeline import PipelineProtocol
 from ..pipeline.progress import Progress, decode_in_chunks, no_progress, shown_steps
 from ..run.run import Run

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..nn.text import SPECIAL
+from ..nn.special_tokens import SPECIAL
 from .dispatcher import HookContext
 from .edits import EditError, StepEdit, fit_to, recorded_value
 from .points import grid_shape

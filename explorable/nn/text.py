@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from .hook_points import hook_point, set_point_names
 from .layers import FeedForward, SelfAttention
+from .special_tokens import END, PAD, SPECIAL, START
 
-SPECIAL = PAD, START, END = "<pad>", "<start>", "<end>"
 # What a word is. world.grammar has the same rule for its captions: change both (tests/test_words_agree.py).
 WORD = re.compile(r"""<\S*|[^\s<.,!?;:"'()]+(?:'[^\s<.,!?;:"'()]+)*""")
 

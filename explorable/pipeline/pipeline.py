@@ -49,7 +49,8 @@ class Pipeline(LatentDiffusion):
 
     head_weights: Mapping[str, Sequence[float]] = {}
     default_guidance = DEFAULT_GUIDANCE
-    has_examiner = has_text_points = takes_exact_steps = supports_preview = has_own_guidance = uses_cfg = True
+    has_examiner = has_limited_vocabulary = has_text_points = takes_exact_steps = True
+    supports_preview = has_own_guidance = uses_cfg = True
     guidance_meaning = "denoised = uncond + w (cond - uncond): w = 1 is plain conditional, w = 0 ignores the prompt"
     samplers: tuple[str, ...] = tuple(SAMPLERS)
     image_size: tuple[int, int] = IMAGE_SIZE
@@ -139,8 +140,9 @@ class Pipeline(LatentDiffusion):
         """
         if settings.target is not None:
             self.classifier.check_target(settings.target)
+        names = tuple(self.text.tokenizer.token_names(settings.prompt))
         self.text.tokenizer.token_names(settings.negative or "", "the negative prompt")
-        return tuple(self.text.tokenizer.token_names(settings.prompt))
+        return names
 
     @contextmanager
     def _timed(self, stage: str, seconds: dict[str, float]) -> Iterator[None]:

@@ -25,6 +25,8 @@ class PipelineProtocol(Protocol):
 
     has_examiner: bool
     """Whether the examiner was trained on images like these, so that its verdicts mean something."""
+    has_limited_vocabulary: bool
+    """Whether prompts are limited to the words of the picture world, and others are refused."""
     has_text_points: bool
     """Whether the inside of the text encoder has points, so that a word can be masked there too."""
     takes_exact_steps: bool

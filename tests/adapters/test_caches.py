@@ -1,4 +1,4 @@
-"""Caches in the user's network: a survey or a call that is broken off leaves them, and all other state, as it was."""
+"""Caches in the user's network: a survey or a call that ends early leaves them, and all other state, as it was."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def sample_within_progress(pipe: Any) -> None:
 
 
 @pytest.mark.parametrize("use", [lambda pipe: pipe.points(), break_off, inspect, sample_within_progress],
-                         ids=["points", "broken off", "inspect", "nested"])
+                         ids=["points", "ended early", "inspect", "nested"])
 def test_the_users_next_image_is_the_one_it_would_have_been(cached, use):
     image = image_of(cached)
     with ex.open(cached, **tp.CALL_DEFAULTS["flux"]) as pipe:
@@ -87,7 +87,7 @@ def test_the_users_next_image_is_the_one_it_would_have_been(cached, use):
         assert np.array_equal(pipe(tp.PROMPT, steps=STEPS).image, image)  # the cache works in an opened pipeline too
 
 
-def test_a_call_does_not_begin_from_what_a_broken_off_call_has_left(cached):
+def test_a_call_does_not_begin_from_what_a_call_that_ended_early_has_left(cached):
     image = image_of(cached)
 
     def stop(pipeline: Any, step: int, timestep: Any, values: dict) -> dict:
@@ -119,6 +119,15 @@ def test_what_a_cache_skips_is_said():
             pipe(tp.PROMPT, steps=STEPS, record="blocks.0.cross.weights")  # the first block is always computed
             pipeline.transformer.disable_cache()
             assert not np.isnan(pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights")["*.cross.weights"]).any()
+
+
+def test_the_warning_of_what_a_cache_skips_names_the_users_line():
+    with ex.open(CACHES["FirstBlock"](), **tp.CALL_DEFAULTS["flux"]) as pipe:
+        for use in (lambda: pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights"),
+                    lambda: pipe(tp.PROMPT, steps=STEPS).branch(0, record="*.cross.weights")):
+            with pytest.warns(UserWarning, match="did not compute") as caught:
+                use()
+            assert [w.filename for w in caught if "did not compute" in str(w.message)] == [__file__]
 
 
 def test_skipped_attention_is_not_taken_for_a_processor_that_hides_its_weights():
@@ -177,7 +186,7 @@ def count_and_draw(module: torch.nn.Module, _: Any) -> None:
 
 
 @pytest.mark.parametrize("use", [lambda pipe: pipe.points(), break_off, inspect], ids=["points", "broken", "inspect"])
-def test_a_call_that_is_broken_off_leaves_all_state_as_it_was(use):
+def test_a_call_that_ends_early_leaves_all_state_as_it_was(use):
     pipeline = tp.fresh("sd")
     processor = CountingProcessor()
     stored = processor.stored
@@ -195,7 +204,7 @@ def test_a_call_that_is_broken_off_leaves_all_state_as_it_was(use):
     assert pipeline.unet.count == 3 and processor.calls > 0
 
 
-def test_a_call_that_is_broken_off_on_a_thread_does_not_rewind_the_generator_of_all():
+def test_a_call_that_ends_early_on_a_thread_does_not_rewind_the_generator_of_all():
     with ex.open(tp.fresh("sd")) as pipe, ThreadPoolExecutor(1) as pool:
         pipe.points()
         torch.manual_seed(3)

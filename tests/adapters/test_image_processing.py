@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import explorable as ex
+from explorable.adapters.opened_pipeline import BlockedImageError
 
 STATISTICS = {"latents_mean": [1.5, -2.0, 0.5, 1.0], "latents_std": [8.0, 6.0, 5.0, 7.0]}
 
@@ -121,7 +122,10 @@ def test_of_an_image_that_the_safety_checker_blocks_nothing_is_shown():
     pipe = ex.open(pipeline)
     with pytest.raises(ex.SettingError, match="the pipeline's safety checker blocked this image"):
         pipe(tp.PROMPT, steps=2)
-    assert pipe.sample_images([tp.PROMPT], [0]).max() == 0
+    with pytest.raises(BlockedImageError, match="blocked this image"):
+        pipe.sample_images([tp.PROMPT], [0])
+    with pytest.raises(BlockedImageError, match="blocked of these 3 images number 0, 1, 2"):
+        pipe.sample_images([tp.PROMPT] * 3, [0, 1, 2])
     pipeline.safety_checker = None
     run = pipe(tp.PROMPT, steps=2)
     pipeline.safety_checker = Blocker()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import diffusers
 import numpy as np
 import pytest
@@ -60,6 +63,18 @@ def test_one_pipeline_can_be_opened_twice_and_closed_separately(family, pipeline
         one(tp.PROMPT)
     assert run.previews.shape[0] == run.steps  # its runs can still be decoded
     assert np.array_equal(two(tp.PROMPT, steps=2).image, image)
+
+
+@pytest.mark.parametrize("make", [lambda pipe: pickle.loads(pickle.dumps(pipe)), copy.deepcopy, copy.copy],
+                         ids=["pickle", "deepcopy", "copy"])
+def test_an_opened_pipeline_can_be_pickled_and_copied(make):
+    pipe = ex.open(tp.fresh("sd"), merge_subwords=False, height=32, width=16)
+    run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")  # its points were found
+    with make(pipe) as copied:
+        again = copied(tp.PROMPT, steps=2, record="*.cross.weights")
+        assert run.image.shape == (32, 16, 3) and np.array_equal(again.image, run.image)
+        assert again["middle.cross.weights"].equals(run["middle.cross.weights"])
+    assert np.array_equal(pipe(tp.PROMPT, steps=2).image, run.image)  # this one was not closed
 
 
 def test_pipelines_that_share_a_denoiser_share_a_lock():

@@ -16,7 +16,7 @@ STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart
 
 
 def tokens_of(pipe, text: str = tp.PROMPT) -> tuple[str, ...]:
-    return pipe._token_axis(text, pipe._settings(text)).names
+    return pipe._branch_tokens(text, pipe._settings(text)).names
 
 
 def test_pieces_are_merge_subwords_to_words(pipe, family):
@@ -61,7 +61,7 @@ def test_a_prompt_may_be_truncated_for_some_text_encoders_but_not_all():
     pipeline = tp.fresh("sd3")
     long = " ".join(["a golden dog"] * 6)
     with ex.open(pipeline, max_sequence_length=40) as pipe:
-        axis = pipe._token_axis(long, pipe._settings(long))
+        axis = pipe._branch_tokens(long, pipe._settings(long))
         assert axis.names == (START, *["a", "golden", "dog"] * 6, END, PAD)
         by_piece = [w for k in range(6) for w in (3 * k + 1, 3 * k + 2, 3 * k + 2, 3 * k + 3)]
         assert axis.token_of_piece[:tp.MAX_TOKENS] == (0, *by_piece[:tp.MAX_TOKENS - 2], 19)

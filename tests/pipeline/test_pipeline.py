@@ -18,7 +18,8 @@ from explorable.diffusion.samplers import SAMPLERS, initial_noise
 from explorable.diffusion.settings import DEFAULT_GUIDANCE, MAX_STEPS, SettingError, Settings, check_settings
 from explorable.diffusion.timesteps import make_timesteps, uniform_timesteps
 from explorable.nn.classifier import Classifier, ClassifierConfig, UnknownTargetError
-from explorable.nn.text import END, PAD, START, PromptTooLongError, UnknownWordError
+from explorable.nn.special_tokens import END, PAD, START
+from explorable.nn.text import PromptTooLongError, UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.run import Run
 
@@ -315,6 +316,14 @@ def test_an_invalid_prompt_is_refused(pipe, negative):
         sample("an elephant by the ocaen, orange elephant")
     with pytest.raises(PromptTooLongError, match="23 words"):
         sample("cat " * 23)
+
+
+def test_an_unknown_word_of_the_prompt_is_named_before_one_of_the_negative_prompt(pipe):
+    for call in (lambda: pipe("a zeppelin", "a trombone", steps=1),
+                 lambda: pipe.sample_images(["a zeppelin"], [0], Settings("", "a trombone", steps=1))):
+        with pytest.raises(UnknownWordError) as error:
+            call()
+        assert error.value.words == ("zeppelin",)
 
 
 def test_a_negative_prompt_has_no_effect_at_guidance_one(pipe):

@@ -33,8 +33,11 @@ def test_methods_accept_the_protocols_arguments(kind):
 
 
 def test_a_shipped_pipeline_says_what_it_can_do(pipe):
-    assert pipe.has_examiner and pipe.has_text_points and pipe.takes_exact_steps and pipe.supports_preview
+    assert pipe.has_examiner and pipe.has_limited_vocabulary and pipe.has_text_points
+    assert pipe.takes_exact_steps and pipe.supports_preview
     assert pipe.uses_cfg and pipe.has_own_guidance and "w = 1 is plain conditional" in pipe.guidance_meaning
+    with pytest.raises(ex.UnknownWordError):
+        pipe("a zeppelin", steps=1)
     assert pipe.image_size == pipe(PROMPT, steps=1).image.shape[:2]
     assert pipe.text_width == pipe.text.config.width
     assert any(p.name.startswith("text.") and p.name.endswith("weights") for p in pipe.points())

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import traitlets as tr
-
 from ...hooks import Edits, check_pipeline, edited_points
 from ...hooks.attachments import all_attached, attached
 from ...pipeline import PipelineProtocol
@@ -40,18 +38,6 @@ def split_arguments(pipe: Any, values: Mapping[str, Any]) -> tuple[PipelineProto
     return pipe, dict(values)
 
 
-def to_plain(value: Any) -> Any:
-    """Return a value with the NumPy scalars in it, or other arrays of one number, as numbers of Python.
-
-    Lists, tuples and dictionaries are searched. `repr`, JSON, `code()` and the checks of traits need plain numbers.
-    """
-    if isinstance(value, dict):
-        return {to_plain(key): to_plain(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(map(to_plain, value))
-    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
-
-
 def call_text(name: str, values: Mapping[str, Any]) -> str:
     """Return the call of a class with these arguments, the first by position, on one line. Those of None are left out.
 
@@ -61,13 +47,6 @@ def call_text(name: str, values: Mapping[str, Any]) -> str:
              for key, value in values.items() if value is not None}
     arguments = [text if k == 0 else f"{key}={text}" for k, (key, text) in enumerate(texts.items())]
     return textwrap.shorten(f"{name}({', '.join(arguments)})", MAX_REPR_LENGTH, placeholder=" …)")
-
-
-class PlainTraits(tr.HasTraits):
-    """Base class of widgets whose traits take NumPy scalars as plain numbers."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, to_plain(value) if self.has_trait(name) else value)
 
 
 class HeldEdits:

@@ -25,11 +25,12 @@ from ...files import check_target, write_files
 from ...pipeline import Pipeline, PipelineProtocol, load
 from ...pipeline.progress import Progress
 from ..stage.stage import Stage
-from .arguments import HeldEdits, PlainTraits, call_text, split_arguments
+from .arguments import HeldEdits, call_text, split_arguments
 from .binding import bind_control, check_trait_names
 from .lifetime import Lifetime
 from .offline import offline_page
 from .palette import css_variables
+from .plain_traits import PlainTraits
 from .preview import PREVIEW_LABEL
 from .status import StatusArea, error_text
 from .worker import Check, Superseded, Worker
@@ -129,8 +130,7 @@ class Explorable(Lifetime, PlainTraits):
         """Lay out question, controls, status line, progress bar, stage, caption, score, and the widgets `below`."""
         heading = ipw.HTML(f'<style>{CSS}</style><div class="ex-question" role="heading" aria-level="2">'
                            f"{html.escape(self.question)}</div>")
-        area = self.status_area
-        self.children = (heading, *controls, area.line, self.stage, area.description, *below)
+        self.children = (heading, *controls, self.status_area.line, self.stage, self.status_area.description, *below)
 
     def set_caption(self, text: str) -> None:
         """Set the sentence that says what is on the screen now."""

@@ -52,7 +52,7 @@ def with_vocabulary(w: Explorable, box: ipw.Text) -> tuple[ipw.Widget, ...]:
 
     Only the box, for a pipeline whose prompts are not limited to the words of the picture world.
     """
-    if not w.capabilities.has_examiner:
+    if not w.capabilities.has_limited_vocabulary:
         return (box,)
     button = ipw.ToggleButton(description="words", tooltip=f"Show or hide the words that the {box.description} can use",
                               layout=ipw.Layout(width="64px"))

@@ -19,8 +19,8 @@ from typing import Any
 import anywidget
 import traitlets as tr
 
-from ..core.arguments import PlainTraits
 from ..core.palette import css_variables
+from ..core.plain_traits import PlainTraits
 from .bundle import bundle
 from .layers import Arrows, Axis, Heatmap, Images, Layer, Panel, Points, Recording
 from .page_values import check_page_values

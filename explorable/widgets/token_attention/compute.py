@@ -11,7 +11,7 @@ import numpy as np
 from ...analysis.attention_maps import MAP_SIZE
 from ...analysis.word_attention import WordAttention, WordWeight, attention_in_image, attention_while_sampling
 from ...hooks import MaskToken
-from ...nn.text import SPECIAL
+from ...nn.special_tokens import SPECIAL
 from ...pipeline import PipelineProtocol
 from ...pipeline.image_size import resize_to_fit
 from ...pipeline.progress import Progress

@@ -1,18 +1,16 @@
-"""What an explorable is made from: a pipeline or a prompt, plain numbers, and the edits that hold."""
+"""What an explorable is made from: a pipeline or a prompt, and the edits that hold."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import tiny_pipelines as tp
-import torch
-import xarray as xr
 from tiny import CountingPipeline
 
 import explorable as ex
 from explorable.adapters import OpenedPipeline
 from explorable.hooks.attachments import attached_to
-from explorable.widgets.core.arguments import HeldEdits, call_text, split_arguments, to_plain
+from explorable.widgets.core.arguments import HeldEdits, call_text, split_arguments
 from explorable.widgets.studio.widget import Studio
 
 
@@ -38,15 +36,6 @@ def test_a_part_of_a_diffusers_pipeline_is_refused():
 def test_two_prompts_are_refused():
     with pytest.raises(TypeError, match=r"two prompts, 'a red car' and 'a cat'"):
         split_arguments("a red car", {"prompt": "a cat"})
-
-
-def test_numbers_of_numpy_and_the_like_become_plain():
-    value = {"a": np.float32(0.5), "b": (np.int64(2), [np.bool_(True)]), "c": torch.tensor(3), "d": xr.DataArray(1.5)}
-    plain = to_plain(value)
-    assert plain == {"a": 0.5, "b": (2, [True]), "c": 3, "d": 1.5}
-    assert [type(v) for v in (plain["a"], plain["b"][0], plain["b"][1][0], plain["c"])] == [float, int, bool, int]
-    array = np.zeros(3)
-    assert to_plain(array) is array and to_plain("a") == "a" and to_plain(None) is None
 
 
 def test_a_call_is_written_on_one_line():

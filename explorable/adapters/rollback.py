@@ -1,6 +1,7 @@
-"""Restore what a call that is broken off has changed: attributes of modules and processors, and random generators.
+"""Undo what a call that does not reach its end has changed: attributes of modules and processors, random generators.
 
-A survey of points and a single evaluation are always broken off, for they stop after one evaluation of the denoiser.
+An error or an interrupt ends a call early. A survey of points and a single evaluation always end early, for they stop
+after one evaluation of the denoiser.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ TORCH_ATTRIBUTES = vars(nn.Module()).keys()  # of every module: parameters, buff
 
 
 @contextmanager
-def restored_if_broken_off(modules: Iterable[nn.Module], device: torch.device) -> Iterator[None]:
+def rollback_on_error(modules: Iterable[nn.Module], device: torch.device) -> Iterator[None]:
     """Restore the state of modules, and torch's global generators, if an exception leaves this `with`.
 
     The generators belong to the whole process. A call that another thread began may last long, and what the main thread
