@@ -5,6 +5,7 @@ The netCDF data are followed by the format's name and the SHA-256 of all that st
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -13,11 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import h5py
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from ..files import uninterrupted, write_files
 from ..hooks.recording import to_single_precision
+from .late_error_file import LateErrorFile
 
 FORMAT = b"explorable run 2"
 END_BYTES = len(FORMAT) + hashlib.sha256().digest_size
@@ -60,7 +64,7 @@ def refuse_damage(path: Path) -> Iterator[None]:
 def write_run(path: Path, steps: xr.Dataset, recorded: Mapping[str, xr.DataArray], about: Mapping[str, Any]) -> Path:
     """Write the parts of a run to a file "NAME.nc", replacing one that is there, and return its path.
 
-    It is put together in memory, because HDF5 ends the interpreter when a disk is full.
+    Beside the run, one recorded point at a time is in memory.
 
     Raises:
         ValueError: another suffix. OSError: it cannot be written; a file that was there is unchanged.
@@ -69,15 +73,19 @@ def write_run(path: Path, steps: xr.Dataset, recorded: Mapping[str, xr.DataArray
         raise ValueError(f"{path.name}: runs are saved as netCDF; choose a name that ends in .nc")
 
     def write(part: Path) -> None:
-        groups = {"/steps": steps, **{f"/points/{i}": values.to_dataset(name="value")
-                                      for i, values in enumerate(recorded.values())}}
-        tree, file = xr.DataTree.from_dict(groups), io.BytesIO()
-        tree.attrs["about"] = json.dumps({**about, "points": list(recorded)})
-        tree.to_netcdf(file, engine="h5netcdf")
-        file.seek(0, io.SEEK_END)
-        file.write(FORMAT)
-        file.write(hashlib.sha256(file.getbuffer()).digest())
-        part.write_bytes(file.getbuffer())
+        with LateErrorFile(part) as file:
+            with h5netcdf.File(file, "w") as netcdf:
+                netcdf.attrs["about"] = json.dumps({**about, "points": list(recorded)})
+                steps.dump_to_store(H5NetCDFStore(netcdf, group="steps", mode="a"))
+                for i, name in enumerate(recorded):
+                    values = recorded[name].to_dataset(name="value")
+                    values.dump_to_store(H5NetCDFStore(netcdf, group=f"points/{i}", mode="a"))
+            file.check()
+            file.seek(0, io.SEEK_END)
+            file.write(FORMAT)
+            file.seek(0)
+            file.write(hashlib.file_digest(file, "sha256").digest())  # at the end, up to which it was read
+            file.check()
 
     write_files({path: write})
     return path
@@ -92,20 +100,29 @@ def read_run(path: Path) -> tuple[xr.Dataset, SavedRecording, dict[str, Any]]:
     if not path.exists():
         raise FileNotFoundError(f"no run is saved at {path}")
 
-    def read() -> xr.DataTree:
-        _check_contents(path)
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return tree.load()
-
     with refuse_damage(path):
-        tree = uninterrupted(read)
+        tree = _read_tree(path)
         about = json.loads(tree.attrs["about"])
         recorded = {name: tree[f"points/{i}/value"].rename(name) for i, name in enumerate(about["points"])}
         return tree["steps"].to_dataset(), SavedRecording(recorded), about
 
 
-def _check_contents(path: Path) -> None:
-    """Compare a file with its checksum, and the sizes that its arrays have in memory with their data in the file.
+def _read_tree(path: Path) -> xr.DataTree:
+    """Check a file, and read it. An interrupt ends this after the present array."""
+    _check_checksum(path)
+    uninterrupted(functools.partial(_check_sizes, path))
+    tree = uninterrupted(functools.partial(xr.open_datatree, path, engine="h5netcdf"))
+    try:
+        for node in tree.subtree:
+            for variable in node.variables.values():
+                uninterrupted(variable.load)
+    finally:
+        uninterrupted(tree.close)
+    return tree
+
+
+def _check_checksum(path: Path) -> None:
+    """Compare a file with its checksum.
 
     Raises:
         RunFileError: they differ.
@@ -121,6 +138,14 @@ def _check_contents(path: Path) -> None:
     digest.update(FORMAT)
     if end != FORMAT + digest.digest():
         raise RunFileError(f"{path} was damaged or changed after it was saved: its checksum differs")
+
+
+def _check_sizes(path: Path) -> None:
+    """Compare the sizes that a file's arrays have in memory with their data in the file.
+
+    Raises:
+        RunFileError: data are missing.
+    """
 
     def check(name: str, item: Any) -> None:
         if (isinstance(item, h5py.Dataset) and item.id.get_storage_size() < item.nbytes

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
+import dataclasses
 import hashlib
 import json
 import random
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -130,8 +133,8 @@ import resource, sys
 sys.path[:0] = [{str(TESTS / "shared")!r}, {str(TESTS.parent)!r}]
 from tiny_pipes import PROMPT, tiny
 run = tiny()(PROMPT, steps=8, record=["*.skip"])
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # as a disk with so much left
-for _ in range(3):
+for limit in (0, 50, 3_000, 20_000, 50_000, 100_000, 150_000, 200_000, *[220_000] * 4):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))  # as a disk with so much left
     try:
         run.save({str(path)!r})
     except OSError as error:
@@ -139,6 +142,58 @@ for _ in range(3):
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("run.nc not written, and what was there is unchanged: ") == 3
+    assert done.stdout.count("run.nc not written, and what was there is unchanged: ") == 12
     assert [p.name for p in path.parent.iterdir()] == ["run.nc"]
+    assert np.array_equal(ex.Run.open(path).image, run.image)
+
+
+def test_saving_needs_memory_for_one_point_at_a_time(path, run):
+    size = 2_000_000
+    recorded = {f"point.{k}": xr.DataArray(np.full(size // 4, k, np.float32), dims="x") for k in range(20)}
+    large = dataclasses.replace(run, recorded=recorded)
+    tracemalloc.start()
+    large.save(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * size < len(recorded) * size < path.stat().st_size
+    assert all(values.equals(recorded[name]) for name, values in ex.Run.open(path).recorded.items())
+
+
+def test_an_interrupt_ends_the_reading_of_a_large_file(path, run, monkeypatch):
+    chunks: list[int] = []
+
+    class InterruptedAtTheThird:
+        """A checksum, at whose third part the user presses Ctrl-C."""
+
+        digest_size = hashlib.sha256().digest_size
+
+        def update(self, data: bytes) -> None:
+            chunks.append(len(data))
+            if len(chunks) == 3:
+                _thread.interrupt_main()
+
+    monkeypatch.setattr(files, "CHUNK_BYTES", 1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(files.hashlib, "sha256", InterruptedAtTheThird)
+        with pytest.raises(KeyboardInterrupt):
+            ex.Run.open(path)
+    assert len(chunks) < 10 < path.stat().st_size / 1000
+    assert np.array_equal(ex.Run.open(path).image, run.image)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_an_interrupt_ends_the_reading_between_two_arrays(path, run, monkeypatch, at):
+    load, loaded = xr.Variable.load, []
+
+    def interrupted_load(variable: xr.Variable) -> xr.Variable:
+        loaded.append(variable)
+        if len(loaded) == at:
+            _thread.interrupt_main()
+        return load(variable)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(xr.Variable, "load", interrupted_load)
+        with pytest.raises(KeyboardInterrupt):
+            ex.Run.open(path)
+    assert len(loaded) <= at + 2
     assert np.array_equal(ex.Run.open(path).image, run.image)
