@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -103,17 +104,17 @@ def sweep_of(table: Table) -> xr.Dataset:
 
 
 def best_range(table: Table) -> tuple[float, float] | None:
-    """Return the smallest and the largest w around the best one that are not significantly worse, without a gap."""
-    rows = [row for row in table.rows if row["guidance"] != DRAWN]
-    standings = [row["beside the best"] for row in rows]
-    if BEST not in standings:
+    """Return the smallest and the largest w, without a gap, at which images are as often right as at the best w, and
+    not significantly more clipped than the drawings. None if there is no such w."""
+    *rows, drawings = table.rows
+    allowed = parse_interval(drawings["clipped 95%"])[1]
+    good = [row["beside the best"] in (BEST, ALIKE) and parse_interval(row["clipped 95%"])[0] <= allowed
+            for row in rows]
+    runs = [[*group] for is_good, group in itertools.groupby(range(len(rows)), lambda k: good[k]) if is_good]
+    if not runs:
         return None
-    first = last = standings.index(BEST)
-    while first > 0 and standings[first - 1] == ALIKE:
-        first -= 1
-    while last + 1 < len(rows) and standings[last + 1] == ALIKE:
-        last += 1
-    return float(rows[first]["guidance"]), float(rows[last]["guidance"])
+    longest = max(runs, key=len)
+    return float(rows[longest[0]]["guidance"]), float(rows[longest[-1]]["guidance"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,7 @@ def saved_sweep(model: str) -> Sweep | None:
     if saved is None:
         return None
     best = best_range(saved.table)
-    stale = "" if saved.is_current else f" The weights have changed since; measure again: {saved.command}"
-    text = ("no image is right at any w" if best is None else f"w = {best[0]:g} is best" if best[0] == best[1] else
-            f"w from {best[0]:g} to {best[1]:g} is best")
-    return Sweep(sweep_of(saved.table), best, f"Measured for {model} in the exam: {text}.{stale}")
+    text = "no w" if best is None else (
+        f"w = {best[0]:g}" if best[0] == best[1] else f"w from {best[0]:g} to {best[1]:g}")
+    stale = "" if saved.is_current else ", before its weights changed"
+    return Sweep(sweep_of(saved.table), best, f"Best for {model}, measured{stale}: {text}.")

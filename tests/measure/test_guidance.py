@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -12,10 +14,14 @@ from explorable.measure.guidance import (
     best_range,
     compare_with_best,
     guidance,
+    saved_sweep,
     sweep_of,
 )
 from explorable.measure.registry import measure
+from explorable.measure.results import SavedTable
 from explorable.measure.table import Table
+
+module = importlib.import_module("explorable.measure.guidance")  # the package has a function of this name
 
 
 def share(right: int) -> np.ndarray:
@@ -58,8 +64,9 @@ def test_the_numbers_of_the_table_can_be_read_again(tiny):
         assert (sweep[name].sel(bound="low") * factor - spread <= np.array(means) * factor).all()
 
 
-def table_of(standings: dict[float, str]) -> Table:
-    return Table("", [{"guidance": f"{w:g}", "beside the best": text} for w, text in standings.items()])
+def table_of(standings: dict[float, str], clipped: str = "1.0 to 2.0", drawn: str = "1.0 to 2.0") -> Table:
+    rows = [{"guidance": f"{w:g}", "beside the best": text, "clipped 95%": clipped} for w, text in standings.items()]
+    return Table("", [*rows, {"guidance": "drawn", "beside the best": "", "clipped 95%": drawn}])
 
 
 def test_the_best_range_is_the_best_w_and_its_neighbours_that_are_as_good():
@@ -69,6 +76,28 @@ def test_the_best_range_is_the_best_w_and_its_neighbours_that_are_as_good():
     assert best_range(table_of(standings)) == (1.0, 4.0)
     assert best_range(table_of(compare_with_best({0.0: share(0), 4.0: share(0)}))) is None
     assert best_range(table_of(compare_with_best({2.0: share(0), 4.0: share(9)}))) == (4.0, 4.0)
+
+
+def test_what_clips_more_than_the_drawings_is_not_the_best():
+    table = table_of({1.0: "as good", 2.0: "best", 4.0: "as good"})
+    table.rows[2]["clipped 95%"] = "2.1 to 4.0"
+    assert best_range(table) == (1.0, 2.0)
+    assert best_range(table_of({2.0: "best"}, "3.0 to 4.0")) is None
+
+
+@pytest.mark.parametrize(("weights", "text"), [
+    ({}, "measured: w from 0 to 30."), ({"vae": "other"}, "before its weights changed: w from 0 to 30.")])
+def test_a_saved_sweep_says_which_w_is_best_and_whether_the_weights_are_the_same(tiny, monkeypatch, weights, text):
+    tiny("guidance")
+    table = guidance(steps=1, quick=True)
+    for row in table.rows:
+        row["clipped 95%"], row["beside the best"] = "1.0 to 2.0", "best"
+    monkeypatch.setattr(module, "saved_table", lambda name, model: SavedTable(table, weights, ""))
+    saved_sweep.cache_clear()
+    sweep = saved_sweep("unet-flow")
+    saved_sweep.cache_clear()
+    assert sweep is not None and sweep.best == (0.0, 30.0) and sweep.curves.equals(sweep_of(table))
+    assert text in sweep.sentence
 
 
 @pytest.mark.parametrize(("options", "message"), [({"prompts": -1}, "prompts is -1"), ({"steps": 0}, "steps is 0"),
