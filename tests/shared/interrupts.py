@@ -8,6 +8,7 @@ A process of its own: an interrupt that is late must not end the tests. Prints h
 from __future__ import annotations
 
 import _thread
+import itertools
 import random
 import signal
 import sys
@@ -83,45 +84,67 @@ class Workshop:
         assert same(pipe(self.expected[pipe].settings.prompt, steps=3), self.expected[pipe])
 
 
-def interrupt(action: Any, after: float) -> bool:
-    """Call an action, interrupted after so many seconds; whether the interrupt came before its end."""
-    done = threading.Event()
+class EventCounter:
+    """Within this `with`, count the calls and returns of Python and C functions in this and in new threads, and
+    interrupt the main thread at event number `at`; None: at none.
 
-    def fire() -> None:
-        if not done.wait(after):
+    Events and not seconds: where an interrupt comes does not depend on the speed of the machine.
+    """
+
+    def __init__(self, at: int | None = None):
+        self.at, self.events = at, itertools.count()
+        self.fired = False
+
+    def on_event(self, frame: Any, event: str, argument: Any) -> None:
+        if next(self.events) == self.at:  # of several threads, each gets another number
+            self.fired = True
             _thread.interrupt_main()
 
-    thread = threading.Thread(target=fire)
-    met = False
-    try:
-        thread.start()
+    def __enter__(self) -> EventCounter:
+        threading.setprofile(self.on_event)
+        sys.setprofile(self.on_event)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+
+def count_events(action: Any) -> int:
+    """Return how many events an action has."""
+    with EventCounter() as counter:
         action()
-        done.set()
-        thread.join()
-        time.sleep(0.001)  # an interrupt under way arrives here
+    return next(counter.events)
+
+
+def interrupt(action: Any, at: int) -> bool:
+    """Call an action, interrupted at event number `at`; whether the interrupt came before its end."""
+    counter, finished = EventCounter(at), False
+    try:
+        with counter:
+            action()
+            finished = True
+        while counter.fired:  # the interrupt is under way, and arrives here
+            time.sleep(0.001)
     except KeyboardInterrupt:
-        met = True
-    done.set()
-    thread.join()
-    return met
+        return not finished
+    return False
 
 
 def main(folder: Path, count: int, seed: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     rng, met, tried = random.Random(seed), Counter(), 0
     workshop = Workshop(folder)
-    seconds: dict[Any, float] = {}
+    events: dict[Any, int] = {}
     while met.total() < count:
         tried += 1
         assert tried < 4 * count + 20, f"only {met.total()} interrupts of {tried} came in time"
         pipe = rng.choice([workshop.own, workshop.opened])
         name, action = sorted(workshop.actions(pipe).items())[met.total() % 7]  # each until it was met
-        if (pipe, name) not in seconds:
-            action()
-            start = time.perf_counter()  # of the second call: the first one finds the points
-            action()
-            seconds[pipe, name] = time.perf_counter() - start
-        if interrupt(action, rng.uniform(0, seconds[pipe, name])):
+        if (pipe, name) not in events:
+            action()  # the first call finds the points
+            events[pipe, name] = count_events(action)
+        if interrupt(action, rng.randrange(events[pipe, name])):
             met[name] += 1
         try:
             workshop.check(pipe)
