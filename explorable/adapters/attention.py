@@ -210,7 +210,7 @@ class AttentionWeights:
         """Return softmax(q k^T / sqrt(d) + mask) of one head or all, (batch, heads or 1, queries, keys)."""
         heads = slice(None) if head is None else slice(head, head + 1)
         q, k = self.query[:, heads, queries].to(self.dtype), self.key[:, heads].to(self.dtype)
-        scores = q @ k.transpose(-1, -2) * (1 / math.sqrt(q.shape[-1]) if self.scale is None else self.scale)
+        scores = (q @ k.transpose(-1, -2)).mul_(1 / math.sqrt(q.shape[-1]) if self.scale is None else self.scale)
         if self.mask is not None:
             mask = self.mask.expand(*self.query.shape[:3], self.key.shape[2])[:, heads, queries]
             scores = scores.masked_fill(~mask, -math.inf) if mask.dtype is torch.bool else scores + mask

@@ -118,7 +118,12 @@ def _forward_parameters(forward: Callable[..., Any]) -> tuple[str, ...]:
 
 def call_parameters(pipeline: Any) -> dict[str, inspect.Parameter]:
     """Return the parameters of a pipeline's own call by name."""
-    return {name: p for name, p in inspect.signature(type(pipeline).__call__).parameters.items() if name != "self"}
+    return _call_parameters(type(pipeline).__call__)
+
+
+@cache
+def _call_parameters(call: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return {name: p for name, p in inspect.signature(call).parameters.items() if name != "self"}
 
 
 def call_default(pipeline: Any, name: str) -> Any:

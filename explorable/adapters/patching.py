@@ -62,24 +62,48 @@ def temporary_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
         delattr(owner, name) if is_inherited else setattr(owner, name, before)
 
 
-def copy_attributes(owner: Any) -> dict[str, Any]:
+class TensorCopies:
+    """Copies of tensors: of one that was not modified since the round before, the copy made there."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[torch.Tensor, int, torch.Tensor]] = {}  # by id: tensor, version and copy
+        self._copies = self._last
+
+    def begin_round(self) -> None:
+        """Begin to copy all once more, and forget what the last round did not copy."""
+        self._last, self._copies = self._copies, {}
+
+    def copy(self, tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.is_inference():  # has no version
+            return tensor.clone()
+        entry = self._last.get(id(tensor))  # which keeps the tensor, so that no other has its id
+        if entry is None or entry[1] != tensor._version:
+            entry = tensor, tensor._version, tensor.clone()
+        self._copies[id(tensor)] = entry
+        return entry[2]
+
+
+def copy_attributes(owner: Any, copies: TensorCopies | None = None) -> dict[str, Any]:
     """Return an object's attributes but its wrapped methods, with copies of what schedulers modify in place: tensors
-    and containers of them."""
-    return {name: _copied(value) for name, value in vars(owner).items()
+    and containers of them. copies: shared by several calls, so that what stays the same is copied once."""
+    if copies is not None:
+        copies.begin_round()
+    copy = torch.Tensor.clone if copies is None else copies.copy
+    return {name: _copied(value, copy) for name, value in vars(owner).items()
             if not callable(value) or isinstance(value, nn.Module)}
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, copy: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     if type(value) in (list, tuple):
-        return type(value)(map(_copied, value))
+        return type(value)(_copied(item, copy) for item in value)
     if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    return value.clone() if type(value) is torch.Tensor else value
+        return {key: _copied(item, copy) for key, item in value.items()}
+    return copy(value) if type(value) is torch.Tensor else value
 
 
 def set_attributes(owner: Any, attributes: dict[str, Any]) -> None:
     """Restore an object's attributes from the result of `copy_attributes`."""
-    vars(owner).update({name: _copied(value) for name, value in attributes.items()})
+    vars(owner).update({name: _copied(value, torch.Tensor.clone) for name, value in attributes.items()})
 
 
 @contextmanager

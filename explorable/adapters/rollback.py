@@ -52,7 +52,7 @@ def _stateful_parts(module: nn.Module) -> Iterable[Any]:
 def _attributes(owner: Any) -> dict[str, tuple[Any, Any]]:
     """Return an object's own attributes, each with a copy where it is a container."""
     return {name: (value, value.copy() if type(value) in (list, dict, set) else None)
-            for name in vars(owner).keys() - TORCH_ATTRIBUTES for value in [vars(owner)[name]]}
+            for name, value in vars(owner).items() if name not in TORCH_ATTRIBUTES}
 
 
 def _restore(owner: Any, attributes: dict[str, tuple[Any, Any]]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
@@ -24,12 +24,13 @@ from .attention import TokenLayout
 from .caches import cache_states, fresh_caches, innermost_forward, warn_of_skipped
 from .families import Family
 from .networks import MAP_AXES, module_hooks, pack_latents, unpack_latents
-from .patching import CallArguments, copy_attributes, preserved_attributes, set_attributes, wrapped_method
+from .patching import CallArguments, TensorCopies, copy_attributes, preserved_attributes, set_attributes, wrapped_method
 from .rollback import rollback_on_error
 from .schedulers import NoiseLevel, NoiseSchedule, SeededNoise
 from .settings import CALLBACKS
 from .steps import BranchStart, SchedulerStep, SingleEvaluation, StopSampling
 
+CHECKED_STEPS = 2  # in which noise that no seed determines is refused
 ACTIVE_CALL: ContextVar[PipelineCall | None] = ContextVar("active_call", default=None)
 
 
@@ -51,6 +52,7 @@ class PipelineCall:
         self.patch_grid: tuple[int, int] | None = None  # rows and columns, where latents are packed
         self.channels, self.latent_size = 0, (0, 0)
         self.final_sample: Any = None
+        self.scheduler_copies = TensorCopies()
         self.blocked: list[bool] = []  # by the pipeline's safety checker, each image; empty without one
         self.end: NoiseLevel | None = None  # None: no noise is left in the final latent
         self.timestamps = [time.perf_counter()]  # start, first evaluation, last step, end
@@ -223,8 +225,11 @@ class PipelineCall:
             prediction = self.pack(self.schedule.predicted(x, denoised, level)).to(prediction)
         if self.single or isinstance(ACTIVE.dispatcher, PointFinder):
             raise StopSampling
-        state = copy_attributes(self.pipeline.scheduler), tuple(g.get_state() for g in self.generators)
-        with SeededNoise(self.pipeline):
+        state = (copy_attributes(self.pipeline.scheduler, self.scheduler_copies),
+                 tuple(g.get_state() for g in self.generators))
+        # A scheduler that draws noise does so from its first steps on, and looking on costs as much as its own step.
+        is_first = len(self.steps_taken) < self.first_step + CHECKED_STEPS
+        with SeededNoise(self.pipeline) if is_first else nullcontext():
             out = original(prediction, timestep, sample, *args, **kwargs)
         self.steps_taken.append(SchedulerStep(len(self.steps_taken), level.t, 0.0, x, denoised, x, level,
                                               timestep_number, sample.cpu(), *state))

@@ -67,7 +67,8 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
             buffer = self.buffers.setdefault(context.name, PointBuffer(axes, context.branches))
             grid = value.detach().reshape(len(value), *shape)
             reduced = [1 + i for i, axis in enumerate(axes) if axis in self.reduced]
-            self._append(buffer, (grid.mean(reduced) if reduced else grid.clone()).cpu(), context)
+            own = grid.mean(reduced) if reduced else grid
+            self._append(buffer, own.clone() if own is grid and grid.device.type == "cpu" else own.cpu(), context)
         return value
 
     def end(self, interrupted: bool, context: HookContext) -> None:

@@ -21,14 +21,15 @@ Run = Callable[[int], object]  # takes a seed; what it returns is ignored
 
 def alternate(runs: Mapping[str, Run], repeats: int,
               clock: Callable[[], float] = time.perf_counter) -> dict[str, list[float]]:
-    """Time several ways to do one thing, in turns: what slows the machine down then affects all of them alike.
+    """Time several ways to do one thing, in turns: what slows the machine down then affects all of them alike. Every
+    second turn is in reverse, since caches and the clock favour the later of two.
 
     clock: time.process_time counts the processor's time instead, which other programs affect less.
     Returns the seconds of every run by name, without a first round that is not counted.
     """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for seed in range(repeats + 1):
-        for name, run in runs.items():
+        for name, run in list(runs.items())[:: -1 if seed % 2 else 1]:
             start = clock()
             run(seed)
             seconds[name].append(clock() - start)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import explorable as ex
+from explorable.adapters.patching import TensorCopies
 
 STEPS = 4
 DIFFUSION = ("DDIM", "DDPM", "PNDM", "LCM", "TCD", "DPMSolverMultistep", "DPMSolverSinglestep", "UniPCMultistep",
@@ -219,3 +220,26 @@ def test_an_evaluated_step_predicts_what_the_run_predicted(pipe):
     assert recorder["prediction"].step.values.tolist() == [1]
     again, before = (array.isel(branch=-1).sel(step=1).values for array in (recorder["prediction"], run["prediction"]))
     np.testing.assert_allclose(again, before, atol=1e-4 * np.abs(before).max())
+
+
+def test_what_a_scheduler_does_not_change_is_copied_once_a_run():
+    pipeline = tp.fresh("sd")
+    pipeline.scheduler = diffusers.PNDMScheduler.from_config(pipeline.scheduler.config)
+    states = [step.scheduler_state for step in ex.open(pipeline)(tp.PROMPT, steps=4).steps_taken]
+    constant = [state["alphas_cumprod"] for state in states]
+    assert all(copy is constant[0] for copy in constant) and constant[0] is not pipeline.scheduler.alphas_cumprod
+    changing = [state["ets"] for state in states]
+    assert [len(ets) for ets in changing] == [0, 1, 1, 2, 3][:len(changing)]
+
+
+def test_a_tensor_that_was_modified_in_place_is_copied_again():
+    copies, tensor = TensorCopies(), torch.zeros(2)
+    first = copies.copy(tensor)
+    copies.begin_round()
+    assert copies.copy(tensor) is first
+    tensor += 1
+    copies.begin_round()
+    second = copies.copy(tensor)
+    assert first.tolist() == [0, 0] and second.tolist() == [1, 1]
+    with torch.inference_mode():
+        assert copies.copy(torch.ones(2)).tolist() == [1, 1]

@@ -18,7 +18,7 @@ from explorable.measure.machine import (
 def test_runs_alternate_and_the_first_round_is_not_counted():
     calls: list[str] = []
     seconds = alternate({"a": lambda seed: calls.append(f"a{seed}"), "b": lambda seed: calls.append(f"b{seed}")}, 2)
-    assert calls == ["a0", "b0", "a1", "b1", "a2", "b2"]
+    assert calls == ["a0", "b0", "b1", "a1", "a2", "b2"]
     assert {name: len(times) for name, times in seconds.items()} == {"a": 2, "b": 2}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 import explorable as ex
@@ -33,5 +35,6 @@ def test_the_table_has_the_cost_of_opening():
     assert [row["pipeline"] for row in table.rows] == [UNOPENED, OPENED, RECORDED]
     assert table.rows[0]["cost %"] is None and all(isinstance(row["cost %"], float) for row in table.rows[1:])
     assert table.notes[0].endswith("bit-identical")
+    assert re.match(r"opening adds \d+\.\d ms to a call", table.notes[3])
     assert table.notes[1].startswith(f"{OPENED}: ") and table.notes[1].endswith(" 1%")
     assert table.notes[2].startswith(f"{RECORDED}: ") and table.notes[2].endswith(" 15%")
