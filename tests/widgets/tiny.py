@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from explorable.pipeline import Pipeline
+from explorable.widgets.core.explorable import Explorable
+from explorable.widgets.core.layout import descendants
 from explorable.widgets.studio.widget import Studio
 
 
@@ -27,6 +29,6 @@ def status(studio: Studio) -> str:
     return studio.status_area.status.value
 
 
-def controls_of(studio: Studio) -> dict:
-    return {w.description: w for row in studio.children if hasattr(row, "children") for w in row.children
-            if hasattr(w, "description")}
+def controls_of(w: Explorable) -> dict:
+    """The controls of an explorable by their descriptions."""
+    return {part.description: part for part in descendants(w) if getattr(part, "description", "")}

@@ -1,4 +1,4 @@
-"""An explorable's status line and progress bar, above its stage, and its caption and score, below."""
+"""An explorable's status line and progress bar, above its stage, and its caption and score, beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MIN_BAR_CHANGE = 0.04  # the bar moves in steps of this size: at most some 25 me
 
 
 class StatusArea:
-    """The texts of an explorable. line: status and bar, above the stage. description: caption and score, below it.
+    """The texts of an explorable. line: status and bar, above the stage. description: caption and score, beside it.
 
     All text is shown as text, never as HTML.
     """
@@ -21,8 +21,8 @@ class StatusArea:
         self.bar = ipw.FloatProgress(min=0, max=1, layout=ipw.Layout(width="100%", height="4px", margin="0"))
         self.bar.add_class("ex-bar")
         self.line, self.description = ipw.VBox([self.status, self.bar]), ipw.VBox([self.caption, self.score])
-        for box in (self.line, self.description):
-            box.add_class("ex-status-area")
+        for box, name in ((self.line, "ex-status-area"), (self.description, "ex-verdict")):
+            box.add_class(name)
 
     def set_caption(self, text: str) -> None:
         """Set the sentence that says what is on the screen now; an empty text removes it."""

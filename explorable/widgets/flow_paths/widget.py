@@ -84,7 +84,7 @@ class FlowPaths(Explorable):
         self.chart = Chart()
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._set_dark(change["new"]), names="dark")
-        self.set_layout(*control_rows(self), below=[self.chart])
+        self.set_layout(*control_rows(self), side=[self.chart])
         self.launch()
 
     @property

@@ -66,7 +66,8 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
                           "then the run denoises the same noise. In the plane, grey is the forward process; the other "
                           "colours are those of the chart. Hover over a point to see its step, click to go there."
                           "</span>")
-        self.set_layout(run_row(self), branch_row(self), example_row(self), below=[legend, self.chart])
+        self.set_layout(run_row(self), side=[legend, self.chart],
+                        groups={"branch": [branch_row(self), example_row(self)]})
         self.stage.observe(lambda change: self._update_caption() if not self.preview_label else None, names="frame")
         self.stage.observe(lambda change: self._update_chart(), names="dark")
         self.observe(lambda change: self._show_branch_step() if self.request().branch is None else None,

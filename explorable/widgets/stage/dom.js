@@ -5,6 +5,7 @@ const ICONS = {
   last: "M16 5h2v14h-2zM5 5l10 7L5 19z",
   play: "M7 4l13 8-13 8z",
   pause: "M6 4h4v16H6zM14 4h4v16h-4z",
+  save: "M11 3h2v9l3-3 1.4 1.4L12 15.8 6.6 10.4 8 9l3 3zM5 18h14v2H5z",
 };
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -11,8 +11,8 @@ export class LayerChoices {
   /** specs: of the layers that can be chosen. */
   build(specs, chosen) {
     this.element.replaceChildren(...specs.map((spec) =>
-      makeFocusable("button", { type: "button", class: "ex-choice", "data-layer": spec.name, onclick: () => this.owner.chooseLayer(spec.name) },
-        make("span", { class: "ex-choice-label" }, spec.label), make("span", { class: "ex-choice-note" }, spec.note))));
+      makeFocusable("button", { type: "button", class: "ex-choice", title: spec.note || undefined, "data-layer": spec.name,
+        onclick: () => this.owner.chooseLayer(spec.name) }, spec.label)));
     this.element.hidden = specs.length < 2;
     this.mark(chosen);
   }

@@ -5,7 +5,8 @@
 // screen; recording_id, which counts recordings. Only get, set, on, off and save_changes are used, so that a few lines
 // can replace the kernel in an offline file.
 import { AxisChoices } from "./axes.js";
-import { icon, make, makeFocusable, savePng, uniqueId } from "./dom.js";
+import { savePng } from "./dom.js";
+import { buildElements } from "./elements.js";
 import { LayerChoices } from "./layer_choices.js";
 import { indexAt, openAll } from "./layers.js";
 import { Panel } from "./panel.js";
@@ -33,36 +34,10 @@ class Stage {
   // ---- elements ------------------------------------------------------------------------------------------------
 
   build(root) {
-    const id = uniqueId();
-    const button = (name, title, action) =>
-      makeFocusable("button", { type: "button", class: "ex-icon", title, "aria-label": title, onclick: action }, icon(name));
-
-    this.placeholder = make("div", { class: "ex-waiting" });
-    this.grid = make("div", { class: "ex-panels" });
-    this.caption = make("label", { class: "ex-caption", for: id });
-    this.slider = makeFocusable("input", { type: "range", id, min: 0, step: 1, class: "ex-slider",
-      oninput: () => this.scrub(Number(this.slider.value)) });
-    const playButton = button("play", "Play", () => this.playback.toggle());
-    this.playback = new Playback(this, playButton, this.slider);
-    const save = makeFocusable("button", { type: "button", class: "ex-text", onclick: () => this.saveImage() }, "Save PNG");
-    this.transport = make("div", { class: "ex-transport" },
-      button("first", "First frame", () => this.scrub(0)), playButton,
-      button("last", "Last frame", () => this.scrub(this.count - 1)), this.slider);
-    const opacity = makeFocusable("input", { type: "range", min: 0, max: 1, step: 0.05, value: this.opacity, class: "ex-veil",
-      "aria-label": "Opacity of maps", oninput: () => {
-        this.opacity = Number(opacity.value);
-        this.paint();
-      } });
-    this.opacityBox = make("label", { class: "ex-veil-box" }, "map opacity ", opacity);
-    this.below = make("div", { class: "ex-below" }, this.caption, this.opacityBox, save);
-    const live = make("div", { class: "ex-live", "aria-live": "polite" });
-    this.reporter = new Reporter(this.model, this, live);
-    this.side = make("div", { class: "ex-side" }, this.layerChoices.element, this.thumbnails.title, this.thumbnails.strip);
-
-    this.root = make("div", { class: "ex-stage", role: "group", "aria-label": "Recording", onkeydown: (e) => this.playback.onKey(e) },
-      make("div", { class: "ex-main" }, make("div", { class: "ex-canvas-area" }, this.grid, this.placeholder),
-        this.axisChoices.element, this.transport, this.below),
-      this.side, live);
+    Object.assign(this, buildElements(this, { opacity: this.opacity, choices: this.layerChoices.element,
+      axes: this.axisChoices.element, strip: this.thumbnails }));
+    this.playback = new Playback(this, this.playButton, this.slider);
+    this.reporter = new Reporter(this.model, this, this.live);
     root.append(this.root);
   }
 
@@ -73,10 +48,12 @@ class Stage {
       "change:frame": () => this.onFrame(),
       "change:selection": () => this.onSelection(),
       "change:layer": () => this.showLayer(model.get("layer")),
+      "change:stale": () => this.showStale(),
       "change:placeholder": () => (this.placeholder.textContent = model.get("placeholder")),
       "msg:custom": (message) => (message.do === "clear" ? this.clearPanels() : this.playback.play(0, ARRIVAL_MS)),
     };
     for (const [event, handler] of Object.entries(this.handlers)) model.on(event, handler);
+    this.showStale();
     this.stopWatchingTheme = watchTheme((dark) => this.setDark(dark));
   }
 
@@ -85,6 +62,12 @@ class Stage {
     for (const panel of this.panels) panel.close();
     this.stopWatchingTheme();
     this.playback.pause();
+  }
+
+  /** Dim images that are not of the present settings, and say so. */
+  showStale() {
+    this.staleLabel.textContent = this.model.get("stale") ?? "";
+    this.root.classList.toggle("ex-stale", this.staleLabel.textContent !== "");
   }
 
   setDark(dark) {
@@ -166,7 +149,10 @@ class Stage {
     }
     this.panelDescription = description;
     panels.forEach((spec, k) => this.panels[k].update(spec));
-    this.root.style.setProperty("--ex-columns", this.model.get("columns") || Math.max(panels.length, 1));
+    const columns = this.model.get("columns") || Math.max(panels.length, 1);
+    this.root.style.setProperty("--ex-columns", columns);
+    this.root.style.setProperty("--ex-rows", Math.max(Math.ceil(panels.length / columns),
+      ...panels.map(({ grid_area: area }) => (area ? area[1] + area[3] - 1 : 1))));
     this.root.classList.toggle("ex-many", panels.length > 1);
     const hasOverlay = (spec) => !spec.switchable && spec.layers.slice(1).some((name) => this.layers.get(name)?.overlays);
     this.opacityBox.hidden = !panels.some(hasOverlay);
@@ -180,9 +166,15 @@ class Stage {
     this.layerChoices.build(choices, this.layer);
   }
 
+  /** The layer whose frames the strip shows: where several can be chosen, the chosen one. */
+  thumbnailSpec() {
+    const name = this.model.get("thumbnails");
+    return this.specs.get(name && this.panels.some((p) => p.spec.switchable) ? this.layer : name);
+  }
+
   buildThumbnails() {
-    this.thumbnails.build(this.specs.get(this.model.get("thumbnails")));
-    this.side.hidden = this.layerChoices.element.hidden && !this.thumbnails.buttons.length;
+    this.thumbnails.build(this.thumbnailSpec());
+    this.side.hidden = !this.thumbnails.buttons.length;
   }
 
   // ---- showing -------------------------------------------------------------------------------------------------
@@ -246,7 +238,7 @@ class Stage {
 
   showSelection() {
     this.axisChoices.mark();
-    if ((this.specs.get(this.model.get("thumbnails"))?.axes ?? []).length > 1) this.buildThumbnails();
+    if ((this.thumbnailSpec()?.axes ?? []).length > 1) this.buildThumbnails();
     this.show(this.frame);
   }
 
@@ -259,7 +251,8 @@ class Stage {
     if (!this.layers.has(name)) return;
     this.layer = name;
     this.layerChoices.mark(name);
-    this.paint();
+    this.buildThumbnails();
+    this.show(this.frame);
   }
 
   /** Save what the first panel shows: a single layer of images at its own size, anything else as on the screen. */

@@ -71,6 +71,7 @@ class Stage(PlainTraits, anywidget.AnyWidget):
     autoplay = tr.Bool(True).tag(sync=True)
     dark = tr.Bool(False).tag(sync=True)  # set by the page
     placeholder = tr.Unicode("Nothing to show yet.").tag(sync=True)  # shown while there is no recording
+    stale = tr.Unicode("").tag(sync=True)  # a label over dimmed images: they are not of the present settings
     file_name = tr.Unicode("image").tag(sync=True)  # of a saved PNG, without its extension
 
     def __init__(self, **values: Any):

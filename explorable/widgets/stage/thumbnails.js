@@ -10,7 +10,7 @@ function thumbnailFrames(count) {
   return Array.from({ length: shown }, (_, i) => Math.round((i * (count - 1)) / Math.max(shown - 1, 1)));
 }
 
-/** The owner has: layers (opened, by name), selection, captions, count, chooseLayer(name), scrub(frame). */
+/** The owner has: layers (opened, by name), selection, captions, count, scrub(frame). */
 export class Thumbnails {
   constructor(owner) {
     Object.assign(this, { owner, frames: [], buttons: [] });
@@ -34,14 +34,17 @@ export class Thumbnails {
     // With the keyboard, the slider reaches every frame, so that the thumbnails stay out of the tab order.
     this.buttons = this.frames.map((k) =>
       makeFocusable("button", { type: "button", class: "ex-thumb", tabindex: -1, title: this.owner.captions[k],
-        "aria-label": this.owner.captions[k], onclick: () => this.open(spec.name, k) }, canvasOf(k)));
+        "aria-label": this.owner.captions[k], onclick: () => this.owner.scrub(k) }, canvasOf(k)));
     this.strip.replaceChildren(...this.buttons);
   }
 
-  /** Show the layer of the thumbnails at this frame. */
-  open(layer, k) {
-    this.owner.chooseLayer(layer);
-    this.owner.scrub(k);
+  /** Bring a thumbnail into the strip's view, without scrolling the page. */
+  scrollTo(button) {
+    if (!button) return;
+    const { strip } = this;
+    const left = button.offsetLeft - strip.offsetLeft;
+    if (left < strip.scrollLeft) strip.scrollLeft = left;
+    else if (left + button.offsetWidth > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = left + button.offsetWidth - strip.clientWidth;
   }
 
   /** Mark the thumbnail of a frame, or the next one after it. */
@@ -51,5 +54,6 @@ export class Thumbnails {
     if (this.marked !== this.buttons[near]) this.marked?.removeAttribute("aria-current");
     this.marked = this.buttons[near];
     this.marked?.setAttribute("aria-current", "true");
+    this.scrollTo(this.marked);
   }
 }

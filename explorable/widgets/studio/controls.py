@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import ipywidgets as ipw
 
@@ -26,18 +27,23 @@ EXAMPLES = (
 )
 
 
-def control_rows(w: Explorable, on_draw: Callable[[], None]) -> list[ipw.Widget]:
-    """Return the rows: prompts, examples, settings. on_draw: called by the button beside the prompts."""
+def main_controls(w: Explorable, on_draw: Callable[[], None]) -> list[ipw.Widget]:
+    """Return the prompt, the seed and the guidance. on_draw: called by the button beside the prompt."""
+    button = ipw.Button(description="Draw", tooltip="Sample the image; if it is there, play the recording again",
+                        button_style="primary", layout=ipw.Layout(width="70px"))
+    button.on_click(lambda _: on_draw())
+    return [row(*prompt_controls(w), button),
+            row(*seed_controls(w), guidance_control(w, "w in uncond + w (cond - uncond). 1: plain conditional. 0: the "
+                                                    "prompt is ignored"))]
+
+
+def further_settings(w: Explorable) -> list[ipw.Widget]:
+    """Return the negative prompt, the steps and the sampler."""
     negative = text_box("negative prompt", "What the image should not show. Press Enter to apply.", flex="1 1 170px")
     w.bind("negative", negative, lambda value: value or "", lambda value: value or None)
-    button = ipw.Button(description="Draw", tooltip="Sample the image; if it is there, play the recording again",
-                        button_style="primary", layout=ipw.Layout(width="80px"))
-    button.on_click(lambda _: on_draw())
-    examples = {text: (f"Draw: {text}", lambda text=text: setattr(w, "prompt", text)) for text in EXAMPLES}
-    return [
-        row(*prompt_controls(w), *with_vocabulary(w, negative), button),
-        example_buttons(examples),
-        row(*seed_controls(w), steps_control(w),
-            guidance_control(w, "w in uncond + w (cond - uncond). 1: plain conditional. 0: the prompt is ignored"),
-            sampler_control(w)),
-    ]
+    return [row(*with_vocabulary(w, negative)), row(steps_control(w), sampler_control(w))]
+
+
+def examples(w: Explorable) -> list[ipw.Widget]:
+    """Return a button for each example of a prompt."""
+    return [example_buttons({text: (f"Draw: {text}", partial(setattr, w, "prompt", text)) for text in EXAMPLES})]

@@ -18,7 +18,7 @@ from ..core.explorable import Explorable
 from ..core.inputs import SamplerInput, SamplingInputs
 from ..core.preview import PREVIEW_STEPS, cancellable_only, nearest_frames, needs_preview
 from .compute import MAX_FRAMES, RUN_SETTINGS, Result, sample
-from .controls import control_rows
+from .controls import examples, further_settings, main_controls
 from .view import describe_run, diagram_of, file_name_of, recording_of, step_table, to_dataset, token_chips
 
 
@@ -42,7 +42,8 @@ class Studio(SamplingInputs, SamplerInput, Explorable):
     def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         super().__init__(pipe, **values)
         self._chips, self._diagram = ipw.HTML(), ipw.HTML()
-        self.set_layout(*control_rows(self, self._draw_or_replay), self._chips, below=[self._diagram])
+        self.set_layout(*main_controls(self, self._draw_or_replay), side=[self._chips], groups={
+            "examples": examples(self), "more settings": further_settings(self), "the pipeline": [self._diagram]})
         self.launch()
 
     # ---- from a request to the screen ------------------------------------------------------------------------------

@@ -72,7 +72,8 @@ class TokenAttention(SamplingInputs, Explorable):
         self._sync_lock, self._syncing_thread = threading.RLock(), 0
         super().__init__(pipe, **values)
         self.chart, self._tables = Chart(), ipw.HTML()
-        self.set_layout(image_row(self), settings_row(self), edit_row(self), below=[self._tables, self.chart])
+        self.set_layout(image_row(self), edit_row(self), side=[self._tables, self.chart],
+                        groups={"more settings": [settings_row(self)]}, wide=True)
         self.stage.observe(self._on_page_selection, names=["selection", "frame"])
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._update_texts(), names="dark")

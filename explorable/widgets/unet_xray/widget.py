@@ -76,7 +76,7 @@ class UNetXRay(SamplingInputs, Explorable):
         self.chart = Chart()
         self._edit_controls = ipw.VBox()  # filled once the network's parts are known
         self._edit_controls.layout.overflow = "visible"
-        self.set_layout(settings_row(self), self._edit_controls, below=[self.chart])
+        self.set_layout(settings_row(self), side=[self.chart], groups={"edits": [self._edit_controls]}, wide=True)
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
         self.stage.observe(self._on_frame, names="frame")

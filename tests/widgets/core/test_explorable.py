@@ -10,7 +10,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances as MODELS
 from tiny import CountingPipeline, controls_of, status
 
-from explorable.widgets.core import explorable as base
+from explorable.widgets.core import computing as base
 from explorable.widgets.studio.widget import Studio
 
 

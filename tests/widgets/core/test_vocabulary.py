@@ -47,7 +47,7 @@ def test_a_word_goes_on_from_what_was_typed(typed, prompt):
 
 
 def test_the_words_are_folded_and_made_when_they_are_first_shown(studio):
-    (button, panel), *_ = [row.children[1:3] for row in studio.children if isinstance(row, ipw.Box) and row.children
+    (button, panel), *_ = [row.children[1:3] for row in descendants(studio) if isinstance(row, ipw.Box) and row.children
                            and getattr(row.children[0], "description", "") == "prompt"]
     assert button.description == "words" and panel.layout.display == "none" and not panel.children
     before = len(MODELS)

@@ -10,7 +10,7 @@ import ipywidgets as ipw
 import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances as MODELS
-from tiny import status
+from tiny import controls_of, status
 from tiny_pipes import tiny
 
 from explorable.analysis.straightness import path_length_ratio, straightness
@@ -31,6 +31,7 @@ from explorable.measure.denoisers import default_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.widgets.core import explorable as base
+from explorable.widgets.core.layout import descendants
 from explorable.widgets.flow_paths import compute, images, view
 from explorable.widgets.flow_paths.widget import RING, FlowPaths
 
@@ -296,17 +297,17 @@ def test_its_table_has_the_values_of_its_chart(made: Make):
 
 def test_only_controls_with_an_effect_are_visible(made: Make):
     flow = made(tiny())
+    rows = [box for box in descendants(flow) if "ex-row" in box._dom_classes]
 
     def visible() -> set[str]:
-        return {c.description for r in flow.children if hasattr(r, "children") and r.layout.display != "none"
+        return {c.description for r in rows if r.layout.display != "none"
                 for c in r.children if getattr(c, "description", "") and c.layout.display != "none"}
 
     assert visible() == {"paths of", "distribution", "seed", "new", "path", "coupling", "solver", "steps"}
     flow.distribution = "word"
     assert visible() == {"paths of", "distribution", "word", "seed", "new", "path", "coupling", "solver", "steps"}
-    texts = (flow.status_area.line, flow.status_area.description)
-    for row in (child for child in flow.children if child not in texts):
-        for control in (c for c in getattr(row, "children", ()) if not isinstance(c, ipw.Box)):  # folded words
+    for row in rows:
+        for control in (c for c in row.children if not isinstance(c, ipw.Box)):  # folded words
             assert control.description and (control.tooltip or control.tooltips), control
 
 
@@ -358,8 +359,7 @@ def test_images_are_those_of_the_pipeline(made: Make, few: tuple[int, ...]):
 
 def test_guidance_is_each_models_default_until_it_is_set(made: Make, few: tuple[int, ...]):
     flow = made(tiny(), mode="images", prompt="a red car")
-    controls = {c.description: c for r in flow.children if hasattr(r, "children") for c in r.children
-                if hasattr(c, "description")}
+    controls = controls_of(flow)
     slider, default = controls["guidance"], controls["each model's default guidance"]
     assert default.value and slider.value == DEFAULT_GUIDANCE
     assert flow.result.guidance == {flow.pipe.name: DEFAULT_GUIDANCE}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny_pipes
 from ipywidgets.widgets.widget import _instances as MODELS
+from tiny import controls_of
 
 from explorable.analysis.trajectory import rms_distance
 from explorable.diffusion.settings import SettingError
@@ -42,11 +43,6 @@ def frames(w: NoiseTrajectory, name: str) -> np.ndarray:
     images = np.frombuffer(w.stage.buffers[k], np.uint8).reshape(w.stage.layers[k]["shape"])
     frame_indices = w.stage.layers[k]["frame_indices"]
     return images if frame_indices is None else images[frame_indices]
-
-
-def controls_of(w: NoiseTrajectory) -> dict:
-    return {c.description: c for row in w.children if hasattr(row, "children") for c in row.children
-            if hasattr(c, "description")}
 
 
 def test_one_slider_shows_both_directions(w: NoiseTrajectory, pipe: Pipeline):

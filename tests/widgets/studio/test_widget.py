@@ -11,6 +11,7 @@ from tiny import CountingPipeline, controls_of, status
 from explorable.diffusion.settings import SettingError
 from explorable.nn.text import UnknownWordError
 from explorable.widgets.core.explorable import CSS
+from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.stage.stage import Images, Stage
 from explorable.widgets.studio.controls import EXAMPLES
@@ -210,6 +211,6 @@ def test_a_seed_below_zero_is_refused_and_not_silently_changed(studio: Studio):
 
 
 def test_the_examples_are_one_line(studio: Studio):
-    line, = (row for row in studio.children if any(getattr(w, "description", "") == EXAMPLES[0]
+    line, = (row for row in descendants(studio) if any(getattr(w, "description", "") == EXAMPLES[0]
                                                    for w in getattr(row, "children", ())))
     assert "ex-one-line" in line._dom_classes and ".ex-one-line { flex-wrap: nowrap; overflow-x: auto;" in CSS
