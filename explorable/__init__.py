@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline, load
     from .run import Run, RunFileError
     from .widgets.flow_paths.widget import FlowPaths
+    from .widgets.guidance_scale.widget import GuidanceScale
     from .widgets.noise_trajectory.widget import NoiseTrajectory
     from .widgets.studio.widget import Studio
     from .widgets.token_attention.widget import TokenAttention
@@ -69,6 +70,7 @@ __all__ = [
     "Ablate",
     "EditError",
     "FlowPaths",
+    "GuidanceScale",
     "MaskToken",
     "MemoryRefusedError",
     "NoiseTrajectory",

@@ -32,6 +32,11 @@ def model_names(folder: Path = FOLDER) -> list[str]:
     return sorted(p.stem for p in folder.glob("*.json"))
 
 
+def denoiser_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Return the names of the shipped denoisers, each of which `load` opens as a pipeline."""
+    return tuple(name for name in model_names(folder) if read_card(name, folder).get("role") == "denoiser")
+
+
 def read_card(name: str, folder: Path = FOLDER) -> dict:
     """Return the card of a model: role, data, steps, time, measured quality and checksum.
 

@@ -133,7 +133,7 @@ def test_of_an_image_that_the_safety_checker_blocks_nothing_is_shown():
         run.branch(1, prompt=tp.OTHER)
 
 
-@pytest.mark.parametrize("name", ("Studio", "NoiseTrajectory", "TokenAttention", "UNetXRay"))
+@pytest.mark.parametrize("name", ("Studio", "NoiseTrajectory", "GuidanceScale", "TokenAttention", "UNetXRay"))
 def test_explorables_say_that_the_safety_checker_blocked_the_image(name):
     w = getattr(ex, name)(pipe=ex.open(blocking_pipeline()), prompt=tp.OTHER, steps=2)
     w.wait()

@@ -22,13 +22,15 @@ FIRST_MS, FINAL_MS = 300, 1000
 
 @dataclass(frozen=True)
 class Case:
-    """A trait of an explorable, its k-th value, the layer that shows the image, and settings to open it with."""
+    """A trait of an explorable, its k-th value, the layer with the image, settings to open it with, and targets."""
 
     explorable: str
     trait: str
     value: Callable[[int], Any]
     image_layer: str
     settings: dict[str, Any] = field(default_factory=dict)
+    first_ms: float = FIRST_MS
+    final_ms: float = FINAL_MS
 
     @property
     def name(self) -> str:
@@ -42,6 +44,10 @@ def seed(k: int) -> int:
 
 def guidance(k: int) -> float:
     return 2 + k / 8
+
+
+def seed_of_another_grid(k: int) -> int:
+    return 100 + 4 * k
 
 
 def scale(k: int) -> float:
@@ -62,6 +68,9 @@ CASES = (
     Case("NoiseTrajectory", "guidance", guidance, "noisy"),
     Case("NoiseTrajectory", "seed", seed, "noisy"),
     Case("NoiseTrajectory", "branch_guidance", guidance, "branch noisy"),
+    Case("GuidanceScale", "guidance", guidance, "guided"),
+    Case("GuidanceScale", "seed", seed, "guided"),
+    Case("GuidanceScale", "seed", seed_of_another_grid, "image", {"mode": "grid"}, 1000, 12_000),
     Case("UNetXRay", "guidance", guidance, "image edited"),
     Case("UNetXRay", "seed", seed, "image edited"),
     Case("UNetXRay", "seed", seed, "image edited", {"faders": {"up.0.skip": 0.5}}),
@@ -108,7 +117,7 @@ def table_rows(case: Case, repeats: int) -> Iterator[dict[str, Any]]:
     times = [latencies(explorable, case, case.value(k)) for k in range(repeats + 1)][1:]
     explorable.close()
     for what, values, target in zip(("first preview", "final image", "idle"), zip(*times, strict=True),
-                                    (FIRST_MS, FINAL_MS, None), strict=True):
+                                    (case.first_ms, case.final_ms, None), strict=True):
         yield row(f"{case.name}: {what}", values, "ms", target)
 
 

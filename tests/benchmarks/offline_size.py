@@ -28,6 +28,14 @@ def use_noise_trajectory(w: Any) -> None:
     w.branch(1, prompt="a black cat on a beach at night")
 
 
+def use_guidance_scale(w: Any) -> None:
+    w.prompt, w.steps, w.guidance, w.mode = LONG_PROMPT, MANY_STEPS, 8.0, "mixed"
+
+
+def use_guidance_grid(w: Any) -> None:
+    w.mode = "grid"
+
+
 def use_unet_xray(w: Any) -> None:
     w.steps, w.faders, w.step_ranges = MANY_STEPS, {"up.1.skip": 0.5}, {"up.1.skip": (5, MANY_STEPS)}
     w.swapped_skips, w.position, w.step = ("up.0.skip",), ("up.1.0", 4, 4), MANY_STEPS - 1
@@ -57,6 +65,7 @@ def use_images(w: Any) -> None:
 USES: dict[str, dict[str, Callable[[Any], None]]] = {
     "Studio": {"used": use_studio},
     "NoiseTrajectory": {"used, with a branch": use_noise_trajectory},
+    "GuidanceScale": {"used, two images mixed": use_guidance_scale, "used, every w": use_guidance_grid},
     "UNetXRay": {"used, with a fader and a swap": use_unet_xray},
     "TokenAttention": {"used, generated": use_token_attention, "used, drawn": use_drawing},
     "FlowPaths": {"used, points": use_flow_paths, "used, images": use_images},

@@ -81,6 +81,19 @@ def test_a_prompt_that_cannot_be_drawn_noises_the_generated_image(sd):
     made.close()
 
 
+def test_guidance_scale_compares_two_predictions_or_says_that_there_is_one(pipe, tmp_path):
+    made = ex.GuidanceScale(pipe, **SMALL)
+    made.wait()
+    if pipe.uses_cfg:
+        assert made.error is None and np.array_equal(code_runs(made, pipe)["image"], made.run.image)
+        assert np.array_equal(made.run.image, pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance).image)
+        assert made.data["cond"].shape == made.data["guided"].shape and len(made.table()) == made.run.steps
+        assert made.save_html(tmp_path / "saved.html").stat().st_size < 1_000_000
+    else:
+        assert "makes no prediction without the prompt" in made.status_area.status.value
+    made.close()
+
+
 def test_token_attention_records_and_edits_each_word(pipe):
     made = shown(ex.TokenAttention, pipe, word="dog")
     run = pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance, record="*.cross.weights")

@@ -1,0 +1,1 @@
+"""GuidanceScale: what is "with minus without"?"""

@@ -1,0 +1,295 @@
+"""GuidanceScale: what is "with minus without"? Both predictions of each step, and what a scale costs and brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets as ipw
+import traitlets as tr
+import xarray as xr
+
+from ...diffusion.settings import Settings
+from ...flow2d.checks import check_choice
+from ...flow2d.guidance import CLASSES
+from ...measure.guidance import Sweep, saved_sweep
+from ...measure.results import save_command
+from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress
+from ...run import Run
+from ...zoo import denoiser_names
+from ..core.chart import Chart
+from ..core.explorable import Explorable, shipped_pipeline
+from ..core.inputs import SamplingInputs, validate_setting
+from ..core.layout import scrollable
+from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
+from . import view
+from .compute import PlaneRequest, PlaneResult, Request, Result, compute, compute_plane
+from .controls import MODES, convention_rows, main_rows, setting_rows
+from .figure import against_scale, by_step, plane_distances
+from .grid import (
+    SCALES,
+    GridComputation,
+    GridRequest,
+    GridResult,
+    LivePoints,
+    by_interest,
+    cell_at,
+    facts_dataset,
+    grid_code,
+    seed_block,
+)
+from .view import CONVENTIONS
+
+AnyRequest = Request | GridRequest | PlaneRequest
+AnyResult = Result | GridResult | PlaneResult
+
+
+class GuidanceScale(SamplingInputs, Explorable):
+    """What is "with minus without"?
+
+        g = GuidanceScale(prompt="a majestic lion at sunset", seed=3)
+        g.guidance = 7              # moves the slider, and samples again
+        g.mode = "grid"             # every scale and four seeds
+        g.convention = "off at 0"   # counts the scale as Ho and Salimans do; guidance stays 7
+
+    Args:
+        mode: "steps": both predictions of each step; "mixed": two finished images mixed; "grid": many scales and
+            seeds; "plane": guidance in two dimensions, where it is known what is sampled.
+        prompt, negative, seed, steps, guidance, interval, rescale: as in calling a pipeline.
+        model: a shipped denoiser; None for the pipeline given.
+        distribution: the points of the mode "plane", a name of `flow2d.guidance.CLASSES`.
+        convention: "off at 1" or "off at 0": how the scale is written on the page. `guidance` is always w, off at 1.
+    """
+
+    question = "What is “with minus without”?"
+    busy_text = "Sampling …"
+    inputs = ("prompt", "negative", "seed", "steps", "guidance", "interval", "rescale", "model", "mode", "distribution")
+
+    prompt = tr.Unicode("a majestic lion at sunset")
+    negative = tr.Unicode(None, allow_none=True)
+    interval = tr.Tuple(tr.Float(), tr.Float(), default_value=(0.0, 1.0))
+    rescale = tr.Float(0.0)
+    model = tr.Unicode(None, allow_none=True)
+    mode = tr.Unicode("steps")
+    distribution = tr.Unicode("two moons")
+    convention = tr.Unicode("off at 1")
+
+    def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
+        super().__init__(pipe, **values)
+        self._grid, self._live = GridComputation(), LivePoints()
+        self._on_stage: AnyResult | None = None
+        self._is_following = False  # the stage follows the traits, or gets a recording: it is not the user
+        self.chart, self._lesson = Chart(), ipw.HTML()
+        models = denoiser_names() if self._pipe is None else ()
+        self.set_layout(*main_rows(self), side=[self.chart], wide=True, groups={
+            "more settings": setting_rows(self, models), "w or w − 1": convention_rows(self),
+            "the lesson's table": [self._lesson]})
+        self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
+        self.stage.observe(lambda change: self._follow_stage(), names=["frame", "selection"])
+        self.stage.observe(lambda change: self._draw_chart(), names="dark")
+        self.observe(lambda change: self._follow_traits(), names=["guidance", "seed"])
+        self.observe(lambda change: self._show_again(), names="convention")
+        self.launch()
+
+    @property
+    def pipe(self) -> PipelineProtocol:
+        """The pipeline that is explored."""
+        return self._pipe or shipped_pipeline(self.model_name)
+
+    @property
+    def model_name(self) -> str:
+        """The name of the shipped model that is chosen, or of the pipeline given."""
+        return self.model or (self.default_model if self._pipe is None else self._pipe.name)
+
+    @property
+    def pipe_code(self) -> str:
+        return super().pipe_code.replace(repr(self.default_model), repr(self.model_name))
+
+    @tr.validate("interval", "rescale")
+    def _validate_limit(self, proposal: Any) -> Any:
+        return validate_setting(proposal["trait"].name, proposal["value"])
+
+    @tr.validate("mode", "distribution", "convention", "model")
+    def _validate_choice(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        if name == "model" and value is not None and self._pipe is not None:
+            raise ValueError(f"model is {value!r}, but this explores the pipeline that it was given: leave it out")
+        if name != "model" or value is not None:
+            choices: dict[str, Any] = {"mode": MODES, "distribution": CLASSES, "convention": CONVENTIONS}
+            check_choice(name, value, choices[name] if name in choices else dict.fromkeys(denoiser_names()))
+        return value
+
+    # ---- from a request to the screen ------------------------------------------------------------------------------
+
+    def request(self) -> AnyRequest:
+        if self.mode == "plane":
+            return PlaneRequest(self.distribution, self.guidance, self.seed)
+        settings = Settings(self.prompt, self.negative, self.steps, self.guidance, self.seed, interval=self.interval,
+                            rescale=self.rescale)
+        if self.mode == "grid":
+            scales = SCALES if self.capabilities.has_own_guidance else SCALES[1:]
+            return GridRequest(self.model_name, replace(settings, guidance=1.0, seed=0), scales, seed_block(self.seed))
+        return Request(self.model_name, settings, self.mode == "mixed")
+
+    def compute(self, pipe: PipelineProtocol, request: AnyRequest, progress: Progress) -> AnyResult:
+        if isinstance(request, PlaneRequest):
+            return compute_plane(request, SCALES, progress, lambda partial: self.show_preview(
+                lambda: self._put_on_stage(partial), "one scale; the others follow"))
+        if isinstance(request, GridRequest):
+            if self.result is not None and self.result.request == request:
+                self._grid.forget()  # requested again, as when the model was edited
+            return self._grid.compute(pipe, request, progress, lambda: (self.guidance, self.seed), self._preview_grid)
+        steps = request.settings.steps
+        if pipe.supports_preview and needs_preview(steps):
+            few = compute(pipe, replace(request, settings=replace(request.settings, steps=PREVIEW_STEPS)),
+                          cancellable_only(progress))
+            self.show_preview(lambda: self._put_on_stage(few, steps))
+        return compute(pipe, request, progress)
+
+    def _preview_grid(self, partial: GridResult) -> None:
+        done = int((partial.state == view.DONE).sum())
+        self.show_preview(lambda: self._put_on_stage(partial), f"{done} of {partial.state.size} images")
+
+    def show(self, result: AnyResult) -> str:
+        self._put_on_stage(result)
+        self._add_live_points(result)
+        self._describe(result)
+        self._draw_chart()
+        return ""
+
+    def _put_on_stage(self, result: AnyResult, full_steps: int | None = None) -> None:
+        """Send a result or a preview. The stage keeps its frame if it already shows the same kind of result."""
+        is_new = type(self._on_stage) is not type(result)
+        if isinstance(result, GridResult):
+            recording, frame = view.grid_recording(result, self.convention), self._frame_of(result)
+        elif isinstance(result, PlaneResult):
+            recording, frame = view.plane_recording(result, self.convention), None
+        else:
+            recording = view.recording_of(result, self.convention, full_steps)
+            frame = len(recording["captions"]) // 10 if is_new and not result.mix else None  # where much differs
+        with self._stage_follows():
+            self._on_stage = result
+            self.stage.show(**recording, autoplay=is_new and frame is None and not self.preview_label, frame=frame)
+        self._follow_traits()
+
+    def _describe(self, result: AnyResult) -> None:
+        """Set caption, score and the lesson's table."""
+        sweep = self.sweep
+        command = save_command("guidance", self.model_name)
+        measured = (sweep.sentence if sweep else "" if self._pipe is not None else
+                    f"Not measured for {self.model_name} yet: {command}")
+        if isinstance(result, GridResult):
+            self.set_caption(view.describe_grid(result, self.convention))
+            self.set_score(*view.grid_score(result, self.convention, measured))
+        elif isinstance(result, PlaneResult):
+            self.set_caption(view.describe_plane(result))
+            self.set_score(*view.plane_score(result))
+        else:
+            self.set_caption(view.describe(result))
+            self.set_score(*view.score(result, self.convention, measured))
+        table = view.lesson_table(sweep.curves if sweep else None, self._live.means(), self.convention)
+        html = table.to_html(classes="ex-table", border=0, na_rep="")
+        self._lesson.value = scrollable(html, "The lesson's table, as measured")
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The measured sweep of the shipped model, if there is one."""
+        return saved_sweep(self.model_name) if self._pipe is None else None
+
+    def _add_live_points(self, result: AnyResult) -> None:
+        if isinstance(result, GridResult):
+            self._live.add(result.request.model, result.request.settings, result.facts)
+        elif isinstance(result, Result):
+            s = result.request.settings
+            self._live.add(result.request.model, s, facts_dataset((s.guidance,), (s.seed,), [result.facts]))
+
+    def _draw_chart(self) -> None:
+        dark, result, offset = self.stage.dark, self.result, CONVENTIONS[self.convention]
+        self.chart.set_dark(dark)
+        if isinstance(result, PlaneResult):
+            self.chart.draw(plane_distances(result.distances, result.request.w, offset, dark))
+        elif isinstance(result, Result) and result.mix is None:
+            self.chart.draw(by_step(result.guided_run.geometry, dark))
+        elif result is not None:
+            sweep = self.sweep
+            self.chart.draw(against_scale(sweep.curves if sweep else None, self._live.means(),
+                                          sweep.best if sweep else None, offset, dark))
+
+    def _show_again(self) -> None:
+        """Write the scale of what is on the screen in another convention."""
+        if self.result is not None and not self.busy:
+            self._put_on_stage(self.result)
+            self._describe(self.result)
+            self._draw_chart()
+
+    # ---- the grid and the stage ------------------------------------------------------------------------------------
+
+    def _frame_of(self, grid: GridResult) -> int:
+        """The frame of the scale nearest to the chosen one."""
+        return grid.request.scales.index(by_interest(grid.request.scales, self.guidance)[0])
+
+    def _follow_traits(self) -> None:
+        """Show the chosen scale and seed in the grid."""
+        grid = self._on_stage
+        if isinstance(grid, GridResult) and self.seed in grid.request.seeds and not self._is_following:
+            with self._stage_follows():
+                self.stage.frame = self._frame_of(grid)
+                self.stage.selection = {"seed": grid.request.seeds.index(self.seed)}
+
+    @contextmanager
+    def _stage_follows(self) -> Iterator[None]:
+        """Within this, what changes on the stage is not taken over."""
+        self._is_following = True
+        try:
+            yield
+        finally:
+            self._is_following = False
+
+    def _follow_stage(self) -> None:
+        """Choose the scale and the seed that the page shows."""
+        grid, frame = self._on_stage, self.stage.frame
+        if not isinstance(grid, GridResult) or self._is_following:
+            return
+        with self.hold_trait_notifications():
+            if frame != self._frame_of(grid):
+                self.guidance = grid.request.scales[frame]
+            self.seed = grid.request.seeds[self.stage.selection.get("seed", 0)]
+
+    def _on_pointer(self, pointer: dict[str, Any]) -> None:
+        if isinstance(self._on_stage, GridResult) and pointer.get("panel") == "grid":
+            with self.hold_trait_notifications():
+                self.guidance, self.seed = cell_at(self._on_stage, pointer["x"], pointer["y"])
+
+    # ---- results for code ------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Run:
+        """The guided run on the screen. Only in the modes "steps" and "mixed"."""
+        result = self.wait_for_result()
+        if not isinstance(result, Result):
+            raise ValueError(f"the mode {self.mode!r} shows no single run: set mode to \"steps\"")
+        return result.run
+
+    @property
+    def data(self) -> xr.Dataset:
+        """What is on the screen. "steps", "mixed": images, latents, lengths and angle of the estimates. "grid": images
+        and facts by scale and seed. "plane": trajectories, the sharpened density and its samples, and the distances."""
+        result = self.wait_for_result()
+        return view.dataset(result) if isinstance(result, Result) else result.to_dataset()
+
+    def table(self) -> Any:
+        """The numbers of the mode as a pandas table: a row a step in "steps" and "mixed", else a row a scale."""
+        result = self.wait_for_result()
+        if isinstance(result, PlaneResult):
+            return result.to_table()
+        return result.means.to_dataframe() if isinstance(result, GridResult) else view.table(result)
+
+    def code(self) -> str:
+        """Lines that reproduce the images, or the distance, without the explorable."""
+        request = self.request()
+        if isinstance(request, Request):
+            return view.code(request.settings, request.mixes_images, self.pipe_code)
+        return grid_code(request, self.pipe_code) if isinstance(request, GridRequest) else view.plane_code(request)
