@@ -103,7 +103,7 @@ def test_what_the_examiner_sees_is_compared_with_the_prompt(pipe):
     assert 0 <= result.facts.clipped <= 1 and 0 <= result.facts.saturation <= 1
     free = computed(pipe, replace(SETTINGS, prompt="red on red"))
     assert scene_of("red on red") is None and free.facts.is_right is None
-    assert "what the prompt says" not in view.describe(free) and "The examiner sees" in view.describe(free)
+    assert "what the prompt says" not in view.describe(free) and "the examiner sees" in view.describe(free)
 
 
 @pytest.mark.parametrize("family", ["sd", "pixart"])
