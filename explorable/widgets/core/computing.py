@@ -128,11 +128,11 @@ class ComputingWidget(Lifetime, PlainTraits):
             raise
         except Exception as error:
             self.error = error
-            if self.preview_label and self.result is not None:  # the last result replaces the preview
-                self._show_result(self.result)
+            self._show_error(error_text(error), control)
             if self.result is not None:
                 self.stage.stale = stale_text(self._result_request)
-            self._show_error(error_text(error), control)
+                if self.preview_label:  # the last result replaces the preview
+                    self._show_result(self.result)
             if not isinstance(error, ValueError):
                 raise
         finally:

@@ -54,5 +54,5 @@ def close_styles(widgets: Iterable[ipw.Widget]) -> None:
     """Close the layouts and styles of widgets, when all are closed: a view on the page uses them until then."""
     for widget in widgets:
         for part in (widget.layout, getattr(widget, "style", None)):
-            if isinstance(part, ipw.Widget):  # the layout of a chart is plotly's
+            if isinstance(part, ipw.Widget):
                 part.close()

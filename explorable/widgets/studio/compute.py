@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...analysis.verdict import Verdict
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
+from ..core.verdict import examine_images
 
 MAX_FRAMES = 101  # a recording of more steps shows this many of them, evenly spread
 RUN_SETTINGS = ("prompt", "negative", "steps", "guidance", "seed", "sampler")
@@ -21,7 +23,8 @@ class Result:
     """A run and its recording.
 
     noisy, denoised: the noisy latent and the denoised estimate after each of `steps`, decoded: (frames, 128, 128, 3)
-    uint8. Both end with the finished image. decode_seconds: the time that decoding them took.
+    uint8. Both end with the finished image. decode_seconds: the time that decoding them took. verdict: the examiner's,
+    None without one.
     """
 
     run: Run
@@ -29,6 +32,7 @@ class Result:
     noisy: np.ndarray
     denoised: np.ndarray
     decode_seconds: float
+    verdict: Verdict | None = None
 
 
 def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress) -> Result:
@@ -41,4 +45,5 @@ def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress) -> Re
     seconds = time.perf_counter() - started
     # The last frame is the run's own image: decoded again in a batch, it could differ by rounding.
     image = run.image[None]
-    return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds)
+    verdict = next(iter(examine_images(run.image)), None) if pipe.has_examiner else None
+    return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds, verdict)

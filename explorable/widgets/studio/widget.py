@@ -17,6 +17,7 @@ from ...run import Run
 from ..core.explorable import Explorable
 from ..core.inputs import SamplerInput, SamplingInputs
 from ..core.preview import PREVIEW_STEPS, cancellable_only, nearest_frames, needs_preview
+from ..core.verdict import check_against_prompt, describe_verdict
 from .compute import MAX_FRAMES, RUN_SETTINGS, Result, sample
 from .controls import examples, further_settings, main_controls
 from .view import describe_run, diagram_of, file_name_of, recording_of, step_table, to_dataset, token_chips
@@ -63,6 +64,9 @@ class Studio(SamplingInputs, SamplerInput, Explorable):
         self._put_on_stage(result, run.settings)
         self._chips.value = token_chips(run.tokens)
         self._diagram.value = diagram_of(run, self.pipe.text_width)
+        if result.verdict is not None:
+            self.set_score("The examiner sees", describe_verdict(result.verdict),
+                           check_against_prompt(result.verdict, run.settings.prompt))
         return describe_run(result)
 
     def _put_on_stage(self, result: Result, request: Settings, frame_indices: np.ndarray | None = None) -> None:

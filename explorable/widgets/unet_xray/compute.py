@@ -22,15 +22,15 @@ from ...analysis.unet_activations import (
     sample_recorded,
     summarize_activations,
 )
-from ...analysis.verdict import Verdict, examine
+from ...analysis.verdict import Verdict
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, decode_in_chunks
 from ...run import Run
 from ..core.preview import PREVIEW_STEPS, cancellable_only, to_preview_step
+from ..core.verdict import examine_images
 
 RUN_SETTINGS = ("prompt", "steps", "guidance", "seed")
-EXAMINED_SHAPE = (128, 128, 3)  # of the images that the examiner was trained on
 
 RunAndPreviews = tuple[Run, np.ndarray]  # a run with all parts recorded, and its decoded denoised estimates
 
@@ -119,13 +119,6 @@ def check_position(position: Position, parts: dict[str, UNetPart]) -> None:
     if not (0 <= position.row < part.side and 0 <= position.column < part.side):
         raise ValueError(f"position ({position.row}, {position.column}) is outside {position.part}: its rows and "
                          f"columns are 0 to {part.side - 1}")
-
-
-def examine_images(*images: np.ndarray) -> tuple[Verdict, ...]:
-    """The examiner's verdicts on images; none for images of another size, on which it was not trained."""
-    if any(image.shape != EXAMINED_SHAPE for image in images):
-        return ()
-    return tuple(examine(np.stack(images)))
 
 
 class CachedComputation:

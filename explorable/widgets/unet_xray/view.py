@@ -11,8 +11,7 @@ import xarray as xr
 from ...analysis.receptive_field import effective_size
 from ...analysis.spectrum import power_spectrum
 from ...analysis.unet_activations import CHANNELS_SHOWN, UNetPart
-from ...analysis.verdict import Verdict
-from ...world.words import COUNT_WORDS, PLACE_WORDS, THING_WORDS, TIME_WORDS
+from ..core.verdict import describe_verdict
 from ..stage.stage import Axis, Heatmap, Images, Layer, Panel, Points
 from .compute import Position, Result
 
@@ -184,53 +183,6 @@ def describe_receptive_field(result: Result) -> str:
                 "field is empty.")
     return (f"At step {at.step}, 90% of the influence on the ringed position of {title_of(result.parts[at.part])} "
             f"comes from {effective_size(field)} of the latent's {field.size} positions.")
-
-
-def describe_verdict(verdict: Verdict) -> str:
-    """Put a verdict in words: two black cats in a meadow at night."""
-    things = [f"{COUNT_WORDS.get(t.count, 'a')} {t.colour} {_noun(kind, t.count)}"
-              for kind, t in verdict.things.items()]
-    mood = f", {verdict.mood}" if verdict.mood else ""
-    where, when = _place(verdict.place), TIME_WORDS[verdict.time][0]
-    return f"{' and '.join(things) or 'no thing'} {where} {when}{mood}"
-
-
-def losses(before: Verdict, after: Verdict) -> list[str]:
-    """List the losses: things that are gone or fewer, another colour, place or time, a lost mood."""
-    found = []
-    for kind, old in before.things.items():
-        new, name = after.things.get(kind), _noun(kind, old.count)
-        verb = "is" if old.count == 1 else "are"
-        if new is None:
-            found.append(f"the {name} {verb} gone")
-            continue
-        if new.count < old.count:
-            found.append(f"{new.count} {_noun(kind, new.count)} instead of {old.count}")
-        if new.colour != old.colour:
-            found.append(f"the {_noun(kind, new.count)} {'is' if new.count == 1 else 'are'} {new.colour} instead of "
-                         f"{old.colour}")
-    if after.place != before.place:
-        found.append(f"{_place(after.place)} instead of {_place(before.place)}")
-    if after.time != before.time:
-        found.append(f"{TIME_WORDS[after.time][0]} instead of {TIME_WORDS[before.time][0]}")
-    return found + ([f"no longer {before.mood}"] if before.mood and after.mood != before.mood else [])
-
-
-def describe_losses(verdicts: tuple[Verdict, ...]) -> str:
-    """Describe the losses from the first verdict to the second; empty without verdicts."""
-    if not verdicts:
-        return ""
-    lost = "; ".join(losses(*verdicts))
-    return f"Lost in the edit, as the examiner sees it: {lost}." if lost else "The examiner sees no loss in the edit."
-
-
-def _noun(kind: str, count: int) -> str:
-    singular, plural = THING_WORDS[kind][0]
-    return singular if count == 1 else plural
-
-
-def _place(place: str) -> str:
-    return " ".join(filter(None, PLACE_WORDS[place][0]))
 
 
 # ---- arrays and tables ----------------------------------------------------------------------------------------------

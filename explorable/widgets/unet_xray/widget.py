@@ -22,15 +22,14 @@ from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplingInputs
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
+from ..core.verdict import describe_losses, describe_verdict
 from .compute import RUN_SETTINGS, CachedComputation, InspectedRun, Position, Request, Result, check_position
 from .controls import edit_rows, settings_row
 from .figure import spectra
 from .view import (
     AXES,
     describe_edits,
-    describe_losses,
     describe_receptive_field,
-    describe_verdict,
     layers_of,
     panels_of,
     spectra_of,

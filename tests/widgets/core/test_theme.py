@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -35,6 +38,24 @@ def test_every_logarithmic_axis_has_its_ticks():
 def test_a_chart_has_the_free_width_and_no_bar_over_its_legend():
     chart = Chart()
     chart.draw(figure("x", "y"))
-    assert chart.layout.width is None and chart.layout.template.layout.autosize is True
-    assert chart.get_state("_config")["_config"] == {"displayModeBar": False, "responsive": True}
+    assert "width" not in chart.spec["layout"] and chart.spec["layout"]["template"]["layout"]["autosize"] is True
+    assert "displayModeBar: false, responsive: true" in chart._esm
     chart.close()
+
+
+def test_the_page_gets_plotly_once_it_asks_for_it():
+    chart, sent = Chart(), []
+    chart.send = lambda content, buffers: sent.append((content, buffers))
+    chart.draw(figure("x", "y"))
+    assert chart.spec["data"] == [] and sent == []
+    chart._handle_custom_msg({"need": "plotly"}, [])
+    (content, (script,)), = sent
+    assert content == {"plotly": True} and script.endswith(b"export default module.exports;") and len(script) > 1e6
+    chart.close()
+
+
+def test_explorables_do_not_import_plotlys_own_widget():
+    code = ("import sys, explorable as ex\nex.NoiseTrajectory\n"
+            "print('nbformat' in sys.modules, 'plotly.basewidget' in sys.modules)")
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["False", "False"], "importing it takes 3 seconds"

@@ -14,8 +14,9 @@ from explorable.analysis.verdict import Verdict
 from explorable.hooks import PatchFrom, Scale, edit, record
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
+from explorable.widgets.core.verdict import describe_losses, describe_verdict, examine_images, losses
 from explorable.widgets.unet_xray import compute
-from explorable.widgets.unet_xray.view import describe_losses, describe_verdict, layout, losses
+from explorable.widgets.unet_xray.view import layout
 from explorable.widgets.unet_xray.widget import UNetXRay
 
 
@@ -266,7 +267,7 @@ def test_it_says_what_the_examiner_sees_in_both_images_and_what_was_lost(xray, p
     assert len(examined) == 1, "the images are the same"
     assert describe_losses((cat, cat)) == "The examiner sees no loss in the edit."
     assert losses(cat, Verdict({}, "meadow", "day", "cozy")) == ["the cats are gone", "by day instead of at night"]
-    assert compute.examine_images(np.zeros((64, 64, 3), np.uint8)) == (), "it was trained on images of one size"
+    assert examine_images(np.zeros((64, 64, 3), np.uint8)) == (), "it was trained on images of one size"
 
 
 def test_the_chart_has_both_spectra_and_follows_the_theme(xray):
