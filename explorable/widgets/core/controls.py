@@ -44,7 +44,7 @@ def seed_box(w: Explorable, trait: str, tip: str) -> tuple[ipw.Widget, ipw.Widge
     name = trait.replace("_", " ")
     seed = ipw.IntText(description=name, style=NARROW, tooltip=tip,  # unbounded: the trait refuses, and says why
                        layout=ipw.Layout(width="120px" if trait == "seed" else "160px"))
-    button = ipw.Button(icon="random", description="new", tooltip=f"Another {name}", layout=ipw.Layout(width="70px"))
+    button = ipw.Button(description="new", tooltip=f"Another {name}, at random", layout=ipw.Layout(width="54px"))
     button.on_click(lambda _: setattr(w, trait, random.randrange(MAX_RANDOM_SEED)))
     return seed, button
 

@@ -148,7 +148,10 @@ class Explorable(ComputingWidget):
         self.wait_for_result()
         table = self.table().to_html(classes="ex-table", border=0, float_format="{:.3g}".format)
         text = self.status_area.caption.value + self.status_area.score.value
-        write_files({Path(path): offline_page(self.question, self.stage, CSS, text, table, self.code()).encode()})
+        settings = {name.replace("_", " "): getattr(self, name) for name in self.inputs}
+        chart = getattr(getattr(self, "chart", None), "svg", "")
+        page = offline_page(self.question, self.stage, CSS, text, table, self.code(), settings, chart)
+        write_files({Path(path): page.encode()})
         return Path(path)
 
     def __repr__(self) -> str:

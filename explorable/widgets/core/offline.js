@@ -30,6 +30,13 @@ async function readSheets({ sheets, size }) {
 await Promise.all(Object.entries(state.packed).map(async ([name, layer]) => {
   state[name] = new DataView(await (layer.sheets ? readSheets(layer) : inflate(layer)));
 }));
+const [text, elsewhere] = ["text", "elsewhere"].map((id) => document.getElementById(id));
+const position = () => JSON.stringify([state.frame, state.selection]);
+const saved = position(); // the sentence and the score are of this one
 entry.default.render({ el: document.getElementById("stage"), model: {
-  get: (name) => state[name], set: (name, value) => { state[name] = value; }, on() {}, off() {}, save_changes() {},
+  get: (name) => state[name], set: (name, value) => {
+    state[name] = value;
+    elsewhere.hidden = position() === saved;
+    text.classList.toggle("ex-elsewhere", !elsewhere.hidden);
+  }, on() {}, off() {}, save_changes() {},
 } });

@@ -12,7 +12,7 @@ import html
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +78,28 @@ def _size(layer: Any) -> int:
     return len(layer) if isinstance(layer, str) else sum(len(text) for _, text in layer["sheets"])
 
 
-def offline_page(question: str, stage: Stage, css: str, text: str, table: str, code: str) -> str:
-    """Return the whole page. question and code are plain text; css, text and table are inserted as they are."""
+def position_text(stage: Stage) -> str:
+    """Return what the stage shows, in words: its frame and the choice along each axis."""
+    choices = [f"{axis['title']} {axis['labels'][stage.selection[axis['name']]]}" for axis in stage.axes]
+    return ", ".join([*stage.captions[stage.frame : stage.frame + 1], *choices])
+
+
+def offline_page(question: str, stage: Stage, css: str, text: str, table: str, code: str,
+                 settings: Mapping[str, Any] | None = None, chart: str = "") -> str:
+    """Return the whole page. question and code are plain text; css, text and table are inserted as they are.
+
+    settings: by name, shown below the question. chart: an SVG, shown below the text.
+    """
     state: dict[str, Any] = {name: getattr(stage, name) for name in STATE}
+    state["panels"] = [panel | {"interaction": ""} for panel in stage.panels]  # without a kernel nothing would answer
     state["packed"], quality = pack_layers(stage)
     note = "" if quality is None else (
         '<p class="ex-help">To keep this file small, images other than the last ones of each layer are stored as JPEG '
         f"of quality {quality}.</p>")
+    shown = {name: value for name, value in (settings or {}).items() if value is not None}
+    listed = f'<p class="ex-help">{html.escape(" · ".join(f"{name}: {value}" for name, value in shown.items()))}</p>'
+    image = (f'<img class="ex-chart" alt="Chart; the table below has its values" src="data:image/svg+xml;base64,'
+             f'{base64.b64encode(chart.encode()).decode()}">') if chart else ""
     state_json = json.dumps(state).replace("<", "\\u003c")  # otherwise a caption could end the script
     page_css, kernel = ((HERE / name).read_text("utf-8") for name in ("offline.css", "offline.js"))
     return f"""<!doctype html>
@@ -96,8 +111,15 @@ def offline_page(question: str, stage: Stage, css: str, text: str, table: str, c
 <body>
 <main class="ex-explorable">
 <h1 class="ex-question">{html.escape(question)}</h1>
+{listed}
+<div class="ex-body">
 <div id="stage"></div>
-{text}
+<div class="ex-beside">
+<div id="text">{text}</div>
+<p class="ex-help" id="elsewhere" hidden>This sentence and this score are of: {html.escape(position_text(stage))}.</p>
+{image}
+</div>
+</div>
 {note}
 <details><summary>The same as a table</summary>{table}</details>
 <details><summary>The code that reproduces it</summary><pre>{html.escape(code)}</pre></details>

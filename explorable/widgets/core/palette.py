@@ -12,11 +12,12 @@ COLOURS = {
     "guidance": ("#b84a00", "#ff9255"), "plain": ("#616161", "#bdbdbd"), "other": ("#a0487c", "#e59cc4"),
     "outline": ("#212121", "#eeeeee"),
 }
-# JupyterLab's own colours, and what to use in other front ends.
+# JupyterLab's own colours by their variables, and what to use in other front ends, light and dark.
 THEME = {
-    "text": "var(--jp-ui-font-color1, #212121)", "soft": "var(--jp-ui-font-color2, #616161)",
-    "line": "var(--jp-border-color2, #d0d0d0)", "ground": "var(--jp-layout-color1, #fff)",
-    "raised": "var(--jp-layout-color2, #f2f2f2)", "accent": "var(--jp-brand-color1, #1976d2)",
+    "text": ("--jp-ui-font-color1", "#212121", "#e6e6e6"), "soft": ("--jp-ui-font-color2", "#616161", "#b0b0b0"),
+    "line": ("--jp-border-color2", "#d0d0d0", "#484848"), "ground": ("--jp-layout-color1", "#fff", "#161616"),
+    "raised": ("--jp-layout-color2", "#f2f2f2", "#262626"), "accent": ("--jp-brand-color1", "#1976d2", "#64b5f6"),
+    "error": ("--jp-error-color1", "#c62828", "#ff8a80"),
 }
 
 
@@ -28,8 +29,9 @@ def colour(name: str, dark: bool = False) -> str:
 def css_variables(selector: str) -> str:
     """Return the CSS rules that define the palette's variables below a selector, for light and dark pages."""
     dark = f'body[data-jp-theme-light="false"] {selector}, {selector}.ex-dark'
-    light_values = THEME | {name: light for name, (light, _) in COLOURS.items()}
-    dark_values = {name: dark_value for name, (_, dark_value) in COLOURS.items()}
+    light_values, dark_values = (
+        {name: f"var({variable}, {fallbacks[k]})" for name, (variable, *fallbacks) in THEME.items()}
+        | {name: colours[k] for name, colours in COLOURS.items()} for k in (0, 1))
     return _rule(selector, light_values) + _rule(dark, dark_values)
 
 

@@ -66,6 +66,7 @@ class GuidanceScale(SamplingInputs, Explorable):
 
     question = "What is “with minus without”?"
     busy_text = "Sampling …"
+    result_attributes = ("result", "_on_stage", "_grid", "_live")
     inputs = ("prompt", "negative", "seed", "steps", "guidance", "interval", "rescale", "model", "mode", "distribution")
 
     prompt = tr.Unicode("a majestic lion at sunset")

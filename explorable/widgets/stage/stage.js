@@ -54,7 +54,7 @@ class Stage {
     };
     for (const [event, handler] of Object.entries(this.handlers)) model.on(event, handler);
     this.showStale();
-    this.stopWatchingTheme = watchTheme((dark) => this.setDark(dark));
+    this.stopWatchingTheme = watchTheme(this.root, (dark) => this.setDark(dark));
   }
 
   close() {
@@ -72,6 +72,7 @@ class Stage {
 
   setDark(dark) {
     this.root.classList.toggle("ex-dark", dark);
+    this.root.closest(".ex-explorable")?.classList.toggle("ex-dark", dark);
     this.colours = getComputedStyle(this.root); // live: it follows the class
     if (dark !== Boolean(this.model.get("dark"))) this.reporter.send("dark", dark);
     this.paint();

@@ -62,3 +62,18 @@ def test_what_would_be_too_large_is_kept_with_a_little_loss_and_said(stage: Stag
     assert np.array_equal(back[-1], grainy[-1]), "the finished picture loses nothing"
     assert 0 < np.square(back - grainy).mean() ** 0.5 < 6
     assert f"stored as JPEG of quality {quality}" in offline.offline_page("?", stage, "", "", "", "")
+
+
+def test_a_saved_page_says_its_settings_and_what_its_sentence_is_of(stage: Stage):
+    stage.frame, stage.selection = 3, {"of": 1}
+    settings = {"prompt": "a <red> car", "seed": 0, "word": None}
+    page = offline.offline_page("?", stage, "", "", "", "", settings, "<svg/>")
+    assert "prompt: a &lt;red&gt; car · seed: 0</p>" in page
+    assert "This sentence and this score are of: 3, of b." in page
+    assert f'src="data:image/svg+xml;base64,{base64.b64encode(b"<svg/>").decode()}"' in page
+
+
+def test_a_saved_page_has_no_panel_that_waits_for_a_kernel(stage: Stage):
+    stage.panels = [panel | {"interaction": "brush"} for panel in stage.panels]
+    page = offline.offline_page("?", stage, "", "", "", "")
+    assert '"interaction": ""' in page and '"interaction": "brush"' not in page

@@ -49,6 +49,10 @@ class Element {
     return tags.split(", ").flatMap((tag) => this.find(tag));
   }
 
+  closest() {
+    return null;
+  }
+
   matches(what) {
     return this.tag === what;
   }
@@ -84,7 +88,7 @@ Object.assign(globalThis, {
   window: { devicePixelRatio: 1 },
   ResizeObserver: Observer,
   MutationObserver: Observer,
-  getComputedStyle: () => ({ getPropertyValue: () => "#000" }),
+  getComputedStyle: () => ({ backgroundColor: "rgba(0, 0, 0, 0)", getPropertyValue: () => "#000" }),
   matchMedia: () => ({ matches: true }), // a dark page, and a reader who wants no motion
   requestAnimationFrame: () => 0,
   cancelAnimationFrame() {},
