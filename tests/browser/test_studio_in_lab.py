@@ -109,6 +109,8 @@ def test_a_bad_prompt_is_shown_as_text_and_the_image_stays(page: Page, studio: L
 
 def test_the_recording_can_be_scrubbed_without_a_kernel(page: Page, studio: Locator):
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    expect(studio.locator(".ex-status")).to_have_text("The kernel is gone: run the cell again.")
+    assert studio.locator(".jupyter-button:not([inert])").count() == 0
     slider = studio.locator(".ex-slider")
     slider.focus()
     slider.press("Home")

@@ -7,6 +7,7 @@
 import { AxisChoices } from "./axes.js";
 import { savePng } from "./dom.js";
 import { buildElements } from "./elements.js";
+import { watchKernel } from "./kernel.js";
 import { LayerChoices } from "./layer_choices.js";
 import { indexAt, openAll } from "./layers.js";
 import { Panel } from "./panel.js";
@@ -54,13 +55,13 @@ class Stage {
     };
     for (const [event, handler] of Object.entries(this.handlers)) model.on(event, handler);
     this.showStale();
-    this.stopWatchingTheme = watchTheme(this.root, (dark) => this.setDark(dark));
+    this.watching = [watchTheme(this.root, (dark) => this.setDark(dark)), watchKernel(model, this.root)];
   }
 
   close() {
     for (const [event, handler] of Object.entries(this.handlers)) this.model.off(event, handler);
     for (const panel of this.panels) panel.close();
-    this.stopWatchingTheme();
+    for (const stop of this.watching) stop();
     this.playback.pause();
   }
 
