@@ -293,8 +293,7 @@ class TokenAttention(SamplingInputs, Explorable):
 
     def code(self) -> str:
         """Lines that record the same attention and edit the same word, without the explorable."""
-        view = self.view()
-        result, attention = view.result, view.result.attention
+        result, attention = (view := self.view()).result, view.result.attention
         frame = int(attention.frames[view.frame])
         table = (0 if result.drawing else frame, view.branch, *view.layer_and_head, view.head_weights is not None)
         return code(self.pipe_code, self.request(), result.token(self.word), float(attention.weights.t.values[frame]),
