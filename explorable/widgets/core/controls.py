@@ -52,7 +52,7 @@ def seed_box(w: Explorable, trait: str, tip: str) -> tuple[ipw.Widget, ipw.Widge
 def guidance_slider(name: str = "guidance", tip: str = "") -> ipw.FloatSlider:
     """A slider for a guidance scale from 0 to 15."""
     tip = tip or "w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt"
-    return ipw.FloatSlider(description=name, min=0, max=15, step=0.5, readout_format=".1f", continuous_update=False,
+    return ipw.FloatSlider(description=name, min=0, max=15, step=0.5, readout_format=".1f",
                            style=NARROW, tooltip=tip, layout=ipw.Layout(flex="1 1 200px"))
 
 

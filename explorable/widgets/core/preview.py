@@ -7,6 +7,7 @@ never in `data`, `table()` or `save_html`. `Explorable.show_preview` shows it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from ...pipeline.progress import Progress
 from ..stage.layers import FRAME, Arrows, Layer, Points
 
 PREVIEW_STEPS = 4
+PREVIEW_SECONDS = 0.5  # a preview that was begun is shown, although superseded, unless it takes longer
 PREVIEW_LABEL = f"a preview in {PREVIEW_STEPS} steps"
 
 
@@ -25,8 +27,18 @@ def needs_preview(steps: int) -> bool:
 
 
 def cancellable_only(progress: Progress) -> Progress:
-    """Return a progress function for a preview: it stops superseded work and does not move the progress bar."""
-    return lambda done, total: progress(0, 1)
+    """Return a progress function for a preview: it stops superseded work and does not move the progress bar.
+
+    Not in the first PREVIEW_SECONDS: while a slider is dragged, each value supersedes the one before, and the images
+    would only move when the hand rests.
+    """
+    end = time.monotonic() + PREVIEW_SECONDS
+
+    def report(done: int, total: int) -> None:
+        if time.monotonic() >= end:
+            progress(0, 1)
+
+    return report
 
 
 def to_preview_step(step: int, steps: int) -> int:

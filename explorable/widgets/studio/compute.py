@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,10 +36,12 @@ class Result:
     verdict: Verdict | None = None
 
 
-def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress) -> Result:
-    """Sample an image, and decode the frames of the recording."""
+def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress,
+           on_run: Callable[[Run], None] = lambda run: None) -> Result:
+    """Sample an image, and decode the frames of the recording. on_run: called with the run before these are decoded."""
     counter = ProgressCounter(progress, settings.steps + len(shown_steps(settings.steps, MAX_FRAMES)))
     run = pipe(**{name: getattr(settings, name) for name in RUN_SETTINGS}, progress=counter.step)
+    on_run(run)
     steps = shown_steps(run.steps, MAX_FRAMES)  # an opened pipeline may take more steps than requested
     started = time.perf_counter()
     noisy, denoised = (counter.decode(pipe, latents.values[steps[:-1]]) for latents in (run.latents, run.denoised))
@@ -47,3 +50,9 @@ def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress) -> Re
     image = run.image[None]
     verdict = next(iter(examine_images(run.image)), None) if pipe.has_examiner else None
     return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds, verdict)
+
+
+def with_image(preview: Result, image: np.ndarray) -> Result:
+    """Return a preview that ends with the finished image (128, 128, 3) of the full run."""
+    return replace(preview, noisy=np.concatenate([preview.noisy[:-1], image[None]]),
+                   denoised=np.concatenate([preview.denoised[:-1], image[None]]))

@@ -18,16 +18,28 @@ from ..core.preview import PREVIEW_LABEL, stretch_layers
 from ..stage.layers import Images, Layer
 from .compute import RUN_SETTINGS, Result
 
+IMAGE_LABEL = "the finished image; the steps before it are a preview"
 
-def recording_of(result: Result, frame_indices: np.ndarray | None = None) -> tuple[list[Layer], list[str]]:
-    """Return layers and captions. frame_indices: of a preview, its frame for each frame of the full recording."""
+
+def recording_of(result: Result, frame_indices: np.ndarray | None = None, last_caption: str = "",
+                 ) -> tuple[list[Layer], list[str]]:
+    """Return layers and captions. frame_indices: of a preview, its frame for each frame of the full recording.
+
+    last_caption: of the last frame, if that is no preview.
+    """
     times = result.run.latents.t.values[result.steps]
     layers: list[Layer] = [Images("noisy", "Noisy latent", result.noisy, "decoded to an image"),
                            Images("denoised", "Predicted image", result.denoised, "the denoised estimate, decoded")]
     captions = [describe_step(k, result.run.steps, t) for k, t in zip(result.steps, times, strict=True)]
     if frame_indices is None:
         return layers, captions
-    return stretch_layers(layers, frame_indices), [f"{PREVIEW_LABEL}: {captions[k]}" for k in frame_indices]
+    previews = [f"{PREVIEW_LABEL}: {captions[k]}" for k in frame_indices]
+    return stretch_layers(layers, frame_indices), [*previews[:-1], last_caption or previews[-1]]
+
+
+def finished_caption(steps: int) -> str:
+    """Return the caption of the finished image."""
+    return describe_step(steps, steps, 0.0)
 
 
 def file_name_of(settings: Settings) -> str:

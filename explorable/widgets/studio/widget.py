@@ -18,9 +18,19 @@ from ..core.explorable import Explorable
 from ..core.inputs import SamplerInput, SamplingInputs
 from ..core.preview import PREVIEW_STEPS, cancellable_only, nearest_frames, needs_preview
 from ..core.verdict import check_against_prompt, describe_verdict
-from .compute import MAX_FRAMES, RUN_SETTINGS, Result, sample
+from .compute import MAX_FRAMES, RUN_SETTINGS, Result, sample, with_image
 from .controls import examples, further_settings, main_controls
-from .view import describe_run, diagram_of, file_name_of, recording_of, step_table, to_dataset, token_chips
+from .view import (
+    IMAGE_LABEL,
+    describe_run,
+    diagram_of,
+    file_name_of,
+    finished_caption,
+    recording_of,
+    step_table,
+    to_dataset,
+    token_chips,
+)
 
 
 class Studio(SamplingInputs, SamplerInput, Explorable):
@@ -57,7 +67,14 @@ class Studio(SamplingInputs, SamplerInput, Explorable):
             preview = sample(pipe, replace(request, steps=PREVIEW_STEPS), cancellable_only(progress))
             frames = nearest_frames(shown_steps(request.steps, MAX_FRAMES), request.steps)
             self.show_preview(lambda: self._put_on_stage(preview, request, frames))
+            return sample(pipe, request, progress, lambda run: self._show_image(preview, run, frames))
         return sample(pipe, request, progress)
+
+    def _show_image(self, preview: Result, run: Run, frames: np.ndarray) -> None:
+        """Show the finished image as soon as it is there: decoding all steps takes as long again."""
+        last = finished_caption(run.steps)
+        self.show_preview(lambda: self._put_on_stage(with_image(preview, run.image), run.settings, frames, last),
+                          IMAGE_LABEL)
 
     def show(self, result: Result) -> str:
         run = result.run
@@ -69,8 +86,9 @@ class Studio(SamplingInputs, SamplerInput, Explorable):
                            check_against_prompt(result.verdict, run.settings.prompt))
         return describe_run(result)
 
-    def _put_on_stage(self, result: Result, request: Settings, frame_indices: np.ndarray | None = None) -> None:
-        layers, captions = recording_of(result, frame_indices)
+    def _put_on_stage(self, result: Result, request: Settings, frame_indices: np.ndarray | None = None,
+                      last_caption: str = "") -> None:
+        layers, captions = recording_of(result, frame_indices, last_caption)
         self.stage.show(layers, captions, thumbnails="denoised", file_name=file_name_of(request),
                         autoplay=not self.preview_label)
 

@@ -10,12 +10,13 @@ from tiny import CountingPipeline, controls_of, status
 
 from explorable.diffusion.settings import SettingError
 from explorable.nn.text import UnknownWordError
+from explorable.widgets.core import preview
 from explorable.widgets.core.explorable import CSS
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.stage.stage import Images, Stage
 from explorable.widgets.studio.controls import EXAMPLES
-from explorable.widgets.studio.view import pipeline_diagram, token_chips
+from explorable.widgets.studio.view import IMAGE_LABEL, pipeline_diagram, token_chips
 from explorable.widgets.studio.widget import Studio
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -56,7 +57,7 @@ def test_the_last_frame_is_the_picture_to_the_last_bit(studio: Studio, pipe: Cou
         assert layer[-studio.run.image.size:] == studio.run.image.tobytes()
 
 
-def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: CountingPipeline, tmp_path: Path):
+def test_a_run_of_many_steps_is_first_shown_in_few_steps(studio: Studio, pipe: CountingPipeline, tmp_path: Path):
     came, before = [], studio.run
     stage = studio.stage
     stage.observe(
@@ -67,27 +68,33 @@ def test_a_longer_wish_is_first_seen_in_few_steps(studio: Studio, pipe: Counting
     )
     studio.steps = steps = 3 * PREVIEW_STEPS
     studio.wait()
-    (said, few, autoplay, _, kept), (whole, many, again, busy, _) = came
+    (said, few, autoplay, _, kept), _, (whole, many, again, busy, _) = came
     assert len(said) == len(whole) == many == steps + 1 and few == PREVIEW_STEPS + 1
     assert all(caption.startswith((f"{PREVIEW_LABEL}: step", f"{PREVIEW_LABEL}: finished")) for caption in said)
     assert PREVIEW_LABEL not in "".join(whole)
     assert (autoplay, again, kept) == (True, False, True), (
         "the whole takes the place of the first look, and is the answer"
     )
-    assert PREVIEW_LABEL in busy.lower() and PREVIEW_LABEL not in status(studio).lower() and studio.run.steps == steps
+    assert IMAGE_LABEL in busy.lower() and PREVIEW_LABEL not in status(studio).lower() and studio.run.steps == steps
     assert [settings["steps"] for _, settings in pipe.requests[-2:]] == [PREVIEW_STEPS, steps]
     assert PREVIEW_LABEL not in studio.save_html(tmp_path / "studio.html").read_text("utf-8"), "a saved one is finished"
 
 
-def test_a_newer_wish_overtakes_a_first_look(studio: Studio, pipe: CountingPipeline):
-    pipe.reached.clear()
-    pipe.go_on.clear()
-    studio.steps = 3 * PREVIEW_STEPS
-    assert pipe.reached.wait(20)
-    studio.steps = 2
-    pipe.go_on.set()
-    studio.wait()
-    assert studio.stage.recording_id == 2 and [s.steps for s in pipe.finished] == [3, 2]
+def test_a_newer_request_supersedes_a_preview_that_takes_long(studio: Studio, pipe: CountingPipeline,
+                                                              monkeypatch: pytest.MonkeyPatch):
+    for seconds, finished in ((0.0, [2]), (60.0, [PREVIEW_STEPS, 2])):
+        monkeypatch.setattr(preview, "PREVIEW_SECONDS", seconds)
+        pipe.reached.clear()
+        pipe.go_on.clear()
+        pipe.finished.clear()
+        recording_id = studio.stage.recording_id
+        studio.steps = 3 * PREVIEW_STEPS
+        assert pipe.reached.wait(20)
+        studio.steps = 2
+        pipe.go_on.set()
+        studio.wait()
+        assert [s.steps for s in pipe.finished] == finished
+        assert studio.stage.recording_id == recording_id + len(finished)
 
 
 def test_an_unknown_word_is_said_and_the_picture_stays(studio: Studio):
@@ -214,3 +221,19 @@ def test_the_examples_are_one_line(studio: Studio):
     line, = (row for row in descendants(studio) if any(getattr(w, "description", "") == EXAMPLES[0]
                                                    for w in getattr(row, "children", ())))
     assert "ex-one-line" in line._dom_classes and ".ex-one-line { flex-wrap: nowrap; overflow-x: auto;" in CSS
+
+
+def test_the_finished_image_is_shown_before_all_steps_are_decoded(pipe: CountingPipeline):
+    shown = []
+    studio = Studio(pipe, prompt="a red car", steps=12)
+    studio.wait()
+    show = studio._put_on_stage
+    studio._put_on_stage = lambda *arguments: (show(*arguments), shown.append(
+        (studio.stage.captions[-1], np.frombuffer(studio.stage.buffers[0], np.uint8).reshape(-1, 128, 128, 3)[-1])))
+    studio.seed = 5
+    studio.wait()
+    captions, images = zip(*shown, strict=True)
+    finished = "finished after 12 steps, t = 0.00"
+    assert captions == (f"{PREVIEW_LABEL}: finished after 4 steps, t = 0.00", finished, finished)
+    assert np.array_equal(images[1], studio.run.image)
+    studio.close()
