@@ -140,8 +140,9 @@ def image_facts(pipe: PipelineProtocol, prompt: str, images: np.ndarray) -> list
             for image, verdict in zip(images, verdicts, strict=True)]
 
 
-def compute(pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
-    """Compute a request.
+def compute(pipe: PipelineProtocol, request: Request, progress: Progress,
+            on_guided: Callable[[np.ndarray], None] = lambda images: None) -> Result:
+    """Compute a request. on_guided receives the extrapolated predictions, decoded, before the others are.
 
     Raises:
         ValueError: the pipeline compares no two predictions; and what calling it raises.
@@ -153,9 +154,10 @@ def compute(pipe: PipelineProtocol, request: Request, progress: Progress) -> Res
     counter = ProgressCounter(progress, runs * s.steps + shown * (1.5 + request.mixes_images))
     guided = sample_guided(pipe, s.prompt, progress=counter.step, **arguments)
     steps = shown_steps(guided.run.steps - 1, MAX_FRAMES)  # some schedulers take more steps than requested
-    uncond, cond, extrapolated = (counter.decode(pipe, estimates.values[steps])
-                                  for estimates in (guided.uncond, guided.cond, guided.run.denoised))
+    extrapolated = counter.decode(pipe, guided.run.denoised.values[steps])
     extrapolated[-1] = guided.run.image
+    on_guided(extrapolated)
+    uncond, cond = (counter.decode(pipe, estimates.values[steps]) for estimates in (guided.uncond, guided.cond))
     mix = _mix_images(pipe, s, len(steps), counter) if request.mixes_images else None
     return Result(request, guided, steps, uncond, cond, extrapolated,
                   image_facts(pipe, s.prompt, guided.run.image[None])[0], mix)

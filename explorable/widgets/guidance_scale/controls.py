@@ -44,8 +44,7 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
 
 def scale_slider(w: Explorable) -> ipw.Widget:
     """Return the slider of the guidance scale, which shows w or w - 1, as the convention says."""
-    slider = ipw.FloatSlider(step=0.5, readout_format=".1f", continuous_update=False, style=NARROW,
-                             layout=ipw.Layout(flex="1 1 220px"))
+    slider = ipw.FloatSlider(step=0.5, readout_format=".1f", style=NARROW, layout=ipw.Layout(flex="1 1 220px"))
 
     def to_control(scale: float) -> float:
         offset = CONVENTIONS[w.convention]

@@ -121,9 +121,10 @@ class GridComputation:
             show_partial(grid.result())
         if missing and pipe.supports_preview and needs_preview(request.settings.steps):
             scale, seed = interest()
+            stoppable = cancellable_only(progress)
             for w in by_interest(tuple(missing), scale):
                 few = replace(request.at(w, seed), steps=PREVIEW_STEPS)
-                grid.put(w, {seed: _sample(pipe, few, (seed,), cancellable_only(progress))[0]}, PREVIEW)
+                grid.put(w, {seed: _sample(pipe, few, (seed,), stoppable)[0]}, PREVIEW)
                 show_partial(grid.result())
         self._fill(pipe, grid, missing, progress, interest, show_partial)
         return grid.result()

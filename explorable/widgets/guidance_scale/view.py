@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,27 +13,15 @@ from ...analysis.trajectory import describe_step
 from ...diffusion.settings import Settings
 from ...pipeline.progress import shown_steps
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, stretch_layers
+from ..core.verdict import describe_verdict
 from ..stage.layers import Axis, Images, Layer, Panel, Points
-from ..unet_xray.view import describe_verdict
-from .compute import (
-    CELLS_PER_BIN,
-    MAX_FRAMES,
-    PLANE_CELLS,
-    PLANE_EXTENT,
-    PLANE_PARTICLES,
-    PLANE_POINTS,
-    PLANE_STEPS,
-    TARGET_CLASS,
-    ImageFacts,
-    PlaneRequest,
-    PlaneResult,
-    Result,
-    call_arguments,
-)
+from . import compute
+from .compute import MAX_FRAMES, PLANE_EXTENT, ImageFacts, PlaneRequest, PlaneResult, Result, call_arguments
 from .grid import CELL, DONE, LEFT, TOP, GridResult, overview
 
 CONVENTIONS = {"off at 1": 0.0, "off at 0": -1.0}
 """What is added to w: u + w (c - u) is off at 1, and c + s (c - u) with s = w - 1 is off at 0."""
+GUIDED_LABEL = "the extrapolated prediction of every step; the others are a preview"
 LESSON = {1.0: "Generic animal, muted colors", 7.0: "Clear lion, warm sunset colors",
           15.0: "Dramatic lion, very orange sky", 30.0: "Over-saturated, weird artifacts"}
 """What a popular lesson says of some scales, in its own words."""
@@ -57,16 +46,22 @@ def formula(w: float, convention: str) -> str:
 # ---- one image, step by step -----------------------------------------------------------------------------------------
 
 
-def recording_of(result: Result, convention: str, steps: int | None = None) -> dict[str, Any]:
-    """Return the arguments of `Stage.show`. steps: of the full run, where the result is its preview."""
+def recording_of(result: Result, convention: str, steps: int | None = None,
+                 guided: np.ndarray | None = None) -> dict[str, Any]:
+    """Return the arguments of `Stage.show`. steps: of the full run, where the result is its preview; guided: the
+    extrapolated predictions of the full run, if they are there already."""
     s = result.request.settings
     times = result.guided_run.uncond.t.values
     captions = [describe_step(k, len(times), times[k]) + _guidance_note(times[k], s.interval) for k in result.steps]
     layers, titles = _mixed_layers(result, convention) if result.mix else _step_layers(result, convention)
     if steps is not None and steps != len(times):
-        frames = nearest_frames(shown_steps(steps - 1, MAX_FRAMES), steps, PREVIEW_STEPS - 1)
+        full_steps = shown_steps(steps - 1, MAX_FRAMES)
+        frames = nearest_frames(full_steps, steps, PREVIEW_STEPS - 1)
         layers = stretch_layers(layers, frames)
         captions = [f"{PREVIEW_LABEL}: {captions[k]}" for k in frames]
+        if guided is not None:
+            layers[0] = replace(layers[0], frames=guided, frame_indices=None)
+            captions = [f"step {k} of {steps}; all but the result is a preview" for k in full_steps]
     columns = [len(layers), *range(1, len(layers))]  # the result is the last, and the one that "Save PNG" saves
     panels = [Panel(layer.name, (layer.name,), title, grid_area=(column, 1, 1, 1))
               for layer, title, column in zip(layers, titles, columns, strict=True)]
@@ -288,9 +283,9 @@ from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import integrate
 from explorable.flow2d.guidance import guided_field, sample_classes, sharpened_density
 
-points, classes = sample_classes({request.distribution!r}, {PLANE_POINTS}, {request.seed!r})
-field = guided_field(points, classes, {TARGET_CLASS}, w={request.w!r})
-start = np.random.default_rng([{request.seed!r}, 5]).standard_normal(({PLANE_PARTICLES}, 2))
-x = integrate(field, PATHS["straight"], start, uniform_timesteps({PLANE_STEPS}), "heun").x
-density = sharpened_density(field, {PLANE_EXTENT}, {PLANE_CELLS}).coarsen({CELLS_PER_BIN})
-distance, floor = density.total_variation(x[-1]), density.noise_floor({PLANE_PARTICLES})"""
+points, classes = sample_classes({request.distribution!r}, {compute.PLANE_POINTS}, {request.seed!r})
+field = guided_field(points, classes, {compute.TARGET_CLASS}, w={request.w!r})
+start = np.random.default_rng([{request.seed!r}, 5]).standard_normal(({compute.PLANE_PARTICLES}, 2))
+x = integrate(field, PATHS["straight"], start, uniform_timesteps({compute.PLANE_STEPS}), "heun").x
+density = sharpened_density(field, {PLANE_EXTENT}, {compute.PLANE_CELLS}).coarsen({compute.CELLS_PER_BIN})
+distance, floor = density.total_variation(x[-1]), density.noise_floor({compute.PLANE_PARTICLES})"""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import ipywidgets as ipw
+import numpy as np
 import traitlets as tr
 import xarray as xr
 
@@ -25,22 +26,12 @@ from ..core.explorable import Explorable, shipped_pipeline
 from ..core.inputs import SamplingInputs, validate_setting
 from ..core.layout import scrollable
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
+from . import grid as grids
 from . import view
 from .compute import PlaneRequest, PlaneResult, Request, Result, compute, compute_plane
 from .controls import MODES, convention_rows, main_rows, setting_rows
 from .figure import against_scale, by_step, plane_distances
-from .grid import (
-    SCALES,
-    GridComputation,
-    GridRequest,
-    GridResult,
-    LivePoints,
-    by_interest,
-    cell_at,
-    facts_dataset,
-    grid_code,
-    seed_block,
-)
+from .grid import SCALES, GridComputation, GridRequest, GridResult, LivePoints, by_interest, cell_at
 from .view import CONVENTIONS
 
 AnyRequest = Request | GridRequest | PlaneRequest
@@ -132,7 +123,8 @@ class GuidanceScale(SamplingInputs, Explorable):
                             rescale=self.rescale)
         if self.mode == "grid":
             scales = SCALES if self.capabilities.has_own_guidance else SCALES[1:]
-            return GridRequest(self.model_name, replace(settings, guidance=1.0, seed=0), scales, seed_block(self.seed))
+            settings = replace(settings, guidance=1.0, seed=0)
+            return GridRequest(self.model_name, settings, scales, grids.seed_block(self.seed))
         return Request(self.model_name, settings, self.mode == "mixed")
 
     def compute(self, pipe: PipelineProtocol, request: AnyRequest, progress: Progress) -> AnyResult:
@@ -143,12 +135,17 @@ class GuidanceScale(SamplingInputs, Explorable):
             if self.result is not None and self.result.request == request:
                 self._grid.forget()  # requested again, as when the model was edited
             return self._grid.compute(pipe, request, progress, lambda: (self.guidance, self.seed), self._preview_grid)
-        steps = request.settings.steps
+        steps, few = request.settings.steps, None
         if pipe.supports_preview and needs_preview(steps):
             few = compute(pipe, replace(request, settings=replace(request.settings, steps=PREVIEW_STEPS)),
                           cancellable_only(progress))
             self.show_preview(lambda: self._put_on_stage(few, steps))
-        return compute(pipe, request, progress)
+
+        def on_guided(images: np.ndarray) -> None:
+            if few is not None:
+                self.show_preview(lambda: self._put_on_stage(few, steps, images), view.GUIDED_LABEL)
+
+        return compute(pipe, request, progress, on_guided)
 
     def _preview_grid(self, partial: GridResult) -> None:
         done = int((partial.state == view.DONE).sum())
@@ -161,7 +158,7 @@ class GuidanceScale(SamplingInputs, Explorable):
         self._draw_chart()
         return ""
 
-    def _put_on_stage(self, result: AnyResult, full_steps: int | None = None) -> None:
+    def _put_on_stage(self, result: AnyResult, full_steps: int | None = None, guided: np.ndarray | None = None) -> None:
         """Send a result or a preview. The stage keeps its frame if it already shows the same kind of result."""
         is_new = type(self._on_stage) is not type(result)
         if isinstance(result, GridResult):
@@ -169,7 +166,7 @@ class GuidanceScale(SamplingInputs, Explorable):
         elif isinstance(result, PlaneResult):
             recording, frame = view.plane_recording(result, self.convention), None
         else:
-            recording = view.recording_of(result, self.convention, full_steps)
+            recording = view.recording_of(result, self.convention, full_steps, guided)
             frame = len(recording["captions"]) // 10 if is_new and not result.mix else None  # where much differs
         with self._stage_follows():
             self._on_stage = result
@@ -205,7 +202,7 @@ class GuidanceScale(SamplingInputs, Explorable):
             self._live.add(result.request.model, result.request.settings, result.facts)
         elif isinstance(result, Result):
             s = result.request.settings
-            self._live.add(result.request.model, s, facts_dataset((s.guidance,), (s.seed,), [result.facts]))
+            self._live.add(result.request.model, s, grids.facts_dataset((s.guidance,), (s.seed,), [result.facts]))
 
     def _draw_chart(self) -> None:
         dark, result, offset = self.stage.dark, self.result, CONVENTIONS[self.convention]
@@ -293,4 +290,6 @@ class GuidanceScale(SamplingInputs, Explorable):
         request = self.request()
         if isinstance(request, Request):
             return view.code(request.settings, request.mixes_images, self.pipe_code)
-        return grid_code(request, self.pipe_code) if isinstance(request, GridRequest) else view.plane_code(request)
+        if isinstance(request, GridRequest):
+            return grids.grid_code(request, self.pipe_code)
+        return view.plane_code(request)

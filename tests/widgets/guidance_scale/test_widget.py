@@ -111,8 +111,11 @@ def test_a_preview_in_few_steps_has_the_frames_of_the_full_run(made, monkeypatch
     monkeypatch.setattr(scale.stage, "show", lambda **recording: shown.append(recording))
     scale.seed = 5
     scale.wait()
-    assert [len(recording["captions"]) for recording in shown] == [10, 10]
-    assert shown[0]["captions"][0].startswith("a preview in 4 steps: step 0 of 4")
+    few, guided, full = shown
+    assert [len(recording["captions"]) for recording in shown] == [10, 10, 10]
+    assert few["captions"][0].startswith("a preview in 4 steps: step 0 of 4")
+    assert np.array_equal(guided["layers"][0].frames, full["layers"][0].frames)  # the result is there first
+    assert guided["layers"][1].frames is few["layers"][1].frames and "all but the result" in guided["captions"][3]
 
 
 # ---- every scale ----------------------------------------------------------------------------------------------------
