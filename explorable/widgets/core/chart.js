@@ -39,6 +39,7 @@ function render({ model, el }) {
     root.setAttribute("role", "img");
     root.setAttribute("aria-label", describe(spec));
     const { data, layout } = structuredClone(model.get("spec")); // plotly.js changes what it is given
+    root.style.height = layout.height ? `${layout.height}px` : ""; // resizing, plotly.js takes the height away
     await plotly.react(root, data, layout, CONFIG);
     clearTimeout(timer);
     timer = setTimeout(keepSvg, SVG_MS);

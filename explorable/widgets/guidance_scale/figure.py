@@ -52,9 +52,9 @@ def against_scale(sweep: xr.Dataset | None, live: xr.Dataset | None, best: tuple
         offset: added to every w on the axis: -1 in the convention that is off at 0.
     """
     titles = [f"{title}{unit and ', ' + unit}" for title, _, _, unit in FACTS.values()]
-    fig = make_subplots(rows=2, cols=2, shared_xaxes=True, vertical_spacing=0.16, horizontal_spacing=0.12,
+    fig = make_subplots(rows=2, cols=2, shared_xaxes=True, vertical_spacing=0.2, horizontal_spacing=0.12,
                         subplot_titles=titles)
-    fig.update_layout(template=template(dark), height=330, margin={"t": 60}, legend={"y": 1.12})
+    fig.update_layout(template=template(dark), height=330, margin={"t": 60}, legend={"y": 1.14})
     fig.update_annotations(font_size=12)
     scales: set[float] = set()
     for k, (name, (label, colour_name, factor, unit)) in enumerate(FACTS.items()):
@@ -81,7 +81,7 @@ def against_scale(sweep: xr.Dataset | None, live: xr.Dataset | None, best: tuple
             _mark_range(fig, limits, colour(colour_name, dark), f"{text}: " + " to ".join(
                 f"{w + offset:g}" for w in dict.fromkeys(limits)))
     ticks = spaced_ticks(sorted(scales))
-    fig.update_xaxes(tickvals=_positions(ticks), ticktext=[f"{w + offset:g}" for w in ticks], showticklabels=True)
+    fig.update_xaxes(tickvals=_positions(ticks), ticktext=[f"{w + offset:g}" for w in ticks])
     return fig.update_xaxes(title_text=f"guidance scale {scale_name(offset)}", row=2)
 
 
