@@ -19,6 +19,21 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NAMES = tuple(EXPLORABLES)
 SERIOUS = {"serious", "critical"}
 PIXELS = "canvases => canvases.map(c => c.toDataURL()).join()"
+SIZES = ((1440, 900), (1024, 700))
+TOGETHER = (".ex-controls", ".ex-status-area", ".ex-canvas-area", ".ex-transport", ".ex-verdict")
+OFF_THE_SCREEN = """parts => {
+  const question = document.querySelector('.ex-question');
+  question.scrollIntoView();
+  const top = question.getBoundingClientRect().top;
+  const room = question.closest('.jp-WindowedPanel-outer').getBoundingClientRect();
+  return parts.flatMap(part => {
+    const element = document.querySelector('.ex-explorable ' + part);
+    if (!element || !element.offsetHeight) return [];
+    const box = element.getBoundingClientRect();
+    const [below, beside] = [box.bottom - top - room.height, box.right - room.right].map(Math.round);
+    return below > 0 || beside > 0 ? [`${part} ends ${below} px below and ${beside} px beside the notebook`] : [];
+  });
+}"""
 # ipywidgets gives the handles of its sliders no accessible name.
 IPYWIDGETS_HANDLES = ".noUi-handle"
 
@@ -81,6 +96,8 @@ def test_it_opens_can_be_scrubbed_by_keyboard_and_is_accessible(scratch: str, wi
     assert len({pixels for _, pixels in (first, last, before)}) == 3
     assert errors == []
     assert serious_findings(window) == []
+    assert parts_off_the_screen(window) == []
+    assert_a_refused_prompt_is_seen(window, explorable)
 
 
 def serious_findings(page: Page) -> list[str]:
@@ -88,3 +105,29 @@ def serious_findings(page: Page) -> list[str]:
     found = Axe().run(page, context={"include": [[".ex-explorable"]], "exclude": [[IPYWIDGETS_HANDLES]]}).response
     return [f"{finding['id']}: {node['html'][:160]}" for finding in found["violations"] if finding["impact"] in SERIOUS
             for node in finding["nodes"]]
+
+
+def parts_off_the_screen(page: Page) -> list[str]:
+    """Return the parts of an explorable that are not on the screen together with its question, at each size of window,
+    with Lab's side bar open and closed."""
+    found = []
+    for sidebar in ("expandLeft", "collapseLeft"):
+        page.evaluate(f"() => window.jupyterapp.shell.{sidebar}()")
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(1000)
+            found += [f"{width} x {height}, {sidebar}: {part}" for part in page.evaluate(OFF_THE_SCREEN, TOGETHER)]
+    return found
+
+
+def assert_a_refused_prompt_is_seen(page: Page, explorable: Locator) -> None:
+    box = explorable.get_by_label("prompt", exact=True).first
+    if not box.is_visible():
+        return  # no prompt in its first mode
+    before = explorable.locator(".ex-status").first.inner_text()
+    box.fill("a flying elephant")
+    box.press("Enter")
+    error = explorable.locator(".ex-status.ex-error").first
+    expect(error).to_contain_text("flying", timeout=60_000)
+    expect(error).to_be_in_viewport()
+    assert error.inner_text() != before

@@ -15,7 +15,7 @@ export class Thumbnails {
   constructor(owner) {
     Object.assign(this, { owner, frames: [], buttons: [] });
     this.title = make("div", { class: "ex-strip-title" });
-    this.strip = make("div", { class: "ex-strip", role: "group" });
+    this.strip = makeFocusable("div", { class: "ex-strip", role: "group", tabindex: 0 }); // it scrolls, so by keyboard too
   }
 
   /** spec: of the layer; without one the strip is empty. */
