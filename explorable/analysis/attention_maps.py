@@ -109,6 +109,11 @@ def add_means(maps: xr.DataArray) -> xr.DataArray:
         "layer": [ALL_LAYERS, *maps.layer.values], "head": [MEAN_HEAD, *maps["head"].values]})
 
 
+def head_counts(maps: xr.DataArray) -> list[int]:
+    """Return the number of heads of each layer. The maps of a layer with fewer heads than others end with NaN."""
+    return np.isfinite(maps.values[0, 0, :, :, 0, 0]).sum(-1).tolist()
+
+
 def select_heads(maps: xr.DataArray, layer: str = ALL_LAYERS, head: str = MEAN_HEAD) -> np.ndarray:
     """Select one layer and head, or all, from the maps of one step, (token, layer, head, y, x). Keeps the axes.
 

@@ -25,7 +25,8 @@ class Axis:
     """A further axis to choose along.
 
     title: the axis's name on the page. labels, tooltips: one per position ("" for no tooltip). thumbnail_layer: an
-    image or heatmap layer along this axis of which each choice shows a thumbnail; "" for none.
+    image or heatmap layer along this axis of which each choice shows a thumbnail; "" for none. counts: the number of
+    choices there are for each position along the axis named `counts_along`, if these differ: the others are hidden.
     """
 
     name: str
@@ -33,11 +34,13 @@ class Axis:
     labels: tuple[str, ...]
     tooltips: tuple[str, ...] = ()
     thumbnail_layer: str = ""
+    counts_along: str = ""
+    counts: tuple[int, ...] = ()
 
     def spec(self) -> dict[str, Any]:
         """Return the description that is sent to the page."""
         return {"name": self.name, "title": self.title, "labels": list(self.labels), "tooltips": list(self.tooltips),
-                "thumbnail_layer": self.thumbnail_layer}
+                "thumbnail_layer": self.thumbnail_layer, "counts_along": self.counts_along, "counts": list(self.counts)}
 
 
 @dataclass(frozen=True, eq=False)

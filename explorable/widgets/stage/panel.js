@@ -47,6 +47,8 @@ export class Panel {
   update(spec) {
     this.spec = spec;
     this.title.textContent = spec.title ?? "";
+    this.title.title = spec.title ?? ""; // where there is no room for all of it
+    this.element.title = spec.compact ? spec.title : "";
     this.updateShape();
   }
 

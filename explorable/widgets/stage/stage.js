@@ -233,6 +233,9 @@ class Stage {
   choose(name, k) {
     this.playback.pause();
     this.selection = { ...this.selection, [name]: k };
+    for (const { name: other, counts_along: along, counts } of this.axes) {
+      if (along && this.selection[other] >= counts[this.selection[along]]) this.selection[other] = 0;
+    }
     this.peeked = {};
     this.showSelection();
     this.reporter.positionSoon();

@@ -193,7 +193,8 @@ def axes_of(result: Result) -> tuple[Axis, ...]:
     tooltips = tuple(SPECIAL_TOKENS.get(token, "") for token in attention.label_tokens)
     return (Axis("word", "word", attention.labels, tooltips),
             Axis("layer", "layer", (maps.ALL_LAYERS, *map(str, recorded.layer.values)), thumbnail_layer="attention"),
-            Axis("head", "head", (maps.MEAN_HEAD, *map(str, recorded["head"].values)), thumbnail_layer="attention"))
+            Axis("head", "head", (maps.MEAN_HEAD, *map(str, recorded["head"].values)), thumbnail_layer="attention",
+                 counts_along="layer", counts=(1, *(1 + n for n in maps.head_counts(recorded)))))
 
 
 def _edited_and_effect(token: str, weight: WordWeight, *candidates: WordAttention | None,
@@ -237,9 +238,10 @@ def panels_of(result: Result, edited_is_preview: bool = False) -> tuple[Panel, .
     """Return the panels."""
     is_drawn, scale = result.drawing is not None, result.request.word_weight.scale
     edited = "Word masked" if scale == 0 else f"Attention to the word × {scale:g}"
-    return (Panel("attention", ("image" if is_drawn else "denoised", "attention"), "Attention to the word",
+    return (Panel("attention", ("image" if is_drawn else "denoised", "attention"), "Attention: drag over a region",
                   interaction="brush"),
             *([Panel("ground truth", ("image", "ground truth"), "Ground truth")] if is_drawn else []),
+            *([] if is_drawn else [Panel("image", ("image",), "With the word")]),
             Panel("edited", ("edited",), f"{edited} ({PREVIEW_LABEL})" if edited_is_preview else edited),
             Panel("effect", ("denoised" if is_drawn else "image", "effect"), "Effect of the edit"))
 

@@ -107,7 +107,7 @@ def test_scaling_a_word_changes_the_image_and_one_changes_nothing(generated):
     with ex.edit(generated.pipe, {"*.cross.weights": ex.Reweight("red", 3.0)}):
         scaled = generated.pipe(PROMPT, steps=2, guidance=generated.guidance, seed=0).image
     assert np.array_equal(layer_of(generated, "edited")[1][2], scaled)
-    assert "× 3" in generated.stage.panels[1]["title"]
+    assert "× 3" in generated.stage.panels[2]["title"]
     generated.scale = 1.0
     generated.wait(TIMEOUT)
     assert not np.nan_to_num(generated.data.effect.sel(token=["red", "car"]).values).any()
