@@ -61,6 +61,15 @@ class Chart(anywidget.AnyWidget):
             self.figure = figure
             self._update()
 
+    def move_line(self, name: str, x: float | None) -> None:
+        """Move a vertical line, `add_vline(..., name=name)`, to x; None hides it."""
+        with self._lock:
+            for shape in () if self.figure is None else self.figure.layout.shapes:
+                if shape.name == name:
+                    shape.visible = x is not None
+                    shape.x0 = shape.x1 = shape.x0 if x is None else x
+            self._update()
+
     def set_dark(self, dark: bool) -> None:
         """Choose the template for dark or for light pages."""
         with self._lock:

@@ -31,36 +31,40 @@ EXAMPLES: dict[str, tuple[float, dict[str, Any]]] = {  # the fraction of the ste
     "fresh noise, early": (0.2, {"seed": OTHER_SEED}), "fresh noise, late": (0.6, {"seed": OTHER_SEED})}
 
 
-def run_row(w: Explorable) -> ipw.Widget:
-    """Return the settings of the run and of the forward process."""
+def main_rows(w: Explorable) -> tuple[ipw.Widget, ipw.Widget]:
+    """Return the run's prompt and seed, and below them the step of the branch and its prompt."""
+    this_step = ipw.Button(description="this step", layout=ipw.Layout(width="78px"), tooltip="Rewind to the shown step")
+    this_step.on_click(lambda _: w.rewind_here())
+    prompt = text_box("branch prompt", "Another prompt from that step on; press Enter to sample", flex="2 1 180px")
+    _bind_change(w, "prompt", prompt)
+    run = row(*prompt_controls(w, "The prompt of the image; press Enter to sample"),
+              *seed_controls(w, "Seed of the noise that both halves of the slider share"))
+    return run, row(_step_slider(w), this_step, *with_vocabulary(w, prompt))
+
+
+def run_settings(w: Explorable) -> list[ipw.Widget]:
+    """Return the further settings of the run and of the forward process."""
     forward_image = ipw.Dropdown(description="forward process from", options=list(FORWARD_IMAGES.items()), style=NARROW,
                                  layout=ipw.Layout(width="360px"),
                                  tooltip="The image that is noised in the first half of the slider")
     w.bind("forward_image", forward_image)
-    seed = seed_controls(w, "Seed of the noise that both halves share")
-    return row(*prompt_controls(w, "The prompt of the image; press Enter to sample"), *seed,
-               steps_control(w, "Steps from noise to image"), guidance_control(w), sampler_control(w),
-               forward_image)
+    return [row(steps_control(w, "Steps from noise to image"), guidance_control(w), sampler_control(w), forward_image)]
 
 
-def branch_row(w: Explorable) -> ipw.Widget:
-    """Return the branch's step and changes. A control shows the run's own value until it is changed."""
-    this_step = ipw.Button(description="this step", layout=ipw.Layout(width="80px"), tooltip="Rewind to the shown step")
-    this_step.on_click(lambda _: w.rewind_here())
+def branch_settings(w: Explorable) -> list[ipw.Widget]:
+    """Return the branch's further changes, and examples. A control shows the run's own value until it is changed."""
     remove = ipw.Button(description="no branch", tooltip="Remove the branch", layout=ipw.Layout(width="90px"))
     remove.on_click(lambda _: w.branch())
-    prompt = text_box("branch prompt", "Another prompt from that step on; press Enter to sample")
     seed, new_seed = seed_box(w, "branch_seed", "Another seed: the predicted image at that step with fresh noise")
     guidance = guidance_slider("branch guidance", "Guidance from that step on")
-    _bind_change(w, "prompt", prompt)
     _bind_change(w, "seed", seed, clamp_seed)
     _bind_change(w, "guidance", guidance, lambda v: extend_slider(guidance, v))
-    return row(_step_slider(w), this_step, *with_vocabulary(w, prompt), seed, new_seed, guidance, remove)
+    return [row(seed, new_seed, guidance, remove), _examples(w)]
 
 
 def _step_slider(w: Explorable) -> ipw.Widget:
-    slider = ipw.IntSlider(description="rewind to step", min=0, max=w.steps - 1, continuous_update=False, style=NARROW,
-                           layout=ipw.Layout(flex="1 1 200px"),
+    slider = ipw.IntSlider(description="rewind to step", min=0, max=w.steps - 1, style=NARROW,
+                           layout=ipw.Layout(flex="1 1 190px"),  # continuous: the stage follows it
                            tooltip="The step at which the branch leaves the run; arrow keys move it")
 
     def clamp(step: int) -> int:
@@ -89,7 +93,7 @@ def _bind_change(w: Explorable, name: str, control: ipw.Widget, inward: Callable
     w.observe(on_run_value, names=name)
 
 
-def example_row(w: Explorable) -> ipw.Widget:
+def _examples(w: Explorable) -> ipw.Widget:
     """Return a button for each example of a branch."""
     examples = {}
     for name, (fraction, changes) in EXAMPLES.items():

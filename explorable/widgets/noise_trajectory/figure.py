@@ -12,21 +12,27 @@ from ..core.palette import colour
 from ..core.theme import figure
 
 LABELS = {"latent": "noisy latent", "estimate": "predicted image"}
+BRANCH_LABELS = {"latent": "branch: noisy latent", "estimate": "branch: predicted"}
+PRESENT = "this step"  # name of the line at the step on the stage, for Chart.move_line
 
 
 def distance_chart(distances: xr.Dataset, dark: bool = False, threshold: float | None = None,
-                   height: int = 240) -> go.Figure:
+                   step: int | None = None, height: int = 170) -> go.Figure:
     """Plot the distances of the noisy latent and the predicted image from their run's end, against the step.
 
     Args:
         distances: `latent` and `estimate`, both (run, step), with coordinates `run` ("parent", "branch"), `step` and
             `t`; NaN where there is none, as before a branch leaves its parent.
         threshold: a fraction of the parent's first `estimate`, drawn as a line.
+        step: the step on the stage, marked by the line PRESENT, which is hidden for None.
     """
-    fig = figure("step", "RMS distance from its end", dark, height)
+    fig = figure("step", "RMS from the end", dark, height, margin={"t": 8, "b": 36},
+                 legend={"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top",
+                         "font": {"size": 11}})
     for name in distances.run.values:
         for kind in LABELS:
-            fig.add_trace(_line(distances[kind].sel(run=name), str(name), kind, dark))
+            fig.add_trace(_line(distances[kind].sel(run=name), name != "parent", kind, dark))
+    _add_present_step(fig, step, dark)
     if threshold is not None:
         level = threshold * float(distances.estimate.sel(run="parent")[0])
         fig.add_hline(level, line={"color": colour("plain", dark), "width": 1, "dash": "dot"},
@@ -34,14 +40,22 @@ def distance_chart(distances: xr.Dataset, dark: bool = False, threshold: float |
                       annotation_position="top left")
     if "branch" in distances.run.values:
         has_value = ~np.isnan(distances.latent.sel(run="branch").values)
-        fig.add_vline(float(distances.step[has_value][0]), annotation={"text": "branches off", "font": {"size": 11}},
-                      line={"color": colour("other", dark), "width": 1, "dash": "dash"},
-                      annotation_position="top right")
+        fig.add_vline(float(distances.step[has_value][0]), line={"color": colour("other", dark), "width": 1,
+                                                                 "dash": "dash"},
+                      annotation={"text": "branch", "font": {"size": 11}, "textangle": -90},
+                      annotation_position="bottom left")
     return fig.update_yaxes(rangemode="tozero")
 
 
-def _line(values: xr.DataArray, run: str, kind: str, dark: bool) -> go.Scatter:
-    is_branch, label = run != "parent", f"{run}'s {LABELS[kind]}"
+def _add_present_step(fig: go.Figure, step: int | None, dark: bool) -> None:
+    """Mark a step by a vertical line, named in the legend."""
+    line = {"color": colour("outline", dark), "width": 1.5}
+    fig.add_vline(step or 0, line=line, name=PRESENT, visible=step is not None)
+    fig.add_scatter(x=[None], y=[None], mode="lines", name=PRESENT, line=line)
+
+
+def _line(values: xr.DataArray, is_branch: bool, kind: str, dark: bool) -> go.Scatter:
+    label = (BRANCH_LABELS if is_branch else LABELS)[kind]
     colour_name = "other" if is_branch else {"latent": "noise", "estimate": "image"}[kind]
     dash = {"latent": "dot", "estimate": "dash"}[kind] if is_branch else "solid"
     return go.Scatter(x=values.step.values, y=values.values, customdata=values.t.values, mode="lines", name=label,

@@ -18,13 +18,21 @@ from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplerInput, SamplingInputs, validate_setting
 from ..core.preview import cancellable_only, needs_preview
-from . import view
+from . import recording, view
 from .compute import BranchRequest, Request, Result, compute, frame_of_step, preview_request
-from .controls import FORWARD_IMAGES, branch_row, example_row, run_row
-from .figure import distance_chart
-from .view import StageContent
+from .controls import FORWARD_IMAGES, branch_settings, main_rows, run_settings
+from .figure import PRESENT, distance_chart
+from .recording import StageContent
 
 BRANCH_SETTINGS = ("prompt", "seed", "guidance")
+ROWS_CLASSES = ("ex-one-row", "ex-two-rows")  # of panels, without and with a branch: explorable.css
+PENDING_LABEL = "the run, while its branch is being computed"
+LEGEND = """<div class="ex-help">One slider for both directions: the forward process noises an image, then the run
+denoises the same noise. <b>Noisy latent</b>: x_t, decoded. <b>Predicted image</b>: the denoised estimate, decoded; in
+the forward process, the image that is noised. <b>Predicted noise</b>: (x_t − alpha x_0) / sigma, three of the latent's
+channels as red, green and blue. <b>PCA</b>: the plane of the two principal components of all latents and estimates; grey is the
+forward process, the other colours are those of the chart. Hover over a point to see its step, click to go there.
+<b>Chart</b>: root mean square distance from the run's own final latent.</div>"""
 
 
 class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
@@ -62,16 +70,12 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         self.chart = Chart()
         self._on_stage: Result | None = None
         self._preview: Result | None = None  # the last one, whose run is reused for previews of its branches
-        legend = ipw.HTML('<span class="ex-help">One slider for both directions: the forward process noises an image, '
-                          "then the run denoises the same noise. In the plane, grey is the forward process; the other "
-                          "colours are those of the chart. Hover over a point to see its step, click to go there."
-                          "</span>")
-        self.set_layout(run_row(self), side=[legend, self.chart],
-                        groups={"branch": [branch_row(self), example_row(self)]})
-        self.stage.observe(lambda change: self._update_caption() if not self.preview_label else None, names="frame")
+        self.set_layout(*main_rows(self), side=[self.chart], groups={
+            "run settings": run_settings(self), "branch settings": branch_settings(self),
+            "what is shown": [ipw.HTML(LEGEND)]})
+        self.stage.observe(lambda change: self._follow_frame(), names="frame")
         self.stage.observe(lambda change: self._update_chart(), names="dark")
-        self.observe(lambda change: self._show_branch_step() if self.request().branch is None else None,
-                     names="branch_step")
+        self.observe(lambda change: self._follow_branch_step(), names="branch_step")
         self.launch()
 
     @tr.validate("branch_seed", "branch_guidance")
@@ -110,6 +114,13 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         self.branch_step = 0 if step is None else min(step, self.steps - 1)
         self._show_branch_step()
 
+    def _follow_branch_step(self) -> None:
+        """Show the step of a branch that changes nothing yet, or of a branch on the stage that is moved."""
+        branch = self.request().branch
+        shown = None if self._on_stage is None else self._on_stage.request.branch
+        if branch is None or (shown is not None and shown.changes == branch.changes):
+            self._show_branch_step()
+
     def _show_branch_step(self) -> None:
         """Show the step at which a branch would leave. Without a change yet, say how to make one."""
         if self._on_stage is None:
@@ -117,8 +128,7 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         step = min(self.branch_step, self._on_stage.parent.run.steps - 1)
         self.stage.frame = frame_of_step(step, self._on_stage.parent.run.steps)
         if self.request().branch is None and not self.busy and self.error is None:
-            self.set_status(f"Rewound to step {step}. Change the branch's prompt, seed or guidance, and the run goes "
-                            "on another way from here.")
+            self.set_status(f"Rewound to step {step}. Change the branch prompt or its settings to go on another way.")
 
     # ---- from a request to the screen --------------------------------------------------------------------------------
 
@@ -136,6 +146,9 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         same_run = previous if previous is not None and previous.request.settings == request.settings else None
         if pipe.supports_preview:
             self._compute_preview(pipe, request, same_run, progress)
+        elif same_run is not None and request.branch not in (None, same_run.request.branch):
+            content = recording.pending_branch_content(same_run, pipe.path)
+            self.show_preview(lambda: self._show_content(content, request, autoplay=False), PENDING_LABEL)
         return compute(pipe, request, progress, same_run, previous)
 
     def _compute_preview(self, pipe: PipelineProtocol, request: Request, same_run: Result | None, progress: Progress,
@@ -144,20 +157,20 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         steps, short, progress = request.settings.steps, preview_request(request), cancellable_only(progress)
         if same_run is None and needs_preview(steps):
             self._preview = preview = compute(pipe, short, progress, None, self._preview)
-            content = view.preview_content(preview, steps, pipe.path)
+            content = recording.preview_content(preview, steps, pipe.path)
             self.show_preview(lambda: self._show_content(content, request, autoplay=not self.preview_label))
         elif (same_run is not None and request.branch not in (None, same_run.request.branch)
               and needs_preview(steps - request.branch.step)):
             is_same = self._preview is not None and self._preview.request.settings == short.settings
             self._preview = preview = compute(pipe, short, progress, self._preview if is_same else None)
-            content = view.branch_preview_content(same_run, preview, pipe.path)
+            content = recording.branch_preview_content(same_run, preview, pipe.path)
             self.show_preview(lambda: self._show_content(content, request, autoplay=False))
 
     def show(self, result: Result) -> str:
         is_same_run = self._on_stage is not None and self._on_stage.parent is result.parent
         self._on_stage = result
-        self._show_content(view.stage_content(result, self.pipe.path), result.request,
-                   autoplay=not is_same_run and not self.preview_label)
+        self._show_content(recording.stage_content(result, self.pipe.path), result.request,
+                           autoplay=not is_same_run and not self.preview_label)
         self._update_chart()
         self._update_caption()
         self.set_score(*view.score(result))
@@ -167,13 +180,24 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         frame = None
         if request.branch and self.stage.frame < frame_of_step(request.branch.step, request.settings.steps):
             frame = len(content.captions) - 1  # earlier frames do not show the branch
-        self.stage.show(content.layers, content.captions, panels=content.panels, columns=5, autoplay=autoplay,
+        has_branch = len(content.panels) > 4
+        self.add_class(ROWS_CLASSES[has_branch])
+        self.remove_class(ROWS_CLASSES[not has_branch])
+        self.stage.show(content.layers, content.captions, panels=content.panels, columns=4, autoplay=autoplay,
                         frame=frame, file_name=f"trajectory-seed-{self.seed}")
+
+    def _follow_frame(self) -> None:
+        """Describe the frame and mark its step in the chart. A preview's frames are not those of the chart's run."""
+        if self._on_stage is not None and not self.preview_label:
+            self._update_caption()
+        if self._on_stage is not None:
+            self.chart.move_line(PRESENT, self._on_stage.step_at(self.stage.frame))
 
     def _update_chart(self) -> None:
         self.chart.set_dark(self.stage.dark)
         if self._on_stage is not None:
-            self.chart.draw(distance_chart(self._on_stage.distances, self.stage.dark, SETTLED_SHARE))
+            self.chart.draw(distance_chart(self._on_stage.distances, self.stage.dark, SETTLED_SHARE,
+                                           self._on_stage.step_at(self.stage.frame)))
 
     def _update_caption(self) -> None:
         if self._on_stage is not None:

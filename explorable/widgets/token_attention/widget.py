@@ -67,13 +67,13 @@ class TokenAttention(SamplingInputs, Explorable):
     saved_regions = tr.Dict()
 
     def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
-        self._current, self._preview = None, None  # on the screen, its edits perhaps unfinished; the same in few steps
+        self._current: Result | None = None  # on the screen; the edits of some words may still be computed
+        self._preview: Result | None = None  # the same in few steps
         self._sync_lock, self._syncing_thread = threading.RLock(), 0
         super().__init__(pipe, **values)
         self.chart, self._tables = Chart(), ipw.HTML()
-        groups = {"more settings": settings_rows(self), "chart of the words": [self.chart],
-                  "table of regions": [region_row(self), self._tables]}
-        self.set_layout(image_row(self), edit_row(self), groups=groups, wide=True)
+        self.set_layout(image_row(self), edit_row(self), wide=True, groups={"more settings": settings_rows(self),
+                        "chart of the words": [self.chart], "table of regions": [region_row(self), self._tables]})
         self.stage.observe(self._on_page_selection, names=["selection", "frame"])
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._update_texts(), names="dark")

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from explorable.widgets.core.palette import colour
-from explorable.widgets.noise_trajectory.figure import branching_chart, distance_chart
+from explorable.widgets.noise_trajectory.figure import PRESENT, branching_chart, distance_chart
 
 
 @pytest.fixture
@@ -20,17 +20,21 @@ def distances() -> xr.Dataset:
 
 def test_every_run_has_two_lines(distances):
     chart = distance_chart(distances, threshold=0.1)
-    assert [line.name for line in chart.data] == ["parent's noisy latent", "parent's predicted image",
-                                                  "branch's noisy latent", "branch's predicted image"]
+    assert [line.name for line in chart.data] == ["noisy latent", "predicted image", "branch: noisy latent",
+                                                  "branch: predicted", PRESENT]
     assert list(chart.data[0].y) == [1.0, 0.5, 0.2, 0.0] and list(chart.data[0].customdata) == [1, 0.67, 0.33, 0]
-    assert len({(line.line.color, line.line.dash) for line in chart.data}) == 4
-    level, branch_line = chart.layout.shapes
+    assert len({(line.line.color, line.line.dash) for line in chart.data}) == 5
+    present, level, branch_line = chart.layout.shapes
     assert level.y0 == pytest.approx(0.08) and branch_line.x0 == 2
+    assert present.name == PRESENT and not present.visible, "no step is on the stage"
+    present = distance_chart(distances, step=3).layout.shapes[0]
+    assert present.visible and present.x0 == present.x1 == 3
 
 
 def test_a_run_without_a_branch(distances):
     chart = distance_chart(distances.sel(run=["parent"]))
-    assert len(chart.data) == 2 and not chart.layout.shapes
+    assert [line.name for line in chart.data] == ["noisy latent", "predicted image", PRESENT]
+    assert [shape.name for shape in chart.layout.shapes] == [PRESENT]
     assert chart.layout.xaxis.title.text and chart.layout.yaxis.title.text
 
 

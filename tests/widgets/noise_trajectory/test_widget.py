@@ -17,7 +17,8 @@ from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.noise_trajectory import compute as computation
 from explorable.widgets.noise_trajectory import widget
 from explorable.widgets.noise_trajectory.controls import OTHER_PROMPT
-from explorable.widgets.noise_trajectory.view import GREY, LEVEL_STEP, plane_paths
+from explorable.widgets.noise_trajectory.figure import PRESENT
+from explorable.widgets.noise_trajectory.recording import GREY, LEVEL_STEP, plane_paths
 from explorable.widgets.noise_trajectory.widget import NoiseTrajectory
 from explorable.world import draw, parse
 
@@ -81,6 +82,11 @@ def test_a_prompt_that_cannot_be_drawn_uses_the_generated_image(w: NoiseTrajecto
     )
 
 
+def is_notice(images: np.ndarray) -> bool:
+    """Whether all images are the same one: text on grey, which says where the branch leaves."""
+    return bool((images == images[0]).all() and 0.5 < (images[0] == GREY).mean() < 1)
+
+
 def test_a_branch_is_shown_beside_its_parent(w: NoiseTrajectory):
     parent = w.run
     w.branch(step=2, prompt="a blue boat")
@@ -89,7 +95,7 @@ def test_a_branch_is_shown_beside_its_parent(w: NoiseTrajectory):
     branch = w.branch_run
     assert branch.parent is parent and branch.branched_at == 2 and branch.settings.prompt == "a blue boat"
     noisy = frames(w, "branch noisy")
-    assert (noisy[: STEPS + 2] == GREY).all() and np.array_equal(noisy[-1], branch.image)
+    assert is_notice(noisy[: STEPS + 2]) and np.array_equal(noisy[-1], branch.image)
     assert [p["name"] for p in w.stage.panels][-3:] == ["branch noisy", "branch denoised", "branch noise"]
     assert list(w.data.run.values) == ["parent", "branch"]
     assert np.isnan(w.data.latent_distance.sel(run="branch")[:2]).all()
@@ -176,7 +182,7 @@ def test_rewinding_to_the_shown_step(w: NoiseTrajectory):
 def test_the_plane_is_titled_and_contains_every_point(w: NoiseTrajectory):
     title = next(p["title"] for p in w.stage.panels if p["name"] == "plane")
     first, second = w.data.variance.values
-    assert title == f"PCA of latents and estimates: {first:.0%} + {second:.0%} of variance" and first > second
+    assert title == f"PCA: {first + second:.0%} of variance" and first > second
     paths = plane_paths(w.result)
     left, right, bottom, top = paths.extent
     assert (paths.positions > [left, bottom]).all() and (paths.positions < [right, top]).all()
@@ -189,7 +195,7 @@ def test_the_caption_follows_the_frame(w: NoiseTrajectory):
     assert "0.75 × drawing + 0.25 × noise" in w.status_area.caption.value
     w.stage.frame = STEPS + 1
     distance = w.data.latent_distance.sel(run="parent")[1]
-    assert f"At step 1, the noisy latent is {float(distance):.2f}" in w.status_area.caption.value
+    assert f"Step 1: the noisy latent is {float(distance):.2f}" in w.status_area.caption.value
     w.stage.frame = 2 * STEPS
     assert "has become an image" in w.status_area.caption.value
     assert "from step" in w.status_area.score.value
@@ -220,10 +226,18 @@ def test_table_and_code(w: NoiseTrajectory, pipe: Pipeline):
 
 
 def test_the_chart_has_its_lines_and_follows_the_theme(w: NoiseTrajectory):
-    assert [line.name for line in w.chart.data] == ["parent's noisy latent", "parent's predicted image"]
+    assert [line.name for line in w.chart.data] == ["noisy latent", "predicted image", PRESENT]
     light = w.chart.data[0].line.color
     w.stage.dark = True
     assert w.chart.data[0].line.color != light
+
+
+def test_the_chart_marks_the_step_on_the_stage(w: NoiseTrajectory):
+    w.stage.frame = STEPS + 1
+    line = w.chart.spec["layout"]["shapes"][0]
+    assert line["visible"] and line["x0"] == line["x1"] == 1
+    w.stage.frame = 0
+    assert not w.chart.spec["layout"]["shapes"][0]["visible"], "the forward process has no step"
 
 
 def test_a_long_run_is_thinned(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch):
@@ -233,7 +247,7 @@ def test_a_long_run_is_thinned(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch):
     assert [c.split(",")[0] for c in w.stage.captions[-5:]] == [
         *(f"step {k} of 12" for k in (0, 3, 6, 9)), "finished after 12 steps"]
     noisy = frames(w, "branch noisy")  # it leaves between two shown steps
-    assert (noisy[:6] == GREY).all() and np.array_equal(noisy[-1], w.branch_run.image)
+    assert is_notice(noisy[:6]) and np.array_equal(noisy[-1], w.branch_run.image)
     assert w.branch_run.branched_at == 5 and len(w.table()) == 13
     w.close()
 
