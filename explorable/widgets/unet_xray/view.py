@@ -23,7 +23,9 @@ TILE_SIDE = 16  # positions a side of a tile on the page: coarser feature maps a
 RING_SIZE = 70.0  # of the ring around the chosen position, in thousandths of a tile's width
 FIELD_RING_SIZE = 25.0  # of the ring over the receptive field
 RUNS = ("edited", "original")
-AXES = (Axis("colours", "colours", ("principal components", *(f"channel {k + 1}" for k in range(CHANNELS_SHOWN)))),
+AXES = (Axis("colours", "channels", ("PCA", *(str(k + 1) for k in range(CHANNELS_SHOWN))),
+             ("the first three principal components of the channels, as red, green and blue",
+              *(f"the channel that varies most, number {k + 1}" for k in range(CHANNELS_SHOWN)))),
         Axis("run", "run", RUNS))
 NOTES = {
     "conv_in": "the noisy latent after the first convolution", "down": "output of this block on the down path",

@@ -101,7 +101,7 @@ def test_a_branch_is_shown_beside_its_parent(w: NoiseTrajectory):
     assert np.isnan(w.data.latent_distance.sel(run="branch")[:2]).all()
     assert float(w.data.latent_distance.sel(run="branch")[-1]) == 0
     gap = float(rms_distance(parent.latents.values[-1], branch.latents.values[-1]))
-    assert f"{gap:.2f} from the run" in w.status_area.score.value and not w.stage.autoplay
+    assert f"ends {gap:.2f} (RMS) from the run" in w.status_area.score.value and not w.stage.autoplay
 
 
 def test_without_a_change_there_is_no_branch(w: NoiseTrajectory):
@@ -198,7 +198,7 @@ def test_the_caption_follows_the_frame(w: NoiseTrajectory):
     assert f"Step 1: the noisy latent is {float(distance):.2f}" in w.status_area.caption.value
     w.stage.frame = 2 * STEPS
     assert "has become an image" in w.status_area.caption.value
-    assert "from step" in w.status_area.score.value
+    assert "at step" in w.status_area.score.value and "and stays within 10%" in w.status_area.score.value
 
 
 def test_an_invalid_branch_is_reported(w: NoiseTrajectory):

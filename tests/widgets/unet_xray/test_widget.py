@@ -12,10 +12,10 @@ from explorable.analysis.unet_activations import unet_parts
 from explorable.analysis.verdict import Detection as Examined
 from explorable.analysis.verdict import Verdict
 from explorable.hooks import PatchFrom, Scale, edit, record
+from explorable.widgets.core import verdict
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.core.verdict import describe_losses, describe_verdict, examine_images, losses
-from explorable.widgets.unet_xray import compute
 from explorable.widgets.unet_xray.view import layout
 from explorable.widgets.unet_xray.widget import UNetXRay
 
@@ -252,7 +252,7 @@ def test_it_says_what_the_examiner_sees_in_both_images_and_what_was_lost(xray, p
         examined.append(images)
         return list(cats.values())
 
-    monkeypatch.setattr(compute, "examine", examine)
+    monkeypatch.setattr(verdict, "examine", examine)
     xray.faders = {"up.0.skip": 0}
     xray.wait()
     assert np.array_equal(examined[0], [xray.result.original.image, xray.result.edited.image])
