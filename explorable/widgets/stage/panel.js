@@ -5,6 +5,7 @@ import { indexAt } from "./layers.js";
 const MAX_PIXELS = 1024; // a side of the canvas, on high-resolution screens
 const REACH = 1 / 40; // of a panel's width: the distance at which the pointer is on a point
 const WIDE = 1.5; // width / height from which a panel has its own line on a narrow stage
+const TINY = 64; // pixels: a narrower panel has no room for its title
 const NUDGE = 1 / 32; // of a panel's side: one step of the cross with an arrow key
 
 const INSTRUCTIONS = {
@@ -82,6 +83,7 @@ export class Panel {
   fit() {
     const scale = Math.min(window.devicePixelRatio || 1, MAX_PIXELS / Math.max(this.canvas.clientWidth, 1));
     const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) => Math.round(side * scale));
+    this.element.classList.toggle("ex-tiny", width > 0 && this.canvas.clientWidth < TINY);
     if (!width || (width === this.canvas.width && height === this.canvas.height)) return;
     Object.assign(this.canvas, { width, height });
     this.paint();
