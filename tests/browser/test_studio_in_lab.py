@@ -82,7 +82,11 @@ def test_a_prompt_gives_an_image_that_can_be_scrubbed(page: Page, studio: Locato
     wait_until_played(studio)
     assert pixels(canvas) == finished
 
-    # A thumbnail selects the step and shows the predicted image.
+    # The thumbnails are those of what the image shows, and each selects its step.
+    expect(studio.locator(".ex-strip-title")).to_have_text("Noisy latent, step by step")
+    studio.locator('[data-layer="denoised"]').click()
+    expect(studio.locator('[data-layer="denoised"]')).to_have_attribute("aria-pressed", "true")
+    expect(studio.locator(".ex-strip-title")).to_have_text("Predicted image, step by step")
     studio.locator(".ex-thumb").nth(2).click()
     expect(caption).to_have_text("step 2 of 20, t = 0.90")
     expect(studio.locator('[data-layer="denoised"]')).to_have_attribute("aria-pressed", "true")

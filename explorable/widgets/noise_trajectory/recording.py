@@ -171,7 +171,7 @@ def branch_preview_content(result: Result, preview: Result, path: Path) -> Stage
 def pending_branch_content(result: Result, path: Path) -> StageContent:
     """Return the present run with empty panels for a branch of which there is no preview."""
     empty = notice("computing …", result.parent.run.image.shape[:2])
-    return _beside_run(result, [Images(f"branch {name}", f"branch: {name}", empty[None], axes=())
+    return _beside_run(result, [Images(f"branch {name}", f"branch: {name}", empty, axes=())
                                 for name in ("noisy", "denoised", "noise")], "", path)
 
 
