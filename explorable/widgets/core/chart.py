@@ -43,12 +43,13 @@ class Chart(anywidget.AnyWidget):
     placeholder = tr.Unicode("Computing the chart …").tag(sync=True)
     svg = tr.Unicode("").tag(sync=True)
 
-    def __init__(self, **values: Any):
-        self.figure: go.Figure | None = None
+    def __init__(self, figure: go.Figure | None = None, **values: Any):
+        self.figure = figure
         self._dark = False
         self._lock = threading.RLock()
         super().__init__(**values)
         self.on_msg(self._on_message)
+        self._update()
 
     @property
     def data(self) -> tuple[Any, ...]:

@@ -37,6 +37,7 @@ def test_every_logarithmic_axis_has_its_ticks():
 
 def test_a_chart_has_the_free_width_and_no_bar_over_its_legend():
     chart = Chart()
+    assert chart.spec == {} and Chart(figure("x", "y")).spec["layout"]["xaxis"]["title"]["text"] == "x"
     chart.draw(figure("x", "y"))
     assert "width" not in chart.spec["layout"] and chart.spec["layout"]["template"]["layout"]["autosize"] is True
     assert "displayModeBar: false, responsive: true" in chart._esm
