@@ -35,7 +35,8 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ipw.Widget]:
     """Return the run's prompt and seed, and below them the step of the branch and its prompt."""
     this_step = ipw.Button(description="this step", layout=ipw.Layout(width="78px"), tooltip="Rewind to the shown step")
     this_step.on_click(lambda _: w.rewind_here())
-    prompt = text_box("branch prompt", "Another prompt from that step on; press Enter to sample", flex="2 1 180px")
+    prompt = text_box("branch prompt", "Another prompt from that step on; press Enter to sample", flex="2 1 200px")
+    prompt.layout.min_width = "0"  # or the row would need two lines where an explorable is narrow
     _bind_change(w, "prompt", prompt)
     run = row(*prompt_controls(w, "The prompt of the image; press Enter to sample"),
               *seed_controls(w, "Seed of the noise that both halves of the slider share"))
@@ -64,7 +65,7 @@ def branch_settings(w: Explorable) -> list[ipw.Widget]:
 
 def _step_slider(w: Explorable) -> ipw.Widget:
     slider = ipw.IntSlider(description="rewind to step", min=0, max=w.steps - 1, style=NARROW,
-                           layout=ipw.Layout(flex="1 1 190px"),  # continuous: the stage follows it
+                           layout=ipw.Layout(flex="1 1 165px"),  # continuous: the stage follows it
                            tooltip="The step at which the branch leaves the run; arrow keys move it")
 
     def clamp(step: int) -> int:

@@ -128,10 +128,10 @@ def stage_panels(result: Result, has_branch: bool) -> list[Panel]:
     titles = {"noisy": "noisy latent", "denoised": "predicted image", "noise": "predicted noise"}
     panels = [Panel(name, (name,), text, grid_area=(k, 1, 1, 1), compact=True)
               for k, (name, text) in enumerate(titles.items(), 1)]
-    panels.append(Panel("plane", ("positions", "paths"), f"PCA: {sum(result.plane.share):.0%} of variance",
+    panels.append(Panel("plane", ("positions", "paths"), f"PCA ({sum(result.plane.share):.0%})",
                         grid_area=(4, 1, 1, 1), interaction="click", compact=True))
     if has_branch:
-        short = {"noisy": "branch: noisy", "denoised": "branch: predicted", "noise": "branch: noise"}
+        short = {"noisy": "branch: noisy", "denoised": "branch: image", "noise": "branch: noise"}
         panels += [Panel(f"branch {name}", (f"branch {name}",), text, grid_area=(k, 2, 1, 1), compact=True)
                    for k, (name, text) in enumerate(short.items(), 1)]
     return panels

@@ -30,9 +30,10 @@ PENDING_LABEL = "the run, while its branch is being computed"
 LEGEND = """<div class="ex-help">One slider for both directions: the forward process noises an image, then the run
 denoises the same noise. <b>Noisy latent</b>: x_t, decoded. <b>Predicted image</b>: the denoised estimate, decoded; in
 the forward process, the image that is noised. <b>Predicted noise</b>: (x_t − alpha x_0) / sigma, three of the latent's
-channels as red, green and blue. <b>PCA</b>: the plane of the two principal components of all latents and estimates;
-grey is the forward process, the other colours are those of the chart. Hover over a point to see its step,
-click to go there. <b>Chart</b>: root mean square distance from the run's own final latent.</div>"""
+channels as red, green and blue. <b>PCA</b>: the plane of the two principal components of all latents and estimates,
+and in brackets their share of the variance; grey is the forward process, the other colours are those of the chart.
+Hover over a point to see its step, click to go there. <b>Chart</b>: root mean square distance from the run's own final
+latent.</div>"""
 
 
 class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):

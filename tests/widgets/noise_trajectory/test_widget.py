@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from explorable.diffusion.settings import SettingError
 from explorable.pipeline import Pipeline
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.noise_trajectory import compute as computation
-from explorable.widgets.noise_trajectory import widget
+from explorable.widgets.noise_trajectory import recording, widget
 from explorable.widgets.noise_trajectory.controls import OTHER_PROMPT
 from explorable.widgets.noise_trajectory.figure import PRESENT
 from explorable.widgets.noise_trajectory.recording import GREY, LEVEL_STEP, plane_paths
@@ -182,7 +183,7 @@ def test_rewinding_to_the_shown_step(w: NoiseTrajectory):
 def test_the_plane_is_titled_and_contains_every_point(w: NoiseTrajectory):
     title = next(p["title"] for p in w.stage.panels if p["name"] == "plane")
     first, second = w.data.variance.values
-    assert title == f"PCA: {first + second:.0%} of variance" and first > second
+    assert title == f"PCA ({first + second:.0%})" and first > second
     paths = plane_paths(w.result)
     left, right, bottom, top = paths.extent
     assert (paths.positions > [left, bottom]).all() and (paths.positions < [right, top]).all()
@@ -230,14 +231,6 @@ def test_the_chart_has_its_lines_and_follows_the_theme(w: NoiseTrajectory):
     light = w.chart.data[0].line.color
     w.stage.dark = True
     assert w.chart.data[0].line.color != light
-
-
-def test_the_chart_marks_the_step_on_the_stage(w: NoiseTrajectory):
-    w.stage.frame = STEPS + 1
-    line = w.chart.spec["layout"]["shapes"][0]
-    assert line["visible"] and line["x0"] == line["x1"] == 1
-    w.stage.frame = 0
-    assert not w.chart.spec["layout"]["shapes"][0]["visible"], "the forward process has no step"
 
 
 def test_a_long_run_is_thinned(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch):
@@ -376,3 +369,56 @@ def test_rewinding_stays_at_the_step_and_invites_a_change(w: NoiseTrajectory):
     controls_of(w)["this step"].click()
     w.wait()
     assert w.branch_run.branched_at == 2 and w.stage.frame == STEPS + 2
+
+
+def test_the_chart_marks_the_step_on_the_stage(w: NoiseTrajectory):
+    def marked() -> float | None:
+        line, = (shape for shape in w.chart.spec["layout"]["shapes"] if shape.get("name") == PRESENT)
+        assert line["x0"] == line["x1"]
+        return line["x0"] if line["visible"] else None
+
+    assert marked() == STEPS
+    w.stage.frame = STEPS + 1
+    assert marked() == 1
+    w.stage.frame = 1
+    assert marked() is None, "the forward process has no steps"
+    controls_of(w)["rewind to step"].value = 3
+    assert marked() == 3
+
+
+def test_the_stage_follows_the_step_of_a_branch(w: NoiseTrajectory):
+    w.branch(step=1, guidance=1.0)
+    w.wait()
+    assert w.stage.frame == 2 * STEPS, "a branch that is new is shown at its end"
+    controls_of(w)["rewind to step"].value = 3
+    assert w.stage.frame == STEPS + 3
+    w.wait()
+    assert w.branch_run.branched_at == 3 and w.stage.frame == STEPS + 3
+
+
+def test_a_branch_without_a_preview_has_panels_that_say_so(pipe: Pipeline, w: NoiseTrajectory,
+                                                           monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(type(pipe), "supports_preview", False)
+    shown: list[tuple[np.ndarray, str]] = []
+    w.stage.observe(lambda change: shown.append((frames(w, "branch noisy"), w.preview_label)), names="recording_id")
+    before = w.result
+    w.branch(step=2, prompt="a blue boat")
+    w.wait()
+    (empty, _), (full, _) = shown
+    assert np.array_equal(empty, recording.notice("computing …", before.parent.run.image.shape[:2]))
+    assert (empty == GREY).any() and (empty != GREY).any() and np.array_equal(full[-1], w.branch_run.image)
+    assert w.result.parent is before.parent and "computed" not in w.status_area.caption.value
+
+
+def test_captions_do_not_write_ratios_that_nobody_can_read():
+    class Path:
+        alpha, sigma = staticmethod(lambda t: 1 - t), staticmethod(lambda t: t)
+
+    times = np.array([0, 0.01, 0.3, 0.5, 0.99, 1])
+    result = SimpleNamespace(
+        forward=SimpleNamespace(times=times),
+        parent=SimpleNamespace(steps=np.array([0]), run=SimpleNamespace(
+            latents=SimpleNamespace(t=SimpleNamespace(values=np.array([1.0]))))))
+    captions = [caption.split(", ")[-1] for caption in recording.frame_captions(result, Path)[:-1]]
+    assert captions == ["no noise", "signal to noise over 1,000", "signal to noise 5.4", "signal to noise 1",
+                        "signal to noise below 0.001", "noise alone"]
