@@ -34,6 +34,15 @@ OFF_THE_SCREEN = """parts => {
     return below > 0 || beside > 0 ? [`${part} ends ${below} px below and ${beside} px beside the notebook`] : [];
   });
 }"""
+# Of every group of toggle buttons: those that are not chosen and look like the chosen one, but for a soft shadow.
+TOGGLES_THAT_LOOK_CHOSEN = """() => {
+  const look = button => { const s = getComputedStyle(button); return [s.backgroundColor, s.fontWeight].join(); };
+  return [...document.querySelectorAll('.ex-explorable .widget-toggle-buttons')].flatMap(group => {
+    const chosen = group.querySelector('.mod-active');
+    return [...group.querySelectorAll('.jupyter-button:not(.mod-active)')]
+      .filter(button => chosen && look(button) === look(chosen)).map(button => button.textContent);
+  });
+}"""
 # ipywidgets gives the handles of its sliders no accessible name.
 IPYWIDGETS_HANDLES = ".noUi-handle"
 
@@ -97,6 +106,7 @@ def test_it_opens_can_be_scrubbed_by_keyboard_and_is_accessible(scratch: str, wi
     assert errors == []
     assert serious_findings(window) == []
     assert parts_off_the_screen(window) == []
+    assert window.evaluate(TOGGLES_THAT_LOOK_CHOSEN) == []
     assert_a_refused_prompt_is_seen(window, explorable)
 
 

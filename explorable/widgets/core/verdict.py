@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...analysis.verdict import Verdict, examine, matches_scene
-from ...world import GrammarError, parse
+from ...world import GrammarError, Scene, parse
 from ...world.words import COUNT_WORDS, PLACE_WORDS, THING_WORDS, TIME_WORDS
 
 EXAMINED_SHAPE = (128, 128, 3)  # of the images that the examiner was trained on
@@ -18,11 +18,18 @@ def examine_images(*images: np.ndarray) -> tuple[Verdict, ...]:
     return tuple(examine(np.stack(images)))
 
 
-def check_against_prompt(verdict: Verdict, prompt: str) -> str:
-    """Say whether a verdict is what the prompt says; empty for a prompt that is not in the picture world's grammar."""
+def scene_of(prompt: str) -> Scene | None:
+    """The scene that a prompt describes; None for a prompt that is not in the picture world's grammar."""
     try:
-        scene = parse(prompt).scene
+        return parse(prompt).scene
     except GrammarError:
+        return None
+
+
+def check_against_prompt(verdict: Verdict, prompt: str) -> str:
+    """Say whether a verdict is what the prompt says; empty for a prompt that describes no scene."""
+    scene = scene_of(prompt)
+    if scene is None:
         return ""
     return "as the prompt says" if matches_scene(verdict, scene) else "which is not what the prompt says"
 

@@ -32,7 +32,7 @@ from ...flow2d.guidance import (
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
-from ...world import GrammarError, Scene, parse
+from ..core.verdict import scene_of
 
 MAX_FRAMES = 26  # of a run; a longer one shows this many of its steps, evenly spaced
 GREY = 128  # where two images do not differ
@@ -119,14 +119,6 @@ def call_arguments(settings: Settings) -> dict[str, Any]:
     default = Settings("")
     changed = {name: getattr(settings, name) for name in ("negative", "interval", "rescale")}
     return arguments | {name: value for name, value in changed.items() if value != getattr(default, name)}
-
-
-def scene_of(prompt: str) -> Scene | None:
-    """Return the scene that a prompt describes, or None."""
-    try:
-        return parse(prompt).scene
-    except GrammarError:
-        return None
 
 
 def image_facts(pipe: PipelineProtocol, prompt: str, images: np.ndarray) -> list[ImageFacts]:
