@@ -15,8 +15,8 @@ import explorable as ex
 from explorable.analysis import verdict
 from explorable.diffusion.settings import Settings
 from explorable.pipeline.progress import no_progress
-from explorable.widgets.guidance_scale import view
 from explorable.widgets.core.verdict import scene_of
+from explorable.widgets.guidance_scale import view
 from explorable.widgets.guidance_scale.compute import GREY, Request, call_arguments, compute, mix_images
 
 SETTINGS = Settings(PROMPT, steps=3, guidance=4.0, seed=2)
