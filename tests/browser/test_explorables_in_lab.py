@@ -43,6 +43,13 @@ TOGGLES_THAT_LOOK_CHOSEN = """() => {
       .filter(button => chosen && look(button) === look(chosen)).map(button => button.textContent);
   });
 }"""
+# Legends are above their plots, as wide as the chart at most, and plotly.js draws none of its own.
+COVERED_PLOTS = """() => [...document.querySelectorAll('.ex-chart')].flatMap(chart => {
+  const [box, plot, legend] = [chart, ...['.main-svg', '.ex-legend'].map(part => chart.querySelector(part))]
+    .map(element => element?.getBoundingClientRect());
+  if (chart.querySelector('.main-svg .legend')) return ['plotly.js draws a legend'];
+  return legend && (legend.bottom > plot.top || legend.right > box.right + 1) ? ['a legend lies over its plot'] : [];
+})"""
 # ipywidgets gives the handles of its sliders no accessible name.
 IPYWIDGETS_HANDLES = ".noUi-handle"
 
@@ -118,15 +125,16 @@ def serious_findings(page: Page) -> list[str]:
 
 
 def parts_off_the_screen(page: Page) -> list[str]:
-    """Return the parts of an explorable that are not on the screen together with its question, at each size of window,
-    with Lab's side bar open and closed."""
+    """Return the parts of an explorable that are not on the screen together with its question, and the legends over
+    plots, at each size of window, with Lab's side bar open and closed."""
     found = []
     for sidebar in ("expandLeft", "collapseLeft"):
         page.evaluate(f"() => window.jupyterapp.shell.{sidebar}()")
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(1000)
-            found += [f"{width} x {height}, {sidebar}: {part}" for part in page.evaluate(OFF_THE_SCREEN, TOGETHER)]
+            found += [f"{width} x {height}, {sidebar}: {part}" for part in [
+                *page.evaluate(OFF_THE_SCREEN, TOGETHER), *page.evaluate(COVERED_PLOTS)]]
     return found
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as tr
 
+from ..stage.bundle import bundle
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -37,7 +39,7 @@ class Chart(anywidget.AnyWidget):
     """
 
     # A string, not a path: a widget whose _esm is a path is never freed (anywidget issue 929).
-    _esm = (HERE / "chart.js").read_text("utf-8")
+    _esm = bundle(HERE / "chart.js")
 
     spec = tr.Dict().tag(sync=True)
     placeholder = tr.Unicode("Computing the chart …").tag(sync=True)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from .palette import colour
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # tell lines apart without colour
-HEIGHT = 280  # pixels
+HEIGHT = 255  # pixels, without the legend, which legend.js puts above the plot
 
 
 def template(dark: bool = False) -> go.layout.Template:
@@ -21,9 +21,8 @@ def template(dark: bool = False) -> go.layout.Template:
         "colorway": [colour(name, dark) for name in ("image", "guidance", "word", "noise", "other", "plain")],
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": text, "size": 12, "family": "system-ui, sans-serif"}, "xaxis": axis, "yaxis": axis,
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "bgcolor": "rgba(0,0,0,0)"},
         "autosize": True,
-        "margin": {"l": 50, "r": 12, "t": 36, "b": 40}, "hovermode": "closest"})
+        "margin": {"l": 50, "r": 12, "t": 10, "b": 40}, "hovermode": "closest"})
 
 
 def log_ticks(low: float, high: float) -> dict[str, list]:

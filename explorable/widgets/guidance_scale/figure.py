@@ -28,7 +28,7 @@ def by_step(geometry: xr.Dataset, dark: bool = False) -> go.Figure:
     geometry: `GuidedRun.geometry`.
     """
     fig = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.6, 0.4], vertical_spacing=0.08)
-    fig.update_layout(template=template(dark), height=270)
+    fig.update_layout(template=template(dark), height=245)
     for name, (label, colour_name, dash) in ESTIMATE_STYLES.items():
         fig.add_scatter(x=geometry.step.values, y=geometry.norm.sel(estimate=name).values, name=label, mode="lines",
                         line={"color": colour(colour_name, dark), "dash": dash, "width": 2}, row=1, col=1,
@@ -54,7 +54,7 @@ def against_scale(sweep: xr.Dataset | None, live: xr.Dataset | None, best: tuple
     titles = [f"{title}{unit and ', ' + unit}" for title, _, _, unit in FACTS.values()]
     fig = make_subplots(rows=2, cols=2, shared_xaxes=True, vertical_spacing=0.2, horizontal_spacing=0.12,
                         subplot_titles=titles)
-    fig.update_layout(template=template(dark), height=330, margin={"t": 60}, legend={"y": 1.14})
+    fig.update_layout(template=template(dark), height=300, margin={"t": 24})
     fig.update_annotations(font_size=12)
     scales: set[float] = set()
     for k, (name, (label, colour_name, factor, unit)) in enumerate(FACTS.items()):
@@ -114,7 +114,7 @@ def plane_distances(distances: xr.Dataset, chosen: float, offset: float = 0.0, d
     distances: `PlaneResult.distances`. chosen: the scale on the screen, marked with a ring.
     """
     w = distances.w.values
-    fig = figure(f"guidance scale {scale_name(offset)}", "total variation distance", dark, height=270)
+    fig = figure(f"guidance scale {scale_name(offset)}", "total variation distance", dark, height=245)
     low, mean, high = (distances.floor.sel(bound=b).values for b in ("low", "mean", "high"))
     fig.add_scatter(x=_positions(w), y=mean, mode="lines", name="noise floor, 95%",
                     line={"color": colour("plain", dark), "dash": "dash"},

@@ -17,7 +17,7 @@ PRESENT = "this step"  # name of the line at the step on the stage, for Chart.mo
 
 
 def distance_chart(distances: xr.Dataset, dark: bool = False, threshold: float | None = None,
-                   step: int | None = None, height: int | None = None) -> go.Figure:
+                   step: int | None = None, height: int = 170) -> go.Figure:
     """Plot the distances of the noisy latent and the predicted image from their run's end, against the step.
 
     Args:
@@ -25,12 +25,10 @@ def distance_chart(distances: xr.Dataset, dark: bool = False, threshold: float |
             `t`; NaN where there is none, as before a branch leaves its parent.
         threshold: a fraction of the parent's first `estimate`, drawn as a line.
         step: the step on the stage, marked by the line PRESENT, which is hidden for None.
-        height: in pixels; by default what the legend needs, which has room beside the lines of one run only.
+        height: of the plot, in pixels.
     """
     has_branch = "branch" in distances.run.values
-    place = {} if has_branch else {"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"}
-    fig = figure("step", "RMS from the end", dark, height or (270 if has_branch else 170),
-                 margin={"t": 76 if has_branch else 8, "b": 36}, legend={**place, "font": {"size": 11}})
+    fig = figure("step", "RMS from the end", dark, height, margin={"b": 36})
     for name in distances.run.values:
         for kind in LABELS:
             fig.add_trace(_line(distances[kind].sel(run=name), name != "parent", kind, dark))

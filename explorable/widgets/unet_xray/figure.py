@@ -19,7 +19,7 @@ def spectra(power: xr.DataArray, high: float, dark: bool = False) -> go.Figure:
     power: (run, frequency), with the names of the runs and cycles per image as coordinates. high: where high
     frequencies begin, in cycles per image; marked.
     """
-    fig = figure("spatial frequency (cycles per image)", "mean power", dark, height=230)
+    fig = figure("spatial frequency (cycles per image)", "mean power", dark, height=225, margin={"t": 24})
     fig.update_xaxes(type="log", tickvals=[1, 2, 4, 8, 16, 32, 64])
     seen = power.values[power.values > 0]
     fig.update_yaxes(type="log", **(log_ticks(seen.min(), seen.max()) if len(seen) else {}))

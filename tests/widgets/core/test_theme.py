@@ -44,6 +44,14 @@ def test_a_chart_has_the_free_width_and_no_bar_over_its_legend():
     chart.close()
 
 
+def test_no_figure_places_a_legend_over_its_plot():
+    """legend.js puts the legend above the plot, so a figure neither places its own nor leaves room for it."""
+    chart = Chart(figure("x", "y"))
+    assert "legend" not in chart.spec["layout"] and "legend" not in chart.spec["layout"]["template"]["layout"]
+    assert "showlegend: false" in chart._esm and "buildLegend" in chart._esm
+    chart.close()
+
+
 def test_the_page_gets_plotly_once_it_asks_for_it():
     chart, sent = Chart(), []
     chart.send = lambda content, buffers: sent.append((content, buffers))

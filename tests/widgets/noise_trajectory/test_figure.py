@@ -47,10 +47,3 @@ def test_branching_has_two_lines():
     chart = branching_chart([0, 4], [1.0, 0.1], [1.2, 0.3])
     assert [(list(line.x), list(line.y)) for line in chart.data] == [([0, 4], [1.0, 0.1]), ([0, 4], [1.2, 0.3])]
     assert len({line.line.dash for line in chart.data}) == 2
-
-
-def test_the_legend_of_a_branch_does_not_cover_the_lines(distances):
-    with_branch, alone = distance_chart(distances), distance_chart(distances.sel(run=["parent"]))
-    assert alone.layout.legend.yanchor == "top" and with_branch.layout.legend.yanchor != "top"
-    room = with_branch.layout.margin.t - alone.layout.margin.t
-    assert room > 3 * with_branch.layout.legend.font.size, "three lines of legend fit above the lines"

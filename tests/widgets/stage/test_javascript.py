@@ -16,6 +16,6 @@ def test_in_node():
         if os.environ.get("EXPLORABLE_REQUIRE_BROWSER"):
             pytest.fail("node is not installed; .ci/run installs it")
         pytest.skip("needs node 20 or newer")
-    tests = sorted(Path(__file__).parent.glob("*.test.mjs"))
+    tests = sorted(Path(__file__).parents[1].rglob("*.test.mjs"))
     done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
