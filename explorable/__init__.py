@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .nn.classifier import UnknownTargetError
     from .nn.text import PromptTooLongError, UnknownWordError
     from .pipeline import Pipeline, load
+    from .pipeline.pictures import PictureError, read_picture
     from .run import Run, RunFileError
     from .widgets.flow_paths.widget import FlowPaths
     from .widgets.guidance_scale.widget import GuidanceScale
@@ -57,6 +58,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 _MODULES = {
     **dict.fromkeys(("Pipeline", "load"), "pipeline"),
+    **dict.fromkeys(("PictureError", "read_picture"), "pipeline.pictures"),
     **dict.fromkeys(("SettingError", "Settings"), "diffusion.settings"),
     **dict.fromkeys(("Ablate", "EditError", "Reweight", "MemoryRefusedError", "PointTable", "PromptToPrompt", "Replace",
                      "Scale", "MaskToken", "PatchFrom", "Recorder", "UnknownPointError", "edit", "record"), "hooks"),
@@ -75,6 +77,7 @@ __all__ = [
     "MemoryRefusedError",
     "NoiseTrajectory",
     "PatchFrom",
+    "PictureError",
     "Pipeline",
     "PointTable",
     "PromptToPrompt",
@@ -98,6 +101,7 @@ __all__ = [
     "edit",
     "load",
     "points",
+    "read_picture",
     "record",
 ]
 

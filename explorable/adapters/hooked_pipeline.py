@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from ..run import Run
 from .attention import TokenLayout
 from .caches import check_branches_computed
 from .families import check_openable, find_family
-from .inputs import check_inputs, stand_ins
+from .inputs import check_inputs, image_argument, stand_ins
 from .points import OpenedPointFinder, OpenedPointTable, with_token_count
 from .sampling import PipelineCall
 from .schedulers import NoiseSchedule
@@ -61,6 +61,17 @@ class HookedPipeline:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _found_points=weakref.WeakKeyDictionary())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Sample no more. Existing runs can still be read and decoded."""
+        self.closed = True
+        self._found_points.clear()
 
     @property
     def denoiser(self) -> nn.Module:
@@ -129,6 +140,8 @@ class HookedPipeline:
     def _arguments(self, settings: OpenedSettings, prompt: Any, negative: Any, generator: Any) -> dict[str, Any]:
         """Return the arguments of the pipeline's own call. prompt, negative, generator: one each, or lists."""
         arguments = dict(settings.arguments)
+        if "image" in arguments:
+            arguments["image"] = image_argument(arguments["image"])
         if arguments.get("prompt_embeds") is not None:  # given instead of the prompt, once for each image of the batch
             batch = len(prompt) if isinstance(prompt, list) else 1
             arguments |= {name: value.repeat_interleave(batch, 0) for name, value in arguments.items()

@@ -57,6 +57,16 @@ def starting_image(pipeline: Any, image: np.ndarray) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name in parameters}
 
 
+def image_argument(image: Any) -> Any:
+    """Return an image, or a latent, as a pipeline's call takes it: an array (height, width, 3) uint8 as a PIL image, a
+    latent (channel, y, x) as a tensor with an axis for the batch; anything else as it is."""
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8:
+        return Image.fromarray(image)
+    if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim == 3 and image.shape[2] != 3:
+        return torch.from_numpy(image.astype(np.float32))[None]
+    return image
+
+
 def _lacks_image(pipeline: Any, arguments: Mapping[str, Any]) -> bool:
     return "image" in call_parameters(pipeline) and arguments.get("image") is None
 

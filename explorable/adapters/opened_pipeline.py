@@ -18,7 +18,7 @@ from ..pipeline.arguments import check_image, check_noise_time, check_pairs, che
 from ..run import Run, collect_run
 from .attention import TokenLayout
 from .caches import cache_states
-from .families import call_default
+from .families import call_default, call_parameters
 from .hooked_pipeline import HookedPipeline
 from .image_processing import decode_latents, encode_images
 from .inputs import starting_image
@@ -45,17 +45,6 @@ class OpenedPipeline(HookedPipeline):
     def __repr__(self) -> str:
         return f"OpenedPipeline({self.name!r}, family={self.family!r}, device={str(self.device)!r})"
 
-    def __enter__(self) -> OpenedPipeline:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Sample no more. Existing runs can still be read and decoded."""
-        self.closed = True
-        self._found_points.clear()
-
     @property
     def name(self) -> str:
         """Where the pipeline was loaded from, or its class."""
@@ -65,6 +54,11 @@ class OpenedPipeline(HookedPipeline):
     def family(self) -> str:
         """"Stable Diffusion", "Stable Diffusion XL", "Stable Diffusion 3", "Flux" or "PixArt"."""
         return self._family.name
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether a run can start from an image: in the pipelines that diffusers calls image-to-image."""
+        return {"image", "strength"} <= call_parameters(self.pipeline).keys()
 
     @property
     def guidance_meaning(self) -> str:
@@ -111,8 +105,9 @@ class OpenedPipeline(HookedPipeline):
             sampler: the scheduler's name, or None; `pipe.pipeline.scheduler = …` changes it.
             record: names or patterns of points to record: run["*.cross.weights"]. `points` lists them all.
             progress: called with (steps done, all steps) after each step; what it raises stops the run.
-            more: other arguments of the pipeline's own call: height, width, image and strength where it starts from an
-                image, guidance_rescale, clip_skip, ip_adapter_image, prompt_embeds, callback_on_step_end, …
+            more: other arguments of the pipeline's own call: height, width, image (also an array, or a latent
+                (channel, y, x)) and strength where it starts from an image, guidance_rescale, clip_skip,
+                ip_adapter_image, prompt_embeds, callback_on_step_end, …
 
         With a scheduler that evaluates the network twice a step, such as Heun's, each evaluation is a step of the run.
 

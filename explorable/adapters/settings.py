@@ -9,7 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..diffusion.settings import DIFFUSERS_NAMES, TIMESTEP_FIELDS, SettingError, Settings, check_settings
+from ..diffusion.settings import (
+    DIFFUSERS_NAMES,
+    TIMESTEP_FIELDS,
+    SettingError,
+    Settings,
+    check_settings,
+    check_strength,
+)
 from .families import Family, call_default, call_parameters
 
 RESERVED_ARGUMENTS = {  # why they cannot be set
@@ -30,6 +37,8 @@ RESERVED_ARGUMENTS = {  # why they cannot be set
     **dict.fromkeys(("callback_on_step_end_tensor_inputs", "callback_steps"), "can only be set with a callback"),
     **dict.fromkeys(("prompt", "kwargs"), "cannot be set"),
 }
+IMAGE_HINT = ("cannot be given, since this pipeline starts from noise only: open its image-to-image pipeline, as in "
+              "ex.open(diffusers.AutoPipelineForImage2Image.from_pipe(pipeline)), where diffusers has one")
 EMBEDDING_ARGUMENTS = ("prompt_embeds", "prompt_attention_mask")  # how their names end
 CALLBACKS = ("callback_on_step_end", "callback")  # diffusers' present name, and PixArt's
 
@@ -64,6 +73,8 @@ def make_opened_settings(pipeline: Any, family: Family, prompt: str | None, nega
     if not family.uses_cfg(denoiser) and negative is not None:
         raise SettingError(f"negative is {negative!r}: leave it out; guidance here is "
                            f"{family.guidance_meaning(denoiser)}")
+    if isinstance(arguments.get("strength"), (int, float)):
+        check_strength(arguments["strength"], s.steps)
     further = tuple(sorted(check_arguments(pipeline, arguments).items()))
     return OpenedSettings(s.prompt, s.negative, s.steps, s.guidance, s.seed, scheduler, arguments=further)
 
@@ -82,6 +93,7 @@ def check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> Mapping[str,
             ours = ("prompt", "negative", "steps", "guidance", "seed", "record", "progress")
             near = get_close_matches(name, [*ours, *free], 1)
             unknown = "is no argument of this pipeline" + (f": did you mean {near[0]}?" if near else "")
+            unknown = IMAGE_HINT if name in ("image", "strength") else unknown
             raise SettingError(f"{name} {RESERVED_ARGUMENTS.get(name, unknown)}; a {type(pipeline).__name__} takes "
                                f"{', '.join([*ours, *free])}")
         if name in CALLBACKS and not (value is None or callable(value)):

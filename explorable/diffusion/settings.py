@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -29,6 +30,8 @@ class Settings:
     spacing, shift: the timesteps, see `make_timesteps`. eta: share of fresh noise in ddim, 0 to 1.
     target, classifier_scale: classifier guidance: a word that the classifier knows ("lion", "red", "beach", "night"),
     and the scale of its gradient.
+    strength: of a run that starts from an image, the share of the steps that are sampled, above 0, up to 1 (SDEdit,
+    Meng et al. 2022); the image first gets the noise of the first of them. 1 where a run starts from noise.
     """
 
     prompt: str
@@ -44,6 +47,12 @@ class Settings:
     eta: float = 0.0
     target: str | None = None
     classifier_scale: float = 0.0
+    strength: float = 1.0
+
+    @property
+    def sampled_steps(self) -> int:
+        """How many of the steps are sampled: all, or from an image the last ones, as many as in diffusers."""
+        return min(int(self.steps * self.strength), self.steps)
 
 
 def check_settings(settings: Settings) -> Settings:
@@ -67,7 +76,8 @@ def check_settings(settings: Settings) -> Settings:
         raise SettingError(f"target is {s.target!r}: choose a word that the classifier knows, or None")
     if s.classifier_scale and not s.target:
         raise SettingError(f"classifier_scale is {s.classifier_scale!r}: choose 0, or give a target")
-    return replace(s, steps=_check_integer("steps", s.steps, 1, MAX_STEPS),
+    steps = _check_integer("steps", s.steps, 1, MAX_STEPS)
+    return replace(s, steps=steps, strength=check_strength(s.strength, steps),
                    seed=_check_integer("seed", s.seed, 0, 2**63 - 1),
                    classifier_scale=_check_number("classifier_scale", s.classifier_scale, 0, 1000),
                    guidance=_check_number("guidance", s.guidance, 0, 100, " (0: the prompt is ignored)"),
@@ -95,7 +105,21 @@ def make_settings(prompt: str, **given: Any) -> Settings:
     return check_settings(Settings(prompt, **given))
 
 
-TIMESTEP_FIELDS = ("steps", "spacing", "shift")  # they set the timesteps, which a branch shares with its parent
+def check_strength(strength: object, steps: int) -> float:
+    """Return the strength of a run from an image as a float.
+
+    Raises:
+        SettingError: it is not above 0 and up to 1, or it leaves none of the steps.
+    """
+    if not isinstance(strength, Real) or isinstance(strength, bool) or not 0 < float(strength) <= 1:
+        raise SettingError(f"strength is {strength!r}: choose a number above 0, up to 1 (1: all of it is noise)")
+    if int(steps * float(strength)) < 1:
+        raise SettingError(f"strength is {strength!r}, which leaves none of the {steps} steps: choose a strength of "
+                           f"{math.ceil(1000 / steps) / 1000:g} or more, or more steps")
+    return float(strength)
+
+
+TIMESTEP_FIELDS = ("steps", "spacing", "shift", "strength")  # a branch shares the timesteps
 
 
 def change_settings(settings: Settings, changes: dict[str, Any]) -> Settings:

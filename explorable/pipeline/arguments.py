@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from PIL import Image
+from torch import Tensor
 
 from ..diffusion.settings import SettingError
 from ..hooks import Recorder
@@ -39,6 +42,40 @@ def check_image(image: np.ndarray, size: tuple[int, int] | None = None) -> None:
     if not is_image or size not in (None, image.shape[:2]):
         height, width = size or ("height", "width")
         raise SettingError(f"image must be an array ({height}, {width}, 3) of uint8")
+
+
+def starting_image(image: Any, size: tuple[int, int], latent_shape: tuple[int, ...]) -> np.ndarray:
+    """Return what a run starts from: an image (height, width, 3) uint8, or a latent (channel, y, x) float64.
+
+    image: the same, as an array, a tensor or a PIL image; a latent may have a leading axis of length 1.
+
+    Raises:
+        SettingError: it is neither, or of another size.
+    """
+    array = as_image(image)
+    if array.dtype.kind == "f" and array.shape[-3:] == latent_shape and array.size == np.prod(latent_shape):
+        if not np.isfinite(array).all():
+            raise SettingError("image is a latent with numbers that are not finite: encode the image again")
+        return array.reshape(latent_shape).astype(np.float64)
+    height, width = size
+    if array.dtype != np.uint8 or array.shape != (height, width, 3):
+        raise SettingError(f"image is {array.shape} {array.dtype}: give an image ({height}, {width}, 3) uint8, as "
+                           f"ex.read_picture(path, pipe.image_size) returns it, or a latent {latent_shape}")
+    return array
+
+
+def as_image(image: Any) -> np.ndarray:
+    """Return a PIL image as an array (height, width, 3) uint8; an array or a tensor as an array."""
+    if isinstance(image, Image.Image):
+        image = image.convert("RGB")
+    return image.numpy(force=True) if isinstance(image, Tensor) else np.asarray(image)
+
+
+def check_strength_has_image(strength: float | None, image: Any) -> None:
+    """Refuse a strength without an image to start from."""
+    if strength is not None and image is None:
+        raise SettingError(f"strength is {strength!r}, but there is no image to start from: give image=…, or leave "
+                           "strength out")
 
 
 def check_noise_time(t: float) -> None:

@@ -69,7 +69,7 @@ class LatentDiffusion:
         start, before: the latents to start from, and the steps that led to them; without them, start from noise.
         """
         first = len(before)
-        times = make_timesteps(settings.spacing, settings.steps, self.path, settings.shift)[first:]
+        times = self._timesteps(settings)[first:]
         x = torch.stack([initial_noise(seed, LATENT_SHAPE) for seed in seeds]) if start is None else start
         noise_sampler = make_noise_sampler(seeds, LATENT_SHAPE)
         for _ in before:
@@ -81,6 +81,20 @@ class LatentDiffusion:
         for step in run_sampler(settings.sampler, denoise, self.path, x, times, **options):
             denoise.start_step(first + step.index + 1)
             yield replace(step, index=first + step.index)
+
+    def _timesteps(self, settings: Settings) -> list[float]:
+        """Return the times of the sampled steps and of their end: with a strength below 1, the last ones."""
+        times = make_timesteps(settings.spacing, settings.steps, self.path, settings.shift)
+        return times[-settings.sampled_steps - 1 :]
+
+    def noised(self, image: np.ndarray, settings: Settings) -> Tensor:
+        """Return where sampling from an image starts: its latent, with the noise of the first sampled time.
+
+        image: (128, 128, 3) uint8, or a latent (4, 16, 16). Returns (1, 4, 16, 16) float64, on the CPU.
+        """
+        latent = (self.encode(image[None]) if image.dtype == np.uint8 else torch.from_numpy(image[None])).double()
+        t = self._timesteps(settings)[0]
+        return self.path.alpha(t) * latent + self.path.sigma(t) * initial_noise(settings.seed, latent.shape[1:])[None]
 
     def guided_denoiser(self, prompts: list[str], settings: Settings) -> GuidedDenoiser:
         """Return denoise(x, t) for a batch of prompts, which replace the one in settings and are encoded once.

@@ -35,9 +35,19 @@ from ..hooks import (
 from ..hooks.points import IMAGE_SIZE
 from ..nn.hook_points import dispatching_to, set_branches, set_step
 from ..run import Run, collect_run
-from .arguments import check_image, check_noise_time, check_pairs, check_progress, make_recorder
+from .arguments import (
+    check_image,
+    check_noise_time,
+    check_pairs,
+    check_progress,
+    check_strength_has_image,
+    make_recorder,
+    starting_image,
+)
 from .latent_diffusion import LATENT_SHAPE, LatentDiffusion
 from .points import CLASSIFIER_POINTS, ENCODER_POINTS, GUIDANCE_POINT, OPTIONAL_POINTS, point_table
+
+DEFAULT_STRENGTH = 0.8  # that of diffusers' pipeline for Stable Diffusion
 
 
 class Pipeline(LatentDiffusion):
@@ -50,7 +60,7 @@ class Pipeline(LatentDiffusion):
     head_weights: Mapping[str, Sequence[float]] = {}
     default_guidance = DEFAULT_GUIDANCE
     has_examiner = has_limited_vocabulary = has_text_points = takes_exact_steps = True
-    supports_preview = has_own_guidance = uses_cfg = True
+    supports_preview = has_own_guidance = uses_cfg = takes_image = True
     guidance_meaning = "denoised = uncond + w (cond - uncond): w = 1 is plain conditional, w = 0 ignores the prompt"
     samplers: tuple[str, ...] = tuple(SAMPLERS)
     image_size: tuple[int, int] = IMAGE_SIZE
@@ -62,8 +72,9 @@ class Pipeline(LatentDiffusion):
 
     def __call__(self, prompt: str, negative: str | None = None, steps: int = 20, guidance: float | None = None,
                  seed: int = 0, sampler: str = "euler", record: str | Sequence[str] = (),
-                 progress: Callable[[int, int], None] | None = None, **more: Any) -> Run:
-        """Sample one image.
+                 progress: Callable[[int, int], None] | None = None, image: Any = None, strength: float | None = None,
+                 **more: Any) -> Run:
+        """Sample one image, from noise or from another image.
 
         Args:
             prompt: what to draw; "" samples unconditionally.
@@ -72,6 +83,10 @@ class Pipeline(LatentDiffusion):
                 None: the model's `default_guidance`.
             record: names or patterns of points to record: run["up.*.skip"]. `points` lists them all.
             progress: called with (steps done, all steps) after each step; what it raises stops the run.
+            image: sample from an image (SDEdit, Meng et al. 2022): (128, 128, 3) uint8, a PIL image of that size, or a
+                latent (4, 16, 16), which is not encoded. It gets the noise of the first step, and is denoised.
+            strength: with an image, the share of the steps that are sampled, above 0, up to 1, as in diffusers; 1
+                leaves nothing of the image. None: 0.8.
             more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, classifier_scale.
 
         Raises:
@@ -79,8 +94,12 @@ class Pipeline(LatentDiffusion):
             MemoryRefusedError: before anything is computed.
         """
         w = self.default_guidance if guidance is None else guidance
-        settings = make_settings(prompt, negative=negative, steps=steps, guidance=w, seed=seed, sampler=sampler, **more)
-        return self._sample(settings, record, progress)
+        check_strength_has_image(strength, image)
+        strength = 1.0 if image is None else DEFAULT_STRENGTH if strength is None else strength
+        settings = make_settings(prompt, negative=negative, steps=steps, guidance=w, seed=seed, sampler=sampler,
+                                 strength=strength, **more)
+        image = None if image is None else starting_image(image, self.image_size, LATENT_SHAPE)
+        return self._sample(settings, record, progress, image=image)
 
     def branch(self, run: Run, step: int, record: str | Sequence[str] = (),
                progress: Callable[[int, int], None] | None = None, **changes: Any) -> Run:
@@ -94,25 +113,30 @@ class Pipeline(LatentDiffusion):
         return self._sample(settings, record, progress, (run, step, x))
 
     def _sample(self, settings: Settings, record: str | Sequence[str], progress: Callable[[int, int], None] | None,
-                start: tuple[Run, int, Tensor] | None = None) -> Run:
-        """Sample one image. start: of a branch: the parent run, the step, and the latent there."""
+                start: tuple[Run, int, Tensor] | None = None, image: np.ndarray | None = None) -> Run:
+        """Sample one image. start: of a branch: the parent run, the step, and the latent there. image: of a run that
+        starts from one: the image or its latent."""
         check_progress(progress)
         tokens = self._tokenize(settings)
         steps = [] if start is None else list(start[0].steps_taken[: start[1]])
         recorder = make_recorder(record) if record else None
         seconds: dict[str, float] = {}
-        with torch.inference_mode(), self._dispatching([settings.prompt], settings, len(steps), recorder):
+        x, encodes = start and start[2], image is not None and image.dtype == np.uint8
+        with torch.inference_mode(), self._dispatching([settings.prompt], settings, len(steps), recorder, encodes):
+            if image is not None:
+                with self._timed("encoder", seconds if encodes else {}):
+                    x = self.noised(image, settings)
             with self._timed("text encoder", seconds):
                 denoise = self.guided_denoiser([settings.prompt], settings)
             with self._timed("denoiser", seconds):
-                for step in self.sample_steps(denoise, settings, [settings.seed], start and start[2], tuple(steps)):
+                for step in self.sample_steps(denoise, settings, [settings.seed], x, tuple(steps)):
                     steps.append(step)
                     if progress:
                         with dispatching_to(None):  # it may use the networks itself
-                            progress(len(steps), settings.steps)
+                            progress(len(steps), settings.sampled_steps)
             with self._timed("decoder", seconds):
-                image = self._decode_final(steps[-1])[0]
-        return collect_run(settings, self.name, tokens, steps, image, seconds, denoise.evaluations,
+                finished = self._decode_final(steps[-1])[0]
+        return collect_run(settings, self.name, tokens, steps, finished, seconds, denoise.evaluations,
                            len(denoise.branches), recorder.last if recorder else None, pipe=self,
                            edited_points=edited_points(self), branch_of=start and (start[0], start[1]))
 
@@ -124,6 +148,7 @@ class Pipeline(LatentDiffusion):
         for prompt, seed in zip(prompts, seeds, strict=True):
             s = settings or Settings("", guidance=self.default_guidance)
             s = check_settings(replace(s, prompt=prompt, seed=seed))
+            check_strength_has_image(None if s.strength == 1 else s.strength, None)
             self._tokenize(s)
         with torch.inference_mode(), self._dispatching(prompts, s):
             for step in self.sample_steps(self.guided_denoiser(prompts, s), s, seeds):
@@ -234,8 +259,8 @@ class Pipeline(LatentDiffusion):
         passed: Collection[str] = [prefix for prefix, is_passed in (
             (GUIDANCE_POINT, len(branches) > 1), (CLASSIFIER_POINTS, bool(settings.target)),
             (ENCODER_POINTS, encodes_image)) if is_passed]
-        points = point_table(self._all_points, settings.steps, passed)
-        plan = RunPlan(points, settings.steps, len(prompts), tokens, first_step)
+        points = point_table(self._all_points, settings.sampled_steps, passed)
+        plan = RunPlan(points, settings.sampled_steps, len(prompts), tokens, first_step)
         return dispatching_to(dispatcher_for(attachments, plan))
 
     def _decode_final(self, last: Step) -> np.ndarray:

@@ -10,7 +10,7 @@ GUIDANCE_POINT, CLASSIFIER_POINTS, ENCODER_POINTS = "sampler.difference", "class
 OPTIONAL_POINTS = {  # how their names begin, and which runs pass them
     GUIDANCE_POINT: "only a run with a guidance scale other than 0 and 1 compares two branches",
     CLASSIFIER_POINTS: "only a run with a target uses the classifier: pipe(prompt, target=…, classifier_scale=…)",
-    ENCODER_POINTS: "only pipe.inspect(image, prompt) encodes an image",
+    ENCODER_POINTS: "only pipe.inspect(image, prompt) and pipe(prompt, image=…) encode an image",
 }
 
 

@@ -38,6 +38,10 @@ class PipelineProtocol(Protocol):
     """Whether this package computes the guidance, so that w below 1, `interval` and `rescale` can be set."""
 
     @property
+    def takes_image(self) -> bool:
+        """Whether a run can start from an image: pipe(prompt, image=…, strength=…)."""
+
+    @property
     def uses_cfg(self) -> bool:
         """Whether guidance compares two predictions, without the prompt and with it (classifier-free guidance)."""
 

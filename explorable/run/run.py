@@ -34,7 +34,7 @@ class Run:
                    last; with the noise time `t` of each as a coordinate.
     denoised:      (step, channel, y, x) float32, `steps` of them: the guided estimate of x0 at each step.
     image:         the finished image, (128, 128, 3) uint8.
-    seconds:       wall time of each stage: "text encoder", "denoiser", "decoder".
+    seconds:       wall time of each stage: "text encoder", "denoiser", "decoder"; "encoder" in a run from an image.
     evaluations:   how often the denoiser was called: once a step, twice for Heun's method.
     branches:      images in each call: 2 where guidance combines two estimates, else 1.
     recorded:      recorded values by the names of the points, see `__getitem__`.
@@ -130,8 +130,8 @@ class Run:
 
         Args:
             step: 0 to steps - 1.
-            changes: any of `Settings` but steps, spacing and shift, which set the timesteps. With another seed, the
-                denoised estimate of this step gets other noise.
+            changes: any of `Settings` but steps, spacing, shift and strength, which set the timesteps. With another
+                seed, the denoised estimate of this step gets other noise.
 
         Raises:
             IndexError: no such step; names the range.
