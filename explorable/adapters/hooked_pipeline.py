@@ -15,6 +15,7 @@ from torch import nn
 from ..diffusion.settings import SettingError, Settings
 from ..hooks import Point, Recorder, RunPlan, attached_to, dispatcher_for
 from ..nn.hook_points import dispatching_to
+from ..pipeline.encoded_text import EncodeTexts
 from ..run import Run
 from .attention import TokenLayout
 from .caches import check_branches_computed
@@ -25,6 +26,7 @@ from .sampling import PipelineCall
 from .schedulers import NoiseSchedule
 from .settings import CALLBACKS, EMBEDDING_ARGUMENTS, OpenedSettings, check_arguments, make_opened_settings, size_key
 from .steps import SchedulerStep, StopSampling
+from .text_layers import text_encoders_of
 from .tokens import PAD, TokenAxis, numbered_axis, token_axis
 
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()  # by denoiser
@@ -96,6 +98,11 @@ class HookedPipeline:
     def uses_cfg(self) -> bool:
         """Whether guidance compares two branches (classifier-free guidance)."""
         return self._family.uses_cfg(self.denoiser)
+
+    @property
+    def text_encoders(self) -> dict[str, EncodeTexts]:
+        """The text encoders whose context the denoiser receives, by attribute: see PipelineProtocol."""
+        return text_encoders_of(self.pipeline, self._family, self.call_defaults, self.lock)
 
     def _settings(self, *args: Any, **more: Any) -> OpenedSettings:
         return make_opened_settings(self.pipeline, self._family, *args, **{**self.call_defaults, **more})

@@ -44,6 +44,7 @@ from .arguments import (
     make_recorder,
     starting_image,
 )
+from .encoded_text import EncodeTexts, encode_texts
 from .latent_diffusion import LATENT_SHAPE, LatentDiffusion
 from .points import CLASSIFIER_POINTS, ENCODER_POINTS, GUIDANCE_POINT, OPTIONAL_POINTS, point_table
 
@@ -67,6 +68,11 @@ class Pipeline(LatentDiffusion):
 
     def __repr__(self) -> str:
         return f"Pipeline({self.name!r}, device={str(self.device)!r})"
+
+    @property
+    def text_encoders(self) -> Mapping[str, EncodeTexts]:
+        """The text encoder, "text": encodes texts, and returns the vectors of all layers."""
+        return {"text": functools.partial(encode_texts, self.text)}
 
     # ---- sampling ------------------------------------------------------------------------------------------------
 

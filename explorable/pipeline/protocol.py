@@ -13,6 +13,7 @@ from ..diffusion.paths import Path
 from ..diffusion.settings import Settings
 from ..hooks import PointTable, Recording
 from ..run import Run
+from .encoded_text import EncodeTexts
 
 
 class PipelineProtocol(Protocol):
@@ -88,6 +89,10 @@ class PipelineProtocol(Protocol):
     @property
     def text_width(self) -> int | None:
         """Channels of the text encoder's output; None where several encoders are joined."""
+
+    @property
+    def text_encoders(self) -> Mapping[str, EncodeTexts]:
+        """By name, the text encoders whose context the denoiser receives: functions that return all layers' vectors."""
 
     def __call__(self, prompt: str, *, seed: int = 0, record: str | Sequence[str] = (),
                  progress: Callable[[int, int], None] | None = None, **settings: Any) -> Run:

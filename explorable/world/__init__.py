@@ -19,8 +19,8 @@ from .scene import (
     matches,
     sample_scene,
 )
-from .words import VOCABULARY
+from .words import SYNONYMS, VOCABULARY
 
-__all__ = ["COLOURS", "KINDS", "MOODS", "PLACES", "RELATIONS", "SIDES", "TIMES", "VOCABULARY", "Caption", "Drawing",
-           "GrammarError", "Group", "Scene", "Word", "complete", "draw", "held_out", "matches", "parse",
+__all__ = ["COLOURS", "KINDS", "MOODS", "PLACES", "RELATIONS", "SIDES", "SYNONYMS", "TIMES", "VOCABULARY", "Caption",
+           "Drawing", "GrammarError", "Group", "Scene", "Word", "complete", "draw", "held_out", "matches", "parse",
            "sample_scene", "split_words", "word_masks", "write_caption"]

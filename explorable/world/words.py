@@ -61,4 +61,15 @@ def _every_word() -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for phrase in phrases for word in phrase.split()))
 
 
+def _synonyms() -> tuple[tuple[str, ...], ...]:
+    """Return the words of one meaning each, from the tables: singulars, plurals, colours, sizes, places and times."""
+    groups = [[names[number] for names in things] for things in THING_WORDS.values() for number in (0, 1)]
+    groups += [list(names) for table in (COLOUR_WORDS, SIZE_WORDS) for names in table.values()]
+    groups += [[name for _, _, name in names] for names in PLACE_WORDS.values()]
+    groups += [[name.split()[-1] for name in names] for names in TIME_WORDS.values()]
+    single = (tuple(dict.fromkeys(name for name in group if " " not in name)) for group in groups)
+    return tuple(group for group in single if len(group) > 1)
+
+
 VOCABULARY = _every_word()
+SYNONYMS = _synonyms()
