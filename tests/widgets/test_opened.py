@@ -142,8 +142,11 @@ def test_the_x_ray_opens_the_u_of_a_foreign_u_net(family):
         assert skips == ["up.1.0.skip", "up.1.1.skip", "up.0.0.skip", "up.0.1.skip"]
         assert made.result.receptive_field.shape == (8, 8) and made.result.receptive_field.max() > 0
         assert not made.result.verdicts
-        places = [panel["grid_area"] for panel in made.stage.panels]
-        assert len({tuple(at) for at in places}) == len(places)  # nothing lies on anything else
+        (drawing,) = [layer for layer in made.stage.layers if layer["kind"] == "diagram"]
+        boxes = [tuple(element["box"]) for element in drawing["elements"]]
+        assert len(boxes) == len(made.result.parts) == len(set(boxes))  # tests/…/test_drawing.py: none on another
+        bridges = [e for e in drawing["elements"] if e["name"] in skips]
+        assert all(e["path"][0][1] == e["path"][1][1] for e in bridges) and len(bridges) == 4
         before = made.result.edited.image
         made.faders = {"up.0.0.skip": 0.0}
         made.wait()

@@ -150,9 +150,14 @@ class Explorable(ComputingWidget):
         text = self.status_area.caption.value + self.status_area.score.value
         settings = {name.replace("_", " "): getattr(self, name) for name in self.inputs}
         chart = getattr(getattr(self, "chart", None), "svg", "")
-        page = offline_page(self.question, self.stage, CSS, text, table, self.code(), settings, chart)
+        page = offline_page(self.question, self.stage, CSS, text, table, self.code(), settings, chart,
+                            self.panels_to_save())
         write_files({Path(path): page.encode()})
         return Path(path)
+
+    def panels_to_save(self) -> list[dict[str, Any]]:
+        """The descriptions of the panels of a saved page: those on the stage, unless a subclass knows better."""
+        return list(self.stage.panels)
 
     def __repr__(self) -> str:
         return call_text(type(self).__name__, {name: getattr(self, name) for name in self.inputs})

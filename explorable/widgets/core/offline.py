@@ -12,7 +12,7 @@ import html
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +85,15 @@ def position_text(stage: Stage) -> str:
 
 
 def offline_page(question: str, stage: Stage, css: str, text: str, table: str, code: str,
-                 settings: Mapping[str, Any] | None = None, chart: str = "") -> str:
+                 settings: Mapping[str, Any] | None = None, chart: str = "",
+                 panels: Sequence[dict[str, Any]] | None = None) -> str:
     """Return the whole page. question and code are plain text; css, text and table are inserted as they are.
 
-    settings: by name, shown below the question. chart: an SVG, shown below the text.
+    settings: by name, shown below the question. chart: an SVG, shown below the text. panels: instead of the stage's.
     """
     state: dict[str, Any] = {name: getattr(stage, name) for name in STATE}
-    state["panels"] = [panel | {"interaction": ""} for panel in stage.panels]  # without a kernel nothing would answer
+    # Without a kernel nothing would answer to an interaction.
+    state["panels"] = [panel | {"interaction": ""} for panel in panels or stage.panels]
     state["packed"], quality = pack_layers(stage)
     note = "" if quality is None else (
         '<p class="ex-help">To keep this file small, images other than the last ones of each layer are stored as JPEG '

@@ -69,7 +69,7 @@ def describe_losses(verdicts: tuple[Verdict, ...]) -> str:
     if not verdicts:
         return ""
     lost = "; ".join(losses(*verdicts))
-    return f"Lost in the edit, as the examiner sees it: {lost}." if lost else "The examiner sees no loss in the edit."
+    return f"Lost in the edit: {lost}." if lost else "It sees no loss."
 
 
 def _noun(kind: str, count: int) -> str:

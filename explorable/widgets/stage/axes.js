@@ -40,7 +40,7 @@ export class AxisChoices {
     for (const row of this.element.children) {
       const axis = this.owner.axes.find(({ name }) => name === row.dataset.axis);
       const count = axis?.counts?.[this.owner.selection[axis.counts_along]] ?? Infinity;
-      row.hidden = count < 2; // nothing to choose
+      row.hidden = count < 2 || axis.in_diagram === true; // nothing to choose, or in a diagram
       row.querySelectorAll("label").forEach((chip, k) => (chip.hidden = k >= count));
       row.querySelectorAll("input").forEach((input, k) => (input.checked = k === this.owner.selection[row.dataset.axis]));
     }

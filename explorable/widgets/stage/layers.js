@@ -2,7 +2,9 @@
 //
 // An opened layer has paint(context, index, options). Images and heatmaps also have at(index), a canvas, width and height;
 // heatmaps read(index, x, y), the value there; points that stand for frames near(index, x, y, ratio).
-// options: {over: whether there is a layer below, opacity, frame, colour(name)}.
+// options: {over: whether there is a layer below, opacity, frame, colour(name)}; for diagrams also {positions, pixelRatio,
+// tile(name): the canvas of an image layer}.
+import { openDiagram } from "./diagram.js";
 
 const MAX_POSITION = 65535; // positions are integers from 0 to this, over a panel's side
 const HEAT = [[4, 4, 22], [81, 18, 106], [182, 54, 90], [247, 138, 24], [252, 253, 170]]; // dark to light, readable for colour-blind users
@@ -201,7 +203,7 @@ function openArrows(spec, view) {
 }
 
 /** The function that opens each kind of layer. */
-export const OPENERS = { image: openImages, heatmap: openHeatmaps, points: openPoints, arrows: openArrows };
+export const OPENERS = { image: openImages, heatmap: openHeatmaps, points: openPoints, arrows: openArrows, diagram: openDiagram };
 
 const NO_BYTES = new Uint8Array(0);
 

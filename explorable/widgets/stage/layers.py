@@ -27,6 +27,7 @@ class Axis:
     title: the axis's name on the page. labels, tooltips: one per position ("" for no tooltip). thumbnail_layer: an
     image or heatmap layer along this axis of which each choice shows a thumbnail; "" for none. counts: the number of
     choices there are for each position along the axis named `counts_along`, if these differ: the others are hidden.
+    in_diagram: the choices are the elements of a diagram (diagram.py), and have no row of their own.
     """
 
     name: str
@@ -36,16 +37,18 @@ class Axis:
     thumbnail_layer: str = ""
     counts_along: str = ""
     counts: tuple[int, ...] = ()
+    in_diagram: bool = False
 
     def spec(self) -> dict[str, Any]:
         """Return the description that is sent to the page."""
         return {"name": self.name, "title": self.title, "labels": list(self.labels), "tooltips": list(self.tooltips),
-                "thumbnail_layer": self.thumbnail_layer, "counts_along": self.counts_along, "counts": list(self.counts)}
+                "thumbnail_layer": self.thumbnail_layer, "counts_along": self.counts_along, "counts": list(self.counts),
+                "in_diagram": self.in_diagram}
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """Base class: an array of frames along some of the stage's axes. Use Images, Heatmap, Points or Arrows.
+    """Base class: an array of frames along some of the stage's axes. Use Images, Heatmap, Points, Arrows or Diagram.
 
     name: identifies the layer in code. label, note: its title and explanation on the page, one line each. axes: the
     names of the axes of the leading dimensions. frame_indices: for each frame of the stage, which of the layer's own
@@ -234,12 +237,14 @@ class Panel:
     interaction: str = ""
     ratio: float | None = None
     compact: bool = False
+    layer_axis: str = ""
+    of_frame: int | None = None
 
     def spec(self) -> dict[str, Any]:
         """Return the description that is sent to the page."""
         return {"name": self.name, "layers": list(self.layers), "title": self.title, "switchable": self.switchable,
                 "grid_area": _ints(self.grid_area), "interaction": self.interaction, "ratio": self.ratio,
-                "compact": self.compact}
+                "compact": self.compact, "layer_axis": self.layer_axis, "of_frame": self.of_frame}
 
 
 @dataclass(frozen=True)
@@ -268,6 +273,9 @@ class Recording:
                 raise ValueError(f"axis {axis.name!r} has thumbnail_layer={axis.thumbnail_layer!r}: choose an image or "
                                  f"heatmap layer with an axis {axis.name!r}")
         for panel in self.panels:
+            if panel.layer_axis and len(panel.layers) < axis_lengths.get(panel.layer_axis, len(panel.layers) + 1):
+                raise ValueError(f"panel {panel.name!r} has {len(panel.layers)} layers and layer_axis="
+                                 f"{panel.layer_axis!r}: give an axis of that name, and a layer for each position")
             unknown = [name for name in panel.layers if name not in layers]
             if unknown:
                 raise ValueError(f"panel {panel.name!r} shows {', '.join(unknown)}: there are {', '.join(layers)}")

@@ -1,4 +1,5 @@
 // A panel: layers painted over each other on one canvas, a title, the value under the pointer, and what the user does there.
+import { DiagramChoices } from "./diagram.js";
 import { make } from "./dom.js";
 import { indexAt } from "./layers.js";
 
@@ -16,8 +17,8 @@ const INSTRUCTIONS = {
 };
 
 /**
- * The owner has: layers (opened, by name), specs, layer, positions(), peeked, peek(axis, index), scrub(frame), colour(name),
- * opacity, reporter.
+ * The owner has: layers (opened, by name), specs, layer, axes, selection, positions(), peeked, peek(axis, index),
+ * choose(axis, index), scrub(frame), colour(name), opacity, reporter.
  */
 export class Panel {
   constructor(owner, spec) {
@@ -27,7 +28,7 @@ export class Panel {
     this.readout = make("div", { class: "ex-readout" });
     this.box = make("div", { class: "ex-frame" }, this.canvas, this.readout);
     this.element = make("div", { class: "ex-panel", "data-panel": spec.name }, this.title, this.box);
-    this.element.classList.toggle("ex-untitled", !spec.title);
+    this.element.classList.toggle("ex-untitled", !spec.title && !spec.layer_axis && !this.diagramLayer());
     this.element.classList.toggle("ex-small", Boolean(spec.compact));
     if (spec.grid_area) {
       const [column, row, columns, rows] = spec.grid_area;
@@ -47,15 +48,34 @@ export class Panel {
   /** Take over a description with the same layout. */
   update(spec) {
     this.spec = spec;
-    this.title.textContent = spec.title ?? "";
-    this.title.title = spec.title ?? ""; // where there is no room for all of it
     this.element.title = spec.compact ? spec.title : "";
+    this.buildChoices();
     this.updateShape();
+  }
+
+  /** The choices of a diagram, built again when its elements are others. */
+  buildChoices() {
+    const diagram = this.diagramLayer();
+    const description = diagram && JSON.stringify(diagram.spec.elements);
+    if (description === this.choicesDescription) return;
+    this.choices?.element.remove();
+    this.choices = diagram && new DiagramChoices(this.owner, diagram);
+    if (diagram) this.box.append(this.choices.element);
+    this.choicesDescription = description;
+  }
+
+  diagramLayer() {
+    return this.spec.layers.map((name) => this.owner.layers.get(name)).find((layer) => layer?.textOf);
   }
 
   /** The names of the shown layers, the lowest first. */
   shownLayers() {
     const names = this.spec.layers.filter((name) => this.owner.layers.has(name));
+    const along = this.spec.layer_axis;
+    if (along) {
+      const count = this.owner.axes.find((axis) => axis.name === along).labels.length;
+      return names.filter((_, k) => k >= count || k === this.owner.positions()[along]);
+    }
     return this.spec.switchable ? names.filter((name) => name === this.owner.layer) : names;
   }
 
@@ -63,9 +83,9 @@ export class Panel {
     const sized = this.spec.layers.map((name) => this.owner.layers.get(name)).find((layer) => layer?.width);
     const extent = this.spec.layers.map((name) => this.owner.specs.get(name)?.extent).find((e) => e);
     const aspect = extent && (extent[1] - extent[0]) / (extent[3] - extent[2]);
-    const ratio = this.spec.ratio ?? (sized ? sized.width / sized.height : aspect ?? 1);
+    const ratio = this.spec.ratio ?? this.diagramLayer()?.spec.ratio ?? (sized ? sized.width / sized.height : aspect ?? 1);
     this.box.style.aspectRatio = ratio;
-    this.element.classList.toggle("ex-wide", ratio > WIDE);
+    this.element.classList.toggle("ex-wide", ratio > WIDE || Boolean(this.choices));
   }
 
   paint() {
@@ -74,9 +94,29 @@ export class Panel {
     const positions = this.owner.positions();
     this.shownLayers().forEach((name, k) => {
       this.owner.layers.get(name).paint(context, indexAt(this.owner.specs.get(name), positions), {
-        over: k > 0, opacity: this.owner.opacity, frame: positions.frame, colour: (name) => this.owner.colour(name) });
+        over: k > 0, opacity: this.owner.opacity, frame: positions.frame, colour: (name) => this.owner.colour(name),
+        positions, pixelRatio: this.canvas.width / (this.canvas.clientWidth || this.canvas.width),
+        tile: (name) => this.owner.layers.get(name)?.at(indexAt(this.owner.specs.get(name), positions)) });
     });
+    this.paintTexts(positions);
     if (this.spec.interaction) this.paintMarks(context);
+  }
+
+  /** The title: of a diagram, what is chosen and its number; where layers take turns, what the shown one is. */
+  paintTexts(positions) {
+    const { of_frame: frame, layer_axis: along, title = "" } = this.spec;
+    let text = title;
+    if (along) text = `${title}${this.owner.specs.get(this.shownLayers()[0])?.label ?? ""}`;
+    if (this.choices) {
+      const [diagram, name] = [this.diagramLayer(), this.spec.layers.find((n) => this.owner.layers.get(n)?.textOf)];
+      const index = indexAt(this.owner.specs.get(name), positions);
+      this.choices.mark(diagram, index);
+      text = diagram.textOf(index, positions[diagram.spec.selects] ?? 0);
+    }
+    this.element.classList.toggle("ex-other-frame", frame !== undefined && frame !== null && positions.frame !== frame);
+    if (this.title.textContent === text) return;
+    this.title.textContent = text;
+    this.title.title = text; // where there is no room for all of it
   }
 
   /** Give the canvas as many pixels as the screen shows. */

@@ -217,7 +217,7 @@ class Stage {
   describe() {
     const along = this.axes.map((axis) => `${axis.title} ${axis.labels[this.selection[axis.name]]}`);
     const where = [this.captions[this.frame], ...along].join(", ");
-    for (const panel of this.panels) panel.canvas.setAttribute("aria-label", `${panel.spec.title || "The image"} at ${where}`);
+    for (const panel of this.panels) panel.canvas.setAttribute("aria-label", `${panel.title.textContent || "The image"} at ${where}`);
     return where;
   }
 

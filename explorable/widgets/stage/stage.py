@@ -22,10 +22,12 @@ import traitlets as tr
 from ..core.palette import css_variables
 from ..core.plain_traits import PlainTraits
 from .bundle import bundle
+from .diagram import Diagram, Element
 from .layers import Arrows, Axis, Heatmap, Images, Layer, Panel, Points, Recording
 from .page_values import check_page_values
 
-__all__ = ["Arrows", "Axis", "Heatmap", "Images", "Layer", "Panel", "Points", "Recording", "Stage", "script"]
+__all__ = ["Arrows", "Axis", "Diagram", "Element", "Heatmap", "Images", "Layer", "Panel", "Points", "Recording",
+           "Stage", "script"]
 HERE = Path(__file__).parent
 BYTES_PREFIX = "bytes "  # trait "bytes NAME" holds the bytes of layer NAME; stage.js reads it
 

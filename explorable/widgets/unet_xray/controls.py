@@ -12,19 +12,36 @@ from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from ..core.vocabulary import with_vocabulary
 
-
-def settings_row(w: Explorable) -> ipw.Widget:
-    """Prompt, seed, steps and guidance."""
-    return row(*prompt_controls(w), *seed_controls(w), steps_control(w), guidance_control(w))
+MAX_MAIN_FADERS = 4  # in view above the stage; a network with more skips and backbones has them in the folded group
 
 
-def edit_rows(w: Explorable, parts: dict[str, UNetPart]) -> list[ipw.Widget]:
-    """Presets; for each level the faders of its skips and backbones, each with its steps; the patching of skips."""
+def prompt_row(w: Explorable) -> ipw.Widget:
+    """Prompt and seed."""
+    return row(*prompt_controls(w), *seed_controls(w))
+
+
+def sampling_row(w: Explorable) -> ipw.Widget:
+    """Steps and guidance."""
+    return row(steps_control(w), guidance_control(w))
+
+
+def fader_rows(w: Explorable, parts: dict[str, UNetPart]) -> tuple[list[ipw.Widget], list[ipw.Widget]]:
+    """What stands above the stage, and what is folded.
+
+    Above: the faders of all skips and backbones, if they are few. Folded: presets; for each level the steps on which
+    its faders act, and the faders if they are many; the patching of skips.
+    """
+    faded = sorted((p for p in parts.values() if p.kind in ("skip", "backbone")), key=lambda p: p.kind, reverse=True)
+    few = len(faded) <= MAX_MAIN_FADERS
     levels: dict[int, list[ipw.Widget]] = {}
-    for part in sorted(parts.values(), key=lambda p: p.kind, reverse=True):
-        if part.kind in ("skip", "backbone"):
-            levels.setdefault(part.level, []).extend(_fader_with_steps(w, part))
-    return [_preset_row(w, parts), *(row(*levels[level]) for level in sorted(levels)), _patch_row(w, parts)]
+    main: list[ipw.Widget] = []
+    for part in sorted(faded, key=lambda p: p.level):
+        fader = _fader(w, part)
+        levels.setdefault(part.level, []).extend([_steps_of_fader(w, part, named=few)] if few else [
+            fader, _steps_of_fader(w, part, named=few)])
+        main += [fader] if few else []
+    folded = [_preset_row(w, parts), *(row(*levels[level]) for level in sorted(levels)), _patch_row(w, parts)]
+    return [row(*main)] if main else [], folded
 
 
 def _preset_row(w: Explorable, parts: dict[str, UNetPart]) -> ipw.Widget:
@@ -47,16 +64,23 @@ def _preset_row(w: Explorable, parts: dict[str, UNetPart]) -> ipw.Widget:
     return buttons
 
 
-def _fader_with_steps(w: Explorable, part: UNetPart) -> tuple[ipw.Widget, ipw.Widget]:
-    name, label = part.point, part.label
+def _fader(w: Explorable, part: UNetPart) -> ipw.Widget:
+    name = part.point
     fader = ipw.FloatSlider(
-        description=label, min=0, max=2, step=0.05, readout_format=".2f", style=NARROW, continuous_update=False,
+        description=part.label, min=0, max=2, step=0.05, readout_format=".2f", style=NARROW,
         tooltip=f"Multiplies {name}: 0 removes it, 1 leaves it as it is, 2 doubles it",
-        layout=ipw.Layout(flex="2 1 230px"))
+        layout=ipw.Layout(flex="2 1 185px"))
+    w.bind("faders", fader, lambda v: extend_slider(fader, float(v.get(name, 1.0))), lambda v: {**w.faders, name: v})
+    return fader
+
+
+def _steps_of_fader(w: Explorable, part: UNetPart, named: bool) -> ipw.Widget:
+    """The steps on which a fader acts. named: with the fader's name, for one that does not stand beside it."""
+    name = part.point
     steps = ipw.IntRangeSlider(
-        description="on steps", min=0, max=w.steps, style=NARROW, continuous_update=False,
-        tooltip=f"The fader of {label} acts from the first of these steps until before the second",
-        layout=ipw.Layout(flex="1 1 150px"))
+        description=f"{part.label} on steps" if named else "on steps", min=0, max=w.steps, style=NARROW,
+        tooltip=f"The fader of {part.label} acts from the first of these steps until before the second",
+        layout=ipw.Layout(flex="1 1 310px" if named else "1 1 220px"))
 
     def range_of(step_ranges: dict[str, tuple[int, int]]) -> tuple[int, int]:
         first, end = step_ranges.get(name, (0, w.steps))
@@ -70,10 +94,9 @@ def _fader_with_steps(w: Explorable, part: UNetPart) -> tuple[ipw.Widget, ipw.Wi
         steps.max = w.steps
         steps.value = range_of(w.step_ranges)
 
-    w.bind("faders", fader, lambda v: extend_slider(fader, float(v.get(name, 1.0))), lambda v: {**w.faders, name: v})
     w.bind("step_ranges", steps, range_of, with_range)
     w.observe(follow_steps, names="steps")
-    return fader, steps
+    return steps
 
 
 def _patch_row(w: Explorable, parts: dict[str, UNetPart]) -> ipw.Widget:
@@ -88,5 +111,4 @@ def _patch_row(w: Explorable, parts: dict[str, UNetPart]) -> ipw.Widget:
                      "apply.", "write a prompt", "2 1 240px")
     w.bind("swapped_skips", which, lambda v: v if v in choices else ())
     w.bind("donor_prompt", donor)
-    hint = ipw.HTML('<span class="ex-help">Click a position in a tile to see its receptive field in the latent.</span>')
-    return row(which, *with_vocabulary(w, donor), hint)
+    return row(which, *with_vocabulary(w, donor))

@@ -32,5 +32,5 @@ def spectra(power: xr.DataArray, high: float, dark: bool = False) -> go.Figure:
                         hovertemplate="%{x} cycles per image: %{y:.2e}<extra>" + str(name) + "</extra>")
     fig.add_vline(x=high, line={"color": colour("plain", dark), "dash": "dot", "width": 1})
     # On a logarithmic axis plotly places a line at the value, but a text at its logarithm.
-    return fig.add_annotation(x=math.log10(high), y=1, yref="paper", text="finer than a latent position →",
-                              xanchor="left", yanchor="bottom", showarrow=False)
+    return fig.add_annotation(x=math.log10(high), y=1, yref="paper", text="finer than<br>a latent<br>position →",
+                              align="left", xanchor="left", yanchor="top", showarrow=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,27 @@ import xarray as xr
 from ...analysis.receptive_field import effective_size
 from ...analysis.spectrum import power_spectrum
 from ...analysis.unet_activations import CHANNELS_SHOWN, UNetPart
-from ..core.verdict import describe_verdict
-from ..stage.stage import Axis, Heatmap, Images, Layer, Panel, Points
-from .compute import Position, Result
+from ..core.verdict import describe_losses, describe_verdict
+from ..stage.stage import Axis, Diagram, Heatmap, Images, Layer, Panel, Points
+from .compute import InspectedRun, Position, Result
+from .drawing import draw_u
 
-Cell = tuple[int, int, int, int]  # in the grid of panels: column, row, columns, rows, counted from 1
-
-IMAGE_COLUMNS = 4  # columns that an image takes in the grid of panels
-FIELD_COLUMNS = 3  # columns that the receptive field takes
+COLUMNS = 12  # of the grid of panels
+CELLS = {"u": (1, 1, 6, 5), "image edited": (7, 1, 3, 3), "image original": (10, 1, 3, 3), "activations": (7, 4, 3, 2),
+         "receptive field": (10, 4, 3, 2)}  # of each panel: column, row, columns, rows, counted from 1
 TILE_SIDE = 16  # positions a side of a tile on the page: coarser feature maps are repeated up to it
-RING_SIZE = 70.0  # of the ring around the chosen position, in thousandths of a tile's width
-FIELD_RING_SIZE = 25.0  # of the ring over the receptive field
+RING_SIZE = 40.0  # of the ring around the chosen position, in thousandths of a panel's width
 RUNS = ("edited", "original")
-AXES = (Axis("colours", "channels", ("PCA", *(str(k + 1) for k in range(CHANNELS_SHOWN))),
-             ("the first three principal components of the channels, as red, green and blue",
-              *(f"the channel that varies most, number {k + 1}" for k in range(CHANNELS_SHOWN)))),
-        Axis("run", "run", RUNS))
+PART_AXIS = "part"
+COLOURS = Axis("colours", "channels", ("PCA", *(str(k + 1) for k in range(CHANNELS_SHOWN))),
+               ("the first three principal components of the channels, as red, green and blue",
+                *(f"the channel that varies most, number {k + 1}" for k in range(CHANNELS_SHOWN))))
 NOTES = {
     "conv_in": "the noisy latent after the first convolution", "down": "output of this block on the down path",
     "middle": "the bottleneck, where every position has attended to every other",
     "backbone": "upsampled features from the level below",
     "up": "output of this block on the up path, which combines features from below with the skip",
+    "skip": "the output of the down path at this level, on its way across",
     "prediction": "the network's output",
 }
 
@@ -46,41 +47,10 @@ def title_of(part: UNetPart) -> str:
     return "out" if part.kind == "prediction" else part.name
 
 
-def layout(parts: Mapping[str, UNetPart]) -> tuple[dict[str, Cell], int]:
-    """Return the grid cells of the parts and of three larger panels, and the number of columns.
-
-    One row a level, the middle below them; the down path on the left, the up path on the right, and each skip a bridge
-    over all deeper levels. "image original" and "image edited" are below the two ends of the finest level,
-    "receptive field" beside the middle.
-    """
-    down: dict[int, list[str]] = {}
-    up: dict[int, list[str]] = {}
-    for name, part in parts.items():
-        if part.kind not in ("skip", "middle"):
-            (down if part.kind in ("conv_in", "down") else up).setdefault(part.level, []).append(name)
-    skips = {level: [n for n, p in parts.items() if p.kind == "skip" and p.level == level] for level in down}
-    deeper = sorted(down)[1:]
-    inner = sum(len(down[level]) + len(up[level]) for level in deeper)
-    centre = max(2, FIELD_COLUMNS + 2 - inner, *map(len, skips.values()))
-    left, right = max(IMAGE_COLUMNS, len(down[0])), max(IMAGE_COLUMNS, len(up[0]))
-    columns, bottom = left + inner + centre + right, len(down) + 1
-    cells: dict[str, Cell] = {}
-    start, end = 1, columns  # the first and last columns of the level
-    for level in sorted(down):
-        row = level + 1
-        cells |= {name: (start + k, row, 1, 1) for k, name in enumerate(down[level])}
-        up_start = end - len(up[level]) + 1
-        cells |= {name: (up_start + k, row, 1, 1) for k, name in enumerate(up[level])}
-        down_end = start + len(down[level])
-        edges = np.linspace(down_end, up_start, len(skips[level]) + 1).round().astype(int).tolist()
-        for name, first, last in zip(skips[level], edges, edges[1:], strict=False):
-            cells[name] = (first, row, last - first, 1)
-        start, end = (left + 1, columns - right) if level == 0 else (down_end, up_start - 1)
-    cells |= {name: (start, bottom, 1, 1) for name, part in parts.items() if part.kind == "middle"}
-    cells["receptive field"] = (columns - right - FIELD_COLUMNS + 1, bottom, FIELD_COLUMNS, 2)
-    cells["image original"] = (1, 2, IMAGE_COLUMNS, bottom)
-    cells["image edited"] = (columns - IMAGE_COLUMNS + 1, 2, IMAGE_COLUMNS, bottom)
-    return cells, columns
+def axes_of(parts: Mapping[str, UNetPart]) -> tuple[Axis, ...]:
+    """Return the axes of the stage: the part, chosen in the diagram; the channels; the run."""
+    return (Axis(PART_AXIS, "part", tuple(part.point for part in parts.values()), in_diagram=True), COLOURS,
+            Axis("run", "run", RUNS))
 
 
 def enlarge(tiles: np.ndarray) -> np.ndarray:
@@ -90,66 +60,68 @@ def enlarge(tiles: np.ndarray) -> np.ndarray:
 
 
 def layers_of(result: Result) -> list[Layer]:
-    """Return the stage's layers: two images, a tile or bridge for each part, and the receptive field."""
-    at, field = result.request.position, result.receptive_field
+    """Return the stage's layers: two images, the tile of each part, the U, the receptive field and its rings."""
+    at, parts, field = result.request.position, result.parts, result.receptive_field
     runs = [result.runs[name] for name in RUNS]
     layers: list[Layer] = [Images(f"image {name}", f"Predicted image, {name} run", run.previews,
                                  "the denoised estimate at this step, decoded")
                            for name, run in zip(RUNS, runs, strict=True)]
-    for name, part in result.parts.items():
-        if part.kind == "skip":
-            share = np.stack([run.inside.skip_shares[name] for run in runs], 1)[:, :, None, None]
-            layers.append(Heatmap(name, title_of(part).capitalize(), share,
-                              "its share of the energy that enters the up path", axes=("frame", "run"), low=0.0,
-                              high=1.0))
-            continue
+    for name, part in parts.items():
         frames = np.stack([enlarge(run.inside.tiles[name]) for run in runs], 2)
-        layers.append(Images(name, title_of(part), frames, f"{NOTES[part.kind]}; {part.channels} channels at "
-                            f"{part.side} × {part.side}", axes=("frame", "colours", "run")))
-        layers.append(_ring(f"ring {name}", at, part.side, name == at.part))
+        layers.append(Images(name, f"activations of {name}", frames, f"{NOTES[part.kind]}; {part.channels} "
+                             f"channels at {part.side} × {part.side}", axes=("frame", COLOURS.name, "run")))
+    norms = np.stack([[norm_of(run, part) for part in parts.values()] for run in runs]).transpose(2, 0, 1)
+    layers.append(Diagram("u", "Parts of the U-Net", norms, "each skip and backbone as thick as its norm is large",
+                          axes=("frame", "run"), selects=PART_AXIS, quantity="norm", **vars(draw_u(parts))))
     relative = field / max(float(field.max()), 1e-30)
     layers.append(Heatmap("receptive field", "Receptive field", relative, "size of the gradient, 1 where it is largest",
-                      axes=(), low=0.0, high=1.0))
-    layers.append(_ring("ring receptive field", at, result.parts[at.part].side, True, FIELD_RING_SIZE))
+                          axes=(), low=0.0, high=1.0))
+    centres = [_centre(moved(at, parts, name), part.side) for name, part in parts.items()]
+    layers.append(_ring("ring", np.array(centres)[:, None], (PART_AXIS,)))
+    layers.append(_ring("ring receptive field", np.array([_centre(at, parts[at.part].side)]), ()))
     return layers
 
 
-def _ring(name: str, at: Position, side: int, is_here: bool, size: float = RING_SIZE) -> Points:
-    """Return a ring around the position; empty where the position is in another part."""
-    centre = np.array([[(at.column + 0.5) / side, 1 - (at.row + 0.5) / side]])
-    return Points(name, "The chosen position", centre if is_here else centre[:0], axes=(),
-                  extent=(0.0, 1.0, 0.0, 1.0), colours=("guidance",), highlighted=(0,), size=size)
+def norm_of(run: InspectedRun, part: UNetPart) -> np.ndarray:
+    """Return the norm of a part's activations at each step, (step,): the square root of their energy."""
+    return run.inside.rms[part.name] * np.sqrt(part.channels * part.side**2)
 
 
-def panels_of(result: Result, notes: Mapping[str, str]) -> tuple[list[Panel], int]:
-    """Return the panels of the U, the edited image first, and the columns of their grid.
+def moved(at: Position, parts: Mapping[str, UNetPart], part: str) -> Position:
+    """Return the position of another part that covers the centre of this one."""
+    old, new = parts[at.part].side, parts[part].side
+    return replace(at, part=part, row=int((at.row + 0.5) * new / old), column=int((at.column + 0.5) * new / old))
 
-    notes: added to the titles of the images, by run.
+
+def _centre(at: Position, side: int) -> tuple[float, float]:
+    return (at.column + 0.5) / side, 1 - (at.row + 0.5) / side
+
+
+def _ring(name: str, centres: np.ndarray, axes: tuple[str, ...]) -> Points:
+    return Points(name, "The chosen position", centres, axes=axes, extent=(0.0, 1.0, 0.0, 1.0), colours=("guidance",),
+                  highlighted=(0,), size=RING_SIZE)
+
+
+def panels_of(result: Result, notes: Mapping[str, str], merge: bool = False) -> list[Panel]:
+    """Return the panels: the edited image first.
+
+    notes: added to the titles of the images, by run. merge: show one image where both are the same, and the receptive
+    field in place of the other.
     """
-    cells, columns = layout(result.parts)
     at = result.request.position
-    panels = [Panel(f"image {name}", (f"image {name}",), f"{name}: {notes[name]}" if name in notes else name,
-                    grid_area=cells[f"image {name}"]) for name in RUNS]
-    for name, part in result.parts.items():
-        if part.kind == "skip":
-            share = 100 * float(result.edited.inside.skip_shares[name].mean())
-            panels.append(Panel(name, (name,), f"{title_of(part)}: {share:.0f}%", grid_area=cells[name],
-                                ratio=4.5 * cells[name][2]))
-        else:
-            panels.append(
-                Panel(
-                    name,
-                    (name, f"ring {name}"),
-                    title_of(part),
-                    grid_area=cells[name],
-                    interaction="click",
-                    compact=True,
-                )
-            )
-    title = f"receptive field of {title_of(result.parts[at.part])} at step {at.step}"
-    panels.append(Panel("receptive field", ("image edited", "receptive field", "ring receptive field"), title,
-                        grid_area=cells["receptive field"]))
-    return panels, columns
+    is_one = merge and np.array_equal(result.edited.previews, result.original.previews)
+    cells = CELLS | {"receptive field": CELLS["image original"]} if is_one else CELLS
+    titles = {"edited": "edited and original are the same"} if is_one else {
+        name: f"{name}{notes.get(name, '')}" for name in RUNS}
+    return [
+        *(Panel(f"image {name}", (f"image {name}",), title, grid_area=cells[f"image {name}"])
+          for name, title in titles.items()),
+        Panel("u", ("u",), "The U-Net", grid_area=cells["u"]),
+        Panel("activations", (*result.parts, "ring"), grid_area=cells["activations"], interaction="click", compact=True,
+              layer_axis=PART_AXIS),
+        Panel("receptive field", ("image edited", "receptive field", "ring receptive field"),
+              f"receptive field of {at.part} at step {at.step}", grid_area=cells["receptive field"], compact=True,
+              of_frame=at.step)]
 
 
 # ---- sentences ------------------------------------------------------------------------------------------------------
@@ -165,9 +137,20 @@ def describe_edits(result: Result) -> str:
     by_side: dict[int, list[float]] = {}
     for name, share in result.edited.inside.skip_shares.items():
         by_side.setdefault(parts[name].side, []).append(float(share.mean()))
-    carried = " and ".join(f"{100 * sum(some) / len(some):.0f}% at {side} × {side}" for side, some in by_side.items())
-    return (f"{'Edited: ' + '; '.join(edits) if edits else 'Nothing is edited'}. Of the energy that enters the up "
-            f"path, skips carry {carried}, averaged over the steps.")
+    carried = " and ".join(f"{100 * sum(some) / len(some):.0f}% ({side} × {side})" for side, some in by_side.items())
+    return (f"{'Edited: ' + '; '.join(edits) if edits else 'Nothing is edited'}. Skips carry {carried} of the energy "
+            "that enters the up path, mean over the steps.")
+
+
+def describe_verdicts(result: Result) -> str:
+    """Say what the examiner sees in both images, and what the edits lost; empty without verdicts."""
+    if not result.verdicts:
+        return ""
+    original, edited = map(describe_verdict, result.verdicts)
+    if result.edited is result.original:
+        return f"The examiner sees {edited}."
+    return (f"In the edited image the examiner sees {edited}; in the original, "
+            f"{'the same' if edited == original else original}. {describe_losses(result.verdicts)}")
 
 
 def _on_steps(step_range: tuple[int, int] | None) -> str:
@@ -181,10 +164,10 @@ def describe_receptive_field(result: Result) -> str:
     """Describe the size of the receptive field."""
     at, field = result.request.position, result.receptive_field
     if not field.any():
-        return (f"At step {at.step}, {title_of(result.parts[at.part])} does not depend on the latent: its receptive "
+        return (f"At step {at.step}, {at.part} does not depend on the latent: its receptive "
                 "field is empty.")
-    return (f"At step {at.step}, 90% of the influence on the ringed position of {title_of(result.parts[at.part])} "
-            f"comes from {effective_size(field)} of the latent's {field.size} positions.")
+    return (f"At step {at.step}, 90% of the influence on the ringed position of {at.part} comes from "
+            f"{effective_size(field)} of {field.size} positions.")
 
 
 # ---- arrays and tables ----------------------------------------------------------------------------------------------
@@ -213,7 +196,7 @@ def to_dataset(result: Result) -> xr.Dataset:
         axes = ("run", "step", "colours", f"y{part.side}", f"x{part.side}", "rgb")
         arrays[f"tile {name}"] = (axes, np.stack([i.tiles[name] for i in insides]))
     return xr.Dataset(arrays, coords={"run": list(result.runs), "skip": skips, "part": list(parts),
-                                      "step": range(insides[0].run.steps), "colours": list(AXES[0].labels),
+                                      "step": range(insides[0].run.steps), "colours": list(COLOURS.labels),
                                       "rgb": list("rgb")},
                       attrs={f"examiner, {name}": describe_verdict(verdict)
                              for name, verdict in zip(result.runs, result.verdicts, strict=False)})

@@ -22,15 +22,18 @@ from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplingInputs
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
-from ..core.verdict import describe_losses, describe_verdict
 from .compute import RUN_SETTINGS, CachedComputation, InspectedRun, Position, Request, Result, check_position
-from .controls import edit_rows, settings_row
+from .controls import fader_rows, prompt_row, sampling_row
 from .figure import spectra
 from .view import (
-    AXES,
+    COLUMNS,
+    PART_AXIS,
+    axes_of,
     describe_edits,
     describe_receptive_field,
+    describe_verdicts,
     layers_of,
+    moved,
     panels_of,
     spectra_of,
     step_table,
@@ -73,13 +76,19 @@ class UNetXRay(SamplingInputs, Explorable):
         self._parts: dict[str, UNetPart] = {}
         self._computation, self._preview_computation = CachedComputation(), CachedComputation()
         self.chart = Chart()
-        self._edit_controls = ipw.VBox()  # filled once the network's parts are known
-        self._edit_controls.layout.overflow = "visible"
-        self.set_layout(settings_row(self), side=[self.chart], groups={"edits": [self._edit_controls]}, wide=True)
+        # Filled once the network's parts are known.
+        self._faders, self._edit_controls = (ipw.VBox(layout=ipw.Layout(overflow="visible")) for _ in range(2))
+        self._faders.add_class("ex-faders")
+        self.add_class("ex-diagram")
+        self.set_layout(prompt_row(self), self._faders, side=[self.chart], wide=True,
+                        groups={"steps of the faders, presets, swaps": [self._edit_controls],
+                                "sampling": [sampling_row(self)]})
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
         self.stage.observe(self._on_frame, names="frame")
+        self.stage.observe(self._on_selection, names="selection")
         self.observe(lambda change: setattr(self.stage, "frame", self._frame), names="step")
+        self.observe(lambda change: self._select_part(), names="position")
         self.launch()
 
     @tr.validate("faders")
@@ -143,23 +152,21 @@ class UNetXRay(SamplingInputs, Explorable):
 
     def show(self, answer: Result) -> str:
         if not self._edit_controls.children:
-            self._edit_controls.children = edit_rows(self, answer.parts)
+            self._faders.children, self._edit_controls.children = fader_rows(self, answer.parts)
         self._put_on_stage(answer)
         self._draw_chart()
-        losses = describe_losses(answer.verdicts) if answer.edited is not answer.original else ""
-        self.set_caption(" ".join(filter(None, (describe_edits(answer), losses, describe_receptive_field(answer)))))
+        self.set_caption(" ".join(filter(None, (describe_edits(answer), describe_verdicts(answer),
+                                                describe_receptive_field(answer)))))
         original, edited = (100 * run.high_frequency_share for run in answer.runs.values())
-        self.set_score("High-frequency share", f"{edited:.2f}% of the power", f"original {original:.2f}%. High "
-                   f"frequencies have over {CUTOFF} cycles per image, which is finer than a latent position; "
-                   "right of the dotted line below. The edit changed the image by "
-                   f"{answer.image_difference:.3f} (root mean square, 1 is black to white).")
+        self.set_score("High-frequency share", f"{edited:.2f}% of the power", f"above {CUTOFF} cycles per image, "
+                   f"original {original:.2f}%. The image has changed by {answer.image_difference:.3f} (root mean "
+                   "square, 1 is black to white).")
         return ""
 
     def _put_on_stage(self, result: Result, previews: np.ndarray | None = None) -> None:
         """Send a result, or a preview of it. previews: the edited run's decoded estimates, if they are there first."""
         steps, times = result.request.settings.steps, result.original.inside.run.denoised.t.values
-        notes = {name: f"the examiner sees {describe_verdict(verdict)}"
-                 for name, verdict in zip(result.runs, result.verdicts, strict=False)}
+        notes: dict[str, str] = {}
         layers = layers_of(result)
         captions = [describe_step(k, len(times), t) for k, t in enumerate(times)]
         if self.pipe.takes_exact_steps and len(times) != steps:
@@ -168,7 +175,7 @@ class UNetXRay(SamplingInputs, Explorable):
                 stretch_layers(layers, frame_indices),
                 [f"{PREVIEW_LABEL}: {captions[k]}" for k in frame_indices],
             )
-            notes = dict.fromkeys(result.runs, PREVIEW_LABEL)
+            notes = dict.fromkeys(result.runs, ", preview")
         if previews is not None:
             layers = [replace(layer, frames=previews, frame_indices=None) if layer.name == "image edited" else layer
                       for layer in layers]
@@ -176,9 +183,11 @@ class UNetXRay(SamplingInputs, Explorable):
                 f"step {k} of {steps}; everything but the edited image is {PREVIEW_LABEL}" for k in range(steps)
             ]
             del notes["edited"]
-        panels, columns = panels_of(result, notes)
-        self.stage.show(layers, captions, file_name="unet-x-ray", axes=AXES, panels=panels, columns=columns,
-                        autoplay=False, frame=min(max(self.step, 0), len(captions) - 1))
+        if PART_AXIS not in self.stage.selection:
+            self._select_part()
+        self.stage.show(layers, captions, file_name="unet-x-ray", axes=axes_of(result.parts),
+                        panels=panels_of(result, notes), columns=COLUMNS, autoplay=False,
+                        frame=min(max(self.step, 0), len(captions) - 1))
 
     def _draw_chart(self) -> None:
         self.chart.set_dark(self.stage.dark)
@@ -195,14 +204,36 @@ class UNetXRay(SamplingInputs, Explorable):
         if self.stage.frame != self._frame:
             self.step = self.stage.frame
 
+    def _select_part(self) -> None:
+        """Mark the part whose position is chosen in the diagram."""
+        if self.position[0] in self._parts:
+            self.stage.selection = self.stage.selection | {PART_AXIS: list(self._parts).index(self.position[0])}
+
+    def _on_selection(self, change: Any) -> None:
+        """Another part was chosen in the diagram: take the position in it that covers the one before."""
+        part = self._part_on_stage
+        if part is not None and part.name != self.position[0] and self.position[0] in self._parts:
+            at = moved(self.request().position, self._parts, part.name)
+            self.position = (at.part, at.row, at.column)
+
+    @property
+    def _part_on_stage(self) -> UNetPart | None:
+        """The part that is chosen in the diagram."""
+        k = self.stage.selection.get(PART_AXIS)
+        return None if k is None or not self._parts else list(self._parts.values())[k]
+
     def _on_pointer(self, pointer: dict) -> None:
-        """A click on a tile chooses that position at the step on the screen."""
-        part = self._parts.get(pointer.get("panel", ""))
+        """A click on the activations chooses that position at the step on the screen."""
+        part = self._part_on_stage
         if part is None or pointer.get("kind") != "click":
             return
         row, column = (min(max(int(pointer[axis] * part.side), 0), part.side - 1) for axis in ("y", "x"))
         with self.hold_trait_notifications():
             self.position, self.step = (part.name, row, column), self.stage.frame
+
+    def panels_to_save(self) -> list[dict[str, Any]]:
+        """The panels of a saved page: one image, if the edited and the original one are the same."""
+        return [panel.spec() for panel in panels_of(self.result, {}, merge=True)]
 
     # ---- results for code ------------------------------------------------------------------------------------------
 

@@ -9,7 +9,12 @@ class Element {
   }
 
   append(...nodes) {
+    for (const node of nodes) if (node instanceof Element) node.parent = this;
     this.children.push(...nodes);
+  }
+
+  remove() {
+    this.parent.children = this.parent.children.filter((child) => child !== this);
   }
 
   replaceChildren(...nodes) {
@@ -63,8 +68,10 @@ class Element {
 
   getContext() {
     const fallback = (name) => (...values) => {
-      if (name === "clearRect") this.painted = [];
+      if (name === "clearRect") this.painted = this.texts = [];
       if (name === "drawImage") this.painted.push(values[0]);
+      if (name === "fillText") this.texts = [...(this.texts ?? []), values[0]];
+      if (name === "measureText") return { width: 6 * values[0].length };
       if (name === "createImageData") return { data: new Uint8ClampedArray(values[0] * values[1] * 4) };
       if (name === "putImageData") this.image = values[0].data;
       return undefined;
