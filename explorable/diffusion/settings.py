@@ -29,7 +29,8 @@ class Settings:
     outside of them w is 1 (Kynkäänniemi et al. 2024). rescale: how far the contrast is brought back, 0 to 1.
     spacing, shift: the timesteps, see `make_timesteps`. eta: share of fresh noise in ddim, 0 to 1.
     target, classifier_scale: classifier guidance: a word that the classifier knows ("lion", "red", "beach", "night"),
-    and the scale of its gradient.
+    and the scale of its gradient. classifier_interval: noise times t, from and to, in which it is applied. noise_aware:
+    whether the classifier is told the noise level; False: it is always told t = 0, as if it had never seen noise.
     strength: of a run that starts from an image, the share of the steps that are sampled, above 0, up to 1 (SDEdit,
     Meng et al. 2022); the image first gets the noise of the first of them. 1 where a run starts from noise.
     """
@@ -47,6 +48,8 @@ class Settings:
     eta: float = 0.0
     target: str | None = None
     classifier_scale: float = 0.0
+    classifier_interval: tuple[float, float] = (0.0, 1.0)
+    noise_aware: bool = True
     strength: float = 1.0
 
     @property
@@ -74,6 +77,8 @@ def check_settings(settings: Settings) -> Settings:
         raise SettingError(f"eta is {s.eta!r}: choose 0 or the sampler ddim; {s.sampler} does not use eta")
     if s.target is not None and not isinstance(s.target, str):
         raise SettingError(f"target is {s.target!r}: choose a word that the classifier knows, or None")
+    if s.noise_aware not in (True, False):
+        raise SettingError(f"noise_aware is {s.noise_aware!r}: choose True or False")
     if s.classifier_scale and not s.target:
         raise SettingError(f"classifier_scale is {s.classifier_scale!r}: choose 0, or give a target")
     steps = _check_integer("steps", s.steps, 1, MAX_STEPS)
@@ -81,7 +86,9 @@ def check_settings(settings: Settings) -> Settings:
                    seed=_check_integer("seed", s.seed, 0, 2**63 - 1),
                    classifier_scale=_check_number("classifier_scale", s.classifier_scale, 0, 1000),
                    guidance=_check_number("guidance", s.guidance, 0, 100, " (0: the prompt is ignored)"),
-                   interval=_check_interval(s.interval), rescale=_check_number("rescale", s.rescale, 0, 1),
+                   interval=_check_interval("interval", s.interval),
+                   classifier_interval=_check_interval("classifier_interval", s.classifier_interval),
+                   noise_aware=bool(s.noise_aware), rescale=_check_number("rescale", s.rescale, 0, 1),
                    shift=_check_number("shift", s.shift, 0.01, 100, " (1 changes nothing)"),
                    eta=_check_number("eta", s.eta, 0, 1))
 
@@ -153,9 +160,9 @@ def _check_number(name: str, value: object, low: float, high: float, note: str =
     return float(value)
 
 
-def _check_interval(value: object) -> tuple[float, float]:
+def _check_interval(name: str, value: object) -> tuple[float, float]:
     if isinstance(value, tuple | list) and len(value) == 2:
-        low, high = _check_number("interval", value[0], 0, 1), _check_number("interval", value[1], 0, 1)
+        low, high = (_check_number(name, end, 0, 1) for end in value)
         if low <= high:
             return low, high
-    raise SettingError(f"interval is {value!r}: choose two noise times from 0 to 1, the smaller first")
+    raise SettingError(f"{name} is {value!r}: choose two noise times from 0 to 1, the smaller first")

@@ -38,12 +38,15 @@ class GuidedField:
         marginal: of all points. conditional: of the points of class y.
         prior: p(y), their share.
         w: the guidance scale: 0 is p(x), 1 is p(x | y).
+        noise_aware: whether the posterior is that of the noise level; False: p(y | x) is always that of t = 0, as for a
+            classifier that never saw noise. Both are the same where there is no noise.
     """
 
     marginal: MixtureField
     conditional: MixtureField
     prior: float
     w: float = 1.0
+    noise_aware: bool = True
 
     def log_posterior(self, x: Array, alpha: float, sigma: float) -> Array:
         """Return log p(y | x) at a noise level: (m, 2) to (m,)."""
@@ -52,6 +55,7 @@ class GuidedField:
 
     def classifier_score(self, x: Array, alpha: float, sigma: float) -> Array:
         """Return the gradient of log p(y | x): (m, 2)."""
+        alpha, sigma = (alpha, sigma) if self.noise_aware else (1.0, 0.0)
         return self.conditional.score(x, alpha, sigma) - self.marginal.score(x, alpha, sigma)
 
     def score(self, x: Array, alpha: float, sigma: float) -> Array:
@@ -63,11 +67,21 @@ class GuidedField:
         return self.marginal.score(x, alpha, sigma) + self.w * self.classifier_score(x, alpha, sigma)
 
     def denoised(self, x: Array, alpha: float, sigma: float) -> Array:
-        """Return E[x0 | x] + w (E[x0 | x, y] - E[x0 | x]): (m, 2), the form of Ho and Salimans 2022, equation 6."""
+        """Return E[x0 | x] + w (E[x0 | x, y] - E[x0 | x]): (m, 2), the form of Ho and Salimans 2022, equation 6.
+
+        Without noise awareness, the form of `diffusion.guidance.shift_denoised`, which leaves pure noise as it is.
+        """
+        if not self.noise_aware:
+            factor = self.w * sigma**2 / alpha if alpha else 0.0
+            return self.marginal.denoised(x, alpha, sigma) + factor * self.classifier_score(x, alpha, sigma)
         return self._extrapolate(*(f.denoised(x, alpha, sigma) for f in (self.marginal, self.conditional)))
 
     def velocity(self, x: Array, alpha: float, sigma: float, d_alpha: float, d_sigma: float) -> Array:
         """Return the guided dx/dt: (m, 2)."""
+        if not self.noise_aware:
+            factor = self.w * sigma * (d_alpha * sigma - d_sigma * alpha) / alpha if alpha else 0.0
+            return (self.marginal.velocity(x, alpha, sigma, d_alpha, d_sigma)
+                    + factor * self.classifier_score(x, alpha, sigma))
         return self._extrapolate(*(f.velocity(x, alpha, sigma, d_alpha, d_sigma)
                                    for f in (self.marginal, self.conditional)))
 

@@ -88,12 +88,16 @@ class Classifier(nn.Module):
                 return group.log_softmax(dim=1)[:, labels.index(target)]
         return F.logsigmoid(logits[:, self.labels.index(target)])
 
-    def gradient(self, x: Tensor, alpha: float, sigma: float, target: str) -> Tensor:
-        """Return d log p(target | x) / dx at x = alpha x0 + sigma noise, of x's shape. Works in inference mode too."""
+    def gradient(self, x: Tensor, alpha: float, sigma: float, target: str, noise_aware: bool = True) -> Tensor:
+        """Return d log p(target | x) / dx at x = alpha x0 + sigma noise, of x's shape. Works in inference mode too.
+
+        noise_aware: whether the classifier is told the noise level of x; False: it is told that there is no noise.
+        """
         with torch.inference_mode(False), torch.enable_grad():
             x = x.detach().clone().float().requires_grad_()
             scaled = x / (alpha**2 + sigma**2) ** 0.5
-            logits = self(scaled, torch.full((len(x),), noise_level(alpha, sigma), dtype=x.dtype, device=x.device))
+            level = noise_level(alpha, sigma) if noise_aware else 0.0
+            logits = self(scaled, torch.full((len(x),), level, dtype=x.dtype, device=x.device))
             if not logits.requires_grad:  # an edit has cut the graph between x and the logits
                 return torch.zeros_like(x)
             [gradient] = torch.autograd.grad(self.log_prob(logits, target).sum(), x, allow_unused=True)

@@ -136,17 +136,22 @@ class LatentDiffusion:
         with torch.inference_mode(False):  # weights loaded in inference mode would have no gradient
             return load_classifier().to(self.device)
 
-    def classifier_gradient(self, x: Tensor, t: float, target: str) -> Tensor:
-        """Return d log p(target | x) / dx at x, t, float64 on the CPU."""
+    def classifier_gradient(self, x: Tensor, t: float, target: str, noise_aware: bool = True) -> Tensor:
+        """Return d log p(target | x) / dx at x, t, float64 on the CPU. noise_aware: see `Settings`."""
+        alpha, sigma = self.path.alpha(t), self.path.sigma(t)
         noisy = x.to(self.device, torch.float32)
-        return self.classifier.gradient(noisy, self.path.alpha(t), self.path.sigma(t), target).cpu().double()
+        return self.classifier.gradient(noisy, alpha, sigma, target, noise_aware).cpu().double()
 
     def _shift_denoised(self, settings: Settings, x: Tensor, denoised: Tensor, t: float) -> Tensor:
-        gradient = self.classifier_gradient(x, t, settings.target or "")
+        if not _within(settings.classifier_interval, t):
+            return denoised
+        gradient = self.classifier_gradient(x, t, settings.target or "", settings.noise_aware)
         return shift_denoised(self.path, denoised, gradient, settings.classifier_scale, t)
 
     def _shift_mean(self, settings: Settings, mean: Tensor, x: Tensor, t: float, std: float) -> Tensor:
-        gradient = self.classifier_gradient(x, t, settings.target or "")
+        if not _within(settings.classifier_interval, t):
+            return mean
+        gradient = self.classifier_gradient(x, t, settings.target or "", settings.noise_aware)
         return shift_mean(mean, std, gradient, settings.classifier_scale)
 
     # ---- images and latents --------------------------------------------------------------------------------------
@@ -164,3 +169,7 @@ class LatentDiffusion:
         for z in torch.from_numpy(np.array(latents, np.float32)).split(DECODE_BATCH_SIZE):
             images.append(to_images(self.vae.decode(z.to(self.device).contiguous(memory_format=torch.channels_last))))
         return np.concatenate(images)
+
+
+def _within(interval: tuple[float, float], t: float) -> bool:
+    return interval[0] <= t <= interval[1]

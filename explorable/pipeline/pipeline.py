@@ -93,7 +93,8 @@ class Pipeline(LatentDiffusion):
                 latent (4, 16, 16), which is not encoded. It gets the noise of the first step, and is denoised.
             strength: with an image, the share of the steps that are sampled, above 0, up to 1, as in diffusers; 1
                 leaves nothing of the image. None: 0.8.
-            more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, classifier_scale.
+            more: the other fields of `Settings`: interval, rescale, spacing, shift, eta, target, classifier_scale,
+                classifier_interval, noise_aware.
 
         Raises:
             SettingError, UnknownWordError, PromptTooLongError, UnknownTargetError, UnknownPointError,

@@ -226,7 +226,8 @@ def _collect_saved(dataset: xr.Dataset, recorded: Mapping[str, xr.DataArray], ab
     next_x = [*x[1:], torch.from_numpy(dataset.end.values)[None]]
     times = [*dataset.t.values.tolist(), float(about["end"])]
     steps = [Step(k, times[k], times[k + 1], x[k], denoised[k], next_x[k]) for k in range(len(x))]
-    settings = Settings(**about["settings"] | {"interval": tuple(about["settings"]["interval"])})
+    intervals = {name: tuple(value) for name, value in about["settings"].items() if isinstance(value, list)}
+    settings = Settings(**about["settings"] | intervals)
     check_settings(settings if settings.sampler in SAMPLERS else replace(settings, sampler="euler"))
     texts = [settings.sampler, about["model"], *about["tokens"], *about["edited_points"], *about["seconds"]]
     if not all(isinstance(text, str) for text in texts) or dataset.image.dtype != np.uint8 or dataset.image.ndim != 3:

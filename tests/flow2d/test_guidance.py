@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from test_field import log_density
 
 from explorable.diffusion.guidance import shift_denoised
 from explorable.diffusion.paths import PATHS
+from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import (
     CLASSES,
     DISTRIBUTIONS,
     exact_endpoints,
     guided_field,
     ideal_field,
+    integrate,
     sample_classes,
     sample_distribution,
     sharpened_density,
@@ -85,6 +88,37 @@ def test_the_velocity_is_that_of_the_guided_estimate(path, t):
     a, s, da, ds = path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t)
     denoised = FIELD.denoised(X, a, s)
     np.testing.assert_allclose(FIELD.velocity(X, a, s, da, ds), da * denoised + ds * (X - a * denoised) / s, atol=1e-8)
+
+
+@each_path
+@each_time
+def test_a_posterior_of_t_0_shifts_the_estimate_as_a_classifier_that_is_told_t_0(path, t):
+    a, s, da, ds = path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t)
+    field = replace(FIELD, noise_aware=False)
+    x = torch.tensor(X, requires_grad=True)
+    [gradient] = torch.autograd.grad(log_posteriors(x, 1.0, 0.0)[:, 2].sum(), x)
+    scale = max(1.0, gradient.abs().max().item())
+    np.testing.assert_allclose(field.classifier_score(X, a, s), gradient.numpy(), rtol=0, atol=1e-6 * scale)
+    shifted = shift_denoised(path, torch.from_numpy(FIELD.marginal.denoised(X, a, s)), gradient, 3.0, t).numpy()
+    largest = np.abs(shifted).max()
+    np.testing.assert_allclose(field.denoised(X, a, s), shifted, atol=1e-6 * largest)
+    np.testing.assert_allclose(field.velocity(X, a, s, da, ds), da * shifted + ds * (X - a * shifted) / s,
+                               atol=1e-6 * (abs(da) + abs(ds * a / s)) * largest)
+
+
+def test_pure_noise_is_not_guided_by_a_posterior_of_t_0():
+    field, at = replace(FIELD, noise_aware=False), (0.0, 1.0, -1.0, 1.0)
+    np.testing.assert_array_equal(field.velocity(X, *at), FIELD.marginal.velocity(X, *at))
+
+
+def test_at_scale_1_only_a_posterior_of_the_noise_level_samples_the_class():
+    points, labels = sample_classes("two moons", 128)
+    start, times = np.random.default_rng(5).standard_normal((1500, 2)), uniform_timesteps(60)
+    field = guided_field(points, labels, 1, 1.0, width=0.35)
+    density = sharpened_density(field, HALF_EXTENT).coarsen(8)
+    aware, told = (density.total_variation(integrate(f, PATHS["straight"], start, times, "heun").x[-1])
+                   for f in (field, replace(field, noise_aware=False)))
+    assert aware < 1.1 * density.noise_floor(len(start))[2] and told > 2 * density.noise_floor(len(start))[2]
 
 
 def test_scale_0_ignores_the_class_and_scale_1_is_its_field():

@@ -257,6 +257,8 @@ INVALID = {
     "eta": (-0.1, 1.1, 0.5),  # the last: euler has no eta
     "target": (3, True),
     "classifier_scale": (1.0, -1, 1001, math.nan),  # the first: without a target
+    "classifier_interval": ((0.5, 0.2), (0, 2), 0.5, None, (0, math.nan)),
+    "noise_aware": (None, "no", 2),
 }
 INVALID_SETTINGS = [
     pytest.param(field, value, id=f"{field}={value!r}") for field, values in INVALID.items() for value in values
@@ -484,6 +486,35 @@ def test_classifier_guidance_raises_the_targets_log_probability_with_every_sampl
                            for more in ({}, {"target": "cat"}, {"target": "cat", "classifier_scale": 5.0}))
     assert same(plain, zero) and not same(plain, guided)
     assert log_prob(guided) > log_prob(plain)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_the_classifier_guides_only_within_its_interval(with_classifier, sampler):
+    guided = {"target": "cat", "classifier_scale": 5.0, "steps": 6, "sampler": sampler}
+    plain, never = with_classifier(PROMPT, steps=6, sampler=sampler), with_classifier(
+        PROMPT, **guided, classifier_interval=(0.9, 0.95))  # between two timesteps
+    assert same(plain, never)
+    late = with_classifier(PROMPT, **guided, classifier_interval=(0.0, 0.5))  # t = 1, 5/6, 4/6, 3/6, …
+    assert np.array_equal(late.latents[:4], plain.latents[:4]) and not np.array_equal(late.latents[4], plain.latents[4])
+    branch = plain.branch(3, target="cat", classifier_scale=5.0)
+    assert np.array_equal(late.image, branch.image), "the same as a branch that begins there"
+
+
+def test_a_classifier_that_is_not_noise_aware_is_told_that_there_is_no_noise(with_classifier):
+    with torch.no_grad():  # untrained, it would ignore the noise level
+        for p in with_classifier.classifier.parameters():
+            p += 0.1 * torch.randn_like(p)
+    x = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1)).double()
+    told, clean = (with_classifier.classifier_gradient(x, 0.6, "cat", aware) for aware in (True, False))
+    length = math.hypot(0.4, 0.6)  # of alpha and sigma on the straight path
+    expected = with_classifier.classifier.gradient(x / length, 1.0, 0.0, "cat").double() / length
+    torch.testing.assert_close(clean, expected, rtol=1e-4, atol=1e-7)
+    assert not torch.allclose(told, clean, rtol=0.01)
+    at_zero = with_classifier.classifier_gradient(x, 0.0, "cat", False)
+    torch.testing.assert_close(at_zero, with_classifier.classifier_gradient(x, 0.0, "cat"))
+    runs = [with_classifier(PROMPT, steps=3, target="cat", classifier_scale=5.0, noise_aware=aware)
+            for aware in (True, False)]
+    assert not same(*runs)
 
 
 def test_an_unknown_target_is_refused_before_anything_is_computed(with_classifier, monkeypatch):
