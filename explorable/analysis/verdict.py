@@ -90,6 +90,38 @@ def matches_scene(verdict: Verdict, scene: Scene) -> bool:
             and scene.mood in (None, verdict.mood))
 
 
+def shows(verdict: Verdict, word: str) -> bool:
+    """Return whether the examiner finds that thing, a thing of that colour, that place or that time."""
+    return word in {*verdict.things, *(seen.colour for seen in verdict.things.values()), verdict.place, verdict.time}
+
+
+@torch.inference_mode()
+def target_probability(images: np.ndarray, word: str, examiner: Examiner | None = None) -> np.ndarray:
+    """Return how probable the examiner finds it that images (n, 128, 128, 3) uint8 show a thing, colour, place or time:
+    (n,). For a colour, that at least one thing has it, with the kinds taken as independent.
+
+    Raises:
+        ValueError: the examiner knows no such word.
+    """
+    examiner = examiner or shipped_examiner()
+    c, out = examiner.config, [np.zeros(0)]
+    if word not in (*c.kinds, *c.colours, *c.places, *c.times):
+        raise ValueError(f"the examiner knows no {word!r}; choose one of: "
+                         f"{', '.join((*c.kinds, *c.colours, *c.places, *c.times))}")
+    for start in range(0, len(images), BATCH_SIZE):
+        report = examiner(to_tensor(images[start : start + BATCH_SIZE]))
+        present = 1 - report.number.softmax(-1)[..., 0]  # (n, kinds)
+        if word in c.kinds:
+            found = present[:, c.kinds.index(word)]
+        elif word in c.colours:
+            found = 1 - (1 - present * report.colour.softmax(-1)[..., c.colours.index(word)]).prod(1)
+        else:
+            labels, logits = (c.places, report.place) if word in c.places else (c.times, report.time)
+            found = logits.softmax(-1)[:, labels.index(word)]
+        out.append(found.double().numpy())
+    return np.concatenate(out)
+
+
 def preserved_traits(before: Verdict, after: Verdict) -> dict[str, float]:
     """Return which parts of a verdict an edit preserved: things, their colours, place and time, 0 to 1.
 

@@ -1,33 +1,44 @@
-"""Does classifier guidance produce its target, and how much diversity does it cost?
+"""Does classifier guidance produce its target, how much diversity does it cost, and when is an image adversarial?
 
 Table 4 of Dhariwal and Nichol 2021 in small: a model without a prompt, and one whose prompt names the target, each
-guided towards the target by the classifier. The examiner, which never guides, decides whether an image shows it.
+guided towards the target by the classifier. The examiner, which never guides, decides whether an image shows it. An
+image of which the guiding classifier is certain, and in which the examiner does not find the target, is an adversarial
+one (Szegedy et al. 2014).
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from tqdm.auto import tqdm
 
+from ..analysis.classifier_readings import classifier_confidence
 from ..analysis.image_statistics import diversity
-from ..analysis.verdict import Verdict, examine, examiner_features
+from ..analysis.verdict import examine, examiner_features, shows
 from ..diffusion.settings import Settings, check_settings
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, held_out, write_caption
-from .generation import generated_by, image_grid
-from .statistics import percent, percent_cells
+from .generation import generated_by
+from .results import saved_table
+from .statistics import interval_text, parse_interval, percent, percent_cells
 from .table import Table
 
-SCALES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0)
+SCALES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 SAMPLERS = ("ddim", "ddpm")  # ddim shifts the denoised estimate, ddpm the mean of the next latent
 PROMPTS = {"none": 0.0, "names the target": 1.0}  # and the guidance scale: only the classifier guides
 TARGETS = {"thing": KINDS, "colour": tuple(COLOURS), "place": PLACES, "time": TIMES}
-TARGETS_PER_KIND, SEEDS = 2, tuple(range(8))
+TARGETS_PER_KIND, SEEDS = 2, 4
+CERTAIN = 0.9  # the classifier's p(target) from which on it counts as certain
+QUANTITIES = {"shown": ("shown %", "95%", 100.0), "confidence": ("classifier %", "classifier 95%", 100.0),
+              "adversarial": ("adversarial %", "adversarial 95%", 100.0),
+              "diversity": ("diversity", "diversity 95%", 1.0)}
+"""By quantity: the columns of its mean and interval, and by how much these are multiplied."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,19 @@ class Target:
     kind: str
     word: str
     prompt: str
+
+
+def kind_of(word: str) -> str:
+    """Return the kind of a target: "thing", "colour", "place" or "time".
+
+    Raises:
+        ValueError: no such word.
+    """
+    for kind, words in TARGETS.items():
+        if word in words:
+            return kind
+    known = "; ".join(f"{kind}: {', '.join(words)}" for kind, words in TARGETS.items())
+    raise ValueError(f"target is {word!r}: choose one of {known}")
 
 
 def targets(count: int) -> list[Target]:
@@ -55,18 +79,17 @@ def _scene(kind: str, word: str, rng: random.Random) -> Scene:
             return scene
 
 
-def shows(verdict: Verdict, word: str) -> bool:
-    """Return whether the examiner finds that thing, a thing of that colour, that place or that time."""
-    return word in {*verdict.things, *(seen.colour for seen in verdict.things.values()), verdict.place, verdict.time}
-
-
 def classifier_guidance(model: str = "unet-flow", steps: int = 20, quick: bool = False) -> Table:
-    """Measure against the classifier scale how many images show the target, and their diversity.
+    """Measure against the classifier scale how many images show the target, what the classifier says, and diversity.
 
-    Diversity is the distance of two seeds of a target in the examiner's features. Without a prompt, scale 0 gives
-    chance: how often an image shows the target anyway. quick: one target of each kind, two seeds, three scales.
+    Each target has seeds of its own, the same at every scale. Classifier: its mean probability of the target, of the
+    finished image encoded again, at t = 0. Adversarial: images of which the classifier is at least 90% certain, and in
+    which the examiner does not find the target. Diversity is the distance of two seeds of a target in the examiner's
+    features. Without a prompt, scale 0 gives chance: how often an image shows the target anyway.
+
+    quick: one target of each kind, two seeds, every other scale.
     """
-    count, seeds, scales = (1, SEEDS[:2], SCALES[::2]) if quick else (TARGETS_PER_KIND, SEEDS, SCALES)
+    count, seeds, scales = (1, 2, SCALES[::2]) if quick else (TARGETS_PER_KIND, SEEDS, SCALES)
     check_settings(Settings("", steps=steps))
     pipe, wanted = load(model), targets(count)
     for target in wanted:
@@ -74,20 +97,26 @@ def classifier_guidance(model: str = "unet-flow", steps: int = 20, quick: bool =
     cells = list(itertools.product(PROMPTS, SAMPLERS, scales))
     rows = [_row(pipe, wanted, seeds, steps, *cell) for cell in tqdm(cells, desc="scales", leave=False)]
     return Table(f"Classifier guidance of {model}, {steps} steps", rows, [
-        *best_scales(rows), f"targets: {', '.join(t.word for t in wanted)}; {len(wanted)} x {len(seeds)} seeds a row; "
-                            "intervals are 95% bootstrap over targets"])
+        *best_scales(rows), f"targets: {', '.join(t.word for t in wanted)}; {len(wanted)} targets x {seeds} seeds a "
+                            "row; intervals are 95% bootstrap over targets"])
 
 
-def _row(pipe: Pipeline, wanted: list[Target], seeds: tuple[int, ...], steps: int, prompt: str, sampler: str,
+def _row(pipe: Pipeline, wanted: list[Target], seeds: int, steps: int, prompt: str, sampler: str,
          scale: float) -> dict[str, Any]:
-    w = PROMPTS[prompt]
-    sources = [generated_by(pipe, steps, w, sampler=sampler, target=t.word, classifier_scale=scale) for t in wanted]
-    images = np.concatenate([image_grid(source, [t.prompt if w else ""], seeds)
-                             for source, t in zip(sources, wanted, strict=True)])  # (targets, seeds, 128, 128, 3)
-    shown = np.array([[shows(v, t.word) for v in examine(row)] for row, t in zip(images, wanted, strict=True)])
-    row = {"prompt": prompt, "sampler": sampler, "scale": scale} | percent_cells(shown, "shown %", "95%")
-    row |= {f"{kind} %": percent(shown[[t.kind == kind for t in wanted]]) for kind in TARGETS}
-    return row | {"diversity": float(f"{diversity(examiner_features(images)).mean():.3g}")}
+    """Return a row of the table. seeds: how many of each target."""
+    w, images = PROMPTS[prompt], []
+    for k, t in enumerate(wanted):
+        source = generated_by(pipe, steps, w, sampler=sampler, target=t.word, classifier_scale=scale)
+        images.append(source([t.prompt if w else ""] * seeds, list(range(k * seeds, (k + 1) * seeds))))
+    shown = np.array([[shows(v, t.word) for v in examine(some)] for some, t in zip(images, wanted, strict=True)])
+    confidence = np.array([classifier_confidence(pipe, some, t.word)
+                           for some, t in zip(images, wanted, strict=True)])
+    apart = diversity(examiner_features(np.stack(images)))
+    return ({"prompt": prompt, "sampler": sampler, "scale": scale} | percent_cells(shown, "shown %", "95%")
+            | {f"{kind} %": percent(shown[[t.kind == kind for t in wanted]]) for kind in TARGETS}
+            | percent_cells(confidence, "classifier %", "classifier 95%")
+            | percent_cells((confidence >= CERTAIN) & ~shown, "adversarial %", "adversarial 95%")
+            | {"diversity": float(f"{apart.mean():.3g}"), "diversity 95%": interval_text(apart)})
 
 
 def best_scales(rows: list[dict[str, Any]]) -> list[str]:
@@ -99,3 +128,50 @@ def best_scales(rows: list[dict[str, Any]]) -> list[str]:
         notes.append(f"prompt: {prompt}, {sampler}: {free['shown %']:g} % at scale 0, at best {best['shown %']:g} % at "
                      f"scale {best['scale']:g}; diversity {free['diversity']:g} and {best['diversity']:g}")
     return notes
+
+
+# ---- reading the table ----------------------------------------------------------------------------------------------
+
+
+def sweep_of(table: Table) -> xr.Dataset:
+    """Return the numbers of a table of `classifier_guidance`: each of QUANTITIES (prompt, sampler, scale, bound).
+
+    bound: "mean", and the ends of the 95% interval, "low" and "high". Shares are from 0 to 1.
+    """
+    rows: dict[tuple, dict[str, Any]] = {(r["prompt"], r["sampler"], float(r["scale"])): r for r in table.rows}
+    axes = {name: list(dict.fromkeys(key[k] for key in rows)) for k, name in enumerate(("prompt", "sampler", "scale"))}
+    shape = [len(values) for values in axes.values()]
+
+    def read(mean: str, interval: str, factor: float) -> np.ndarray:
+        found = [(rows[key][mean], *parse_interval(rows[key][interval])) for key in itertools.product(*axes.values())]
+        return np.array(found).reshape(*shape, 3) / factor
+
+    return xr.Dataset({name: ((*axes, "bound"), read(*columns)) for name, columns in QUANTITIES.items()},
+                      coords={**axes, "bound": ["mean", "low", "high"]})
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A saved table of `classifier_guidance`. curves: see `sweep_of`; is_current: whether the weights are the same."""
+
+    curves: xr.Dataset
+    is_current: bool
+
+    def sentence(self, prompt: str, sampler: str) -> str:
+        """Say at which scale most images show the target, and how many at the largest are adversarial."""
+        curves = self.curves.sel(prompt=prompt, sampler=sampler)
+        shown = curves.shown.sel(bound="mean")
+        best = float(shown.scale[int(shown.values.argmax())])
+        last = curves.adversarial.isel(scale=-1).sel(bound="mean")
+        words = "without a prompt" if prompt == "none" else "with a prompt that names the target"
+        stale = "" if self.is_current else ", before the weights changed"
+        return (f"Measured {words}{stale}: {100 * float(shown[0]):.0f}% show the target at scale 0, "
+                f"{100 * float(shown.max()):.0f}% at {best:g}; {100 * float(last):.0f}% of the images at "
+                f"{float(last.scale):g} are adversarial.")
+
+
+@functools.cache
+def saved_sweep(model: str) -> Sweep | None:
+    """Return the saved sweep of a model, or None if it was not measured."""
+    saved = saved_table("classifier-guidance", model)
+    return None if saved is None else Sweep(sweep_of(saved.table), saved.is_current)
