@@ -180,11 +180,15 @@ def mix_images(uncond: np.ndarray, cond: np.ndarray, w: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PlaneRequest:
-    """A distribution of points with classes (flow2d/guidance.py), the guidance scale, and the seed of the noise."""
+    """A distribution of points with classes (flow2d/guidance.py), the guidance scale, and the seed of the noise.
+
+    noise_aware: whether the exact classifier is that of the noise level, see `GuidedField`.
+    """
 
     distribution: str
     w: float
     seed: int
+    noise_aware: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,6 +238,7 @@ def plane_field(distribution: str, seed: int) -> tuple[np.ndarray, np.ndarray, G
 def plane_samples(request: PlaneRequest) -> tuple[np.ndarray, GridDensity, float, tuple[float, float, float]]:
     """Return guided trajectories (steps + 1, particles, 2), the sharpened density, their distance and noise floor."""
     field = with_scale(plane_field(request.distribution, request.seed)[2], request.w)
+    field = replace(field, noise_aware=request.noise_aware)
     start = np.random.default_rng([request.seed, 5]).standard_normal((PLANE_PARTICLES, 2))
     x = integrate(field, Straight(), start, uniform_timesteps(PLANE_STEPS), "heun").x
     density = sharpened_density(field, PLANE_EXTENT, PLANE_CELLS)

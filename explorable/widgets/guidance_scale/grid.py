@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from PIL import Image, ImageDraw, ImageFont
 
 from ...analysis.guided_predictions import check_comparison
 from ...analysis.image_statistics import diversity
@@ -19,18 +17,12 @@ from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
-from .compute import GREY, ImageFacts, call_arguments, image_facts
+from ..core.scale_grid import DONE, GREY, MISSING, PREVIEW, Interest, by_interest
+from .compute import ImageFacts, call_arguments, image_facts
 
 SCALES = (0.0, 1.0, 2.0, 4.0, 7.0, 12.0, 15.0, 30.0)
-SEEDS = 4  # per scale
-MISSING, PREVIEW, DONE = 0, 1, 2  # states of an image
 IMAGE_QUANTITIES = ("right", "clipped", "saturation")  # that each image has; the diversity is of several
 MAX_CACHED = 256  # images
-CELL, LEFT, TOP = 64, 52, 26  # pixels of the overview: of an image, and of the margins for labels
-STRIP, INK = (97, 97, 97), (255, 255, 255)  # of the margins: readable on light and on dark pages
-
-Interest = Callable[[], tuple[float, int]]
-"""Returns the scale and the seed that the user looks at now."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +67,6 @@ class GridResult:
     def to_dataset(self) -> xr.Dataset:
         """Return the images and their facts."""
         return self.facts.assign(images=self.images).assign_attrs(prompt=self.request.settings.prompt)
-
-
-def seed_block(seed: int) -> tuple[int, ...]:
-    """Return the four seeds of the grid that contains a seed. Choosing another of them keeps the grid."""
-    first = seed - seed % SEEDS
-    return tuple(range(first, first + SEEDS))
-
-
-def by_interest(scales: tuple[float, ...], scale: float) -> list[float]:
-    """Sort scales by their distance from one, on a logarithmic axis that includes 0."""
-    return sorted(scales, key=lambda w: abs(math.log1p(w) - math.log1p(scale)))
 
 
 class GridComputation:
@@ -167,7 +148,7 @@ class _Grid:
         coords = {"w": list(request.scales), "seed": list(request.seeds)}
         self.images = xr.DataArray(np.full((*shape, *pipe.image_size, 3), GREY, np.uint8),
                                    dims=("w", "seed", "y", "x", "rgb"), coords={**coords, "rgb": list("rgb")})
-        self.state = np.zeros(shape, int)
+        self.state = np.full(shape, MISSING)
         unknown = ImageFacts(np.nan, np.nan, None, None)
         self.facts = facts_dataset(request.scales, request.seeds, [unknown] * self.state.size)
 
@@ -205,33 +186,6 @@ def _sample(pipe: PipelineProtocol, settings: Settings, seeds: list[int] | tuple
 
 
 # ---- what can be made of it -----------------------------------------------------------------------------------------
-
-
-def overview(grid: GridResult, labels: Sequence[str]) -> np.ndarray:
-    """Draw all images side by side, one column a scale and one row a seed: (y, x, 3) uint8.
-
-    labels: the name of the scale, and each scale as text.
-    """
-    scales, seeds = grid.request.scales, grid.request.seeds
-    page = Image.new("RGB", (LEFT + len(scales) * CELL, TOP + len(seeds) * CELL), STRIP)
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=18)
-    for k, text in enumerate(labels):
-        draw.text((LEFT / 2 if k == 0 else LEFT + (k - 0.5) * CELL, TOP / 2), text, INK, font, "mm")
-    for j, seed in enumerate(seeds):
-        text = str(seed) if seed < 10_000 else f"…{seed % 1000:03d}"
-        draw.text((LEFT / 2, TOP + (j + 0.5) * CELL), text, INK, font, "mm")
-        for k in range(len(scales)):
-            image = Image.fromarray(grid.images.values[k, j]).resize((CELL, CELL), Image.Resampling.BOX)
-            page.paste(image, (LEFT + k * CELL, TOP + j * CELL))
-    return np.asarray(page)
-
-
-def cell_at(grid: GridResult, x: float, y: float) -> tuple[float, int]:
-    """Return the scale and the seed of the cell at a position of the overview, in fractions of its width and height."""
-    scales, seeds = grid.request.scales, grid.request.seeds
-    column = int((x * (LEFT + len(scales) * CELL) - LEFT) // CELL)
-    row = int((y * (TOP + len(seeds) * CELL) - TOP) // CELL)
-    return scales[min(max(column, 0), len(scales) - 1)], seeds[min(max(row, 0), len(seeds) - 1)]
 
 
 def grid_code(request: GridRequest, pipe_code: str) -> str:

@@ -12,12 +12,14 @@ import xarray as xr
 from ...analysis.trajectory import describe_step
 from ...diffusion.settings import Settings
 from ...pipeline.progress import shown_steps
+from ..core import scale_grid
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, stretch_layers
+from ..core.scale_grid import DONE
 from ..core.verdict import describe_verdict
-from ..stage.layers import Axis, Images, Layer, Panel, Points
+from ..stage.layers import Images, Layer, Panel, Points
 from . import compute
 from .compute import MAX_FRAMES, PLANE_EXTENT, ImageFacts, PlaneRequest, PlaneResult, Result, call_arguments
-from .grid import CELL, DONE, LEFT, TOP, GridResult, overview
+from .grid import GridResult
 
 CONVENTIONS = {"off at 1": 0.0, "off at 0": -1.0}
 """What is added to w: u + w (c - u) is off at 1, and c + s (c - u) with s = w - 1 is off at 0."""
@@ -177,27 +179,11 @@ def code(s: Settings, mixes_images: bool, pipe_code: str) -> str:
 
 def grid_recording(grid: GridResult, convention: str) -> dict[str, Any]:
     """Return the arguments of `Stage.show` for a grid: its overview, and one image along w (frames) and seeds."""
-    scales, seeds, offset = grid.request.scales, grid.request.seeds, CONVENTIONS[convention]
+    scales, offset = grid.request.scales, CONVENTIONS[convention]
     labels = ["s" if offset else "w", *(f"{w + offset:g}" for w in scales)]
     captions = [scale_text(w, convention) + ("" if (row == DONE).all() else ": not finished yet")
                 for w, row in zip(scales, grid.state, strict=True)]
-    height, width = TOP + len(seeds) * CELL, LEFT + len(scales) * CELL
-    extent = (0.0, width, 0.0, height)
-    centres = np.array([[[LEFT + (k + 0.5) * CELL, height - TOP - (j + 0.5) * CELL] for j in range(len(seeds))]
-                        for k in range(len(scales))])  # (w, seed, 2)
-    layers: list[Layer] = [
-        Images("image", "The chosen image", grid.images.values, axes=("frame", "seed")),
-        Images("grid", "Every scale and seed", overview(grid, labels), axes=()),
-        Points("cells", "Cells", centres.reshape(-1, 2), axes=(), extent=extent, size=0.0,
-               target_frames=[k for k in range(len(scales)) for _ in seeds]),
-        Points("chosen", "The chosen cell", (centres + np.array([-0.36, 0.36]) * CELL)[:, :, None],
-               axes=("frame", "seed"), extent=extent, colours=("guidance",), highlighted=(0,), size=9.0)]
-    panels = [Panel("image", ("image",), "the chosen image", grid_area=(3, 1, 1, 1)),
-              Panel("grid", ("grid", "cells", "chosen"), "the same noise at every scale: click an image to choose it",
-                    grid_area=(1, 1, 2, 1), interaction="click")]
-    axis = Axis("seed", "seed", tuple(map(str, seeds)))
-    return {"layers": layers, "captions": captions, "axes": (axis,), "panels": panels, "columns": 3,
-            "file_name": "guidance-grid"}
+    return scale_grid.grid_recording(grid.images.values, grid.request.seeds, labels, captions, "guidance-grid")
 
 
 def describe_grid(grid: GridResult, convention: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -26,19 +24,21 @@ from ..core.explorable import Explorable, shipped_pipeline
 from ..core.inputs import SamplingInputs, validate_setting
 from ..core.layout import scrollable
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
+from ..core.scale_choice import Grid, ScaleChoice
+from ..core.scale_grid import DONE, seed_block
 from . import grid as grids
 from . import view
 from .compute import PlaneRequest, PlaneResult, Request, Result, compute, compute_plane
 from .controls import MODES, convention_rows, main_rows, setting_rows
 from .figure import against_scale, by_step, plane_distances
-from .grid import SCALES, GridComputation, GridRequest, GridResult, LivePoints, by_interest, cell_at
+from .grid import SCALES, GridComputation, GridRequest, GridResult, LivePoints
 from .view import CONVENTIONS
 
 AnyRequest = Request | GridRequest | PlaneRequest
 AnyResult = Result | GridResult | PlaneResult
 
 
-class GuidanceScale(SamplingInputs, Explorable):
+class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
     """What is "with minus without"?
 
         g = GuidanceScale(prompt="a majestic lion at sunset", seed=3)
@@ -57,6 +57,7 @@ class GuidanceScale(SamplingInputs, Explorable):
 
     question = "What is “with minus without”?"
     busy_text = "Sampling …"
+    scale_name = "guidance"
     result_attributes = ("result", "_on_stage", "_grid", "_live")
     inputs = ("prompt", "negative", "seed", "steps", "guidance", "interval", "rescale", "model", "mode", "distribution")
 
@@ -73,16 +74,13 @@ class GuidanceScale(SamplingInputs, Explorable):
         super().__init__(pipe, **values)
         self._grid, self._live = GridComputation(), LivePoints()
         self._on_stage: AnyResult | None = None
-        self._is_following = False  # the stage follows the traits, or gets a recording: it is not the user
         self.chart, self._lesson = Chart(), ipw.HTML()
         models = denoiser_names() if self._pipe is None else ()
         self.set_layout(*main_rows(self), side=[self.chart], wide=True, groups={
             "more settings": setting_rows(self, models), "w or w − 1": convention_rows(self),
             "the lesson's table": [self._lesson]})
-        self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
-        self.stage.observe(lambda change: self._follow_stage(), names=["frame", "selection"])
+        self.observe_choices()
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
-        self.observe(lambda change: self._follow_traits(), names=["guidance", "seed"])
         self.observe(lambda change: self._show_again(), names="convention")
         self.launch()
 
@@ -124,7 +122,7 @@ class GuidanceScale(SamplingInputs, Explorable):
         if self.mode == "grid":
             scales = SCALES if self.capabilities.has_own_guidance else SCALES[1:]
             settings = replace(settings, guidance=1.0, seed=0)
-            return GridRequest(self.model_name, settings, scales, grids.seed_block(self.seed))
+            return GridRequest(self.model_name, settings, scales, seed_block(self.seed))
         return Request(self.model_name, settings, self.mode == "mixed")
 
     def compute(self, pipe: PipelineProtocol, request: AnyRequest, progress: Progress) -> AnyResult:
@@ -148,7 +146,7 @@ class GuidanceScale(SamplingInputs, Explorable):
         return compute(pipe, request, progress, on_guided)
 
     def _preview_grid(self, partial: GridResult) -> None:
-        done = int((partial.state == view.DONE).sum())
+        done = int((partial.state == DONE).sum())
         self.show_preview(lambda: self._put_on_stage(partial), f"{done} of {partial.state.size} images")
 
     def show(self, result: AnyResult) -> str:
@@ -162,16 +160,16 @@ class GuidanceScale(SamplingInputs, Explorable):
         """Send a result or a preview. The stage keeps its frame if it already shows the same kind of result."""
         is_new = type(self._on_stage) is not type(result)
         if isinstance(result, GridResult):
-            recording, frame = view.grid_recording(result, self.convention), self._frame_of(result)
+            recording, frame = view.grid_recording(result, self.convention), self.frame_of(result.request)
         elif isinstance(result, PlaneResult):
             recording, frame = view.plane_recording(result, self.convention), None
         else:
             recording = view.recording_of(result, self.convention, full_steps, guided)
             frame = len(recording["captions"]) // 10 if is_new and not result.mix else None  # where much differs
-        with self._stage_follows():
+        with self.stage_follows():
             self._on_stage = result
             self.stage.show(**recording, autoplay=is_new and frame is None and not self.preview_label, frame=frame)
-        self._follow_traits()
+        self.follow_traits()
 
     def _describe(self, result: AnyResult) -> None:
         """Set caption, score and the lesson's table."""
@@ -191,6 +189,10 @@ class GuidanceScale(SamplingInputs, Explorable):
         table = view.lesson_table(sweep.curves if sweep else None, self._live.means(), self.convention)
         html = table.to_html(classes="ex-table", border=0, na_rep="")
         self._lesson.value = scrollable(html, "The lesson's table, as measured")
+
+    @property
+    def grid_on_stage(self) -> Grid | None:
+        return self._on_stage.request if isinstance(self._on_stage, GridResult) else None
 
     @property
     def sweep(self) -> Sweep | None:
@@ -222,44 +224,6 @@ class GuidanceScale(SamplingInputs, Explorable):
             self._put_on_stage(self.result)
             self._describe(self.result)
             self._draw_chart()
-
-    # ---- the grid and the stage ------------------------------------------------------------------------------------
-
-    def _frame_of(self, grid: GridResult) -> int:
-        """The frame of the scale nearest to the chosen one."""
-        return grid.request.scales.index(by_interest(grid.request.scales, self.guidance)[0])
-
-    def _follow_traits(self) -> None:
-        """Show the chosen scale and seed in the grid."""
-        grid = self._on_stage
-        if isinstance(grid, GridResult) and self.seed in grid.request.seeds and not self._is_following:
-            with self._stage_follows():
-                self.stage.frame = self._frame_of(grid)
-                self.stage.selection = {"seed": grid.request.seeds.index(self.seed)}
-
-    @contextmanager
-    def _stage_follows(self) -> Iterator[None]:
-        """Within this, what changes on the stage is not taken over."""
-        self._is_following = True
-        try:
-            yield
-        finally:
-            self._is_following = False
-
-    def _follow_stage(self) -> None:
-        """Choose the scale and the seed that the page shows."""
-        grid, frame = self._on_stage, self.stage.frame
-        if not isinstance(grid, GridResult) or self._is_following:
-            return
-        with self.hold_trait_notifications():
-            if frame != self._frame_of(grid):
-                self.guidance = grid.request.scales[frame]
-            self.seed = grid.request.seeds[self.stage.selection.get("seed", 0)]
-
-    def _on_pointer(self, pointer: dict[str, Any]) -> None:
-        if isinstance(self._on_stage, GridResult) and pointer.get("panel") == "grid":
-            with self.hold_trait_notifications():
-                self.guidance, self.seed = cell_at(self._on_stage, pointer["x"], pointer["y"])
 
     # ---- results for code ------------------------------------------------------------------------------------------
 

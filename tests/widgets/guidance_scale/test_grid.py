@@ -15,22 +15,24 @@ from explorable.analysis import verdict
 from explorable.analysis.image_statistics import clipped_share
 from explorable.diffusion.settings import Settings
 from explorable.pipeline.progress import no_progress
-from explorable.widgets.core.worker import Superseded
-from explorable.widgets.guidance_scale import view
-from explorable.widgets.guidance_scale.grid import (
+from explorable.widgets.core.scale_grid import (
     CELL,
     DONE,
     LEFT,
     MISSING,
     PREVIEW,
-    SCALES,
     TOP,
-    GridComputation,
-    GridRequest,
     by_interest,
     cell_at,
     overview,
     seed_block,
+)
+from explorable.widgets.core.worker import Superseded
+from explorable.widgets.guidance_scale import view
+from explorable.widgets.guidance_scale.grid import (
+    SCALES,
+    GridComputation,
+    GridRequest,
 )
 
 FEW = GridRequest("", Settings(PROMPT, steps=2), (0.0, 1.0, 4.0), (0, 1))
@@ -118,7 +120,8 @@ def test_scales_are_sorted_by_distance_and_seeds_come_in_blocks():
 
 def test_the_overview_has_each_image_in_its_cell(pipe):
     grid, _ = filled(pipe, FEW)
-    page = overview(grid, ["w", "0", "1", "4"])
+    at = grid.request.scales, grid.request.seeds
+    page = overview(grid.images.values, grid.request.seeds, ["w", "0", "1", "4"])
     height, width = page.shape[:2]
     for k, w in enumerate(FEW.scales):
         for j, seed in enumerate(FEW.seeds):
@@ -126,8 +129,8 @@ def test_the_overview_has_each_image_in_its_cell(pipe):
             cell = page[top : top + CELL, left : left + CELL]
             image = grid.images.sel(w=w, seed=seed).values.reshape(64, 2, 64, 2, 3).mean((1, 3))
             assert np.abs(cell - image).max() <= 1
-            assert cell_at(grid, (left + 3) / width, (top + 60) / height) == (w, seed)
-    assert cell_at(grid, 0, 0) == (0.0, 0) and cell_at(grid, 1, 1) == (4.0, 1)
+            assert cell_at(*at, (left + 3) / width, (top + 60) / height) == (w, seed)
+    assert cell_at(*at, 0, 0) == (0.0, 0) and cell_at(*at, 1, 1) == (4.0, 1)
 
 
 def test_an_opened_pipeline_is_sampled_image_by_image_the_chosen_first():
