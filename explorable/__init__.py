@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline, load
     from .pipeline.pictures import PictureError, read_picture
     from .run import Run, RunFileError
+    from .widgets.classifier_guidance.widget import ClassifierGuidance
     from .widgets.flow_paths.widget import FlowPaths
     from .widgets.guidance_scale.widget import GuidanceScale
     from .widgets.noise_trajectory.widget import NoiseTrajectory
@@ -70,6 +71,7 @@ _MODULES = {
 # Without `open`: `from explorable import *` must not replace Python's own.
 __all__ = [
     "Ablate",
+    "ClassifierGuidance",
     "EditError",
     "FlowPaths",
     "GuidanceScale",

@@ -22,6 +22,7 @@ class Entry:
 EXPLORABLES = {entry.name: entry for entry in (  # in the order of the lesson
     Entry("Studio", "studio", "00-studio.ipynb"),
     Entry("NoiseTrajectory", "noise_trajectory", "01-noise-trajectory.ipynb"),
+    Entry("ClassifierGuidance", "classifier_guidance", "02-classifier-guidance.ipynb"),
     Entry("GuidanceScale", "guidance_scale", "03-guidance-scale.ipynb"),
     Entry("UNetXRay", "unet_xray", "05-unet-xray.ipynb"),
     Entry("TokenAttention", "token_attention", "06-token-attention.ipynb"),

@@ -63,6 +63,7 @@ class Movement:
 MOVEMENTS = {
     "Studio": Movement("guidance", 1, 15, lambda explorable: explorable.guidance),
     "NoiseTrajectory": Movement("guidance", 1, 15, lambda explorable: explorable.guidance),
+    "ClassifierGuidance": Movement("guidance w", 1, 15, lambda explorable: explorable.guidance),
     "GuidanceScale": Movement("guidance w", 1, 15, lambda explorable: explorable.guidance),
     "UNetXRay": Movement("skip 16 × 16", 0, 1.99, lambda explorable: next(iter(explorable.faders.values()))),
     "TokenAttention": Movement("attention scale", 0.1, 4, lambda explorable: explorable.scale),

@@ -50,6 +50,10 @@ def seed_of_another_grid(k: int) -> int:
     return 100 + 4 * k
 
 
+def classifier_scale(k: int) -> float:
+    return 10 + k
+
+
 def scale(k: int) -> float:
     return 1.25 + k / 8
 
@@ -68,6 +72,9 @@ CASES = (
     Case("NoiseTrajectory", "guidance", guidance, "noisy"),
     Case("NoiseTrajectory", "seed", seed, "noisy"),
     Case("NoiseTrajectory", "branch_guidance", guidance, "branch noisy"),
+    Case("ClassifierGuidance", "classifier_scale", classifier_scale, "guided"),
+    Case("ClassifierGuidance", "seed", seed, "guided"),
+    Case("ClassifierGuidance", "seed", seed_of_another_grid, "image", {"mode": "scales"}, 1000, 12_000),
     Case("GuidanceScale", "guidance", guidance, "guided"),
     Case("GuidanceScale", "seed", seed, "guided"),
     Case("GuidanceScale", "seed", seed_of_another_grid, "image", {"mode": "grid"}, 1000, 12_000),

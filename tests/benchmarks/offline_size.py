@@ -28,6 +28,18 @@ def use_noise_trajectory(w: Any) -> None:
     w.branch(1, prompt="a black cat on a beach at night")
 
 
+def use_classifier_guidance(w: Any) -> None:
+    w.prompt, w.steps, w.classifier_scale, w.sampler = LONG_PROMPT, MANY_STEPS, 300.0, "ddpm"
+
+
+def use_classifier_scales(w: Any) -> None:
+    w.mode = "scales"
+
+
+def use_classifier_plane(w: Any) -> None:
+    w.mode, w.plane_scale = "plane", 10.0
+
+
 def use_guidance_scale(w: Any) -> None:
     w.prompt, w.steps, w.guidance, w.mode = LONG_PROMPT, MANY_STEPS, 8.0, "mixed"
 
@@ -65,6 +77,8 @@ def use_images(w: Any) -> None:
 USES: dict[str, dict[str, Callable[[Any], None]]] = {
     "Studio": {"used": use_studio},
     "NoiseTrajectory": {"used, with a branch": use_noise_trajectory},
+    "ClassifierGuidance": {"used": use_classifier_guidance, "used, every scale": use_classifier_scales,
+                           "used, points": use_classifier_plane},
     "GuidanceScale": {"used, two images mixed": use_guidance_scale, "used, every w": use_guidance_grid},
     "UNetXRay": {"used, with a fader and a swap": use_unet_xray},
     "TokenAttention": {"used, generated": use_token_attention, "used, drawn": use_drawing},

@@ -89,7 +89,8 @@ def test_the_interpreter_ends_cleanly_while_workers_compute():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "leaving\n", "")
 
 
-@pytest.mark.parametrize("name", ["Studio", "NoiseTrajectory", "GuidanceScale", "UNetXRay", "TokenAttention"])
+@pytest.mark.parametrize("name", ["Studio", "NoiseTrajectory", "ClassifierGuidance", "GuidanceScale",
+                                  "UNetXRay", "TokenAttention"])
 def test_the_interpreter_ends_cleanly_while_an_explorable_computes(name):
     program = (f"import time, explorable as ex\nw = ex.{name}(steps=50)\nwhile not w.busy:\n    time.sleep(0.01)\n"
                "time.sleep(0.3)\nprint('leaving', w.busy)")

@@ -1,0 +1,1 @@
+"""ClassifierGuidance: how can a classifier steer a model?"""
