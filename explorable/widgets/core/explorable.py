@@ -151,7 +151,7 @@ class Explorable(ComputingWidget):
         settings = {name.replace("_", " "): getattr(self, name) for name in self.inputs}
         chart = getattr(getattr(self, "chart", None), "svg", "")
         page = offline_page(self.question, self.stage, CSS, text, table, self.code(), settings, chart,
-                            self.panels_to_save())
+                            self.panels_to_save(), self._dom_classes)
         write_files({Path(path): page.encode()})
         return Path(path)
 

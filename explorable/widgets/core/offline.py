@@ -86,10 +86,11 @@ def position_text(stage: Stage) -> str:
 
 def offline_page(question: str, stage: Stage, css: str, text: str, table: str, code: str,
                  settings: Mapping[str, Any] | None = None, chart: str = "",
-                 panels: Sequence[dict[str, Any]] | None = None) -> str:
+                 panels: Sequence[dict[str, Any]] | None = None, classes: Sequence[str] = ("ex-explorable",)) -> str:
     """Return the whole page. question and code are plain text; css, text and table are inserted as they are.
 
     settings: by name, shown below the question. chart: an SVG, shown below the text. panels: instead of the stage's.
+    classes: of the page's main part, which lay it out as the explorable is.
     """
     state: dict[str, Any] = {name: getattr(stage, name) for name in STATE}
     # Without a kernel nothing would answer to an interaction.
@@ -111,7 +112,7 @@ def offline_page(question: str, stage: Stage, css: str, text: str, table: str, c
 <title>{html.escape(question)}</title>
 <style>{css}{stage._css}{page_css}</style>
 <body>
-<main class="ex-explorable">
+<main class="{html.escape(" ".join(classes))}">
 <h1 class="ex-question">{html.escape(question)}</h1>
 {listed}
 <div class="ex-body">

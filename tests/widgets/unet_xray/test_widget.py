@@ -442,6 +442,7 @@ def test_while_a_fader_slides_a_preview_of_each_value_that_is_computed_is_shown(
 def test_a_saved_page_has_one_image_where_both_are_the_same(xray, tmp_path):
     def saved() -> dict[str, str]:
         text = xray.save_html(tmp_path / "saved.html").read_text("utf-8")
+        assert '<main class="ex-explorable ex-diagram ex-full-width">' in text, "it is laid out as on the page"
         state = json.loads(re.search(r'id="state">(.*?)</script>', text, re.DOTALL)[1])
         return {panel["name"]: panel["title"] for panel in state["panels"]}
 
