@@ -30,14 +30,14 @@ export function openDiagram(spec, view) {
     spec.arrows.forEach((path) => sheet.arrow(path));
     spec.elements.forEach((element, k) => element.path.length && sheet.band(element, valueAt(index, k)));
     spec.elements.forEach((element) => element.path.length || sheet.box(element));
+    const chosen = spec.elements[options.positions?.[spec.selects]];
+    if (chosen) sheet.mark(chosen);
     sheet.scale();
     const labels = (isBand) => spec.elements.forEach((element, k) =>
       Boolean(element.path.length) === isBand && sheet.label(element, valueAt(index, k)));
     labels(true);
     labels(false);
     spec.texts.forEach(([text, x, y, align]) => sheet.text(text, x, y, align, options.colour("soft")));
-    const chosen = spec.elements[options.positions?.[spec.selects]];
-    if (chosen) sheet.mark(chosen);
   }
   return { paint, textOf, spec };
 }

@@ -20,9 +20,11 @@ RATIO = 1.1  # width / height of the diagram
 TILE = 0.7  # side of a block
 LEVEL_GAP = 0.5  # between two levels, beside the gap between two rows
 MARGIN = 0.12
-THICKEST = 0.5  # band
+THICKEST = 0.42  # band
 LABEL_GAP = 0.14  # between a block and its name
-LABEL_RISE = 0.36  # of a name above a bridge
+LABEL_RISE = 0.43  # of a name above a bridge
+MIDDLE_RISE = 0.25  # of the middle's name above the arrow to it
+SIZE_FALL = 0.36  # of a level's size below it
 SCALE_WIDTH = 2.4
 
 
@@ -93,7 +95,7 @@ class _Drawer:
         thin.append(((x, y - TILE / 2 - 0.35), (x, y - TILE / 2)))
         elements = tuple(self._element(name, part, paths.get(name, ())) for name, part in self.parts.items())
         sides = {part.level: part.side for part in self.parts.values() if part.kind in ("down", "up")}
-        texts = [(f"{side} × {side}", *self._share((self.width / 2, self.bottom[level] + LABEL_RISE)), "center")
+        texts = [(f"{side} × {side}", *self._share((self.width / 2, self.bottom[level] + SIZE_FALL)), "center")
                  for level, side in sides.items()]
         texts.append(("noisy latent", *self._share((MARGIN, y - TILE / 2 - 0.5)), "left"))
         start = ((self.width - SCALE_WIDTH) / 2, MARGIN)
@@ -127,7 +129,7 @@ class _Drawer:
                            "" if part.block else name, self._share(label_at), "right", "plain")
         x, y = self.at[name]
         is_left, is_middle = x == self.left, name == self.middle
-        rise = LABEL_RISE if is_middle or self._has_bridge(y) else 0.0  # above what ends at the block
+        rise = MIDDLE_RISE if is_middle else LABEL_RISE if self._has_bridge(y) else 0.0  # above what ends at the block
         label_at = (x + (TILE / 2 + LABEL_GAP) * (1 if is_left else -1), y - rise)
         return Element(part.point, text, self._box_share((x - TILE / 2, y - TILE / 2, TILE, TILE)), name, (), name,
                        self._share(label_at), "left" if is_left else "right")
@@ -137,7 +139,7 @@ class _Drawer:
         has_block = any(at == (self.left, y) for at in self.at.values())
         start = self.left + TILE / 2 if has_block else self.left  # without one it leaves the line between two blocks
         end = x - TILE / 2
-        return Element(part.point, text, self._box_share((start, y - TILE * 0.4, end - start, TILE * 0.8)), name,
+        return Element(part.point, text, self._box_share((start, y - THICKEST / 2, end - start, THICKEST)), name,
                        self._path_share(((start, y), (end, y))), name, self._share(((start + end) / 2, y - LABEL_RISE)))
 
     def _has_bridge(self, y: float) -> bool:
