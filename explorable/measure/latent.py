@@ -52,7 +52,8 @@ def in_new_process(channels: int, side: int, repeats: int) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def step_cost(channels: int, side: int, repeats: int, config: UNetConfig | None = None) -> dict[str, float]:
+def step_cost(channels: int, side: int, repeats: int, config: UNetConfig | None = None, warm_ups: int = 1,
+              ) -> dict[str, float]:
     """Return the median seconds of a step, and the megabytes of the step and of the whole process at its maximum.
 
     The weights are random, which changes neither time nor memory.
@@ -63,9 +64,9 @@ def step_cost(channels: int, side: int, repeats: int, config: UNetConfig | None 
     caches = net.project_context(context, torch.ones(1, TOKENS, dtype=torch.bool))
     x = torch.randn(1, channels, side, side).contiguous(memory_format=torch.channels_last)
     before, seconds = process_memory("VmRSS"), []
-    for _ in range(repeats + 1):
+    for _ in range(warm_ups + repeats):
         start = time.perf_counter()
         net(x, torch.ones(1), caches)
         seconds.append(time.perf_counter() - start)
     peak = process_memory("VmHWM")
-    return {"seconds": statistics.median(seconds[1:]), "step": peak - before, "process": peak}  # the first is a warm-up
+    return {"seconds": statistics.median(seconds[warm_ups:]), "step": peak - before, "process": peak}
