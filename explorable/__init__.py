@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .widgets.classifier_guidance.widget import ClassifierGuidance
     from .widgets.flow_paths.widget import FlowPaths
     from .widgets.guidance_scale.widget import GuidanceScale
+    from .widgets.latent_space.widget import LatentSpace
     from .widgets.noise_trajectory.widget import NoiseTrajectory
     from .widgets.studio.widget import Studio
     from .widgets.token_attention.widget import TokenAttention
@@ -75,6 +76,7 @@ __all__ = [
     "EditError",
     "FlowPaths",
     "GuidanceScale",
+    "LatentSpace",
     "MaskToken",
     "MemoryRefusedError",
     "NoiseTrajectory",

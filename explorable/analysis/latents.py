@@ -71,12 +71,28 @@ def footprint(pipe: PipelineProtocol, latent: xr.DataArray, y: int, x: int, push
     Raises:
         IndexError: no such cell; says the range.
     """
+    images = pipe.decode(np.stack([latent.values, *pushed_latents(latent, y, x, push)[1:]]))
+    return footprint_of(images[0], images[1:], latent)
+
+
+def pushed_latents(latent: xr.DataArray, y: int, x: int, push: float) -> np.ndarray:
+    """Return copies of a latent in which a cell is raised, in all channels and then in each: (1 + channel, channel, y,
+    x) float32.
+
+    Raises:
+        IndexError: no such cell; says the range.
+    """
     check_cell(latent, y, x)
-    pushed = np.repeat(latent.values[None], latent.sizes["channel"], 0)
-    for channel, copy in enumerate(pushed):
+    pushed = np.repeat(latent.values[None], 1 + latent.sizes["channel"], 0).astype(np.float32)
+    pushed[0, :, y, x] += push
+    for channel, copy in enumerate(pushed[1:]):
         copy[channel, y, x] += push
-    images = pipe.decode(np.concatenate([latent.values[None], pushed]).astype(np.float32))
-    change = np.sqrt(((images[1:].astype(np.float64) - images[0]) ** 2).mean(-1))
+    return pushed
+
+
+def footprint_of(before: np.ndarray, after: np.ndarray, latent: xr.DataArray) -> xr.DataArray:
+    """Return the footprint from the decoded image and those with each channel of a cell raised."""
+    change = np.stack([error_map(image, before).values for image in after])
     return xr.DataArray(change, dims=("channel", *IMAGE_DIMS[:2]), coords={"channel": latent.channel})
 
 

@@ -24,6 +24,7 @@ EXPLORABLES = {entry.name: entry for entry in (  # in the order of the lesson
     Entry("NoiseTrajectory", "noise_trajectory", "01-noise-trajectory.ipynb"),
     Entry("ClassifierGuidance", "classifier_guidance", "02-classifier-guidance.ipynb"),
     Entry("GuidanceScale", "guidance_scale", "03-guidance-scale.ipynb"),
+    Entry("LatentSpace", "latent_space", "04-latent-space.ipynb"),
     Entry("UNetXRay", "unet_xray", "05-unet-xray.ipynb"),
     Entry("TokenAttention", "token_attention", "06-token-attention.ipynb"),
     Entry("FlowPaths", "flow_paths", "08-flow-paths.ipynb"),

@@ -65,6 +65,7 @@ MOVEMENTS = {
     "NoiseTrajectory": Movement("guidance", 1, 15, lambda explorable: explorable.guidance),
     "ClassifierGuidance": Movement("guidance w", 1, 15, lambda explorable: explorable.guidance),
     "GuidanceScale": Movement("guidance w", 1, 15, lambda explorable: explorable.guidance),
+    "LatentSpace": Movement("channel 2", 0, 1.99, lambda explorable: explorable.scales[1]),
     "UNetXRay": Movement("skip 16 × 16", 0, 1.99, lambda explorable: next(iter(explorable.faders.values()))),
     "TokenAttention": Movement("attention scale", 0.1, 4, lambda explorable: explorable.scale),
     "FlowPaths": Movement("", -3, 3, lambda explorable: explorable.start[0]),

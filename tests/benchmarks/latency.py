@@ -62,6 +62,18 @@ def fader(k: int) -> dict[str, float]:
     return {"up.0.skip": 0.9 ** (k + 1)}
 
 
+def channel_scales(k: int) -> tuple[float, ...]:
+    return 1.0, 0.9 ** (k + 1), 1.0, 1.0
+
+
+def cell(k: int) -> tuple[int, int]:
+    return k % 16, k // 16
+
+
+def strength(k: int) -> float:
+    return 0.4 + k / 50
+
+
 def start(k: int) -> tuple[float, float]:
     return float(np.cos(k)), float(np.sin(k))
 
@@ -78,6 +90,11 @@ CASES = (
     Case("GuidanceScale", "guidance", guidance, "guided"),
     Case("GuidanceScale", "seed", seed, "guided"),
     Case("GuidanceScale", "seed", seed_of_another_grid, "image", {"mode": "grid"}, 1000, 12_000),
+    Case("LatentSpace", "scales", channel_scales, "reconstruction"),
+    Case("LatentSpace", "cell", cell, "changed", {"mode": "cells"}),
+    Case("LatentSpace", "seed", seed, "decoded", {"mode": "noise"}),
+    Case("LatentSpace", "seed", seed, "noise", {"mode": "mix"}),
+    Case("LatentSpace", "strength", strength, "predicted", {"mode": "image"}),
     Case("UNetXRay", "guidance", guidance, "image edited"),
     Case("UNetXRay", "seed", seed, "image edited"),
     Case("UNetXRay", "seed", seed, "image edited", {"faders": {"up.0.skip": 0.5}}),

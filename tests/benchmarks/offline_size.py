@@ -48,6 +48,14 @@ def use_guidance_grid(w: Any) -> None:
     w.mode = "grid"
 
 
+def use_latent_mix(w: Any) -> None:
+    w.mode = "mix"
+
+
+def use_latent_image(w: Any) -> None:
+    w.mode, w.steps, w.strength, w.prompt = "image", MANY_STEPS, 1.0, LONG_PROMPT
+
+
 def use_unet_xray(w: Any) -> None:
     w.steps, w.faders, w.step_ranges = MANY_STEPS, {"up.1.skip": 0.5}, {"up.1.skip": (5, MANY_STEPS)}
     w.swapped_skips, w.position, w.step = ("up.0.skip",), ("up.1.0", 4, 4), MANY_STEPS - 1
@@ -80,6 +88,7 @@ USES: dict[str, dict[str, Callable[[Any], None]]] = {
     "ClassifierGuidance": {"used": use_classifier_guidance, "used, every scale": use_classifier_scales,
                            "used, points": use_classifier_plane},
     "GuidanceScale": {"used, two images mixed": use_guidance_scale, "used, every w": use_guidance_grid},
+    "LatentSpace": {"used, between two": use_latent_mix, "used, image to image": use_latent_image},
     "UNetXRay": {"used, with a fader and a swap": use_unet_xray},
     "TokenAttention": {"used, generated": use_token_attention, "used, drawn": use_drawing},
     "FlowPaths": {"used, points": use_flow_paths, "used, images": use_images},

@@ -30,6 +30,7 @@ CASES: dict[str, tuple[dict[str, Any], str, list]] = {
     "NoiseTrajectory": ({"prompt": "a red car", "steps": 4}, "guidance", [k / 10 for k in range(100)]),
     "ClassifierGuidance": ({"prompt": "a red car", "steps": 4}, "classifier_scale", [k / 10 for k in range(100)]),
     "GuidanceScale": ({"prompt": "a red car", "steps": 4}, "guidance", [k / 10 for k in range(100)]),
+    "LatentSpace": ({"prompt": "a red car", "steps": 4, "mode": "image"}, "guidance", [k / 10 for k in range(100)]),
     "UNetXRay": ({"prompt": "a red car", "steps": 4, "step": 2}, "guidance", [k / 10 for k in range(100)]),
     "TokenAttention": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
     "FlowPaths": ({"steps": 5}, "seed", list(range(1, 101))),

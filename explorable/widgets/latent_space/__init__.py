@@ -1,0 +1,1 @@
+"""LatentSpace: why work small?"""
