@@ -6,11 +6,16 @@ these are two linear equations for x0 and noise. Predictions differ in where an 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import TypeVar
 
+import numpy as np
 from torch import Tensor
 
 from .paths import Path, noise_from_denoised
+
+Values = TypeVar("Values", Tensor, np.ndarray)
 
 
 class PredictionError(ValueError):
@@ -36,6 +41,29 @@ def from_denoised(kind: str, path: Path, x: Tensor, denoised: Tensor, t: float) 
     """Convert an estimate of x0 to the prediction that implies it. Needs sigma(t) > 0."""
     p, q = PREDICTIONS[kind](path, t)
     return p * denoised + q * noise_from_denoised(path, x, denoised, t)
+
+
+def convert(kind: str, to: str, path: Path, x: Values, prediction: Values, t: float) -> Values:
+    """Convert a network's prediction at x, t to one of another kind, of the same shape. Needs `error_gain` finite."""
+    p, q = PREDICTIONS[kind](path, t)
+    to_p, to_q = PREDICTIONS[to](path, t)
+    a, s = path.alpha(t), path.sigma(t)
+    x0, noise = q * x - s * prediction, a * prediction - p * x
+    return (to_p * x0 + to_q * noise) / (a * q - s * p)
+
+
+def error_gain(kind: str, to: str, path: Path, t: float) -> float:
+    """Return how many times larger an error of a prediction is after `convert`: infinite where it is undetermined.
+
+    x is known, so only the determinants of the two pairs of equations matter: alpha for noise, -sigma for x0,
+    alpha^2 + sigma^2 for v, alpha sigma' - alpha' sigma for velocity.
+    """
+    def determinant(kind: str) -> float:
+        p, q = PREDICTIONS[kind](path, t)
+        return path.alpha(t) * q - path.sigma(t) * p
+
+    below = abs(determinant(kind))
+    return abs(determinant(to)) / below if below > 0 else math.inf
 
 
 def check_prediction(kind: str, path: Path) -> None:

@@ -66,6 +66,19 @@ class MixtureField:
         """Return the posterior mean E[x0 | x]: (m, 2)."""
         return self._posterior_mean(x, alpha, sigma, 1.0, 0.0)
 
+    def denoised_variance(self, x: Array, alpha: float, sigma: float) -> Array:
+        """Return the variance of x0 given x, E|x0 - E[x0 | x]|^2 summed over both axes: (m, 2) to (m,).
+
+        It is the squared error that the best possible denoiser makes.
+        """
+        covariance = alpha * self.point_variance + sigma * self.covariance  # of x0 and x, given each Gaussian
+        slope = covariance / self.variance(alpha, sigma)
+        means = self.points - slope * self.centres(alpha, sigma)  # of x0 given each Gaussian, up to slope x
+        mean = self._weighted_mean(x, alpha, sigma, means)[0]
+        squares = np.stack([_squared_norm(means), np.zeros(len(means))], axis=1)
+        between = self._weighted_mean(x, alpha, sigma, squares)[0][:, 0] - _squared_norm(mean)
+        return between + 2 * (self.point_variance - slope * covariance)
+
     def noise(self, x: Array, alpha: float, sigma: float) -> Array:
         """Return E[noise | x]: (m, 2). For `ideal_field` it is -sigma times the score (Tweedie's formula)."""
         return self._posterior_mean(x, alpha, sigma, 0.0, 1.0)

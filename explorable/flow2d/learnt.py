@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from ..diffusion.paths import PATHS, Path
-from ..diffusion.predictions import PREDICTIONS
+from ..diffusion.predictions import PREDICTIONS, convert
 from .checks import Array
 from .field import MixtureField
 from .training import LAST_TIME, PointNetwork, Training, TrainingSettings
@@ -38,22 +39,19 @@ class LearntField:
 
     def denoised(self, x: Array, alpha: float, sigma: float) -> Array:
         """Return the estimate of x0: (m, 2)."""
-        return self._estimates(x, self._time(alpha, sigma))[0]
+        return self._estimates(x, alpha, sigma)[0]
 
     def velocity(self, x: Array, alpha: float, sigma: float, d_alpha: float, d_sigma: float) -> Array:
         """Return dx/dt, of the estimates of x0 and noise: (m, 2)."""
-        x0, noise = self._estimates(x, self._time(alpha, sigma))
+        x0, noise = self._estimates(x, alpha, sigma)
         return d_alpha * x0 + d_sigma * noise
 
-    def _time(self, alpha: float, sigma: float) -> float:
-        return min(self.path.time_at(sigma / alpha if alpha > 0 else np.inf), LAST_TIME)
-
-    def _estimates(self, x: Array, t: float) -> tuple[Array, Array]:
-        """Solve x = alpha x0 + sigma noise and prediction = p x0 + q noise for x0 and noise."""
-        alpha, sigma = self.path.alpha(t), self.path.sigma(t)
-        p, q = PREDICTIONS[self.prediction](self.path, t)
-        predicted, determinant = self.predict(x, t), alpha * q - sigma * p
-        return (q * x - sigma * predicted) / determinant, (alpha * predicted - p * x) / determinant
+    def _estimates(self, x: Array, alpha: float, sigma: float) -> tuple[Array, Array]:
+        """Return the estimates of x0 and of noise, of one evaluation."""
+        t = min(self.path.time_at(sigma / alpha if alpha > 0 else np.inf), LAST_TIME)
+        predicted = self.predict(x, t)
+        x0, noise = (convert(self.prediction, kind, self.path, x, predicted, t) for kind in ("x0", "noise"))
+        return x0, noise
 
 
 def learnt_field(training: Training) -> LearntField:
@@ -107,16 +105,42 @@ def levels(path: Path, t: float) -> tuple[float, float, float, float]:
     return path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t)
 
 
-def loss_floor(training: Training, exact: MixtureField, batches: int = 16) -> float:
-    """Return the loss of the best possible prediction, the mean of the target given x and t, over fresh draws.
+class Losses(NamedTuple):
+    """A network's expected loss in two parts: that of the best possible prediction, and how much higher it is."""
 
-    It is the variance that x and t leave in the target: no network and no training time goes below it. A network's
-    loss exceeds it by the mean squared error of its prediction.
+    lowest: float
+    excess: float
+
+
+def expected_loss(training: Training, exact: MixtureField, draws: int = 8192) -> Losses:
+    """Return the two parts of a network's loss over fresh draws: E|y - f|^2 = E|y - m|^2 + E|f - m|^2.
+
+    y is the target, f the prediction, and m = E[y | x, t] the best possible one. The first part is the variance that x
+    and t leave in the target, in closed form: no network and no training time removes it. Both are means over axes, as
+    the loss is.
     """
-    generator = torch.Generator().manual_seed(0)
-    drawn = [training.draw(generator) for _ in range(batches)]
-    t, x, target = (torch.cat([getattr(b, name) for b in drawn]).double().numpy() for name in ("t", "x", "target"))
-    return float(np.square(target - exact_prediction(exact, training.settings, x, t)).mean())
+    generator, settings = torch.Generator().manual_seed(0), training.settings
+    drawn = [training.draw(generator) for _ in range(math.ceil(draws / settings.batch))]
+    t, x = (torch.cat([getattr(b, name) for b in drawn]) for name in ("t", "x"))
+    with torch.inference_mode():
+        predicted = training.network(x, t).double().numpy()
+    positions, times = x.double().numpy(), t.double().numpy()
+    apart = predicted - exact_prediction(exact, settings, positions, times)
+    return Losses(float(target_variance(exact, settings, positions, times).mean() / 2), float(np.square(apart).mean()))
+
+
+def target_variance(exact: MixtureField, settings: TrainingSettings, x: Array, t: Array) -> Array:
+    """Return the variance of the target given x (m, 2) and t (m,), summed over both axes: (m,).
+
+    Given x, the target is linear in x0: p x0 + q (x - alpha x0) / sigma.
+    """
+    path, weights = PATHS[settings.path], PREDICTIONS[settings.prediction]
+    found = np.empty(len(x))
+    for time in np.unique(t):
+        here, (p, q) = t == time, weights(path, float(time))
+        alpha, sigma = path.alpha(float(time)), path.sigma(float(time))
+        found[here] = (p - q * alpha / sigma) ** 2 * exact.denoised_variance(x[here], alpha, sigma)
+    return found
 
 
 def exact_prediction(exact: MixtureField, settings: TrainingSettings, x: Array, t: Array) -> Array:

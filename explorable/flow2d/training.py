@@ -68,7 +68,7 @@ class TrainingSettings:
     times: str = "uniform"
     width: int = 96
     batch: int = 512
-    steps: int = 2500
+    steps: int = 1500
     seed: int = 0
 
     def __post_init__(self) -> None:

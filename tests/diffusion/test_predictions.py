@@ -12,6 +12,8 @@ from explorable.diffusion.predictions import (
     PREDICTIONS,
     PredictionError,
     check_prediction,
+    convert,
+    error_gain,
     from_denoised,
     to_denoised,
 )
@@ -46,6 +48,31 @@ def test_each_prediction_matches_its_paper(path, t, seed):
     for kind, prediction in said.items():
         torch.testing.assert_close(from_denoised(kind, path, x, x0, t), prediction, rtol=1e-8, atol=1e-8)
         torch.testing.assert_close(to_denoised(kind, path, x, prediction, t), x0, rtol=1e-8, atol=1e-8)
+
+
+@given(paths, kinds, kinds, times, st.integers(0, 2**31))
+def test_any_prediction_is_converted_into_any_other(path, kind, to, t, seed):
+    x, prediction = pair(seed)
+    through_x0 = from_denoised(to, path, x, to_denoised(kind, path, x, prediction, t), t)
+    torch.testing.assert_close(convert(kind, to, path, x, prediction, t), through_x0, rtol=1e-7, atol=1e-7)
+
+
+@given(paths, kinds, kinds, times, st.integers(0, 2**31))
+def test_an_error_grows_by_the_gain_when_it_is_converted(path, kind, to, t, seed):
+    x, prediction = pair(seed)
+    error = torch.full_like(x, 0.5)
+    moved = convert(kind, to, path, x, prediction + error, t) - convert(kind, to, path, x, prediction, t)
+    torch.testing.assert_close(moved.abs(), error_gain(kind, to, path, t) * error, rtol=1e-6, atol=1e-9)
+
+
+def test_where_conversions_are_ill_conditioned():
+    straight, linear = PATHS["straight"], PATHS["linear"]
+    assert error_gain("noise", "x0", straight, 1.0) == float("inf")  # pure noise: nothing is known of the image
+    assert error_gain("x0", "noise", straight, 0.0) == float("inf")  # no noise is left to be seen
+    for t in (0.0, 0.3, 1.0):
+        assert error_gain("velocity", "x0", straight, t) <= 1 and error_gain("velocity", "noise", straight, t) <= 1
+        assert error_gain("v", "x0", linear, t) <= 1 and error_gain("v", "noise", linear, t) <= 1
+    assert error_gain("noise", "x0", linear, 0.999) > 100
 
 
 @given(kinds.filter(lambda kind: kind != "noise"), paths, st.integers(0, 2**31))

@@ -54,6 +54,30 @@ def differentiated(field: MixtureField, x: np.ndarray, alpha: float, sigma: floa
     return value.detach(), slope, [r.flatten() for r in rates]
 
 
+@each_path
+@each_time
+@pytest.mark.parametrize("name", ["wide points", "pairs"])
+def test_the_variance_of_x0_is_the_slope_of_its_mean(path, t, name):
+    """Tweedie's formula of second order: Cov[x0 | x] = (sigma^2 / alpha) d E[x0 | x] / dx, for independent noise; for
+    the pairs it is compared with the sum over all Gaussians."""
+    field, alpha, sigma = FIELDS[name], path.alpha(t), path.sigma(t)
+    x = np.random.default_rng(0).standard_normal((6, 2))
+    log_weights = -np.square(x[:, None] - field.centres(alpha, sigma)).sum(-1) / (2 * field.variance(alpha, sigma))
+    weights = np.exp(log_weights - log_weights.max(1, keepdims=True))
+    weights /= weights.sum(1, keepdims=True)
+    covariance = alpha * field.point_variance + sigma * field.covariance
+    slope = covariance / field.variance(alpha, sigma)
+    means = field.points + slope * (x[:, None] - field.centres(alpha, sigma))  # (x, Gaussian, axis)
+    mean = (weights[..., None] * means).sum(1, keepdims=True)
+    expected = (weights * np.square(means - mean).sum(-1)).sum(1) + 2 * (field.point_variance - slope * covariance)
+    assert_close(field.denoised_variance(x, alpha, sigma), expected, 1e-8)
+    if name == "wide points" and alpha > 0.01:
+        small = 1e-5
+        slopes = [(field.denoised(x + small * axis, alpha, sigma) - field.denoised(x - small * axis, alpha, sigma))
+                  @ axis / (2 * small) for axis in np.eye(2)]
+        assert_close(sigma**2 / alpha * sum(slopes), expected, 1e-6)
+
+
 @each_field
 @each_path
 @each_time

@@ -11,7 +11,7 @@ from explorable.diffusion.predictions import PREDICTIONS
 from explorable.diffusion.timesteps import uniform_timesteps
 from explorable.flow2d import ideal_field, integrate, sample_distribution
 from explorable.flow2d.couplings import DEFAULT_WIDTH
-from explorable.flow2d.learnt import FieldTest, LearntField, exact_prediction, learnt_field, levels, loss_floor
+from explorable.flow2d.learnt import FieldTest, LearntField, exact_prediction, expected_loss, learnt_field, levels
 from explorable.flow2d.training import LAST_TIME, Training, TrainingSettings
 
 POINTS = sample_distribution("two moons", 128)
@@ -54,9 +54,19 @@ def test_the_floor_and_the_exact_prediction_make_up_the_target(path, prediction)
     """The law of total variance: E target^2 = E Var(target | x, t) + E (mean of the target | x, t)^2."""
     training = Training(POINTS, TrainingSettings(path=path, prediction=prediction, batch=512))
     batches = [training.draw(torch.Generator().manual_seed(k)) for k in range(8)]
-    x, t, target = (torch.cat([getattr(b, name) for b in batches]).double().numpy() for name in ("x", "t", "target"))
-    explained = np.square(exact_prediction(EXACT, training.settings, x, t)).mean()
-    assert loss_floor(training, EXACT) + explained == pytest.approx(np.square(target).mean(), rel=0.05)
+    target = torch.cat([b.target for b in batches]).double().numpy()
+    lowest, excess = expected_loss(training, EXACT)  # the untrained network predicts 0: it explains nothing
+    assert lowest + excess == pytest.approx(np.square(target).mean(), rel=0.05) and lowest > 0 and excess > 0
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_the_perfect_prediction_has_the_lowest_loss(prediction):
+    training = Training(POINTS, TrainingSettings(prediction=prediction, batch=512))
+    training.network = Perfect(training.settings)
+    lowest, excess = expected_loss(training, EXACT)
+    batches = [training.draw(torch.Generator().manual_seed(k)) for k in range(16)]
+    losses = [(training.network(b.x, b.t) - b.target).square().mean().item() for b in batches]
+    assert excess < 1e-9 and np.mean(losses) == pytest.approx(lowest, rel=0.05)
 
 
 def test_a_solver_follows_a_learnt_field_from_pure_noise_on_every_path():
