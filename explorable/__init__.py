@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .widgets.flow_paths.widget import FlowPaths
     from .widgets.guidance_scale.widget import GuidanceScale
     from .widgets.latent_space.widget import LatentSpace
+    from .widgets.learning.widget import Learning
     from .widgets.noise_trajectory.widget import NoiseTrajectory
     from .widgets.studio.widget import Studio
     from .widgets.token_attention.widget import TokenAttention
@@ -77,6 +78,7 @@ __all__ = [
     "FlowPaths",
     "GuidanceScale",
     "LatentSpace",
+    "Learning",
     "MaskToken",
     "MemoryRefusedError",
     "NoiseTrajectory",

@@ -28,4 +28,5 @@ EXPLORABLES = {entry.name: entry for entry in (  # in the order of the lesson
     Entry("UNetXRay", "unet_xray", "05-unet-xray.ipynb"),
     Entry("TokenAttention", "token_attention", "06-token-attention.ipynb"),
     Entry("FlowPaths", "flow_paths", "08-flow-paths.ipynb"),
+    Entry("Learning", "learning", "10-learning.ipynb"),
 )}

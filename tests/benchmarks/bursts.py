@@ -38,18 +38,20 @@ MAX_FINISHED = 5  # computations
 class Movement:
     """A control, by its label, that moves from `low` to `high`; without a control, a drag on the stage.
 
-    current: reads the explorable's value.
+    current: reads the explorable's value. is_whole: the control takes whole numbers.
     """
 
     control: str
     low: float
     high: float
     current: Callable[[Any], float]
+    is_whole: bool = False
 
     def values(self, turn: int) -> list[float]:
         """Return the values of one burst, all different from those of others, whose results are cached."""
         span = (self.high - self.low) * 0.99**turn
-        return [self.low + span * (k + 1) / EVENTS for k in range(EVENTS)]
+        values = [self.low + span * (k + 1) / EVENTS for k in range(EVENTS)]
+        return [round(value) for value in values] if self.is_whole else values
 
     def sender(self, explorable: Any) -> Callable[[float], None]:
         """Return the function that handles the page's message with a value."""
@@ -68,6 +70,7 @@ MOVEMENTS = {
     "LatentSpace": Movement("channel 2", 0, 1.99, lambda explorable: explorable.scales[1]),
     "UNetXRay": Movement("skip 16 × 16", 0, 1.99, lambda explorable: next(iter(explorable.faders.values()))),
     "TokenAttention": Movement("attention scale", 0.1, 4, lambda explorable: explorable.scale),
+    "Learning": Movement("seed", 0, 1e6, lambda explorable: explorable.seed, is_whole=True),
     "FlowPaths": Movement("", -3, 3, lambda explorable: explorable.start[0]),
 }
 

@@ -102,6 +102,7 @@ CASES = (
     Case("TokenAttention", "guidance", guidance, "denoised"),
     Case("TokenAttention", "seed", seed, "denoised"),
     Case("TokenAttention", "scale", scale, "edited"),
+    Case("Learning", "seed", seed, "samples", final_ms=30_000),  # the acceptance of its training
     Case("FlowPaths", "seed", seed, "marginal cloud"),
     Case("FlowPaths", "start", start, "your path"),
     Case("FlowPaths", "seed", seed, "unet-flow", {"mode": "images"}),

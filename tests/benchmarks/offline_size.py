@@ -82,6 +82,14 @@ def use_images(w: Any) -> None:
     w.mode = "images"
 
 
+def use_learning(w: Any) -> None:
+    w.distribution, w.path, w.prediction, w.steps = "spiral", "linear", "noise", 500
+
+
+def use_microscope(w: Any) -> None:
+    w.mode = "image"
+
+
 USES: dict[str, dict[str, Callable[[Any], None]]] = {
     "Studio": {"used": use_studio},
     "NoiseTrajectory": {"used, with a branch": use_noise_trajectory},
@@ -91,6 +99,7 @@ USES: dict[str, dict[str, Callable[[Any], None]]] = {
     "LatentSpace": {"used, between two": use_latent_mix, "used, image to image": use_latent_image},
     "UNetXRay": {"used, with a fader and a swap": use_unet_xray},
     "TokenAttention": {"used, generated": use_token_attention, "used, drawn": use_drawing},
+    "Learning": {"used, a training": use_learning, "used, an image": use_microscope},
     "FlowPaths": {"used, points": use_flow_paths, "used, images": use_images},
 }
 

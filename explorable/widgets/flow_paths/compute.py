@@ -16,6 +16,7 @@ from ...diffusion.paths import PATHS, Path
 from ...diffusion.timesteps import uniform_timesteps
 from ...flow2d import (
     SOLVERS,
+    Field,
     MixtureField,
     Pairs,
     conditional_paths,
@@ -184,7 +185,7 @@ def interpolate_steps(x: Array, parts: int) -> Array:
     return np.concatenate([cut.reshape(-1, *x.shape[1:]), x[-1:]])
 
 
-def velocity_arrows(field: MixtureField, path: Path, t: float) -> Array:
+def velocity_arrows(field: Field, path: Path, t: float) -> Array:
     """Return arrows of a particle's motion at t on a grid: (arrows, 4). From noise to data it is -dx/dt.
 
     The length of an arrow is speed / (speed + 1) of a grid cell, so that slow and fast motion are both visible.
