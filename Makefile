@@ -18,6 +18,7 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 lab: .venv/lab.stamp  ## open JupyterLab on the first notebook
+	$(BIN)/jupyter trust notebooks/*.ipynb  # or the explorable of a cell that is run would be gone when the page is reloaded
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00-studio.ipynb
 
 test: .venv/test.stamp  ## run every test: pytest, the notebooks, the linter, the type checker
@@ -26,9 +27,10 @@ test: .venv/test.stamp  ## run every test: pytest, the notebooks, the linter, th
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-notebooks: .venv/test.stamp  ## run the notebooks and keep what they print, without widget state
+notebooks: .venv/test.stamp  ## run the notebooks and keep what they print, without widgets
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False \
 		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	-$(BIN)/python tests/strip_views.py notebooks/*.ipynb
 
 lint: .venv/test.stamp  ## run the linter and the type checker alone
 	$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""Questions are asked before they are answered: what a checking cell found is folded away until it is asked for."""
+"""Notebooks as they are committed: what a checking cell found is folded away until it is asked for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from strip_views import VIEW, strip
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 ASKS = "**Predict, then check", "## Predict, then check"
@@ -30,3 +31,13 @@ def test_what_shows_of_a_folded_answer_gives_nothing_away(path: Path):
         assert cell.outputs and cell.outputs[0].output_type == "stream", cell.id
         first = cell.outputs[0].text.splitlines()[0]
         assert first.endswith((":", "?")) and f'print("{first}")' in cell.source, (cell.id, first)
+
+
+def test_stripping_leaves_everything_else():
+    text, image = {"text/plain": "Studio()", VIEW: {"model_id": "a"}}, {"image/png": "iVBORw0KGgo="}
+    outputs = [nbformat.v4.new_output("display_data", data) for data in (text, image)]
+    cell = nbformat.v4.new_code_cell("ex.Studio()", outputs=outputs)
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}, "title": "A"})
+    assert strip(notebook) and not strip(notebook)
+    assert [output.data for output in cell.outputs] == [{"text/plain": "Studio()"}, image]
+    assert notebook.metadata == {"title": "A"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import re
 import threading
 import warnings
@@ -19,11 +20,13 @@ import tiny_pipelines as tp
 import traitlets as tr
 import xarray as xr
 from ipywidgets.widgets.widget import _instances as MODELS
+from PIL import Image
 from tiny import CountingPipeline
 
 import explorable as ex
 from explorable.widgets.core.explorable import EMPTY_TEXT, Explorable
 from explorable.widgets.core.layout import descendants
+from explorable.widgets.core.still import MAX_BYTES, WIDTH
 
 # For each: its settings here, and a trait with the values that a burst of events sets.
 CASES: dict[str, tuple[dict[str, Any], str, list]] = {
@@ -173,6 +176,17 @@ def test_the_saved_file_is_whole_and_small(made, tmp_path):
     assert path.stat().st_size < LARGEST
     assert made.question in text and "ex-table" in text and "DecompressionStream" in text
     assert "https://" not in text.replace("https://www.w3.org", "") and "src=" not in text
+
+
+def test_its_still_image_is_small_and_of_its_settings(name, made):
+    _, trait, values = CASES[name]
+    before = made.still()
+    image = Image.open(io.BytesIO(before))
+    assert image.format == "PNG" and image.width == WIDTH and len(before) <= MAX_BYTES
+    assert made.still() == before
+    setattr(made, trait, values[7])
+    made.wait(60)
+    assert made.still() != before
 
 
 def test_a_file_is_of_what_it_is_set_to_or_there_is_none(name, made, monkeypatch, tmp_path):

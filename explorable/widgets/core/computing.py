@@ -16,6 +16,7 @@ import traitlets as tr
 from ..stage.stage import Stage
 from .arguments import HeldEdits
 from .binding import ErrorNote
+from .display import StillOutput
 from .lifetime import Lifetime
 from .plain_traits import PlainTraits
 from .preview import PREVIEW_LABEL
@@ -53,6 +54,8 @@ class ComputingWidget(Lifetime, PlainTraits):
         self._edits = HeldEdits()
         self._changing: ipw.Widget | None = None  # the control whose change is being taken over
         self._note = ErrorNote()
+        self._still = StillOutput(type(self).__name__, self._paint_still, lambda: bool(self.busy), self.wait)
+        self.stage.observe(lambda change: self._still.update_soon(), names=["frame", "selection", "layer"])
 
     def recompute(self) -> None:
         """Compute the result of the present traits, unless that is under way. Returns at once; see `wait`.
@@ -104,6 +107,10 @@ class ComputingWidget(Lifetime, PlainTraits):
 
     # ---- internals --------------------------------------------------------------------------------------------------
 
+    def _paint_still(self) -> tuple[bytes, str]:
+        """Return a still image of what is on the screen, and its text."""
+        raise NotImplementedError
+
     def _on_input(self, change: Any) -> None:
         """Recompute, unless the trait has no effect at present: a branch's step, while the branch changes nothing."""
         if self.error is not None or self._request != self.request():
@@ -138,6 +145,7 @@ class ComputingWidget(Lifetime, PlainTraits):
         finally:
             self.status_area.end_progress()
             self._set_busy(False)
+            self._still.update_soon()
             if self.closed_text:
                 self.forget_results()
 

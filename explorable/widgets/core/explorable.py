@@ -18,14 +18,17 @@ from ...diffusion.samplers import SAMPLERS
 from ...files import check_target, write_files
 from ...pipeline import Pipeline, PipelineProtocol, load
 from ...pipeline.progress import Progress
+from ..stage.painting import Snapshot
 from .arguments import call_text, split_arguments
 from .binding import bind_control, check_trait_names
 from .computing import EMPTY_TEXT, ComputingWidget
+from .display import HIDE_STILL, show_view
 from .frame import framed
-from .offline import offline_page
+from .offline import offline_page, position_text
 from .palette import css_variables
+from .still import Texts, still_png
 
-CSS = css_variables(".ex-explorable") + (Path(__file__).parent / "explorable.css").read_text("utf-8")
+CSS = css_variables(".ex-explorable") + HIDE_STILL + (Path(__file__).parent / "explorable.css").read_text("utf-8")
 shipped_pipeline = functools.cache(load)  # by name, each loaded once per kernel
 
 
@@ -148,7 +151,7 @@ class Explorable(ComputingWidget):
         self.wait_for_result()
         table = self.table().to_html(classes="ex-table", border=0, float_format="{:.3g}".format)
         text = self.status_area.caption.value + self.status_area.score.value
-        settings = {name.replace("_", " "): getattr(self, name) for name in self.inputs}
+        settings = self._settings()
         chart = getattr(getattr(self, "chart", None), "svg", "")
         page = offline_page(self.question, self.stage, CSS, text, table, self.code(), settings, chart,
                             self.panels_to_save(), self._dom_classes)
@@ -159,10 +162,34 @@ class Explorable(ComputingWidget):
         """The descriptions of the panels of a saved page: those on the stage, unless a subclass knows better."""
         return list(self.stage.panels)
 
+    def still(self) -> bytes:
+        """Return a PNG of what is on the screen, as it is saved with a notebook: question, settings, images, caption
+        and score."""
+        return self._paint_still()[0]
+
     def __repr__(self) -> str:
         return call_text(type(self).__name__, {name: getattr(self, name) for name in self.inputs})
 
     # ---- internals --------------------------------------------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        show_view(self)
+        if not self.closed_text:
+            self._still.show()
+
+    def _paint_still(self) -> tuple[bytes, str]:
+        """Return the still, and its text for screen readers."""
+        area, snapshot = self.status_area, Snapshot.of(self.stage)
+        settings = " · ".join(f"{name}: {value}" for name, value in self._settings().items())
+        position = position_text(snapshot) if snapshot.captions else ""
+        caption = area.caption_text if snapshot.captions else self.stage.placeholder
+        texts = Texts(self.question, settings, position, caption, area.score_text)
+        return still_png(snapshot, texts), " ".join(filter(None, [self.question, position, caption, texts.score]))
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings by name, as they are shown, without those that are empty."""
+        values = {name.replace("_", " "): getattr(self, name) for name in self.inputs}
+        return {name: value for name, value in values.items() if value not in (None, "", (), {})}
 
     def _pipe_defaults(self) -> dict[str, Any]:
         """The settings that start at the pipeline's own default instead of the trait's."""

@@ -9,6 +9,7 @@ import ipywidgets as ipw
 
 from ..stage.stage import Stage
 from .cells import register
+from .display import StillOutput
 from .layout import close_styles, close_widgets
 from .status import StatusArea
 from .worker import Worker
@@ -28,6 +29,7 @@ class Lifetime(ipw.VBox):
     status_area: StatusArea
     result: Any
     _worker: Worker
+    _still: StillOutput
 
     def close(self, timeout: float = 10) -> None:
         """Stop computing and free everything: threads, observers, results and all widget models.
@@ -70,6 +72,7 @@ class Lifetime(ipw.VBox):
 
     def _free(self, closed_text: str) -> None:
         self.closed_text = self.closed_text or closed_text
+        self._still.close()
         self.unobserve_all()
         widgets = close_widgets(self, self.stage, self.status_area.line, self.status_area.description)
         super().close()

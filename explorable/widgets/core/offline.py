@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..stage.painting import Snapshot
 from ..stage.stage import BYTES_PREFIX, Stage, script
 
 HERE = Path(__file__).parent
@@ -78,7 +79,7 @@ def _size(layer: Any) -> int:
     return len(layer) if isinstance(layer, str) else sum(len(text) for _, text in layer["sheets"])
 
 
-def position_text(stage: Stage) -> str:
+def position_text(stage: Stage | Snapshot) -> str:
     """Return what the stage shows, in words: its frame and the choice along each axis."""
     choices = [f"{axis['title']} {axis['labels'][stage.selection[axis['name']]]}" for axis in stage.axes]
     return ", ".join([*stage.captions[stage.frame : stage.frame + 1], *choices])

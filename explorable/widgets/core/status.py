@@ -13,7 +13,7 @@ MIN_BAR_CHANGE = 0.04  # the bar moves in steps of this size: at most some 25 me
 class StatusArea:
     """The texts of an explorable. line: status and bar, above the stage. description: caption and score, beside it.
 
-    All text is shown as text, never as HTML.
+    All text is shown as text, never as HTML. caption_text, score_text: the caption and the score, in words.
     """
 
     def __init__(self) -> None:
@@ -21,15 +21,18 @@ class StatusArea:
         self.bar = ipw.FloatProgress(min=0, max=1, layout=ipw.Layout(width="100%", height="4px", margin="0"))
         self.bar.add_class("ex-bar")
         self.line, self.description = ipw.VBox([self.status, self.bar]), ipw.VBox([self.caption, self.score])
+        self.caption_text = self.score_text = ""
         for box, name in ((self.line, "ex-status-area"), (self.description, "ex-verdict")):
             box.add_class(name)
 
     def set_caption(self, text: str) -> None:
         """Set the sentence that says what is on the screen now; an empty text removes it."""
+        self.caption_text = text
         self.caption.value = f'<div class="ex-description" aria-live="polite">{html.escape(text)}</div>' if text else ""
 
     def set_score(self, name: str, value: str, note: str = "") -> None:
         """Set the score: what was measured, the number with its unit, and how to read it."""
+        self.score_text = f"{name}: {value}" + (f"; {note}" if note else "")
         self.score.value = (f'<div class="ex-score"><span>{html.escape(name)}</span> <b>{html.escape(value)}</b> '
                             f'<span class="ex-help">{html.escape(note)}</span></div>')
 

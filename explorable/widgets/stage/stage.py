@@ -77,7 +77,7 @@ class Stage(PlainTraits, anywidget.AnyWidget):
     file_name = tr.Unicode("image").tag(sync=True)  # of a saved PNG, without its extension
 
     def __init__(self, **values: Any):
-        self._showing = threading.RLock()  # hold_sync does not exclude other threads: two recordings must not mix
+        self.showing = threading.RLock()  # hold_sync does not exclude other threads: two recordings must not mix
         super().__init__(**values)
 
     @tr.validate("frame")
@@ -107,7 +107,7 @@ class Stage(PlainTraits, anywidget.AnyWidget):
         panels = tuple(panels) or (Panel("image", names, switchable=True),)
         recording = Recording(tuple(layers), tuple(captions), tuple(axes), panels, thumbnails, columns, file_name)
         last = len(recording.captions) - 1
-        with self._showing, self.hold_sync():
+        with self.showing, self.hold_sync():
             self.layers = [layer.spec() for layer in recording.layers]
             self._set_bytes({layer.name: layer.data() for layer in recording.layers})
             self.captions = list(recording.captions)
@@ -137,7 +137,7 @@ class Stage(PlainTraits, anywidget.AnyWidget):
 
     def forget(self) -> None:
         """Drop the recording's bytes. Only for a closed stage, which sends nothing."""
-        with self._showing:
+        with self.showing:
             self._set_bytes({})
 
     def clear_marks(self) -> None:
