@@ -121,11 +121,11 @@ def call_arguments(settings: Settings) -> dict[str, Any]:
     return arguments | {name: value for name, value in changed.items() if value != getattr(default, name)}
 
 
-def image_facts(pipe: PipelineProtocol, prompt: str, images: np.ndarray) -> list[ImageFacts]:
-    """Return the facts of images (n, y, x, 3) uint8 of one prompt."""
+def image_facts(pipe: PipelineProtocol, prompt: str, images: np.ndarray, examined: bool = True) -> list[ImageFacts]:
+    """Return the facts of images (n, y, x, 3) uint8 of one prompt. examined: whether the examiner sees them."""
     verdicts: list[Verdict | None] = [None] * len(images)
     scene = None
-    if pipe.has_examiner and len(images):
+    if examined and pipe.has_examiner and len(images):
         verdicts, scene = [*examine(images)], scene_of(prompt)
     return [ImageFacts(clipped_share(image), saturation(image), verdict,
                        None if verdict is None or scene is None else matches_scene(verdict, scene))
@@ -133,8 +133,9 @@ def image_facts(pipe: PipelineProtocol, prompt: str, images: np.ndarray) -> list
 
 
 def compute(pipe: PipelineProtocol, request: Request, progress: Progress,
-            on_guided: Callable[[np.ndarray], None] = lambda images: None) -> Result:
-    """Compute a request. on_guided receives the extrapolated predictions, decoded, before the others are.
+            on_guided: Callable[[np.ndarray], None] = lambda images: None, examined: bool = True) -> Result:
+    """Compute a request. on_guided receives the extrapolated predictions, decoded, before the others are. examined:
+    False for a preview, which shows no verdict.
 
     Raises:
         ValueError: the pipeline compares no two predictions; and what calling it raises.
@@ -150,12 +151,13 @@ def compute(pipe: PipelineProtocol, request: Request, progress: Progress,
     extrapolated[-1] = guided.run.image
     on_guided(extrapolated)
     uncond, cond = (counter.decode(pipe, estimates.values[steps]) for estimates in (guided.uncond, guided.cond))
-    mix = _mix_images(pipe, s, len(steps), counter) if request.mixes_images else None
+    mix = _mix_images(pipe, s, len(steps), counter, examined) if request.mixes_images else None
     return Result(request, guided, steps, uncond, cond, extrapolated,
-                  image_facts(pipe, s.prompt, guided.run.image[None])[0], mix)
+                  image_facts(pipe, s.prompt, guided.run.image[None], examined)[0], mix)
 
 
-def _mix_images(pipe: PipelineProtocol, settings: Settings, frames: int, counter: ProgressCounter) -> MixedImages:
+def _mix_images(pipe: PipelineProtocol, settings: Settings, frames: int, counter: ProgressCounter,
+                examined: bool) -> MixedImages:
     """Sample without the prompt and with it, each to its end, and mix the images."""
 
     def previews(prompt: str) -> np.ndarray:
@@ -166,7 +168,7 @@ def _mix_images(pipe: PipelineProtocol, settings: Settings, frames: int, counter
 
     uncond, cond = previews(settings.negative or ""), previews(settings.prompt)
     mixed = mix_images(uncond, cond, settings.guidance)
-    return MixedImages(uncond, cond, mixed, image_facts(pipe, settings.prompt, mixed[-1:])[0])
+    return MixedImages(uncond, cond, mixed, image_facts(pipe, settings.prompt, mixed[-1:], examined)[0])
 
 
 def mix_images(uncond: np.ndarray, cond: np.ndarray, w: float) -> np.ndarray:

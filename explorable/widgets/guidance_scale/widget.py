@@ -136,7 +136,7 @@ class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
         steps, few = request.settings.steps, None
         if pipe.supports_preview and needs_preview(steps):
             few = compute(pipe, replace(request, settings=replace(request.settings, steps=PREVIEW_STEPS)),
-                          cancellable_only(progress))
+                          cancellable_only(progress), examined=False)
             self.show_preview(lambda: self._put_on_stage(few, steps))
 
         def on_guided(images: np.ndarray) -> None:

@@ -37,8 +37,11 @@ class Result:
 
 
 def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress,
-           on_run: Callable[[Run], None] = lambda run: None) -> Result:
-    """Sample an image, and decode the frames of the recording. on_run: called with the run before these are decoded."""
+           on_run: Callable[[Run], None] = lambda run: None, examined: bool = True) -> Result:
+    """Sample an image, and decode the frames of the recording.
+
+    on_run: called with the run before these are decoded. examined: False for a preview, which shows no verdict.
+    """
     counter = ProgressCounter(progress, settings.steps + len(shown_steps(settings.steps, MAX_FRAMES)))
     run = pipe(**{name: getattr(settings, name) for name in RUN_SETTINGS}, progress=counter.step)
     on_run(run)
@@ -48,7 +51,7 @@ def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress,
     seconds = time.perf_counter() - started
     # The last frame is the run's own image: decoded again in a batch, it could differ by rounding.
     image = run.image[None]
-    verdict = next(iter(examine_images(run.image)), None) if pipe.has_examiner else None
+    verdict = next(iter(examine_images(run.image)), None) if examined and pipe.has_examiner else None
     return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds, verdict)
 
 

@@ -64,7 +64,7 @@ class Studio(SamplingInputs, SamplerInput, Explorable):
 
     def compute(self, pipe: PipelineProtocol, request: Settings, progress: Progress) -> Result:
         if pipe.supports_preview and needs_preview(request.steps):
-            preview = sample(pipe, replace(request, steps=PREVIEW_STEPS), cancellable_only(progress))
+            preview = sample(pipe, replace(request, steps=PREVIEW_STEPS), cancellable_only(progress), examined=False)
             frames = nearest_frames(shown_steps(request.steps, MAX_FRAMES), request.steps)
             self.show_preview(lambda: self._put_on_stage(preview, request, frames))
             return sample(pipe, request, progress, lambda run: self._show_image(preview, run, frames))

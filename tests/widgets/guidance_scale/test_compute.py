@@ -107,6 +107,14 @@ def test_what_the_examiner_sees_is_compared_with_the_prompt(pipe):
     assert "what the prompt says" not in view.describe(free) and "the examiner sees" in view.describe(free)
 
 
+def test_a_preview_is_not_examined(pipe):
+    request = Request("", SETTINGS, True)
+    whole, few = (compute(pipe, request, no_progress, examined=examined) for examined in (True, False))
+    assert whole.facts.verdict is not None and few.facts.verdict is None
+    assert whole.mix.facts.verdict is not None and few.mix.facts.verdict is None
+    assert np.array_equal(whole.guided, few.guided) and whole.facts.saturation == few.facts.saturation
+
+
 @pytest.mark.parametrize("family", ["sd", "pixart"])
 def test_an_opened_pipeline_shows_its_own_image_and_mixes(family):
     with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family]) as opened:

@@ -15,6 +15,7 @@ from explorable.widgets.core.explorable import CSS
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.stage.stage import Images, Stage
+from explorable.widgets.studio import compute
 from explorable.widgets.studio.controls import EXAMPLES
 from explorable.widgets.studio.view import IMAGE_LABEL, pipeline_diagram, token_chips
 from explorable.widgets.studio.widget import Studio
@@ -55,6 +56,14 @@ def test_the_last_frame_is_the_picture_to_the_last_bit(studio: Studio, pipe: Cou
     assert np.array_equal(studio.data.image, studio.run.image)
     for layer in studio.stage.buffers:
         assert layer[-studio.run.image.size:] == studio.run.image.tobytes()
+
+
+def test_only_the_finished_image_is_examined(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    examined = []
+    monkeypatch.setattr(compute, "examine_images", lambda *images: examined.extend(images) or ())
+    studio.steps = 3 * PREVIEW_STEPS
+    studio.wait()
+    assert len(examined) == 1 and np.array_equal(examined[0], studio.run.image)
 
 
 def test_a_run_of_many_steps_is_first_shown_in_few_steps(studio: Studio, pipe: CountingPipeline, tmp_path: Path):
