@@ -10,29 +10,25 @@ It is painted with Pillow from the stage's own layers, so that it needs no page.
 
 from __future__ import annotations
 
-import functools
 import io
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ..stage.painting import Snapshot, paint_panel, paint_thumbnail
+from .lettering import NORMAL, font, shortened, wrapped
 from .palette import COLOURS, THEME
 
 WIDTH = 741  # pixels; display.py finds stills on a page by this width
 MARGIN, GAP, LINE = 16, 10, 1.35  # pixels; the height of a line of text in its size
 SINGLE, HIGHEST = 320, 330  # pixels: the width of a single panel; the height of several
 THUMBNAILS = 12  # frames that are shown in thumbnails, at most
-BIG, NORMAL, SMALL = 19, 14, 12  # sizes of text
+BIG, SMALL = 19, 12  # sizes of text, beside NORMAL
 TEXT, SOFT, STRONG = THEME["text"][1], THEME["soft"][1], COLOURS["image"][0]
 MAX_BYTES = 150_000
-# What Pillow's own font lacks. Other characters that it lacks are written as their names' last words: rho for ρ.
-REPLACEMENTS = str.maketrans({"×": "x", "–": "-", "—": "-", "−": "-", "∞": "infinity", "√": "sqrt ", "²": "^2",
-                              "≤": "<=", "≥": ">=", "→": "->", "½": "1/2", "▸": ">", "▾": "v"})
 
 
 @dataclass(frozen=True)
@@ -89,12 +85,12 @@ class Sheet:
     def write(self, text: str, size: int, fill: str = TEXT) -> None:
         """Write a text in as many lines as it needs."""
         for line in wrapped(text, size, WIDTH - MARGIN - self.left):
-            self._draw.text((self.left, self.y), line, fill=fill, font=_font(size))
+            self._draw.text((self.left, self.y), line, fill=fill, font=font(size))
             self.y += size * LINE
 
     def title(self, text: str, x: float, width: float) -> None:
         """Write one line at x, cut to a width, without moving on."""
-        self._draw.text((x, self.y), shortened(text, SMALL, width), fill=TEXT, font=_font(SMALL))
+        self._draw.text((x, self.y), shortened(text, SMALL, width), fill=TEXT, font=font(SMALL))
 
     def paste(self, image: Image.Image, x: float, y: float | None = None) -> None:
         """Put an image at x, without moving on."""
@@ -103,43 +99,6 @@ class Sheet:
     def cropped(self) -> Image.Image:
         """Return what is written on."""
         return self._image.crop((0, 0, WIDTH, min(round(self.y) + MARGIN, self._image.height)))
-
-
-def wrapped(text: str, size: int, width: float) -> list[str]:
-    """Return a text in lines of at most `width` pixels; a longer word has its own line."""
-    lines: list[str] = []
-    for word in drawable(text).split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _font(size).getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(shortened(word, size, width))
-    return lines
-
-
-def shortened(text: str, size: int, width: float) -> str:
-    """Return a text, or as much of it as fits into `width` pixels with an ellipsis."""
-    text = drawable(text)
-    fits = [k for k in range(len(text)) if _font(size).getlength(text[:k].rstrip() + "…") <= width]
-    return text if _font(size).getlength(text) <= width or not fits else text[: fits[-1]].rstrip() + "…"
-
-
-def drawable(text: str) -> str:
-    """Return a text in characters that Pillow's own font has."""
-    font = _font(NORMAL)
-    unknown = bytes(font.getmask("\uffff"))
-
-    def replace(character: str) -> str:
-        if character.isascii() or bytes(font.getmask(character)) != unknown:
-            return character
-        return unicodedata.name(character, "?").split()[-1].lower()
-
-    return "".join(map(replace, text.translate(REPLACEMENTS)))
-
-
-@functools.cache
-def _font(size: int) -> Any:
-    return ImageFont.load_default(size)
 
 
 def _write_verdict(sheet: Sheet, texts: Texts) -> None:
@@ -155,7 +114,7 @@ def _paint_single(sheet: Sheet, snapshot: Snapshot, position: str) -> float:
     sheet.paste(panel, MARGIN)
     y = sheet.y + panel.height + GAP / 2
     for line in wrapped(position, SMALL, SINGLE):
-        sheet._draw.text((MARGIN, y), line, fill=SOFT, font=_font(SMALL))
+        sheet._draw.text((MARGIN, y), line, fill=SOFT, font=font(SMALL))
         y += SMALL * LINE
     return y + GAP / 2
 
@@ -169,8 +128,8 @@ def _paint_grid(sheet: Sheet, snapshot: Snapshot) -> None:
     for panel, (column, row, across, _) in zip(snapshot.panels, areas, strict=True):
         width = across * unit + (across - 1) * GAP
         x, sheet.y = MARGIN + column * (unit + GAP), start + tops[row]
-        if panel["title"]:
-            sheet.title(panel["title"], x, width)
+        if title := snapshot.title(panel):
+            sheet.title(title, x, width)
         sheet.paste(paint_panel(snapshot, panel, round(width)), x, sheet.y + _title_height(snapshot))
     sheet.y = start + sum(heights) + GAP / 2
 
@@ -195,7 +154,7 @@ def _row_heights(snapshot: Snapshot, areas: Sequence[tuple[int, int, int, int]],
 
 
 def _title_height(snapshot: Snapshot) -> float:
-    return SMALL * LINE + 2 if any(panel["title"] for panel in snapshot.panels) else 0
+    return SMALL * LINE + 2 if any(map(snapshot.title, snapshot.panels)) else 0
 
 
 def grid_areas(panels: Sequence[Mapping[str, Any]], columns: int) -> list[tuple[int, int, int, int]]:

@@ -15,12 +15,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..core.palette import colour
+from .diagram_painting import paint_diagram
 from .layers import FRAME, MAX_UINT16
 
 if TYPE_CHECKING:
     from .stage import Stage
 
 HEAT = ((4, 4, 22), (81, 18, 106), (182, 54, 90), (247, 138, 24), (252, 253, 170))  # as in layers.js, dark to light
+TYPES = {"image": "u1", "heatmap": "u1", "points": "<u2", "arrows": "<u2", "diagram": "<f4"}  # of the bytes
 EMPTY = (242, 242, 242)  # a panel without a layer
 MANY_POINTS = 100  # more than this are drawn partly transparent
 SMOOTH = 2  # shapes are drawn this many times larger, since Pillow does not smooth their edges
@@ -61,6 +63,10 @@ class Snapshot:
 
     def shown_layers(self, panel: Mapping[str, Any]) -> list[str]:
         """Return the names of the layers that a panel shows, the lowest first."""
+        if panel["layer_axis"]:
+            count = len(next(axis["labels"] for axis in self.axes if axis["name"] == panel["layer_axis"]))
+            chosen = self.position[panel["layer_axis"]]
+            return [name for k, name in enumerate(panel["layers"]) if k >= count or k == chosen]
         return [name for name in panel["layers"] if not panel["switchable"] or name == self.layer]
 
     def ratio(self, panel: Mapping[str, Any]) -> float:
@@ -68,6 +74,8 @@ class Snapshot:
         if panel["ratio"] is not None:
             return float(panel["ratio"])
         for spec in map(self.spec, panel["layers"]):
+            if spec["kind"] == "diagram":
+                return float(spec["ratio"])
             if spec["kind"] in ("image", "heatmap"):
                 height, width = spec["shape"][-3:-1] if spec["kind"] == "image" else spec["shape"][-2:]
                 return width / height
@@ -75,15 +83,18 @@ class Snapshot:
         left, right, bottom, top = extents[0] if extents else (0, 1, 0, 1)
         return (right - left) / (top - bottom)
 
+    def title(self, panel: Mapping[str, Any]) -> str:
+        """Return a panel's title; where layers take turns, with the name of the shown one."""
+        return f"{panel['title']}{self.spec(self.shown_layers(panel)[0])['label'] if panel['layer_axis'] else ''}"
+
     def frame_of(self, name: str, position: Mapping[str, int]) -> np.ndarray:
-        """Return a layer's frame at a position along the axes, as it was sent: uint8, or uint16 positions."""
+        """Return a layer's frame at a position along the axes, as it was sent, see TYPES."""
         return self.array(name)[self._index(self.spec(name), position)]
 
     def array(self, name: str) -> np.ndarray:
         """Return all frames of a layer, with one leading dimension for each of its axes."""
         spec = self.spec(name)
-        is_picture = spec["kind"] in ("image", "heatmap")
-        return np.frombuffer(self.buffers[name], np.uint8 if is_picture else "<u2").reshape(spec["shape"])
+        return np.frombuffer(self.buffers[name], TYPES[spec["kind"]]).reshape(spec["shape"])
 
     def _index(self, spec: Mapping[str, Any], position: Mapping[str, int]) -> tuple[int, ...]:
         at = dict(position)
@@ -195,5 +206,14 @@ def _circle(draw: ImageDraw.ImageDraw, centre: np.ndarray, radius: float, **styl
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), **style)
 
 
+def _paint_diagram(canvas: Image.Image, snapshot: Snapshot, name: str, position: Mapping[str, int],
+                   over: bool) -> None:
+    def tile(layer: str) -> Image.Image:
+        return _picture(snapshot, layer, position)
+
+    paint_diagram(canvas, snapshot.spec(name), snapshot.frame_of(name, position), tile)
+
+
 PAINTERS: dict[str, Callable[[Image.Image, Snapshot, str, Mapping[str, int], bool], None]] = {
-    "image": _paint_image, "heatmap": _paint_heatmap, "points": _paint_points, "arrows": _paint_arrows}
+    "image": _paint_image, "heatmap": _paint_heatmap, "points": _paint_points, "arrows": _paint_arrows,
+    "diagram": _paint_diagram}

@@ -11,20 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from explorable.widgets.core.still import (
-    MARGIN,
-    MAX_BYTES,
-    NORMAL,
-    SINGLE,
-    WIDTH,
-    Texts,
-    drawable,
-    grid_areas,
-    paint_still,
-    shortened,
-    still_png,
-    wrapped,
-)
+from explorable.widgets.core.lettering import NORMAL, drawable, shortened, wrapped
+from explorable.widgets.core.still import MARGIN, MAX_BYTES, SINGLE, WIDTH, Texts, grid_areas, paint_still, still_png
 from explorable.widgets.stage.painting import Snapshot
 from explorable.widgets.stage.stage import Images, Panel, Stage
 

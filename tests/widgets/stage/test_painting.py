@@ -9,7 +9,7 @@ import pytest
 
 from explorable.widgets.core.palette import colour
 from explorable.widgets.stage.painting import HEAT, Snapshot, heat, paint_panel, paint_thumbnail
-from explorable.widgets.stage.stage import Arrows, Axis, Heatmap, Images, Panel, Points, Stage
+from explorable.widgets.stage.stage import Arrows, Axis, Diagram, Element, Heatmap, Images, Panel, Points, Stage
 
 RNG = np.random.default_rng(0)
 
@@ -104,3 +104,35 @@ def test_a_thumbnail_of_another_frame():
     snapshot = Snapshot.of(stage)
     assert snapshot.frame == 1
     assert np.array_equal(np.asarray(paint_thumbnail(snapshot, "a", 0, 8)), images[0])
+
+
+def test_a_diagram_has_tiles_in_its_boxes_and_bands_as_thick_as_their_numbers():
+    tile = np.full((1, 8, 8, 3), (10, 20, 200), np.uint8)
+    elements = (Element("a", "a box", (0.0, 0.0, 0.25, 0.5), tile="a"),
+                Element("b", "a band", (0, 0, 1, 1), path=((0.0, 0.75), (1.0, 0.75)), colour="word"))
+    axes = (Axis("part", "Part", ("a", "b")),)
+
+    def band(number: float) -> int:
+        """Paint it and return the height of the band, in its middle."""
+        diagram = Diagram("u", "U", np.array([[0.0, number]]), elements=elements, selects="part", high=1.0,
+                          thickness=0.2, ratio=1.0)
+        stage = Stage()
+        stage.show([diagram, Images("a", "A", tile)], ["one"], axes=axes, panels=[Panel("u", ("u",))])
+        snapshot = Snapshot.of(stage)
+        image = np.asarray(paint_panel(snapshot, snapshot.panels[0], 200))
+        assert image.shape == (200, 200, 3) and image[30, 20].tolist() == [10, 20, 200]
+        return int((image[110:, 100] != 255).any(-1).sum())
+
+    assert band(1.0) == pytest.approx(40, abs=2) and band(0.5) == pytest.approx(20, abs=2)
+    assert 1 <= band(0.0) <= 2
+
+
+def test_where_layers_take_turns_the_chosen_one_is_shown_and_named():
+    first, second = random_images(1), random_images(1)
+    stage = Stage()
+    stage.show([Images("a", "A", first), Images("b", "B", second)], ["one"], axes=[Axis("part", "Part", ("a", "b"))],
+               panels=[Panel("turns", ("a", "b"), layer_axis="part")])
+    stage.selection = {"part": 1}
+    snapshot = Snapshot.of(stage)
+    assert np.array_equal(np.asarray(paint_panel(snapshot, snapshot.panels[0], 8)), second[0])
+    assert snapshot.title(snapshot.panels[0]) == "B"
