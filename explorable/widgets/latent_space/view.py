@@ -26,6 +26,7 @@ from .compute import (
 TILE = 64  # pixels a side, at least, of a channel on the screen
 GREY, CONTRAST, WHITE = 128, 40, 255  # of a channel's picture: 0 is grey, one unit a step of this size
 BRIGHTEST = 0.995  # of a footprint's pixels are below the end of its colour scale, so that its wide foot is seen
+DRAGGED_LABEL = "an earlier position of the slider"
 UNTIMED_LABEL = "everything but the measured times"
 PARTIAL_LABELS = {MixRequest: "the mixtures; runs from them follow",
                   ImageRequest: "the predicted images; the noisy latents follow"}

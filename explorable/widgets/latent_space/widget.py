@@ -21,6 +21,7 @@ from ..core.layout import row, scrollable
 from ..core.picture_input import PictureInput
 from ..core.preview import PREVIEW_STEPS, cancellable_only
 from ..core.status import error_text
+from ..core.worker import Superseded
 from . import figure, view, words
 from .compute import (
     DRAWINGS,
@@ -141,7 +142,13 @@ class LatentSpace(SamplingInputs, Explorable):
         def show_partial(partial: Result) -> None:
             self.show_preview(lambda: self._put_on_stage(partial), view.PARTIAL_LABELS[type(request)])
 
-        result = compute(pipe, request, progress, show_partial, self.result)
+        is_short = isinstance(request, ChannelsRequest | CellsRequest | NoiseRequest)
+        result = compute(pipe, request, cancellable_only(progress) if is_short else progress, show_partial, self.result)
+        try:
+            progress(1, 1)
+        except Superseded:  # while a slider is dragged, its images move
+            self.show_preview(lambda: self._put_on_stage(result), view.DRAGGED_LABEL)
+            raise
         if isinstance(request, ChannelsRequest) and known_costs(pipe, result.latent.shape) is None:
             self.show_preview(lambda: self._put_on_stage(result), view.UNTIMED_LABEL)
             measure_costs(pipe, result.image, result.latent.shape, progress)

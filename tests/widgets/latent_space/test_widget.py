@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import diffusers
 import numpy as np
@@ -99,6 +100,19 @@ def test_each_channel_has_a_slider_and_one_button_resets_them(made):
     control(space, Button, "reset").click()
     space.wait()
     assert space.scales == () and sliders[2].value == 1.0
+
+
+def test_the_images_move_while_a_slider_does_and_end_on_its_last_value(made):
+    space, recordings = made(), []
+    before = space.result
+    space.stage.observe(lambda change: recordings.append(space.stage.buffers[0]), names="recording_id")
+    for k in range(60):
+        space.scales = (1.0, 1.0, k / 60, 1.0)
+        time.sleep(0.01)
+    space.wait()
+    assert len(set(recordings)) > 2 and space.result is not before
+    assert space.result.request.scales[2] == 59 / 60 and recordings[-1] == space.data.reconstruction.values.tobytes()
+    assert space.preview_label == "" and "earlier position" not in shown(space)
 
 
 @pytest.mark.parametrize("scales", [(1, 1, 1, 2.5), (-0.1,), ("a",), (float("nan"),)])
