@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 HERE = Path(__file__).parent
+SVG_SECONDS = 3.0  # for the page to draw a chart again
 
 
 @functools.cache
@@ -34,7 +36,8 @@ def plotly_script() -> bytes:
 class Chart(anywidget.AnyWidget):
     """A plotly figure on the page.
 
-    figure: what is drawn, None at first. spec: the same for the page. svg: the chart as the page has drawn it.
+    figure: what is drawn, None at first. spec: the same for the page; revision: counts its changes. svg: the chart as
+    the page has drawn it, "" before; svg_revision: the revision that it shows.
     Its methods may be called from the computing thread and from the one that receives the page's messages.
     """
 
@@ -43,7 +46,9 @@ class Chart(anywidget.AnyWidget):
 
     spec = tr.Dict().tag(sync=True)
     placeholder = tr.Unicode("Computing the chart …").tag(sync=True)
+    revision = tr.Int(0).tag(sync=True)
     svg = tr.Unicode("").tag(sync=True)
+    svg_revision = tr.Int(-1).tag(sync=True)
 
     def __init__(self, figure: go.Figure | None = None, **values: Any):
         self.figure = figure
@@ -80,12 +85,29 @@ class Chart(anywidget.AnyWidget):
                 self._dark = dark
                 self._update()
 
+    def current_svg(self, timeout: float | None = None) -> str | None:
+        """Return the chart as the page shows it now, "" if no page has drawn it.
+
+        An SVG of an earlier figure is not returned: it waits until the page has drawn the present one, and returns None
+        if it has not within `timeout` seconds (SVG_SECONDS).
+        """
+        end = time.monotonic() + (SVG_SECONDS if timeout is None else timeout)
+        if self.svg_revision not in (-1, self.revision):
+            self.send({"need": "svg"})
+            while self.svg_revision != self.revision:
+                if time.monotonic() >= end:
+                    return None
+                time.sleep(0.02)
+        return self.svg
+
     def _update(self) -> None:
         from .theme import template
 
         if self.figure is not None:
             self.figure.layout.template = template(self._dark)
-            self.spec = json.loads(self.figure.to_json())
+            with self.hold_sync():
+                self.revision += 1
+                self.spec = json.loads(self.figure.to_json())
 
     def _on_message(self, widget: Any, message: Any, buffers: Any) -> None:
         if message == {"need": "plotly"}:

@@ -152,8 +152,9 @@ class Explorable(ComputingWidget):
         table = self.table().to_html(classes="ex-table", border=0, float_format="{:.3g}".format)
         text = self.status_area.caption.value + self.status_area.score.value
         settings = self._settings()
-        chart = getattr(getattr(self, "chart", None), "svg", "")
-        page = offline_page(self.question, self.stage, CSS, text, table, self.code(), settings, chart,
+        chart = getattr(self, "chart", None)
+        svg = "" if chart is None else chart.current_svg()
+        page = offline_page(self.question, self.stage, CSS, text, table, self.code(), settings, svg,
                             self.panels_to_save(), self._dom_classes)
         write_files({Path(path): page.encode()})
         return Path(path)

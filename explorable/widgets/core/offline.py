@@ -29,6 +29,7 @@ STATE = ("layers", "captions", "axes", "panels", "columns", "thumbnails", "frame
 MAX_BYTES = 4_600_000  # of the packed layers, so that a whole file stays below 5 MB
 SHEET_PIXELS = 8 * 128 * 128  # larger sheets compress no better
 MAX_SHEET_HEIGHT = 16_000  # pixels; WebP allows 16,383
+NO_CHART = "The chart is left out: the page had not drawn it again when this file was saved. The table has its values."
 JPEG_QUALITIES = (95, 90, 80, 60)  # without chroma subsampling
 
 
@@ -85,12 +86,20 @@ def position_text(stage: Stage | Snapshot) -> str:
     return ", ".join([*stage.captions[stage.frame : stage.frame + 1], *choices])
 
 
+def _chart_image(svg: str | None) -> str:
+    if svg is None:
+        return f'<p class="ex-help">{NO_CHART}</p>'
+    return (f'<img class="ex-chart" alt="Chart; the table below has its values" src="data:image/svg+xml;base64,'
+            f'{base64.b64encode(svg.encode()).decode()}">')
+
+
 def offline_page(question: str, stage: Stage, css: str, text: str, table: str, code: str,
-                 settings: Mapping[str, Any] | None = None, chart: str = "",
+                 settings: Mapping[str, Any] | None = None, chart: str | None = "",
                  panels: Sequence[dict[str, Any]] | None = None, classes: Sequence[str] = ("ex-explorable",)) -> str:
     """Return the whole page. question and code are plain text; css, text and table are inserted as they are.
 
-    settings: by name, shown below the question. chart: an SVG, shown below the text. panels: instead of the stage's.
+    settings: by name, shown below the question. chart: an SVG, shown below the text; None: it is left out, and the
+    page says so. panels: instead of the stage's.
     classes: of the page's main part, which lay it out as the explorable is.
     """
     state: dict[str, Any] = {name: getattr(stage, name) for name in STATE}
@@ -102,8 +111,7 @@ def offline_page(question: str, stage: Stage, css: str, text: str, table: str, c
         f"of quality {quality}.</p>")
     shown = {name: value for name, value in (settings or {}).items() if value is not None}
     listed = f'<p class="ex-help">{html.escape(" · ".join(f"{name}: {value}" for name, value in shown.items()))}</p>'
-    image = (f'<img class="ex-chart" alt="Chart; the table below has its values" src="data:image/svg+xml;base64,'
-             f'{base64.b64encode(chart.encode()).decode()}">') if chart else ""
+    image = "" if chart == "" else _chart_image(chart)
     state_json = json.dumps(state).replace("<", "\\u003c")  # otherwise a caption could end the script
     page_css, kernel = ((HERE / name).read_text("utf-8") for name in ("offline.css", "offline.js"))
     return f"""<!doctype html>
