@@ -19,6 +19,7 @@ from ..stage.layers import FRAME, Arrows, Layer, Points
 PREVIEW_STEPS = 4
 PREVIEW_SECONDS = 0.5  # a preview that was begun is shown, although superseded, unless it takes longer
 PREVIEW_LABEL = f"a preview in {PREVIEW_STEPS} steps"
+IMAGE_LABEL = "the finished image; the steps before it are a preview"
 
 
 def needs_preview(steps: int) -> bool:

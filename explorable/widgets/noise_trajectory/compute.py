@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -144,18 +145,26 @@ def preview_request(request: Request) -> Request:
     return replace(request, settings=replace(request.settings, steps=PREVIEW_STEPS), branch=branch)
 
 
+def with_image(preview: Result, image: np.ndarray) -> Result:
+    """Return a preview whose run ends with the finished image (128, 128, 3) of the full run."""
+    run = preview.parent
+    noisy, denoised = (np.concatenate([frames[:-1], image[None]]) for frames in (run.noisy, run.denoised))
+    return replace(preview, parent=replace(run, noisy=noisy, denoised=denoised))
+
+
 def compute(pipe: PipelineProtocol, request: Request, progress: Progress, same_run: Result | None = None,
-            previous: Result | None = None) -> Result:
+            previous: Result | None = None, on_run: Callable[[Run], None] = lambda run: None) -> Result:
     """Compute a request.
 
     Args:
+        on_run: called with a new run before its steps are decoded.
         same_run: a result of the same run, whose unchanged parts are reused.
         previous: any result, whose forward process is reused if it is the same.
     """
     steps = request.settings.steps if same_run is None else same_run.parent.run.steps
     frames, branch_steps = len(frame_steps(steps)), steps - request.branch.step if request.branch else 0
     counter = ProgressCounter(progress, (0 if same_run else steps + frames) + frames / 2 + 2 * branch_steps)
-    parent = _sample(pipe, request.settings, counter) if same_run is None else same_run.parent
+    parent = _sample(pipe, request.settings, counter, on_run) if same_run is None else same_run.parent
     if same_run is not None and same_run.request.branch == request.branch:
         branch = same_run.branch
     else:
@@ -169,9 +178,11 @@ def compute(pipe: PipelineProtocol, request: Request, progress: Progress, same_r
     return Result(request, forward, parent, branch)
 
 
-def _sample(pipe: PipelineProtocol, settings: Settings, counter: ProgressCounter) -> Trajectory:
+def _sample(pipe: PipelineProtocol, settings: Settings, counter: ProgressCounter,
+            on_run: Callable[[Run], None]) -> Trajectory:
     run = pipe(settings.prompt, steps=settings.steps, guidance=settings.guidance, seed=settings.seed,
                sampler=settings.sampler, progress=counter.step)
+    on_run(run)
     return _decode_run(pipe, run, frame_steps(run.steps), counter)  # some samplers take more steps than requested
 
 

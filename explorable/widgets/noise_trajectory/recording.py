@@ -152,13 +152,18 @@ def stage_content(result: Result, path: Path) -> StageContent:
                         stage_panels(result, result.branch is not None))
 
 
-def preview_content(preview: Result, steps: int, path: Path) -> StageContent:
-    """Return a preview of few steps, stretched over the frames of a run of `steps` steps."""
+def preview_content(preview: Result, steps: int, path: Path, is_finished: bool = False) -> StageContent:
+    """Return a preview of few steps, stretched over the frames of a run of `steps` steps.
+
+    is_finished: whether its last image is the finished one, see `compute.with_image`.
+    """
     content, shown, m = stage_content(preview, path), frame_steps(steps), len(preview.forward.times)
     forward = nearest_frames(shown[:-1], steps, m - 1)
     frame_indices = np.concatenate([forward, m + nearest_frames(shown, steps)])
-    return StageContent(stretch_layers(content.layers, frame_indices),
-                        [f"{PREVIEW_LABEL}: {content.captions[k]}" for k in frame_indices], content.panels)
+    captions = [f"{PREVIEW_LABEL}: {content.captions[k]}" for k in frame_indices]
+    if is_finished:
+        captions[-1] = f"{describe_step(steps, steps, 0.0)}, no noise"
+    return StageContent(stretch_layers(content.layers, frame_indices), captions, content.panels)
 
 
 def branch_preview_content(result: Result, preview: Result, path: Path) -> StageContent:

@@ -17,9 +17,9 @@ from ...run import Run
 from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplerInput, SamplingInputs, validate_setting
-from ..core.preview import cancellable_only, needs_preview
+from ..core.preview import IMAGE_LABEL, cancellable_only, needs_preview
 from . import recording, view
-from .compute import BranchRequest, Request, Result, compute, frame_of_step, preview_request
+from .compute import BranchRequest, Request, Result, compute, frame_of_step, preview_request, with_image
 from .controls import FORWARD_IMAGES, branch_settings, main_rows, run_settings
 from .figure import PRESENT, distance_chart
 from .recording import StageContent
@@ -150,7 +150,7 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         elif same_run is not None and request.branch not in (None, same_run.request.branch):
             content = recording.pending_branch_content(same_run, pipe.path)
             self.show_preview(lambda: self._show_content(content, request, autoplay=False), PENDING_LABEL)
-        return compute(pipe, request, progress, same_run, previous)
+        return compute(pipe, request, progress, same_run, previous, lambda run: self._show_image(run, request))
 
     def _compute_preview(self, pipe: PipelineProtocol, request: Request, same_run: Result | None, progress: Progress,
                          ) -> None:
@@ -166,6 +166,13 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
             self._preview = preview = compute(pipe, short, progress, self._preview if is_same else None)
             content = recording.branch_preview_content(same_run, preview, pipe.path)
             self.show_preview(lambda: self._show_content(content, request, autoplay=False))
+
+    def _show_image(self, run: Run, request: Request) -> None:
+        """Show the finished image in the preview, if there is one: decoding all steps takes as long again."""
+        preview, steps = self._preview, request.settings.steps
+        if needs_preview(steps) and preview is not None and preview.request == preview_request(request):
+            content = recording.preview_content(with_image(preview, run.image), steps, self.pipe.path, is_finished=True)
+            self.show_preview(lambda: self._show_content(content, request, autoplay=False), IMAGE_LABEL)
 
     def show(self, result: Result) -> str:
         is_same_run = self._on_stage is not None and self._on_stage.parent is result.parent

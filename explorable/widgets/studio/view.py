@@ -18,8 +18,6 @@ from ..core.preview import PREVIEW_LABEL, stretch_layers
 from ..stage.layers import Images, Layer
 from .compute import RUN_SETTINGS, Result
 
-IMAGE_LABEL = "the finished image; the steps before it are a preview"
-
 
 def recording_of(result: Result, frame_indices: np.ndarray | None = None, last_caption: str = "",
                  ) -> tuple[list[Layer], list[str]]:

@@ -16,12 +16,11 @@ from ...pipeline.progress import Progress, shown_steps
 from ...run import Run
 from ..core.explorable import Explorable
 from ..core.inputs import SamplerInput, SamplingInputs
-from ..core.preview import PREVIEW_STEPS, cancellable_only, nearest_frames, needs_preview
+from ..core.preview import IMAGE_LABEL, PREVIEW_STEPS, cancellable_only, nearest_frames, needs_preview
 from ..core.verdict import check_against_prompt, describe_verdict
 from .compute import MAX_FRAMES, RUN_SETTINGS, Result, sample, with_image
 from .controls import examples, further_settings, main_controls
 from .view import (
-    IMAGE_LABEL,
     describe_run,
     diagram_of,
     file_name_of,

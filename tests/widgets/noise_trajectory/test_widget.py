@@ -257,7 +257,9 @@ def test_a_long_run_is_previewed(w: NoiseTrajectory, pipe: Pipeline):
     recordings, before = watch_recordings(w), w.run
     w.steps = steps = 3 * PREVIEW_STEPS
     w.wait()
-    (preview, noisy, autoplay), (full, _, again) = recordings
+    (preview, noisy, autoplay), (finished, image_first, _), (full, _, again) = recordings
+    assert np.array_equal(image_first[-1], w.run.image) and np.array_equal(image_first[steps], noisy[steps])
+    assert finished[-1] == full[-1] and finished[:-1] == preview[:-1]
     assert len(preview) == len(full) == 2 * steps + 1, "frames do not move when the result comes"
     assert all(caption.startswith(PREVIEW_LABEL) for caption in preview) and not any(
         PREVIEW_LABEL in caption for caption in full

@@ -13,11 +13,11 @@ from explorable.nn.text import UnknownWordError
 from explorable.widgets.core import preview
 from explorable.widgets.core.explorable import CSS
 from explorable.widgets.core.layout import descendants
-from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
+from explorable.widgets.core.preview import IMAGE_LABEL, PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.stage.stage import Images, Stage
 from explorable.widgets.studio import compute
 from explorable.widgets.studio.controls import EXAMPLES
-from explorable.widgets.studio.view import IMAGE_LABEL, pipeline_diagram, token_chips
+from explorable.widgets.studio.view import pipeline_diagram, token_chips
 from explorable.widgets.studio.widget import Studio
 
 NASTY = "<img src=x onerror=alert(1)>"
