@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .widgets.latent_space.widget import LatentSpace
     from .widgets.learning.widget import Learning
     from .widgets.noise_trajectory.widget import NoiseTrajectory
+    from .widgets.predict.prediction import Predict, Reveal
+    from .widgets.predict.score import predictions
     from .widgets.studio.widget import Studio
     from .widgets.token_attention.widget import TokenAttention
     from .widgets.unet_xray.widget import UNetXRay
@@ -67,6 +69,7 @@ _MODULES = {
                      "Scale", "MaskToken", "PatchFrom", "Recorder", "UnknownPointError", "edit", "record"), "hooks"),
     **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
     **dict.fromkeys(("Run", "RunFileError"), "run"), "UnknownTargetError": "nn.classifier",
+    **dict.fromkeys(("Predict", "Reveal"), "widgets.predict.prediction"), "predictions": "widgets.predict.score",
     "WeightError": "zoo", "open": "adapters", "attribute": "analysis.attribution",
     **{entry.name: entry.module for entry in EXPLORABLES.values()},
 }
@@ -86,10 +89,12 @@ __all__ = [
     "PictureError",
     "Pipeline",
     "PointTable",
+    "Predict",
     "PromptToPrompt",
     "PromptTooLongError",
     "Recorder",
     "Replace",
+    "Reveal",
     "Reweight",
     "Run",
     "RunFileError",
@@ -107,6 +112,7 @@ __all__ = [
     "edit",
     "load",
     "points",
+    "predictions",
     "read_picture",
     "record",
 ]
