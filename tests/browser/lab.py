@@ -132,3 +132,13 @@ def open_and_run(page: Page, address: str, notebook: str) -> None:
       await panel.sessionContext.session?.kernel?.info;
       await app.commands.execute("notebook:run-all-cells");
     }""")
+
+
+def run_cell(page: Page, index: int) -> None:
+    """Run one cell of the open notebook, and wait until it has ended."""
+    page.evaluate("""async (k) => {
+      const panel = window.jupyterapp.shell.currentWidget;
+      await panel.sessionContext.ready;
+      panel.content.activeCellIndex = k;
+      await window.jupyterapp.commands.execute("notebook:run-cell");
+    }""", index)

@@ -1,8 +1,9 @@
 """Every explorable in JupyterLab: it opens, is scrubbed by keyboard, reports no error, and axe-core, which checks pages
-against the accessibility guidelines, finds nothing serious."""
+against the accessibility guidelines, finds nothing serious. A keyboard is enough."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,18 @@ COVERED_PLOTS = """() => [...document.querySelectorAll('.ex-chart')].flatMap(cha
   if (chart.querySelector('.main-svg .legend')) return ['plotly.js draws a legend'];
   return legend && (legend.bottom > plot.top || legend.right > box.right + 1) ? ['a legend lies over its plot'] : [];
 })"""
+# The visible controls that a keyboard has to reach, numbered. Of radio buttons of one name it reaches one; arrow keys
+# lead to the others.
+NUMBER_CONTROLS = """explorable => {
+  const names = new Set();
+  const all = explorable.querySelectorAll('button, input, select, textarea, a[href], [tabindex="0"], [role="slider"]');
+  const shown = [...all].filter(e => e.checkVisibility() && !e.disabled && e.getAttribute('tabindex') !== '-1');
+  const reached = shown.filter(e => e.type !== 'radio' || (!names.has(e.name) && names.add(e.name)));
+  reached.forEach((e, k) => (e.dataset.control = e.type === 'radio' ? e.name : k));
+  shown.filter(e => e.type === 'radio').forEach(e => (e.dataset.control = e.name));
+  return reached.map(e => [e.dataset.control, e.outerHTML.slice(0, 120)]);
+}"""
+FOCUSED = """() => document.activeElement.closest('.ex-explorable') && (document.activeElement.dataset.control ?? '')"""
 # ipywidgets gives the handles of its sliders no accessible name.
 IPYWIDGETS_HANDLES = ".noUi-handle"
 
@@ -115,6 +128,47 @@ def test_it_opens_can_be_scrubbed_by_keyboard_and_is_accessible(scratch: str, wi
     assert parts_off_the_screen(window) == []
     assert window.evaluate(TOGGLES_THAT_LOOK_CHOSEN) == []
     assert_a_refused_prompt_is_seen(window, explorable)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_keyboard_alone_is_enough(scratch: str, window: Page, name: str):
+    explorable = open_explorable(window, scratch, name)
+    cells = window.locator(".jp-Cell").count()
+    titles = explorable.locator(".ex-titles button")
+    for k in range(titles.count()):
+        titles.nth(k).focus()
+        window.keyboard.press("a")  # a shortcut of JupyterLab
+        window.keyboard.press("Enter" if k % 2 else "Space")
+        expect(titles.nth(k)).to_have_class(re.compile("mod-active"))
+    assert window.locator(".jp-Cell").count() == cells
+    assert out_of_reach(window, explorable) == []
+    assert_arrows_move_sliders(window, explorable)
+
+
+def out_of_reach(page: Page, explorable: Locator) -> list[str]:
+    """Return the controls of an explorable that the Tab key does not reach from its first one."""
+    controls = dict(explorable.evaluate(NUMBER_CONTROLS))
+    explorable.locator("[data-control]").first.focus()
+    reached = {page.evaluate(FOCUSED)}
+    for _ in range(2 * len(controls) + 20):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused is None:
+            break
+        reached.add(focused)
+    return [html for number, html in controls.items() if number not in reached]
+
+
+def assert_arrows_move_sliders(page: Page, explorable: Locator) -> None:
+    handles = [handle for handle in explorable.locator(".noUi-handle").all() if handle.is_visible()][:2]
+    for handle in handles:
+        handle.focus()
+        before = handle.get_attribute("aria-valuenow")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(300)
+        if handle.get_attribute("aria-valuenow") == before:  # at its end
+            page.keyboard.press("ArrowLeft")
+        expect(handle).not_to_have_attribute("aria-valuenow", before or "")
 
 
 def serious_findings(page: Page) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import lab, stop_kernels
+from lab import lab, run_cell, stop_kernels
 from playwright.sync_api import Locator, Page, expect
 from strip_views import VIEW
 
@@ -23,12 +23,6 @@ from explorable.widgets.core.still import WIDTH
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks/00-studio.ipynb"
-RUN_CELL = """async (k) => {
-  const panel = window.jupyterapp.shell.currentWidget;
-  await panel.sessionContext.ready;
-  panel.content.activeCellIndex = k;
-  await window.jupyterapp.commands.execute("notebook:run-cell");
-}"""
 SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 
 
@@ -62,7 +56,7 @@ def still_of(cell: Locator) -> Locator:
 
 
 def run_and_save(page: Page, cell: Locator) -> None:
-    page.evaluate(RUN_CELL, 1)
+    run_cell(page, 1)
     expect(cell.locator(".ex-thumb").last).to_be_visible()
     expect(cell.locator(".ex-explorable")).to_be_visible()
     before = still_of(cell).get_attribute("src")

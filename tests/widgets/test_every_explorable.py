@@ -122,6 +122,14 @@ def test_every_control_has_a_name(made):
     assert nameless == [] and silent == []
 
 
+def test_no_control_needs_an_icon_font(made):
+    """The icons of ipywidgets are from Font Awesome, which Voilà and saved pages load from the network."""
+    parts = [made, *descendants(made)]
+    assert [part for part in parts if getattr(part, "icon", "")] == []
+    texts = [getattr(part, "value", "") for part in parts] + [name for part in parts for name in part._dom_classes]
+    assert [text for text in texts if isinstance(text, str) and re.search(r"\bfa-\w", text)] == []
+
+
 def test_a_burst_ends_on_the_last_value_and_computes_few(name, made, monkeypatch):
     _, trait, values = CASES[name]
     done, compute = [], made.compute

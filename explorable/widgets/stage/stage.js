@@ -8,6 +8,7 @@ import { AxisChoices } from "./axes.js";
 import { savePng } from "./dom.js";
 import { buildElements } from "./elements.js";
 import { watchKernel } from "./kernel.js";
+import { keepKeys } from "./keys.js";
 import { LayerChoices } from "./layer_choices.js";
 import { indexAt, openAll } from "./layers.js";
 import { Panel } from "./panel.js";
@@ -55,7 +56,7 @@ class Stage {
     };
     for (const [event, handler] of Object.entries(this.handlers)) model.on(event, handler);
     this.showStale();
-    this.watching = [watchTheme(this.root, (dark) => this.setDark(dark)), watchKernel(model, this.root)];
+    this.watching = [watchTheme(this.root, (dark) => this.setDark(dark)), watchKernel(model, this.root), keepKeys(this.root)];
   }
 
   close() {
