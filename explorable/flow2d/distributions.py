@@ -1,7 +1,8 @@
 """2-D data distributions, each sampled as (count, 2) points from a seed.
 
-All are standardized as noise and scaled latents are: mean 0, and a variance of 1 averaged over both axes. Two moons,
-eight Gaussians, the spiral and the checkerboard are the customary examples of flow papers.
+The named ones are standardized as noise and scaled latents are: mean 0, and a variance of 1 averaged over both axes.
+Two moons, eight Gaussians, the spiral and the checkerboard are the customary examples of flow papers. A drawing stays
+where it is drawn.
 """
 
 from __future__ import annotations
@@ -74,29 +75,27 @@ DISTRIBUTIONS: dict[str, Callable[[int, int], Array]] = {
     "word": word_points}
 
 
-def normalize_drawing(points: Iterable[object] | Array) -> Array:
-    """Return hand-drawn points (n, 2), standardized. Their shape is kept.
+def check_drawing(points: Iterable[object] | Array) -> Array:
+    """Return hand-drawn points as an (n, 2) float64 array, where they were drawn.
 
     Raises:
-        ValueError: no points, too many, not pairs of numbers, or all points coincide.
+        ValueError: no points, too many, or not pairs of numbers.
     """
     points = check_points("drawing", points)
     if len(points) > MAX_POINTS:
         raise ValueError(f"drawing has {len(points)} points: draw at most {MAX_POINTS}")
-    if np.ptp(points, axis=0).max() <= 1e-9 * np.abs(points).max():
-        raise ValueError("all points of the drawing coincide: draw at least two points apart from each other")
-    return standardize(points)
+    return points
 
 
 def sample_distribution(distribution: str | Array, count: int = 256, seed: int = 0) -> Array:
-    """Return points (count, 2) of a named distribution, or a drawing's own points, standardized.
+    """Return points (count, 2) of a named distribution, or a drawing's own points.
 
     Raises:
         ValueError: an unknown name, or an invalid drawing, count or seed.
     """
     if isinstance(distribution, str):
         return check_choice("distribution", distribution, DISTRIBUTIONS)(count, seed)
-    return normalize_drawing(distribution)
+    return check_drawing(distribution)
 
 
 def standardize(points: Array) -> Array:

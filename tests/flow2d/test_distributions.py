@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from explorable.flow2d import DISTRIBUTIONS, normalize_drawing, sample_distribution, word_points
+from explorable.flow2d import DISTRIBUTIONS, check_drawing, sample_distribution, word_points
 
 each_distribution = pytest.mark.parametrize("name", DISTRIBUTIONS)
 
@@ -46,15 +46,10 @@ def test_a_word_stands_upright():
     assert upper.mean() > 0.4, "the bar of a T is at its top"
 
 
-@given(arrays(np.float64, st.tuples(st.integers(2, 30), st.just(2)), elements=st.floats(-100, 100)),
-       st.floats(0.1, 10), st.floats(-10, 10))
-def test_a_drawing_is_normalized_for_position_and_scale(points, scale, shift):
-    if np.ptp(points, axis=0).max() < 1e-3:
-        return
-    normalized = normalize_drawing(points)
-    np.testing.assert_allclose(normalize_drawing(normalized), normalized, atol=1e-9)
-    np.testing.assert_allclose(normalize_drawing(scale * points + shift), normalized, atol=1e-6)
-    assert normalized.var(axis=0).mean() == pytest.approx(1)
+@given(arrays(np.float64, st.tuples(st.integers(1, 30), st.just(2)), elements=st.floats(-100, 100)))
+def test_a_drawing_stays_where_it_is_drawn(points):
+    assert np.array_equal(check_drawing(points.tolist()), points)
+    assert np.array_equal(sample_distribution(points), points)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +63,6 @@ def test_a_drawing_is_normalized_for_position_and_scale(points, scale, shift):
         ([1.0, 2.0], r"shape \(n, 2\)"),
         ([["a", "b"]], "pairs of numbers"),
         ([[0, 1], [2]], "pairs of numbers"),
-        ([[3, 3]], "at least two points"),
-        ([[1e5, 3]] * 4, "at least two points"),
         (np.random.default_rng(0).random((3000, 2)), "at most 2048"),
         ("two suns", "choose one of two moons, eight gaussians, spiral, checkerboard, word"),
     ],

@@ -93,6 +93,12 @@ def _chart_image(svg: str | None) -> str:
             f'{base64.b64encode(svg.encode()).decode()}">')
 
 
+def _offline_interaction(panel: Mapping[str, Any], stage: Stage | Snapshot) -> str:
+    """Return a panel's interaction without a kernel: none, but for clicks on points that the page itself follows."""
+    followed = any(spec.get("target_frames") for spec in stage.layers if spec["name"] in panel["layers"])
+    return "click" if panel["interaction"] == "click" and followed else ""
+
+
 def offline_page(question: str, stage: Stage, css: str, text: str, table: str, code: str,
                  settings: Mapping[str, Any] | None = None, chart: str | None = "",
                  panels: Sequence[dict[str, Any]] | None = None, classes: Sequence[str] = ("ex-explorable",)) -> str:
@@ -103,8 +109,7 @@ def offline_page(question: str, stage: Stage, css: str, text: str, table: str, c
     classes: of the page's main part, which lay it out as the explorable is.
     """
     state: dict[str, Any] = {name: getattr(stage, name) for name in STATE}
-    # Without a kernel nothing would answer to an interaction.
-    state["panels"] = [panel | {"interaction": ""} for panel in panels or stage.panels]
+    state["panels"] = [panel | {"interaction": _offline_interaction(panel, stage)} for panel in panels or stage.panels]
     state["packed"], quality = pack_layers(stage)
     note = "" if quality is None else (
         '<p class="ex-help">To keep this file small, images other than the last ones of each layer are stored as JPEG '

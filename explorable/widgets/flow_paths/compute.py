@@ -53,6 +53,11 @@ class Data:
     count: int
     seed: int
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether there are no points: an empty drawing."""
+        return self.distribution == DRAWN and not self.drawing
+
 
 @dataclass(frozen=True)
 class Request:
@@ -114,7 +119,8 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The result of a request. scores and chosen (evaluations, median error) are None until they are computed."""
+    """The result of a request. scores and chosen (evaluations, median error) are None until they are computed, and of
+    an empty drawing."""
 
     request: Request
     frames: Frames
@@ -126,6 +132,8 @@ class Result:
 
 def compute(request: Request, progress: Callable[[int, int], None], show_partial: Callable[[Result], object]) -> Result:
     """Compute a request. `show_partial` receives the result without its scores where those are not cached."""
+    if request.data.is_blank:
+        return blank_result(request)
     started = time.perf_counter()
     frames = compute_frames(replace(request, start=(0.0, 0.0)))  # so that a drag finds them in the cache
     result = Result(request, frames, compute_own_path(request), time.perf_counter() - started)
@@ -133,6 +141,14 @@ def compute(request: Request, progress: Callable[[int, int], None], show_partial
         progress(0, 1)
         show_partial(result)
     return replace(result, scores=compute_scores(request, progress), chosen=chosen_error(request))
+
+
+def blank_result(request: Request) -> Result:
+    """Return what there is of an empty drawing: the noises, before the first step."""
+    noises = sample_pairs(np.zeros((1, 2)), seed=request.data.seed).noises[None]
+    frames = Frames(np.ones(1), np.empty((0, 2)), noises, noises, np.empty((1, 0, 4)))
+    start = np.array([request.start])
+    return Result(request, frames, OwnPath(start, start, 0), 0.0)
 
 
 @functools.lru_cache(maxsize=16)
@@ -143,8 +159,6 @@ def data_points(data: Data) -> Array:
         ValueError: an invalid drawing or text.
     """
     if data.distribution == DRAWN:
-        if not data.drawing:
-            raise ValueError("the drawing is empty: draw with the pointer in the right panel")
         return sample_distribution(np.array(data.drawing))
     if data.distribution == "word":
         return word_points(data.count, data.seed, data.text)

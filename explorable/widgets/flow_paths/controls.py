@@ -2,85 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import ipywidgets as ipw
 
 from ...diffusion.settings import DEFAULT_GUIDANCE
-from ...flow2d import DISTRIBUTIONS, SOLVERS
+from ...flow2d import COUPLINGS, DISTRIBUTIONS, SOLVERS
 from ..core.controls import extend_slider, guidance_slider, prompt_controls, seed_controls, steps_control
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from .compute import DRAWN
 
 MODES = {"points": "points in the plane", "images": "images"}
-LABELS = {
-    "path": {"straight": "straight", "linear": "variance preserving", "cosine": "cosine"},
-    "coupling": {"independent": "independent", "optimal": "optimal transport", "reflowed": "reflowed"},
-    "solver": {name: name for name in SOLVERS},
-}
-TOOLTIPS = {
-    "path": ["x = (1 - t) point + t noise", "alpha² + sigma² = 1, beta grows linearly in t",
-             "alpha² + sigma² = 1, alpha falls along a cosine"],
-    "coupling": ["Noises and points paired at random", "The pairs with the least total squared distance",
-                 "Each noise paired with its endpoint under the independent coupling's flow"],
-    "solver": ["One evaluation per step, error of order 1", "Two evaluations per step, error of order 2"],
+PATH_LABELS = {"straight": "straight", "linear": "variance preserving", "cosine": "cosine"}
+TIPS = {
+    "distribution": "The data that the particles flow to",
+    "path": "straight: x = (1 - t) point + t noise. The others: alpha² + sigma² = 1; beta grows linearly, or alpha "
+            "falls along a cosine",
+    "coupling": "independent: noises and points paired at random. optimal: with the least total squared distance. "
+                "reflowed: each noise with its endpoint under the independent coupling's flow",
+    "solver": "euler: one evaluation per step, error of order 1. heun: two, of order 2",
 }
 
 
-def control_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
-    """Return all controls in rows. Those without effect in the present mode are hidden."""
-    data, data_controls = _data_row(w)
-    path, images = _path_row(w), _image_row(w)
+def control_rows(w: Explorable) -> tuple[list[ipw.Widget], list[ipw.Widget]]:
+    """Return the main controls in rows, and further ones. Those without effect in the present mode are hidden."""
+    mode = ipw.ToggleButtons(
+        options=[(label, name) for name, label in MODES.items()], tooltip="Paths of what",
+        style={**NARROW, "button_width": "auto"},
+        tooltips=["Points in the plane, whose field is known in closed form",
+                  "Images of the trained denoisers, in few and in many steps"])
+    w.bind("mode", mode)
+    distribution, text, clear = _data_controls(w)
+    prompt = prompt_controls(w)
+    prompt[0].layout.flex = "3 1 180px"  # beside the mode where an explorable is narrow
+    path = row(_choice(w, "path", [(label, name) for name, label in PATH_LABELS.items()], "190px"),
+               _choice(w, "coupling", COUPLINGS, "180px"), _choice(w, "solver", SOLVERS, "120px"),
+               steps_control(w, "Steps of the solver from noise to data"))
+    count, guidance = _count_slider(w), _guidance_controls(w)
+    images = [*prompt[:2], *guidance]
 
     def update_visibility(change: object = None) -> None:
         is_points = w.mode == "points"
-        visible = {path: is_points, images: not is_points,
-                   **{control: is_points and name in ("points", w.distribution)
-                      for name, controls in data_controls.items() for control in controls}}
+        visible = {distribution: is_points, text: is_points and w.distribution == "word",
+                   clear: is_points and w.distribution == DRAWN, path: is_points,
+                   count: is_points and w.distribution != DRAWN, **dict.fromkeys(images, not is_points)}
+        if is_points and len(prompt) > 1:
+            prompt[1].value = False  # fold the words
         for control, is_visible in visible.items():
             control.layout.display = None if is_visible else "none"
 
     w.observe(update_visibility, names=["mode", "distribution"])
     update_visibility()
-    return data, path, images
+    more = row(*seed_controls(w, "Seed of the noise"), count, *guidance)
+    return [row(mode, distribution, text, clear, *prompt), path], [more]
 
 
-def _data_row(w: Explorable) -> tuple[ipw.Widget, dict[str, list[ipw.Widget]]]:
-    """Return the row of the mode and the data, and its controls by the distribution ("points": any) they belong to."""
-    mode = ipw.ToggleButtons(
-        options=[(label, name) for name, label in MODES.items()], description="paths of",
-        style={**NARROW, "button_width": "auto"},
-        tooltips=["Points in the plane, whose field is known in closed form",
-                  "Images of the trained denoisers, in few and in many steps"])
-    distribution = ipw.Dropdown(
-        description="distribution", options=[*((name, name) for name in DISTRIBUTIONS), ("drawn by hand", DRAWN)],
-        style=NARROW, tooltip="The data distribution that the particles flow to", layout=ipw.Layout(width="220px"))
-    text = ipw.Text(description="word", continuous_update=False, style=NARROW, layout=ipw.Layout(width="170px"),
+def _choice(w: Explorable, name: str, options: Iterable, width: str) -> ipw.Dropdown:
+    control = ipw.Dropdown(description=name, options=list(options), style=NARROW, tooltip=TIPS[name],
+                           layout=ipw.Layout(width=width))
+    w.bind(name, control)
+    return control
+
+
+def _data_controls(w: Explorable) -> tuple[ipw.Widget, ipw.Widget, ipw.Widget]:
+    """Return the distribution, the text of "word", and a button that clears the drawing."""
+    distribution = _choice(w, "distribution", [*((name, name) for name in DISTRIBUTIONS), ("drawn by hand", DRAWN)],
+                           "210px")
+    text = ipw.Text(description="word", continuous_update=False, style=NARROW, layout=ipw.Layout(width="150px"),
                     tooltip="A short word to sample points from; press Enter to apply")
-    clear = ipw.Button(description="Clear", tooltip="Start a new drawing", layout=ipw.Layout(width="70px"))
+    clear = ipw.Button(description="clear", tooltip="Empty the drawing", layout=ipw.Layout(width="60px"))
     clear.on_click(lambda _: w.clear_drawing())
-    for name, control in (("mode", mode), ("distribution", distribution), ("text", text)):
-        w.bind(name, control)
-    controls = row(mode, distribution, text, clear, *seed_controls(w, "Seed of the noise"))
-    return controls, {"points": [distribution], "word": [text], DRAWN: [clear]}
+    w.bind("text", text)
+    return distribution, text, clear
 
 
-def _path_row(w: Explorable) -> ipw.Widget:
-    """Return the row of the path, the coupling, the solver and its steps."""
-
-    def buttons(name: str) -> ipw.ToggleButtons:
-        control = ipw.ToggleButtons(options=[(label, key) for key, label in LABELS[name].items()], description=name,
-                                    tooltips=TOOLTIPS[name], style={**NARROW, "button_width": "auto"})
-        w.bind(name, control)
-        return control
-
-    return row(*map(buttons, LABELS), steps_control(w, "Steps of the solver from noise to data"))
+def _count_slider(w: Explorable) -> ipw.Widget:
+    count = ipw.IntSlider(description="data points", min=8, max=512, continuous_update=False, style=NARROW,
+                          tooltip="How many points the data have", layout=ipw.Layout(flex="1 1 200px"))
+    w.bind("count", count)
+    return count
 
 
-def _image_row(w: Explorable) -> ipw.Widget:
-    """Return the row of the prompt and the guidance: each model's default, until the slider or the box is changed."""
+def _guidance_controls(w: Explorable) -> tuple[ipw.Widget, ipw.Widget]:
+    """Return the guidance of the images: each model's default, until the slider or the box is changed."""
     guidance = guidance_slider(tip="The same guidance for every model: w in uncond + w (cond - uncond)")
     default = ipw.Checkbox(description="each model's default guidance", indent=False, layout=ipw.Layout(width="230px"),
                            tooltip="The guidance each model was made for, listed in the status line below")
     w.bind("guidance", guidance, lambda v: extend_slider(guidance, DEFAULT_GUIDANCE if v is None else v))
     w.bind("guidance", default, lambda v: v is None, lambda is_checked: None if is_checked else guidance.value)
-    return row(*prompt_controls(w), guidance, default)
+    return guidance, default

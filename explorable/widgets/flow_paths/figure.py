@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
@@ -25,7 +27,7 @@ def error_curves(errors: xr.Dataset, chosen: tuple[float, float] | None = None, 
         errors: `distance` (solver, steps, particle) and `evaluations` (solver, steps).
         chosen: evaluations and distance of the present setting, marked with a ring.
     """
-    fig = figure("evaluations of the field", "distance to the exact endpoint", dark)
+    fig = figure("evaluations of the field", "distance from exact end", dark)
     for name in errors.solver.values.tolist():
         of_solver, line_colour = errors.sel(solver=name), colour(SOLVER_COLOURS.get(name, "other"), dark)
         x, y = of_solver.evaluations.values.astype(float), _clip(of_solver.distance.median("particle").values)
@@ -42,9 +44,16 @@ def error_curves(errors: xr.Dataset, chosen: tuple[float, float] | None = None, 
     medians = errors.distance.median("particle").values
     low, high = _clip([medians.min(), medians.max()])
     counts = errors.evaluations.values
-    fig.update_xaxes(type="log", **log_ticks(counts.min(), counts.max()))
+    powers = [2**k for k in range(math.ceil(math.log2(counts.max())) + 1)]
+    fig.update_xaxes(type="log", tickvals=powers, ticktext=[f"{n}" for n in powers])
     fig.update_yaxes(type="log", range=[np.log10(low) - 0.3, np.log10(high) + 0.5], **log_ticks(low / 2, high * 3))
     return fig
+
+
+def no_curves(dark: bool = False) -> go.Figure:
+    """Return the axes of `error_curves` for an empty drawing."""
+    axis = {"showticklabels": False, "range": [0, 1]}
+    return figure("evaluations of the field", "distance from exact end", dark).update_xaxes(**axis).update_yaxes(**axis)
 
 
 def image_curves(distance: xr.DataArray, dark: bool = False) -> go.Figure:
@@ -54,7 +63,7 @@ def image_curves(distance: xr.DataArray, dark: bool = False) -> go.Figure:
 
     The last column, 0 by definition, is left out.
     """
-    fig = figure("steps", f"distance from the image of {int(distance.steps[-1])} steps", dark)
+    fig = figure("steps", f"distance from {int(distance.steps[-1])} steps", dark)
     for k, name in enumerate(distance.model.values.tolist()):
         values = distance.sel(model=name)[:-1]
         fig.add_scatter(x=values.steps.values, y=_clip(values.values), name=name, mode="lines+markers",

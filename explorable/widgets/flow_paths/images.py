@@ -12,12 +12,13 @@ from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ..core.explorable import shipped_pipeline
+from ..core.image_table import notice
 
 STEP_COUNTS = (1, 2, 4, 8, 20, 50)
 # DDIM with eta 0 splits x into the estimate and noise and mixes them anew, which is exact on every path while the
 # estimate is constant. On the straight path it is Euler's method. So it favours no path.
 SAMPLER = "ddim"
-MISSING_GREY = 128  # where an image is not computed yet
+MISSING = "computing …"  # where an image is not computed yet
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ImageResult:
     """Images of all models and numbers of steps.
 
     Args:
-        images: (model, steps, y, x, rgb) uint8, grey where missing.
+        images: (model, steps, y, x, rgb) uint8, a notice where missing.
         guidance: of each model.
         is_computed: (model, steps) bool.
     """
@@ -51,11 +52,6 @@ class ImageResult:
     images: xr.DataArray
     guidance: dict[str, float]
     is_computed: np.ndarray
-
-    @property
-    def step_counts(self) -> tuple[int, ...]:
-        """The step counts for which each model's image is computed."""
-        return tuple(n for k, n in enumerate(STEP_COUNTS) if self.is_computed[:, k].all())
 
     @property
     def is_complete(self) -> bool:
@@ -89,7 +85,7 @@ def compute_images(compared: Mapping[str, Model], request: ImageRequest, progres
                    show_partial: Callable[[ImageResult], None] = lambda result: None) -> ImageResult:
     """Sample each model at each number of steps, from the noise of one seed and with few steps first.
 
-    `show_partial` receives the incomplete result whenever all models have completed another number of steps.
+    `show_partial` receives the incomplete result after each image.
 
     Raises:
         SettingError, UnknownWordError, PromptTooLongError: an invalid request.
@@ -106,15 +102,15 @@ def compute_images(compared: Mapping[str, Model], request: ImageRequest, progres
             result.images[k, j] = run.image
             result.is_computed[k, j] = True
             done += steps
-        if result is not None and not result.is_complete:
-            show_partial(result)
+            if not result.is_complete:
+                show_partial(result)
     if result is None:
         raise ValueError("there is no model to sample from: train one, or give FlowPaths a pipeline")
     return result
 
 
 def _empty_result(compared: Mapping[str, Model], request: ImageRequest, shape: tuple[int, ...]) -> ImageResult:
-    images = np.full((len(compared), len(STEP_COUNTS), *shape), MISSING_GREY, np.uint8)
+    images = np.tile(notice(MISSING, (shape[0], shape[1])), (len(compared), len(STEP_COUNTS), 1, 1, 1))
     coords = {"model": list(compared), "steps": list(STEP_COUNTS), "rgb": list("rgb")}
     return ImageResult(request, xr.DataArray(images, dims=("model", "steps", "y", "x", "rgb"), coords=coords),
                        guidance_of(compared, request), np.zeros(images.shape[:2], bool))

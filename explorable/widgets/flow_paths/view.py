@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from ...flow2d import normalize_drawing
 from ...pipeline import PipelineProtocol
-from ..stage.layers import Arrows, Images, Layer, Panel, Points
+from ..core.image_table import ImageTable, notice
+from ..stage.layers import Arrows, Axis, Images, Layer, Panel, Points
 from .compute import DRAWN, HALF_EXTENT, SCORED_PARTICLES, Frames, OwnPath, Request, Result, frames_per_step
-from .images import SAMPLER, STEP_COUNTS, ImageRequest, ImageResult, guidance_of, models
+from .images import MISSING, SAMPLER, STEP_COUNTS, ImageRequest, ImageResult, guidance_of, models
 
 EXTENT = (-HALF_EXTENT, HALF_EXTENT, -HALF_EXTENT, HALF_EXTENT)
 MAX_TRAILS = 40  # more would hide each other
@@ -48,8 +48,8 @@ def stage_layers(frames: Frames, own: OwnPath) -> list[Layer]:
 def stage_panels(request: Request) -> list[Panel]:
     """Return the panels: marginal paths with a start to drag, and conditional paths with a distribution to draw."""
     is_drawn, both = request.data.distribution == DRAWN, ("points", "noise")
-    left = f"Marginal paths, {request.solver}, {count_text(request.steps, 'step')}: drag your start"
-    right = "Conditional paths, from each noise to its own point" + ": draw here" * is_drawn
+    left = "Marginal paths: drag your start"
+    right = "Conditional paths" + ": draw here" * is_drawn
     return [Panel("marginal", ("field", *both, "marginal paths", "marginal cloud", "exact path", "your path",
                                "your start"), left, interaction="drag", ratio=1.0),
             Panel("conditional", (*both, "conditional paths", "conditional cloud"), right,
@@ -59,6 +59,8 @@ def stage_panels(request: Request) -> list[Panel]:
 def frame_captions(times: Sequence[float], steps: int) -> list[str]:
     """Return the caption of each frame: t, and the steps taken so far."""
     parts = frames_per_step(steps)
+    if len(times) == 1:
+        return ["t = 1.00: noise, and nothing drawn yet"]
     return [f"t = {t:.2f}, " + (f"after {k // parts} of {steps} steps" if k % parts == 0 else
                                 f"in step {k // parts + 1} of {steps}") for k, t in enumerate(times)]
 
@@ -73,18 +75,20 @@ def to_plane(x: float, y: float) -> tuple[float, float]:
     return round(HALF_EXTENT * (2 * x - 1), 3), round(HALF_EXTENT * (1 - 2 * y), 3)
 
 
-def add_stroke(drawing: Sequence[tuple[float, float]], stroke: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Return a drawing (n, 2) with a stroke added, normalized as it will be shown, so that the next stroke fits."""
-    points = np.array([*drawing, *stroke])
-    if len(points) > MAX_DRAWN_POINTS:  # keeps the shape, with fewer points
-        points = points[np.linspace(0, len(points) - 1, MAX_DRAWN_POINTS).round().astype(int)]
-    with contextlib.suppress(ValueError):  # a single point is no distribution yet; the computation reports it
-        points = normalize_drawing(points).round(4)
-    return points
+def add_stroke(drawing: Sequence[tuple[float, float]], stroke: Sequence[tuple[float, float]],
+               ) -> list[tuple[float, float]]:
+    """Return a drawing with a stroke added. With more than MAX_DRAWN_POINTS points, evenly spread ones of them are
+    kept, where they were drawn."""
+    points = [*drawing, *stroke]
+    kept = np.linspace(0, len(points) - 1, min(len(points), MAX_DRAWN_POINTS)).round().astype(int)
+    return [points[k] for k in kept]
 
 
 def describe(request: Request) -> str:
-    """Return one or two sentences on what the panels show."""
+    """Return one or two sentences on what the panels show, or on what to do next."""
+    if request.data.is_blank:
+        return ("Draw in the right panel with the pointer held down; by keyboard, move the cross with the arrow keys "
+                "and press Enter for each point. What you draw is the data, where you draw it.")
     is_straight = request.path == "straight"
     if request.steps == 1 and request.coupling == "independent":
         left = ("Left: pure noise tells nothing about its point, so the first velocity points to the mean of the data, "
@@ -106,11 +110,11 @@ def describe(request: Request) -> str:
 
 def score(result: Result) -> tuple[str, str, str]:
     """Return the score's name, value and note."""
-    assert result.scores is not None and result.chosen is not None  # only partial results lack them
+    if result.scores is None or result.chosen is None:  # an empty drawing
+        return "", "", ""
     evaluations, error = result.chosen
-    note = (f"(0: one step is enough; paths are {result.scores.path_length_ratio:.2f} times as long as the distance of "
-            f"their ends). Median distance to the exact endpoint, over {SCORED_PARTICLES} other noises: {error:.2g} "
-            f"after {count_text(evaluations, 'evaluation')}.")
+    note = (f"(0: one step is enough). After {count_text(evaluations, 'evaluation')} the median distance to the exact "
+            f"endpoint is {error:.2g}, over {SCORED_PARTICLES} noises.")
     return "Straightness:", f"{result.scores.straightness:.2g}", note
 
 
@@ -130,7 +134,8 @@ def dataset(result: Result) -> xr.Dataset:
 
 def table(result: Result) -> Any:
     """Return a pandas row per solver and number of steps: evaluations, median and quartiles of the distance."""
-    assert result.scores is not None  # only partial results lack them
+    if result.scores is None:  # an empty drawing
+        return pd.DataFrame(columns=["evaluations", "median", "lower quartile", "upper quartile"])
     errors = result.scores.errors
     low, middle, high = errors.distance.quantile([0.25, 0.5, 0.75], "particle").drop_vars("quantile")
     return xr.Dataset({"evaluations": errors.evaluations, "median": middle, "lower quartile": low,
@@ -140,6 +145,8 @@ def table(result: Result) -> Any:
 def code(request: Request) -> str:
     """Return code that reproduces the trajectories."""
     data = request.data
+    if data.is_blank:
+        return "# The drawing is empty: there is nothing to reproduce."
     if data.distribution == "word":
         points = f"word_points({data.count}, {data.seed}, {data.text!r})"
     elif data.distribution == DRAWN:
@@ -163,55 +170,57 @@ def code(request: Request) -> str:
 
 
 def image_recording(result: ImageResult) -> dict[str, Any]:
-    """Return the arguments of `Stage.show`: per model an image that follows the slider, and all images in a row.
+    """Return the arguments of `Stage.show`: a table with a row for each model and a column for each number of steps,
+    which the slider follows, and the chosen image.
 
-    Until an image is computed, the slider shows the last one that was, and its row is grey.
+    The chosen image waits until its column is complete, so that a message with every image sends few of the others.
     """
-    names, computed = result.images.model.values.tolist(), result.step_counts
-    frame_indices = None if result.is_complete else [min(j, len(computed) - 1) for j in range(len(STEP_COUNTS))]
-    layers, panels = [], []
-    for k, name in enumerate(names):
-        frames = result.images[k].values
-        row = np.concatenate(list(frames), axis=1)  # (128, 6 * 128, 3)
-        frames = np.ascontiguousarray(frames[: len(computed)])
-        layers += [Images(name, name, frames, f"guidance {result.guidance[name]:g}", frame_indices=frame_indices),
-                   Images(f"{name}, all", f"{name}, all", row, axes=())]
-        panels.append(Panel(name, (name,), name, grid_area=(k + 1, 1, 1, 1)))
-    if len(names) > 1:  # a single model has the stage's thumbnails
-        panels += [Panel(f"{name}, all", (f"{name}, all",), f"{name}: {', '.join(map(str, STEP_COUNTS))} steps",
-                         grid_area=(1, k + 2, len(names), 1)) for k, name in enumerate(names)]
-    else:
-        layers = layers[:1]
-    captions = [count_text(n, "step") + (f": not computed yet, shown with {computed[-1]}" if n not in computed else "")
-                for n in STEP_COUNTS]
-    return {"layers": layers, "captions": captions, "panels": panels, "columns": len(names),
-            "thumbnails": names[0] if len(names) == 1 else "", "file_name": "few-steps"}
+    names, columns = result.images.model.values.tolist(), np.asarray(result.is_computed.all(axis=0))
+    count = max(int(columns.sum()), 1)
+    chosen = np.moveaxis(result.images.values[:, :count], 1, 0)  # (steps, model, y, x, rgb)
+    frame_indices = None
+    if not result.is_complete:
+        waiting = np.broadcast_to(notice(MISSING, chosen.shape[2:4]), chosen[:1].shape)
+        chosen, frame_indices = np.concatenate([chosen, waiting]), [min(j, count) for j in range(len(STEP_COUNTS))]
+    table = ImageTable("steps", tuple(map(str, STEP_COUNTS)), tuple(names))
+    shown = table.layers("table", "Every model and number of steps", result.images.values, "model")
+    layers = [Images("image", "The chosen image", chosen, axes=("frame", "model"), frame_indices=frame_indices), *shown]
+    panels = [Panel("image", ("image",), "The chosen image", grid_area=(3, 1, 1, 1)),
+              Panel("table", tuple(layer.name for layer in shown), "The same noise: click an image to choose it",
+                    grid_area=(1, 1, 2, 1), interaction="click")]
+    captions = [count_text(n, "step") + ("" if is_done else ": computing …")
+                for n, is_done in zip(STEP_COUNTS, columns, strict=True)]
+    return {"layers": layers, "captions": captions, "axes": (Axis("model", "model", tuple(names)),), "panels": panels,
+            "columns": 3, "file_name": "few-steps"}
 
 
 def preview_text(result: ImageResult) -> str:
     """Return the name of an incomplete result."""
-    counts = ", ".join(map(str, STEP_COUNTS))
-    return f"a preview with up to {count_text(result.step_counts[-1], 'step')}, of {counts}"
+    return f"{int(result.is_computed.sum())} of {result.is_computed.size} images"
 
 
 def describe_images(result: ImageResult) -> str:
     """Return one sentence on what the panels show."""
-    names, counts = result.images.model.values.tolist(), ", ".join(map(str, STEP_COUNTS))
-    subject = "Each model samples" if len(names) > 1 else f"{names[0]} samples"
-    return f"{subject} the same prompt from the same noise in {counts} steps: move the slider from few to many."
+    names = result.images.model.values.tolist()
+    row = "Each row is a model, each column" if len(names) > 1 else "Each column is"
+    return f"{row} a number of steps, with the same prompt and noise. Where is an image nearly the last one of its row?"
 
 
 def image_score(result: ImageResult) -> tuple[str, str, str]:
     """Return the score's name, value and note."""
     values = "; ".join(f"{name} {float(result.distance.sel(model=name, steps=4)):.2f}"
                        for name in result.images.model.values.tolist())
-    return (f"Distance of the 4-step image from the same model's {STEP_COUNTS[-1]}-step image:", values,
-            "(root mean square over pixels from 0 to 1)")
+    return f"Distance of 4 steps from {STEP_COUNTS[-1]}:", values, "(root mean square over pixels from 0 to 1)"
 
 
 def image_status(result: ImageResult) -> str:
     """Return the settings that the images were sampled with."""
-    return f"Sampler {SAMPLER}; " + "; ".join(f"{name} at guidance {w:g}" for name, w in result.guidance.items())
+    by_scale: dict[float, list[str]] = {}
+    for name, w in result.guidance.items():
+        by_scale.setdefault(w, []).append(name)
+    usual = max(by_scale, key=lambda w: len(by_scale[w]))
+    others = "".join(f", {' and '.join(names)} at {w:g}" for w, names in by_scale.items() if w != usual)
+    return f"Sampler {SAMPLER}, guidance {usual:g}{others}."
 
 
 def image_dataset(result: ImageResult) -> xr.Dataset:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import traitlets as tr
 import xarray as xr
 
@@ -21,11 +20,9 @@ from ..core.layout import format_duration
 from . import images, view
 from .compute import DRAWN, HALF_EXTENT, Data, Request, Result, compute
 from .controls import MODES, control_rows
-from .figure import error_curves, image_curves
+from .figure import error_curves, image_curves, no_curves
 from .images import ImageRequest, ImageResult
 
-# The drawing before the first stroke.
-RING = tuple((round(float(np.cos(a)), 3), round(float(np.sin(a)), 3)) for a in np.linspace(0, 2 * np.pi, 60, False))
 RANGES = {"steps": range(1, 201), "count": range(8, 513), "seed": range(2**63)}
 MAX_CACHED_IMAGES = 4  # results
 
@@ -42,7 +39,7 @@ class FlowPaths(Explorable):
     Args:
         mode: "points" or "images".
         distribution: the data distribution, a name of `flow2d.DISTRIBUTIONS` or "drawn".
-        text, drawing: the text of the distribution "word", and the points of "drawn".
+        text, drawing: the text of the distribution "word", and the points (x, y) of "drawn", empty at first.
         path, coupling, solver, steps: of the trajectories in the plane.
         count: number of data points, and of particles at least 256.
         start: where your own path begins.
@@ -60,7 +57,7 @@ class FlowPaths(Explorable):
     mode = tr.Unicode("points")
     distribution = tr.Unicode("two moons")
     text = tr.Unicode("flow")
-    drawing = tr.Any(None)
+    drawing = tr.Any(())
     path = tr.Unicode("straight")
     coupling = tr.Unicode("independent")
     solver = tr.Unicode("euler")
@@ -84,7 +81,9 @@ class FlowPaths(Explorable):
         self.chart = Chart()
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
         self.stage.observe(lambda change: self._set_dark(change["new"]), names="dark")
-        self.set_layout(*control_rows(self), side=[self.chart])
+        main, more = control_rows(self)
+        self.set_layout(*main, side=[self.chart], groups={"more settings": more})
+        self.add_class("ex-pair")
         self.launch()
 
     @property
@@ -114,19 +113,22 @@ class FlowPaths(Explorable):
 
     @tr.validate("drawing")
     def _validate_drawing(self, proposal: Any) -> Any:
-        if proposal["value"] is None:
-            return None
         try:
-            return tuple((float(x), float(y)) for x, y in proposal["value"])
+            points = tuple((float(x), float(y)) for x, y in proposal["value"])
         except (TypeError, ValueError):
             raise tr.TraitError("drawing must be pairs of numbers, x and y") from None
+        for point in points:
+            if not all(-HALF_EXTENT <= v <= HALF_EXTENT for v in point):
+                raise tr.TraitError(f"drawing has the point {point}: x and y must lie from -{HALF_EXTENT} to "
+                                    f"{HALF_EXTENT}, as in the panel")
+        return points
 
     # ---- from a request to the screen --------------------------------------------------------------------------------
 
     def request(self) -> Request | ImageRequest:
         if self.mode == "images":
             return ImageRequest(self.prompt, self.guidance, self.seed)
-        drawing = (RING if self.drawing is None else self.drawing) if self.distribution == DRAWN else None
+        drawing = self.drawing if self.distribution == DRAWN else None
         text = self.text if self.distribution == "word" else ""
         data = Data(self.distribution, text, drawing, self.count, self.seed)
         return Request(data, self.coupling, self.path, self.solver, self.steps, self.start)
@@ -151,6 +153,10 @@ class FlowPaths(Explorable):
             self._send_paths(result, previous)
             self._on_stage = result
         self.set_caption(view.describe(result.request))
+        if result.request.data.is_blank:
+            self.chart.draw(no_curves(self.stage.dark))
+            self.set_score(*view.score(result))
+            return "The drawing is empty: draw in the right panel."
         if result.scores is not None:
             if previous is None or (previous.scores, previous.chosen) != (result.scores, result.chosen):
                 self.chart.draw(error_curves(result.scores.errors, result.chosen, self.stage.dark))
@@ -163,9 +169,11 @@ class FlowPaths(Explorable):
     def _send_paths(self, result: Result, previous: Result | None) -> None:
         """Send a recording to the stage. The stage keeps its t if it already shows the same distribution."""
         request, times = result.request, result.frames.times
-        is_new = previous is None or previous.request.data.distribution != request.data.distribution
+        before = None if previous is None else previous.request.data
+        is_new = before is None or (before.distribution, before.is_blank) != (
+            request.data.distribution, request.data.is_blank)
         frame = None
-        if previous is not None and not is_new:
+        if previous is not None and not is_new and len(times) > 1:
             frame = round(self.stage.frame / (len(previous.frames.times) - 1) * (len(times) - 1))
         self.stage.show(view.stage_layers(result.frames, result.own),
                         view.frame_captions(times.tolist(), request.steps), panels=view.stage_panels(request),
@@ -193,6 +201,8 @@ class FlowPaths(Explorable):
             self.chart.draw(image_curves(result.distance, dark))
         elif result is not None and result.scores is not None:
             self.chart.draw(error_curves(result.scores.errors, result.chosen, dark))
+        elif result is not None and result.request.data.is_blank:
+            self.chart.draw(no_curves(dark))
 
     # ---- the pointer -------------------------------------------------------------------------------------------------
 
@@ -208,13 +218,13 @@ class FlowPaths(Explorable):
         new = [p for p in dict.fromkeys(positions) if p not in self._stroke_points]
         self._stroke_points.update(new)
         if new:
-            self.drawing = view.add_stroke(self.drawing or (), new)
+            self.drawing = view.add_stroke(self.drawing, new)
 
     def clear_drawing(self) -> None:
-        """Start a new drawing. Until the first stroke it is a ring."""
+        """Empty the drawing."""
         self._stroke_points.clear()
         self.stage.clear_marks()
-        self.drawing = None
+        self.drawing = ()
 
     # ---- results -----------------------------------------------------------------------------------------------------
 

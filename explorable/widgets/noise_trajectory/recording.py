@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from ...analysis.trajectory import describe_step, signal_to_noise
 from ...diffusion.paths import Path
+from ..core.image_table import notice
 from ..core.preview import PREVIEW_LABEL, nearest_frames, stretch_layers
 from ..stage.layers import Images, Layer, Panel, Points
 from .compute import Result, frame_steps
 
 # Above this t an image is mostly noise. It is sent with fewer levels, which look the same and compress well.
 LEVEL_STEP, MIN_ROUNDED_T = 8, 0.25
-GREY = 127  # no noise; and behind the text shown where a branch has not left its parent yet, or is being computed
+GREY = 127  # no noise
 NOISE_CONTRAST, PIXELS_PER_POSITION = 48, 4  # grey levels per unit of noise; pixels per position of the latent
 SHOWN_RATIOS = 0.001, 1000.0  # of signal to noise, in captions
 COLOURS = ("other", "plain", "noise", "image")  # branch, forward process, noisy, denoised; later ones cover earlier
@@ -40,15 +40,6 @@ def image_layers(result: Result) -> list[Layer]:
             empty = notice(f"the branch\nleaves at\nstep {b.run.branched_at}", frames.shape[1:3])
             layers.append(_still_then_moving(empty, m + b.first, frames, f"branch {name}", f"branch: {name}"))
     return layers
-
-
-def notice(text: str, size: tuple[int, int]) -> np.ndarray:
-    """Return an empty panel: lines of text on grey, (*size, 3) uint8."""
-    height, width = size
-    image = Image.new("RGB", (width, height), (GREY,) * 3)
-    ImageDraw.Draw(image).text((width / 2, height / 2), text, fill="white", anchor="mm", align="center",
-                               font=ImageFont.load_default(max(width / 9, 4)))
-    return np.asarray(image)
 
 
 def _still_then_moving(still: np.ndarray, count: int, frames: np.ndarray, name: str, label: str, note: str = "",

@@ -1,7 +1,7 @@
 // Reading each kind of layer from its bytes, and painting it onto a canvas. layers.py describes the kinds.
 //
 // An opened layer has paint(context, index, options). Images and heatmaps also have at(index), a canvas, width and height;
-// heatmaps read(index, x, y), the value there; points that stand for frames near(index, x, y, ratio).
+// heatmaps read(index, x, y), the value there; points that stand for frames near(index, x, y, ratio), the nearest.
 // options: {over: whether there is a layer below, opacity, frame, colour(name)}; for diagrams also {positions, pixelRatio,
 // tile(name): the canvas of an image layer}.
 import { openDiagram } from "./diagram.js";
@@ -160,14 +160,15 @@ function openPoints(spec, view) {
     });
   }
 
-  /** The frame that the nearest point stands for, and its distance in panel widths. ratio: width / height of the panel. */
+  /** The frame and the choices that the nearest point stands for, and its distance in panel widths. ratio: width / height. */
   function near(k, x, y, ratio) {
-    const nearest = { frame: undefined, distance: Infinity };
+    const nearest = { frame: undefined, choices: {}, distance: Infinity };
     for (let i = 0; i < count; i += 1) {
       const at = (k * count + i) * 2;
       const distance = Math.hypot(parts[at] / MAX_POSITION - x, (1 - parts[at + 1] / MAX_POSITION - y) / ratio);
-      if (distance < nearest.distance) Object.assign(nearest, { frame: spec.target_frames[i], distance });
+      if (distance < nearest.distance) Object.assign(nearest, { frame: spec.target_frames[i], distance, point: i });
     }
+    if (spec.target_axis && nearest.frame !== undefined) nearest.choices = { [spec.target_axis]: spec.target_choices[nearest.point] };
     return nearest;
   }
   return spec.target_frames ? { paint, near } : { paint };

@@ -158,7 +158,8 @@ class Points(Layer):
     groups: for each point the index of its colour in `colours`. trail: draw a line behind each point, through the
     earlier frames. highlighted: indices of points drawn large, with a ring. size: radius in thousandths of the panel's
     width. target_frames: for each point the frame that it stands for. Hovering over the point shows that frame, and in
-    a panel with `interaction="click"` a click goes to the frame of the nearest point.
+    a panel with `interaction="click"` a click goes to the frame of the nearest point. target_choices: also the position
+    along the axis named `target_axis` that each point stands for.
     """
 
     kind: ClassVar[str] = "points"
@@ -172,6 +173,8 @@ class Points(Layer):
     highlighted: tuple[int, ...] = ()
     size: float = 8.0
     target_frames: Sequence[int] | None = None
+    target_axis: str = ""
+    target_choices: Sequence[int] | None = None
 
     def _is_valid(self) -> bool:
         return self.frames.shape[-1] == 2 and super()._is_valid()
@@ -179,7 +182,8 @@ class Points(Layer):
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "extent": list(self.extent), "colours": list(self.colours), "trail": self.trail,
                 "groups": _ints(self.groups), "highlighted": list(self.highlighted), "size": self.size,
-                "target_frames": _ints(self.target_frames)}
+                "target_frames": _ints(self.target_frames), "target_axis": self.target_axis,
+                "target_choices": _ints(self.target_choices)}
 
     def data(self) -> bytes:
         return _quantize_positions(self.frames, self.extent)

@@ -17,7 +17,7 @@ const INSTRUCTIONS = {
 };
 
 /**
- * The owner has: layers (opened, by name), specs, layer, axes, selection, positions(), peeked, peek(axis, index),
+ * The owner has: layers (opened, by name), specs, layer, axes, selection, positions(), peeked, peek(axis, index, choices),
  * choose(axis, index), scrub(frame), colour(name), opacity, reporter.
  */
 export class Panel {
@@ -143,7 +143,7 @@ export class Panel {
     return [(event.clientX - left) / width, (event.clientY - top) / height].map((v) => Math.max(0, Math.min(1, v)));
   }
 
-  /** The frame of the nearest point that stands for one: {frame, distance}; undefined without such points. */
+  /** The nearest point that stands for a frame: {frame, choices, distance}; undefined without such points. */
   nearest([x, y]) {
     const name = this.shownLayers().findLast((n) => this.owner.layers.get(n).near);
     const { width, height } = this.canvas;
@@ -154,8 +154,8 @@ export class Panel {
   hover(event) {
     const [x, y] = this.positionOf(event);
     const point = this.nearest([x, y]);
-    const frame = point && point.distance < REACH ? point.frame : undefined;
-    if (point && frame !== this.owner.peeked.frame) this.owner.peek("frame", frame);
+    const shown = point && point.distance < REACH ? { frame: point.frame, ...point.choices } : {};
+    if (point && JSON.stringify(shown) !== JSON.stringify(this.owner.peeked)) this.owner.peekAt(shown);
     const name = this.shownLayers().findLast((n) => this.owner.layers.get(n).read);
     if (name) this.readout.textContent = this.owner.layers.get(name).read(indexAt(this.owner.specs.get(name), this.owner.positions()), x, y);
   }
@@ -216,6 +216,7 @@ export class Panel {
     }
     if (kind === "draw") Object.assign(action, { points: this.strokes });
     const point = kind === "click" && this.nearest(at);
+    for (const [axis, choice] of Object.entries(point?.choices ?? {})) this.owner.choose(axis, choice);
     if (point) this.owner.scrub(point.frame);
     this.owner.reporter.action(action);
   }
@@ -259,7 +260,7 @@ export class Panel {
     if (this.spec.interaction === "draw") {
       for (const [x, y] of this.strokes) context.rect(x * width - 2, y * height - 2, 4, 4);
     }
-    if (this.canvas.matches(":focus-visible") && this.spec.interaction !== "draw") {
+    if (this.canvas.matches(":focus-visible")) {
       const [x, y] = [this.cross[0] * width, this.cross[1] * height];
       const arm = width / 30;
       context.moveTo(x - arm, y);

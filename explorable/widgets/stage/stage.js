@@ -205,7 +205,12 @@ class Stage {
 
   /** Show another position without going there; without arguments, the present one again. */
   peek(name, k) {
-    this.peeked = k === undefined ? {} : { [name]: k };
+    this.peekAt(k === undefined ? {} : { [name]: k });
+  }
+
+  /** Show another position, such as {frame: 3, word: 1}, without going there. */
+  peekAt(positions) {
+    this.peeked = positions;
     this.paint();
     this.caption.textContent = this.captions[this.positions().frame] ?? "";
   }

@@ -32,7 +32,8 @@ def test_the_median_is_plotted_on_its_slope(dark: bool):
         np.testing.assert_allclose(named[f"slope -{slope}"].y, named[f"{solver}, median"].y)
     assert (named["chosen"].x, named["chosen"].y) == ((4,), (0.25,))
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
-    assert "evaluations" in fig.layout.xaxis.title.text and "exact endpoint" in fig.layout.yaxis.title.text
+    assert "evaluations" in fig.layout.xaxis.title.text and "exact end" in fig.layout.yaxis.title.text
+    assert fig.layout.xaxis.ticktext == ("1", "2", "4", "8", "16"), "explicit powers of two"
 
 
 def test_errors_of_zero_can_be_plotted():

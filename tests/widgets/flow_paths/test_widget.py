@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import ipywidgets as ipw
 import numpy as np
@@ -31,9 +32,10 @@ from explorable.measure.denoisers import default_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.widgets.core import explorable as base
+from explorable.widgets.core.image_table import ImageTable, notice
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.flow_paths import compute, images, view
-from explorable.widgets.flow_paths.widget import RING, FlowPaths
+from explorable.widgets.flow_paths.widget import FlowPaths
 
 COUNT = 24  # points: fast, and enough where no statistics are tested
 DATA = compute.Data("two moons", "", None, COUNT, 0)
@@ -170,7 +172,7 @@ def test_paths_and_scores_are_shown(made: Make):
     assert len(flow.chart.data) == 5
     assert (
         f"{flow.result.scores.straightness:.2g}" in flow.status_area.score.value
-        and "after 8 evaluations" in flow.status_area.score.value
+        and "After 8 evaluations" in flow.status_area.score.value
     )
     assert "each noise has a straight path" in flow.status_area.caption.value and "from its exact endpoint" in status(
         flow
@@ -226,27 +228,58 @@ def test_t_is_kept_when_the_number_of_frames_changes(made: Make):
     assert flow.stage.autoplay and flow.stage.frame == 50
 
 
-def test_a_distribution_is_drawn_stroke_by_stroke(made: Make):
-    flow = made(distribution="drawn")
-    assert flow.result.request.data.drawing == RING and flow.stage.panels[1]["interaction"] == "draw"
-
-    def stroke(*points: list[float]) -> None:
-        flow.stage.pointer = {"panel": "conditional", "kind": "draw", "x": 0.5, "y": 0.5, "points": list(points)}
-        flow.wait(300)
-
-    stroke([0.2, 0.2])
-    assert "draw at least two points" in status(flow) and flow.result.request.data.drawing == RING
-    stroke([0.2, 0.2], [0.8, 0.2])  # the keyboard sends the whole stroke with each point
-    assert flow.error is None and len(flow.drawing) == 2
-    np.testing.assert_allclose(flow.drawing, [[-2**0.5, 0], [2**0.5, 0]], atol=1e-3)
-    np.testing.assert_allclose(flow.result.frames.points, flow.drawing, atol=1e-3)
-    stroke([0.5, 0.9])
-    assert len(flow.drawing) == 3 and np.mean(flow.drawing, axis=0) == pytest.approx([0, 0], abs=1e-3)
-    flow.clear_drawing()
+def draw(flow: FlowPaths, *points: tuple[float, float]) -> None:
+    """Send a stroke, in fractions of the panel."""
+    flow.stage.pointer = {"panel": "conditional", "kind": "draw", "x": 0.5, "y": 0.5, "points": list(map(list, points))}
     flow.wait(300)
-    assert flow.drawing is None and flow.result.request.data.drawing == RING
-    stroke(*np.random.default_rng(0).random((900, 2)).round(4).tolist())
+
+
+def shown_points(flow: FlowPaths, name: str) -> np.ndarray:
+    """The positions of a layer as the page has them, in fractions of the panel from its upper left corner."""
+    k = [spec["name"] for spec in flow.stage.layers].index(name)
+    parts = np.frombuffer(flow.stage.buffers[k], "<u2").reshape(-1, 2) / 65535
+    return np.stack([parts[:, 0], 1 - parts[:, 1]], axis=1)
+
+
+def test_what_is_drawn_stays_where_it_is_drawn(made: Make):
+    flow = made(distribution="drawn")
+    first, second = [(0.2, 0.2)], [(0.2, 0.2), (0.8, 0.3)]
+    draw(flow, *first)
+    assert flow.error is None, "a single point is a distribution too"
+    np.testing.assert_allclose(shown_points(flow, "points"), first, atol=1e-3)
+    draw(flow, *second)  # the keyboard sends the whole stroke with each point
+    np.testing.assert_allclose(shown_points(flow, "points"), second, atol=1e-3)
+    draw(flow, (0.5, 0.95))
+    np.testing.assert_allclose(shown_points(flow, "points"), [*second, (0.5, 0.95)], atol=1e-3)
+    np.testing.assert_allclose(flow.result.frames.points, flow.drawing)
+    ends = shown_points(flow, "conditional cloud")[-3:]  # of the last frame; points are repeated in order
+    np.testing.assert_allclose(ends, shown_points(flow, "points"), atol=1e-3)
+    flow.clear_drawing()
+    many = np.random.default_rng(0).random((900, 2)).round(4)
+    draw(flow, *many.tolist())
     assert flow.error is None and len(flow.drawing) == view.MAX_DRAWN_POINTS
+    assert set(flow.drawing) <= {view.to_plane(x, y) for x, y in many}, "fewer points, each where it was drawn"
+
+
+def test_clear_empties_the_drawing_and_says_what_to_do_next(made: Make):
+    flow = made(distribution="drawn", drawing=[(0, 0), (1, 1)])
+    assert len(flow.chart.data) == 5
+    clear = controls_of(flow)["clear"]
+    clear.click()
+    flow.wait(300)
+    assert flow.drawing == () and flow.error is None and flow.stage.stale == ""
+    assert shown_points(flow, "points").size == 0 and len(shown_points(flow, "noise")) == 256
+    assert flow.stage.panels[1]["interaction"] == "draw"
+    assert "Draw in the right panel" in flow.status_area.caption.value and "empty" in status(flow)
+    assert len(flow.chart.data) == 0 and "Straightness" not in flow.status_area.score.value
+    assert len(flow.table()) == 0 and flow.data.sizes["point"] == 0
+    draw(flow, (0.3, 0.3), (0.6, 0.6))
+    assert len(flow.stage.captions) > 1 and len(flow.chart.data) == 5 and len(flow.drawing) == 2
+
+
+def test_a_saved_page_of_an_empty_drawing_says_so(made: Make, tmp_path: Path):
+    page = made(distribution="drawn").save_html(tmp_path / "page.html").read_text("utf-8")
+    assert "Draw in the right panel" in page and '"interaction": "draw"' not in page
 
 
 def test_a_word_is_sampled_or_refused(made: Make):
@@ -266,6 +299,7 @@ def test_a_word_is_sampled_or_refused(made: Make):
     ("steps", 0, "from 1 to"),
     ("count", 5000, "from 8 to"), ("seed", -1, "from 0"), ("start", (9.0, 0.0), "must lie from"),
     ("mode", "films", "points, images"), ("guidance", -1.0, "guidance"), ("drawing", [1, 2], "pairs of numbers"),
+    ("drawing", [(0, 0), (4, 0)], "must lie from -3.2 to 3.2"),
 ])
 def test_invalid_values_are_refused(made: Make, name: str, value: object, message: str):
     flow = made()
@@ -303,12 +337,18 @@ def test_only_controls_with_an_effect_are_visible(made: Make):
         return {c.description for r in rows if r.layout.display != "none"
                 for c in r.children if getattr(c, "description", "") and c.layout.display != "none"}
 
-    assert visible() == {"paths of", "distribution", "seed", "new", "path", "coupling", "solver", "steps"}
+    both, points = {"seed", "new"}, {"distribution", "path", "coupling", "solver", "steps"}
+    assert visible() == both | points | {"data points"}
     flow.distribution = "word"
-    assert visible() == {"paths of", "distribution", "word", "seed", "new", "path", "coupling", "solver", "steps"}
+    assert visible() == both | points | {"data points", "word"}
+    flow.distribution = "drawn"
+    assert visible() == both | points | {"clear"}
+    flow.mode = "images"
+    assert visible() == both | {"prompt", "words", "guidance", "each model's default guidance"}
+    flow.mode = "points"
     for row in rows:
         for control in (c for c in row.children if not isinstance(c, ipw.Box)):  # folded words
-            assert control.description and (control.tooltip or control.tooltips), control
+            assert (control.description or control.tooltip) and (control.tooltip or control.tooltips), control
 
 
 def test_it_follows_a_dark_page(made: Make):
@@ -349,8 +389,8 @@ def test_images_are_those_of_the_pipeline(made: Make, few: tuple[int, ...]):
     for steps in few:
         run = pipe("a red car", steps=steps, guidance=3.0, seed=2, sampler="ddim")
         assert np.array_equal(flow.data.images.sel(model=pipe.name, steps=steps), run.image)
-    assert flow.stage.captions == ["1 step", "4 steps", "5 steps"] and flow.stage.thumbnails == pipe.name
-    assert [trace.name for trace in flow.chart.data] == [pipe.name] and "4-step image" in flow.status_area.score.value
+    assert flow.stage.captions == ["1 step", "4 steps", "5 steps"]
+    assert [trace.name for trace in flow.chart.data] == [pipe.name] and "4 steps from" in flow.status_area.score.value
     assert flow.table().loc[pipe.name, 5].item() == 0
     names = {"pipe": pipe}
     exec(flow.code().replace("import explorable as ex", ""), names)
@@ -381,39 +421,56 @@ def test_models_are_shown_side_by_side(made: Make, few: tuple[int, ...], monkeyp
     monkeypatch.setattr(FlowPaths, "pipe", None)
     flow = made(mode="images", prompt="a red car")
     assert flow.error is None and flow.result.guidance == {"tiny-unet": 4.0, "tiny-dit": 1.0}
-    assert [panel["title"] for panel in flow.stage.panels] == [
-        "tiny-unet", "tiny-dit", "tiny-unet: 1, 4, 5 steps", "tiny-dit: 1, 4, 5 steps"]
-    row = np.frombuffer(flow.stage.buffers[1], np.uint8).reshape(flow.stage.layers[1]["shape"])
-    assert np.array_equal(row[:, 128:256], flow.data.images.sel(model="tiny-unet", steps=4))
-    assert "Each model samples" in flow.status_area.caption.value and "tiny-dit at guidance 1" in status(flow)
+    assert [panel["name"] for panel in flow.stage.panels] == ["image", "table"]
+    specs = {spec["name"]: (spec, data) for spec, data in zip(flow.stage.layers, flow.stage.buffers, strict=True)}
+    table, chosen = (np.frombuffer(specs[name][1], np.uint8).reshape(specs[name][0]["shape"])
+                     for name in ("table", "image"))
+    layout = ImageTable("steps", ("1", "4", "5"), ("tiny-unet", "tiny-dit"))
+    assert np.array_equal(table, layout.draw(flow.data.images.values)), "rows are models, columns are steps"
+    for k, name in enumerate(("tiny-unet", "tiny-dit")):
+        for j, steps in enumerate(few):
+            assert np.array_equal(chosen[j, k], flow.data.images.sel(model=name, steps=steps))
+    assert flow.stage.axes[0]["labels"] == ["tiny-unet", "tiny-dit"]
+    assert "Each row is a model" in flow.status_area.caption.value and "guidance 4, tiny-dit at 1" in status(flow)
 
 
-def test_images_of_few_steps_are_shown_first(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
+def test_the_table_fills_image_by_image_in_order(made: Make, few: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
     pipes = [tiny(), tiny("dit", "linear")]
-    monkeypatch.setattr(images, "models", lambda pipe: {
-        p.name: images.Model(lambda p=p: p, 1.0) for p in pipes})
+    monkeypatch.setattr(images, "models", lambda pipe: {p.name: images.Model(lambda p=p: p, 1.0) for p in pipes})
     monkeypatch.setattr(FlowPaths, "pipe", None)
     flow = made(mode="points")
-    before, recordings = flow.result, []
-    stage = flow.stage
+    before, stage, recordings = flow.result, flow.stage, []
+    layout = ImageTable("steps", ("1", "4", "5"), ("tiny-unet", "tiny-dit"))
 
     def on_recording(change: object) -> None:
-        sent = np.frombuffer(stage.buffers[0], np.uint8).reshape(stage.layers[0]["shape"])
-        recordings.append((stage.captions, stage.layers[0]["frame_indices"], stage.autoplay, sent,
-                           flow.result is before))
+        sent = {spec["name"]: np.frombuffer(data, np.uint8).reshape(spec["shape"])
+                for spec, data in zip(stage.layers, stage.buffers, strict=True) if spec["kind"] == "image"}
+        recordings.append((sent["table"], sent["image"], stage.layers[0]["frame_indices"], stage.captions,
+                           stage.autoplay, flow.result is before))
 
     stage.observe(on_recording, names="recording_id")
     flow.prompt, flow.mode = "a red car", "images"
     flow.wait(300)
-    last = flow.data.images.sel(model="tiny-unet").values
-    assert [captions for captions, *_ in recordings] == [
-        ["1 step", "4 steps: not computed yet, shown with 1", "5 steps: not computed yet, shown with 1"],
-        ["1 step", "4 steps", "5 steps: not computed yet, shown with 4"], ["1 step", "4 steps", "5 steps"]]
-    assert [frame_indices for _, frame_indices, *_ in recordings] == [[0, 0, 0], [0, 1, 1], None]
-    assert [autoplay for _, _, autoplay, *_ in recordings] == [True, False, False]
-    for k, (*_, sent, kept) in enumerate(recordings):
-        assert np.array_equal(sent, last[: k + 1]) and kept == (k < 2), "only the complete result is kept"
-    assert flow.result.is_complete and "preview" not in flow.status_area.status.value + flow.status_area.caption.value
+    last, missing = flow.data.images.values, notice("computing …", (128, 128))
+    assert len(recordings) == 6 and flow.result.is_complete
+    for done, (table, image, frame_indices, captions, autoplay, kept) in enumerate(recordings, start=1):
+        partial = np.array(last)
+        for place in range(done, 6):
+            partial[place % 2, place // 2] = missing
+        assert np.array_equal(table, layout.draw(partial))
+        columns = done // 2
+        assert [text.endswith("computing …") for text in captions] == [k >= columns for k in range(3)]
+        assert np.array_equal(image[:columns], np.moveaxis(last, 1, 0)[:columns])
+        assert frame_indices is None if done == 6 else all(np.array_equal(tile, missing)
+                                                           for k in range(max(columns, 1), 3)
+                                                           for tile in image[frame_indices[k]])
+        assert autoplay == (done == 1) and kept == (done < 6), "only the complete result is kept"
+    assert "images" not in flow.status_area.status.value and "preview" not in flow.status_area.caption.value
+
+
+def test_the_saved_table_can_be_clicked(made: Make, few: tuple[int, ...], tmp_path: Path):
+    page = made(tiny(), mode="images", prompt="a red car").save_html(tmp_path / "page.html").read_text("utf-8")
+    assert page.count('"interaction": "click"') == 1 and '"target_axis": "model"' in page
 
 
 def test_every_denoiser_of_the_zoo_is_compared():

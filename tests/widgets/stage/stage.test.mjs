@@ -69,6 +69,21 @@ test("pointing at a point of the path shows its step; leaving goes back; a click
   assert.deepEqual([shown(), caption(), model.said], [22, "step 2", ["pointer"]]);
 });
 
+test("a click on a point that stands for a choice too chooses both, and pointing at it shows both", (t) => {
+  const { model, ways, shown, caption } = opened(t);
+  Object.assign(model.state.layers[1], { target_axis: "word", target_choices: [1, 0, 1, 0] });
+  model.state.recording_id = 2;
+  model.tell("change:recording_id");
+  ways.fire("pointermove", { clientX: 1, clientY: 50 });
+  assert.deepEqual([shown(), caption()], [1, "step 0"]);
+  ways.fire("pointerleave");
+  assert.deepEqual([shown(), caption()], [32, "step 3"]);
+  ways.fire("pointerdown", { button: 0, clientX: 51, clientY: 50 });
+  ways.fire("pointerup", { clientX: 51, clientY: 50 });
+  ways.fire("pointerleave");
+  assert.deepEqual([shown(), caption()], [21, "step 2"]);
+});
+
 test("a layer whose bytes did not come again keeps what it has painted", (t) => {
   const { model, read } = opened(t);
   const before = read.painted[0];
