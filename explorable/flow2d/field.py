@@ -53,6 +53,11 @@ class MixtureField:
     covariance: float
     dtype: Any = np.float64
 
+    @property
+    def has_independent_noise(self) -> bool:
+        """Whether noise is standard normal and independent of x0, so that the score follows from the velocity."""
+        return self.covariance == 0 and self.noise_variance == 1 and not self.noises.any()
+
     def log_density(self, x: Array, alpha: float, sigma: float) -> Array:
         """Return log p_t(x): (m, 2) to (m,)."""
         return self._weighted_mean(x, alpha, sigma, self.points)[1]

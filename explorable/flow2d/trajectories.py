@@ -19,6 +19,9 @@ from .checks import Array, check_choice, check_points
 from .field import Field, MixtureField
 from .flow import exact_endpoints
 
+ARROWS_PER_SIDE = 13
+MIN_ARROW_TIME = 0.01  # at t = 0 the velocity of curved paths is infinite
+
 VelocityField = Callable[[Array, float], Array]  # x (m, 2) and t to dx/dt (m, 2)
 
 
@@ -90,3 +93,25 @@ def endpoint_errors(field: MixtureField, path: Path, start: Array, solver: str =
     runs = [integrate(field, path, start, uniform_timesteps(n), solver) for n in steps]
     return EndpointErrors([run.evaluations for run in runs],
                           np.stack([np.linalg.norm(run.x[-1] - exact, axis=-1) for run in runs]))
+
+
+def interpolate_steps(x: Array, parts: int) -> Array:
+    """Cut each step of x (steps + 1, …) into equal parts: (steps * parts + 1, …). Solvers move straight in a step."""
+    share = (np.arange(parts) / parts).reshape(1, parts, *[1] * (x.ndim - 1))
+    cut = x[:-1, None] + share * np.diff(x, axis=0)[:, None]
+    return np.concatenate([cut.reshape(-1, *x.shape[1:]), x[-1:]])
+
+
+def velocity_arrows(field: Field, path: Path, t: float, half_extent: float) -> Array:
+    """Return arrows of a particle's motion at t on a grid: (arrows, 4). From noise to data it is -dx/dt.
+
+    half_extent: half a side of the square that the grid covers.
+    The length of an arrow is speed / (speed + 1) of a grid cell, so that slow and fast motion are both visible.
+    """
+    t = max(t, MIN_ARROW_TIME)
+    ticks = np.linspace(-half_extent, half_extent, ARROWS_PER_SIDE + 2)[1:-1]
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    motion = -field.velocity(grid, path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t))
+    speed = np.linalg.norm(motion, axis=1, keepdims=True)
+    half = 0.5 * (ticks[1] - ticks[0]) * motion / (speed + 1)
+    return np.concatenate([grid - half, grid + half], axis=1)

@@ -7,35 +7,41 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ...analysis.straightness import path_length_ratio, straightness
-from ...diffusion.paths import PATHS, Path
+from ...analysis.straightness import straightness
+from ...diffusion.paths import PATHS
 from ...diffusion.timesteps import uniform_timesteps
 from ...flow2d import (
     SOLVERS,
-    Field,
     MixtureField,
     Pairs,
+    Trajectories,
     conditional_paths,
     exact_endpoints,
     ideal_field,
     integrate,
+    integrate_ddim,
+    interpolate_steps,
+    make_noise_sampler,
     paired_field,
     sample_distribution,
     sample_pairs,
+    velocity_arrows,
+    walk_errors,
     word_points,
 )
 from ...flow2d.couplings import DEFAULT_WIDTH
 
+STOCHASTIC = "ddim"  # the solver that can add noise
+WALKS = 12  # from the user's start, with noise
 DRAWN = "drawn"  # the distribution that the user draws
 HALF_EXTENT = 3.2  # panels show x and y from -3.2 to 3.2, which contains 99.9% of a standard normal distribution
 MIN_FRAMES = 40  # so that particles move smoothly where the solver takes few steps
 MIN_EXACT_STEPS = 160  # of Heun's method, for the path shown as exact
-ARROWS_PER_SIDE = 13
-MIN_ARROW_TIME = 0.01  # at t = 0 the velocity of curved paths is infinite
 STEP_COUNTS = (1, 2, 4, 8, 16, 32, 64)  # of the chart
 SCORED_PARTICLES = 64
 MAX_CACHED_SCORES = 16
@@ -61,7 +67,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Request:
-    """The settings of one computation. start: where the user's own path begins."""
+    """The settings of one computation. start: where the user's own path begins. eta: see `integrate_ddim`."""
 
     data: Data
     coupling: str
@@ -69,6 +75,12 @@ class Request:
     solver: str
     steps: int
     start: tuple[float, float]
+    eta: float = 0.0
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether the solver adds fresh noise."""
+        return self.solver == STOCHASTIC and self.eta > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +103,7 @@ class Frames:
 
 @dataclass(frozen=True, eq=False)
 class OwnPath:
-    """The path from the user's start (frames, 2), as the solver takes it and exactly."""
+    """The path from the user's start, as the solver takes it (frames, walks, 2) and exactly (frames, 2)."""
 
     solver: Array
     exact: Array
@@ -99,34 +111,33 @@ class OwnPath:
 
     @property
     def error(self) -> float:
-        """The distance between the two endpoints."""
-        return float(np.linalg.norm(self.solver[-1] - self.exact[-1]))
+        """The distance between the two endpoints, of the first walk."""
+        return float(np.linalg.norm(self.solver[-1, 0] - self.exact[-1]))
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
     """The scores of a distribution, a coupling and a path, over fresh noises.
 
-    Args:
-        errors: `distance` (solver, steps, particle) to the exact endpoint, and `evaluations` (solver, steps).
-        straightness, path_length_ratio: mean and median over trajectories of many steps.
+    errors: `distance` (solver, steps, particle) to the exact endpoint, and `evaluations` (solver, steps). straightness:
+    mean over trajectories of many steps.
     """
 
     errors: xr.Dataset
     straightness: float
-    path_length_ratio: float
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
     """The result of a request. scores and chosen (evaluations, median error) are None until they are computed, and of
-    an empty drawing."""
+    an empty drawing. walks: in their place, the `walk_errors` of a solver with noise."""
 
     request: Request
     frames: Frames
     own: OwnPath
     seconds: float
     scores: Scores | None = None
+    walks: xr.Dataset | None = None
     chosen: tuple[int, float] | None = None
 
 
@@ -140,6 +151,11 @@ def compute(request: Request, progress: Callable[[int, int], None], show_partial
     if not is_scored(request):
         progress(0, 1)
         show_partial(result)
+    if request.has_noise:
+        if (key := _walks_key(request)) not in _walks:
+            field, path = _fast_field(request), PATHS[request.path]
+            _keep(_walks, key, walk_errors(field, path, request.eta, STEP_COUNTS, progress))
+        return replace(result, walks=_walks[key])
     return replace(result, scores=compute_scores(request, progress), chosen=chosen_error(request))
 
 
@@ -148,7 +164,7 @@ def blank_result(request: Request) -> Result:
     noises = sample_pairs(np.zeros((1, 2)), seed=request.data.seed).noises[None]
     frames = Frames(np.ones(1), np.empty((0, 2)), noises, noises, np.empty((1, 0, 4)))
     start = np.array([request.start])
-    return Result(request, frames, OwnPath(start, start, 0), 0.0)
+    return Result(request, frames, OwnPath(start[:, None], start, 0), 0.0)
 
 
 @functools.lru_cache(maxsize=16)
@@ -183,44 +199,35 @@ def frames_per_step(steps: int) -> int:
 @functools.lru_cache(maxsize=4)
 def compute_frames(request: Request) -> Frames:
     """Compute everything on the stage but the user's own path. It does not depend on `request.start`."""
-    path, (pairs, field) = PATHS[request.path], pairs_and_field(request.data, request.coupling)
-    field = replace(field, dtype=np.float32)
-    trajectories = integrate(field, path, pairs.noises, uniform_timesteps(request.steps), request.solver)
+    path, pairs, field = PATHS[request.path], pairs_and_field(request.data, request.coupling)[0], _fast_field(request)
+    trajectories = follow(request, field, pairs.noises)
     times = uniform_timesteps(request.steps * frames_per_step(request.steps))
     return Frames(np.array(times), data_points(request.data),
                   interpolate_steps(trajectories.x, frames_per_step(request.steps)),
-                  conditional_paths(path, *pairs, times), np.stack([velocity_arrows(field, path, t) for t in times]))
+                  conditional_paths(path, *pairs, times),
+                  np.stack([velocity_arrows(field, path, t, HALF_EXTENT) for t in times]))
 
 
-def interpolate_steps(x: Array, parts: int) -> Array:
-    """Cut each step of x (steps + 1, …) into equal parts: (steps * parts + 1, …). Solvers move straight in a step."""
-    share = (np.arange(parts) / parts).reshape(1, parts, *[1] * (x.ndim - 1))
-    cut = x[:-1, None] + share * np.diff(x, axis=0)[:, None]
-    return np.concatenate([cut.reshape(-1, *x.shape[1:]), x[-1:]])
+def _fast_field(request: Request) -> MixtureField:
+    return replace(pairs_and_field(request.data, request.coupling)[1], dtype=np.float32)
 
 
-def velocity_arrows(field: Field, path: Path, t: float) -> Array:
-    """Return arrows of a particle's motion at t on a grid: (arrows, 4). From noise to data it is -dx/dt.
-
-    The length of an arrow is speed / (speed + 1) of a grid cell, so that slow and fast motion are both visible.
-    """
-    t = max(t, MIN_ARROW_TIME)
-    ticks = np.linspace(-HALF_EXTENT, HALF_EXTENT, ARROWS_PER_SIDE + 2)[1:-1]
-    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    motion = -field.velocity(grid, path.alpha(t), path.sigma(t), path.d_alpha(t), path.d_sigma(t))
-    speed = np.linalg.norm(motion, axis=1, keepdims=True)
-    half = 0.5 * (ticks[1] - ticks[0]) * motion / (speed + 1)
-    return np.concatenate([grid - half, grid + half], axis=1)
+def follow(request: Request, field: MixtureField, start: Array) -> Trajectories:
+    """Follow the field from `start` with the solver of a request."""
+    arguments = field, PATHS[request.path], start, uniform_timesteps(request.steps)
+    if request.solver == STOCHASTIC:
+        return integrate_ddim(*arguments, request.eta, make_noise_sampler(request.data.seed, start.shape))
+    return integrate(*arguments, request.solver)
 
 
 def compute_own_path(request: Request) -> OwnPath:
     """Compute the path from the user's start: all that a drag costs."""
     path, (_, field) = PATHS[request.path], pairs_and_field(request.data, request.coupling)
     start, count = np.array([request.start]), request.steps * frames_per_step(request.steps)
-    own = integrate(field, path, start, uniform_timesteps(request.steps), request.solver)
+    own = follow(request, field, np.tile(start, (WALKS if request.has_noise else 1, 1)))
     steps_per_frame = math.ceil(MIN_EXACT_STEPS / count)
     exact = integrate(field, path, start, uniform_timesteps(count * steps_per_frame), "heun")
-    return OwnPath(interpolate_steps(own.x, frames_per_step(request.steps))[:, 0], exact.x[::steps_per_frame, 0],
+    return OwnPath(interpolate_steps(own.x, frames_per_step(request.steps)), exact.x[::steps_per_frame, 0],
                    own.evaluations)
 
 
@@ -236,6 +243,7 @@ def scored_endpoints(data: Data, coupling: str, path_name: str) -> Array:
     return exact_endpoints(field, scored_noises(data.seed), path.alpha(1.0), path.sigma(1.0))
 
 
+_walks: dict[tuple[Data, str, float], xr.Dataset] = {}
 _scores: dict[tuple[Data, str, str], Scores] = {}  # not an lru_cache, since `progress` is not part of the key
 
 
@@ -243,16 +251,26 @@ def compute_scores(request: Request, progress: Callable[[int, int], None] = lamb
     """Compute or look up the scores of a distribution, a coupling and a path, whatever the solver and its steps."""
     key = (request.data, request.coupling, request.path)
     if key not in _scores:
-        scores = _score(*key, progress)
-        while len(_scores) >= MAX_CACHED_SCORES:
-            _scores.pop(next(iter(_scores)))
-        _scores[key] = scores
+        _keep(_scores, key, _score(*key, progress))
     return _scores[key]
 
 
+def _keep(cache: dict, key: tuple, value: Any) -> None:
+    """Add a value to a cache, in place of the oldest one if it is full."""
+    while len(cache) >= MAX_CACHED_SCORES:
+        cache.pop(next(iter(cache)))
+    cache[key] = value
+
+
 def is_scored(request: Request) -> bool:
-    """Whether `compute_scores` has the scores in its cache."""
+    """Whether the scores, or the errors of walks, are in their cache."""
+    if request.has_noise:
+        return _walks_key(request) in _walks
     return (request.data, request.coupling, request.path) in _scores
+
+
+def _walks_key(request: Request) -> tuple[Data, str, float]:
+    return request.data, request.path, request.eta
 
 
 def _score(data: Data, coupling: str, path_name: str, progress: Callable[[int, int], None]) -> Scores:
@@ -272,13 +290,11 @@ def _score(data: Data, coupling: str, path_name: str, progress: Callable[[int, i
     errors = xr.Dataset({"distance": (("solver", "steps", "particle"), np.reshape(distance, (*shape, -1))),
                          "evaluations": (("solver", "steps"), np.reshape(evaluations, shape))},
                         coords={"solver": list(SOLVERS), "steps": list(STEP_COUNTS)})
-    return Scores(errors, float(straightness(fine.x, fine.times).mean()),
-                  float(np.nanmedian(path_length_ratio(fine.x))))
+    return Scores(errors, float(straightness(fine.x, fine.times).mean()))
 
 
 def chosen_error(request: Request) -> tuple[int, float]:
     """Return the evaluations and the median endpoint error of the chosen solver and number of steps."""
-    trajectories = integrate(pairs_and_field(request.data, request.coupling)[1], PATHS[request.path],
-                             scored_noises(request.data.seed), uniform_timesteps(request.steps), request.solver)
+    trajectories = follow(request, pairs_and_field(request.data, request.coupling)[1], scored_noises(request.data.seed))
     ends = scored_endpoints(request.data, request.coupling, request.path)
     return trajectories.evaluations, float(np.median(np.linalg.norm(trajectories.x[-1] - ends, axis=1)))

@@ -11,7 +11,7 @@ from ...flow2d import COUPLINGS, DISTRIBUTIONS, SOLVERS
 from ..core.controls import extend_slider, guidance_slider, prompt_controls, seed_controls, steps_control
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
-from .compute import DRAWN
+from .compute import DRAWN, STOCHASTIC
 
 MODES = {"points": "points in the plane", "images": "images"}
 PATH_LABELS = {"straight": "straight", "linear": "variance preserving", "cosine": "cosine"}
@@ -21,7 +21,8 @@ TIPS = {
             "falls along a cosine",
     "coupling": "independent: noises and points paired at random. optimal: with the least total squared distance. "
                 "reflowed: each noise with its endpoint under the independent coupling's flow",
-    "solver": "euler: one evaluation per step, error of order 1. heun: two, of order 2",
+    "solver": "euler: one evaluation per step, error of order 1. heun: two, of order 2. stochastic: one, with fresh "
+              "noise at every step",
 }
 
 
@@ -36,9 +37,11 @@ def control_rows(w: Explorable) -> tuple[list[ipw.Widget], list[ipw.Widget]]:
     distribution, text, clear = _data_controls(w)
     prompt = prompt_controls(w)
     prompt[0].layout.flex = "3 1 180px"  # beside the mode where an explorable is narrow
+    noise = _noise_slider(w)
     path = row(_choice(w, "path", [(label, name) for name, label in PATH_LABELS.items()], "190px"),
-               _choice(w, "coupling", COUPLINGS, "180px"), _choice(w, "solver", SOLVERS, "120px"),
-               steps_control(w, "Steps of the solver from noise to data"))
+               _choice(w, "coupling", COUPLINGS, "180px"),
+               _choice(w, "solver", [*((name, name) for name in SOLVERS), ("stochastic", STOCHASTIC)], "150px"),
+               steps_control(w, "Steps of the solver from noise to data"), noise)
     count, guidance = _count_slider(w), _guidance_controls(w)
     images = [*prompt[:2], *guidance]
 
@@ -46,13 +49,14 @@ def control_rows(w: Explorable) -> tuple[list[ipw.Widget], list[ipw.Widget]]:
         is_points = w.mode == "points"
         visible = {distribution: is_points, text: is_points and w.distribution == "word",
                    clear: is_points and w.distribution == DRAWN, path: is_points,
+                   noise: is_points and w.solver == STOCHASTIC,
                    count: is_points and w.distribution != DRAWN, **dict.fromkeys(images, not is_points)}
         if is_points and len(prompt) > 1:
             prompt[1].value = False  # fold the words
         for control, is_visible in visible.items():
             control.layout.display = None if is_visible else "none"
 
-    w.observe(update_visibility, names=["mode", "distribution"])
+    w.observe(update_visibility, names=["mode", "distribution", "solver"])
     update_visibility()
     more = row(*seed_controls(w, "Seed of the noise"), count, *guidance)
     return [row(mode, distribution, text, clear, *prompt), path], [more]
@@ -75,6 +79,14 @@ def _data_controls(w: Explorable) -> tuple[ipw.Widget, ipw.Widget, ipw.Widget]:
     clear.on_click(lambda _: w.clear_drawing())
     w.bind("text", text)
     return distribution, text, clear
+
+
+def _noise_slider(w: Explorable) -> ipw.Widget:
+    noise = ipw.FloatSlider(description="noise", min=0, max=1, step=0.1, readout_format=".1f", style=NARROW,
+                            tooltip="eta, the share of fresh noise: 0 is deterministic (DDIM), 1 is DDPM",
+                            continuous_update=False, layout=ipw.Layout(flex="1 1 130px"))
+    w.bind("eta", noise)
+    return noise
 
 
 def _count_slider(w: Explorable) -> ipw.Widget:

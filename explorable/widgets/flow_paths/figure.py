@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from ...flow2d import with_interval
 from ..core.palette import colour
 from ..core.theme import DASHES, figure, log_ticks
 
@@ -47,6 +48,32 @@ def error_curves(errors: xr.Dataset, chosen: tuple[float, float] | None = None, 
     powers = [2**k for k in range(math.ceil(math.log2(counts.max())) + 1)]
     fig.update_xaxes(type="log", tickvals=powers, ticktext=[f"{n}" for n in powers])
     fig.update_yaxes(type="log", range=[np.log10(low) - 0.3, np.log10(high) + 0.5], **log_ticks(low / 2, high * 3))
+    return fig
+
+
+def walk_curves(errors: xr.Dataset, steps: int | None = None, dark: bool = False) -> go.Figure:
+    """Plot how far the ends of walks are from the data against the evaluations, without noise and with it.
+
+    errors: `walks.walk_errors`. steps: of the present setting, marked by a line. Bars: 95% intervals over seeds.
+    """
+    fig = figure("evaluations of the field", "distance from the data", dark)
+    for share, name in zip(errors.eta.values.tolist(), ("guidance", "other"), strict=True):
+        mean, half = with_interval(errors.distance.sel(eta=share))
+        label = f"noise {share:g}" if share else "without noise"
+        fig.add_scatter(x=errors.steps.values, y=_clip(mean), name=label, mode="lines+markers",
+                        line={"color": colour(name, dark)}, error_y={"array": half, "thickness": 1, "width": 3},
+                        hovertemplate=label + ", %{x} evaluations: %{y:.2g}<extra></extra>")
+    floor, half = with_interval(errors.floor)
+    fig.add_scatter(x=errors.steps.values[[0, -1]], y=[float(floor)] * 2, name="exact samples", mode="lines",
+                    line={"color": colour("plain", dark), "dash": "dash", "width": 1},
+                    hovertemplate="exact samples: %{y:.2g}<extra></extra>")
+    if steps is not None:
+        fig.add_vline(x=steps, line={"color": colour("plain", dark), "width": 1, "dash": "dot"})
+    values = errors.distance.mean("seed").values
+    low, high = min(float(values.min()), float(floor)), float(values.max())
+    counts = errors.steps.values.tolist()
+    fig.update_xaxes(type="log", tickvals=counts, ticktext=[f"{n}" for n in counts])
+    fig.update_yaxes(type="log", range=[np.log10(low) - 0.3, np.log10(high) + 0.2], **log_ticks(low / 2, high * 1.5))
     return fig
 
 

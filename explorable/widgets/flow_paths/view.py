@@ -9,10 +9,22 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ...flow2d import SEEDS, WALKS_PER_SEED, with_interval
 from ...pipeline import PipelineProtocol
 from ..core.image_table import ImageTable, notice
 from ..stage.layers import Arrows, Axis, Images, Layer, Panel, Points
-from .compute import DRAWN, HALF_EXTENT, SCORED_PARTICLES, Frames, OwnPath, Request, Result, frames_per_step
+from .compute import (
+    DRAWN,
+    HALF_EXTENT,
+    SCORED_PARTICLES,
+    STOCHASTIC,
+    WALKS,
+    Frames,
+    OwnPath,
+    Request,
+    Result,
+    frames_per_step,
+)
 from .images import MISSING, SAMPLER, STEP_COUNTS, ImageRequest, ImageResult, guidance_of, models
 
 EXTENT = (-HALF_EXTENT, HALF_EXTENT, -HALF_EXTENT, HALF_EXTENT)
@@ -39,9 +51,9 @@ def stage_layers(frames: Frames, own: OwnPath) -> list[Layer]:
         points("conditional cloud", "alpha point + sigma noise", frames.conditional, "plain"),
         points("conditional paths", "conditional paths", frames.conditional[:, :MAX_TRAILS], "plain", trail=True),
         points("exact path", "the exact path from your start", own.exact[:, None], "image", size=9, trail=True),
-        points("your path", "the solver's path from your start", own.solver[:, None], "guidance", size=10, trail=True,
+        points("your path", "the solver's path from your start", own.solver, "guidance", size=10, trail=True,
                has_ring=True),
-        points("your start", "your start", own.solver[:1], "noise", size=9, is_still=True, has_ring=True),
+        points("your start", "your start", own.solver[0, :1], "noise", size=9, is_still=True, has_ring=True),
     ]
 
 
@@ -84,11 +96,27 @@ def add_stroke(drawing: Sequence[tuple[float, float]], stroke: Sequence[tuple[fl
     return [points[k] for k in kept]
 
 
+def describe_own(result: Result) -> str:
+    """Say where the path from the user's start ends, or the walks."""
+    own, (x, y) = result.own, result.request.start
+    if not result.request.has_noise:
+        return f"Your start ({x:.2f}, {y:.2f}) ends {own.error:.2g} from its exact endpoint."
+    ends = own.solver[-1]
+    apart = np.linalg.norm(ends[:, None] - ends, axis=-1).max()
+    nearest = np.linalg.norm(ends[:, None] - result.frames.points, axis=-1).min(axis=1).mean()
+    return (f"From your start, {len(ends)} walks end up to {apart:.2g} apart, and {nearest:.2g} from the nearest data "
+            "point on average.")
+
+
 def describe(request: Request) -> str:
     """Return one or two sentences on what the panels show, or on what to do next."""
     if request.data.is_blank:
         return ("Draw in the right panel with the pointer held down; by keyboard, move the cross with the arrow keys "
                 "and press Enter for each point. What you draw is the data, where you draw it.")
+    if request.has_noise:
+        return ("Left: each step adds fresh noise, so walks from one start wiggle and end at different points of the "
+                "data. With small steps the cloud has the same distribution at every t as without noise; with few "
+                "steps noise makes it worse.")
     is_straight = request.path == "straight"
     if request.steps == 1 and request.coupling == "independent":
         left = ("Left: pure noise tells nothing about its point, so the first velocity points to the mean of the data, "
@@ -110,6 +138,13 @@ def describe(request: Request) -> str:
 
 def score(result: Result) -> tuple[str, str, str]:
     """Return the score's name, value and note."""
+    if result.walks is not None:
+        at = result.walks.distance.sel(steps=result.request.steps, method="nearest")
+        (plain, noisy), (_, half) = with_interval(at)
+        floor = with_interval(result.walks.floor)[0]
+        note = (f"in {count_text(int(at.steps), 'step')} (sliced Wasserstein, 95% over {SEEDS} seeds of "
+                f"{WALKS_PER_SEED}); without noise {plain:.2g}, exact samples {floor:.2g}.")
+        return "Distance of the walks' ends from the data:", f"{noisy:.2g} ± {half:.1g}", note
     if result.scores is None or result.chosen is None:  # an empty drawing
         return "", "", ""
     evaluations, error = result.chosen
@@ -124,16 +159,23 @@ def dataset(result: Result) -> xr.Dataset:
     dims = ("frame", "trajectory", "axis")
     arrays = xr.Dataset(
         {"marginal": (dims, frames.marginal), "conditional": (dims, frames.conditional),
-         "own": (dims[::2], own.solver), "own_exact": (dims[::2], own.exact),
+         "own": (("frame", "walk", "axis"), own.solver), "own_exact": (dims[::2], own.exact),
          "points": (("point", "axis"), frames.points), "arrows": (("frame", "arrow", "end"), frames.arrows)},
         coords={"t": ("frame", frames.times), "axis": ["x", "y"], "end": ["x0", "y0", "x1", "y1"]},
         attrs={"distribution": request.data.distribution, "path": request.path, "coupling": request.coupling,
                "solver": request.solver, "seed": request.data.seed, "start": request.start})
+    if result.walks is not None:
+        return arrays.merge(result.walks)
     return arrays if result.scores is None else arrays.merge(result.scores.errors)
 
 
 def table(result: Result) -> Any:
     """Return a pandas row per solver and number of steps: evaluations, median and quartiles of the distance."""
+    if result.walks is not None:
+        mean, half = with_interval(result.walks.distance)
+        dims = ("eta", "steps")
+        return xr.Dataset({"distance": (dims, mean), "± (95%)": (dims, half)}, coords={
+            name: result.walks[name] for name in dims}).to_dataframe()
     if result.scores is None:  # an empty drawing
         return pd.DataFrame(columns=["evaluations", "median", "lower quartile", "upper quartile"])
     errors = result.scores.errors
@@ -161,9 +203,20 @@ def code(request: Request) -> str:
             f"noises = sample_pairs(points, {request.coupling!r}, seed={data.seed}).noises\n"
             f"field = marginal_field(points, {request.coupling!r}, seed={data.seed})\n"
             f"path, times = PATHS[{request.path!r}], uniform_timesteps({request.steps})\n"
-            f"own = integrate(field, path, np.array([{list(request.start)!r}]), times, {request.solver!r})\n"
-            f"trajectories = integrate(field, path, noises, times, {request.solver!r})\n"
-            f"trajectories.x[-1]")
+            f"{_solver_lines(request)}trajectories.x[-1]")
+
+
+def _solver_lines(request: Request) -> str:
+    """Return the lines that make `own` and `trajectories`."""
+    start = f"np.array([{list(request.start)!r}])"
+    if request.solver != STOCHASTIC:
+        return (f"own = integrate(field, path, {start}, times, {request.solver!r})\n"
+                f"trajectories = integrate(field, path, noises, times, {request.solver!r})\n")
+    walks, seed = WALKS if request.has_noise else 1, request.data.seed
+    lines = [f"{name} = integrate_ddim(field, path, {x}, times, {request.eta!r}, make_noise_sampler({seed}, {x}.shape))"
+             for name, x in (("own", "starts"), ("trajectories", "noises"))]
+    return "\n".join(["from explorable.flow2d import integrate_ddim, make_noise_sampler",
+                      f"starts = np.tile({start}, ({walks}, 1))", *lines, ""])
 
 
 # ---- images ---------------------------------------------------------------------------------------------------------

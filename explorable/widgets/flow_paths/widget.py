@@ -18,9 +18,9 @@ from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.layout import format_duration
 from . import images, view
-from .compute import DRAWN, HALF_EXTENT, Data, Request, Result, compute
+from .compute import DRAWN, HALF_EXTENT, STOCHASTIC, Data, Request, Result, compute
 from .controls import MODES, control_rows
-from .figure import error_curves, image_curves, no_curves
+from .figure import error_curves, image_curves, no_curves, walk_curves
 from .images import ImageRequest, ImageResult
 
 RANGES = {"steps": range(1, 201), "count": range(8, 513), "seed": range(2**63)}
@@ -40,7 +40,7 @@ class FlowPaths(Explorable):
         mode: "points" or "images".
         distribution: the data distribution, a name of `flow2d.DISTRIBUTIONS` or "drawn".
         text, drawing: the text of the distribution "word", and the points (x, y) of "drawn", empty at first.
-        path, coupling, solver, steps: of the trajectories in the plane.
+        path, coupling, solver, steps: of the trajectories in the plane. solver "ddim" adds a share `eta` of noise.
         count: number of data points, and of particles at least 256.
         start: where your own path begins.
         prompt, guidance: of the images; guidance None is each model's default.
@@ -52,7 +52,7 @@ class FlowPaths(Explorable):
     busy_text = "Measuring …"
     result_attributes = ("result", "_on_stage", "_image_results")
     inputs = ("distribution", "path", "coupling", "solver", "steps", "text", "drawing", "count", "seed", "start",
-              "mode", "prompt", "guidance")
+              "mode", "prompt", "guidance", "eta")
 
     mode = tr.Unicode("points")
     distribution = tr.Unicode("two moons")
@@ -65,6 +65,7 @@ class FlowPaths(Explorable):
     count = tr.Int(256)
     seed = tr.Int(0)
     start = tr.Tuple(tr.Float(), tr.Float(), default_value=(-1.6, 1.2))
+    eta = tr.Float(1.0)
     prompt = tr.Unicode("a red sports car on a mountain road at sunset")
     guidance = tr.Float(None, allow_none=True)
 
@@ -91,16 +92,18 @@ class FlowPaths(Explorable):
         """The pipeline given, or the shipped one. None in the mode "points", which needs none and loads none."""
         return super().pipe if self.mode == "images" or self._pipe else None  # type: ignore[return-value]
 
-    @tr.validate("mode", "distribution", "path", "coupling", "solver", "steps", "count", "seed", "guidance")
+    @tr.validate("mode", "distribution", "path", "coupling", "solver", "steps", "count", "seed", "guidance", "eta")
     def _validate(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         choices: dict[str, dict[str, Any]] = {
             "mode": MODES, "distribution": {**DISTRIBUTIONS, DRAWN: None}, "path": PATHS, "coupling": COUPLINGS,
-            "solver": SOLVERS}
+            "solver": {**SOLVERS, STOCHASTIC: None}}
         if name in choices:
             check_choice(name, value, choices[name])
         elif name in RANGES:
             check_integer(name, value, RANGES[name], f"from {RANGES[name][0]} to {RANGES[name][-1]}")
+        elif name == "eta":
+            check_settings(Settings("", sampler=STOCHASTIC, eta=value))
         elif value is not None:
             check_settings(Settings("", guidance=value))
         return value
@@ -131,7 +134,8 @@ class FlowPaths(Explorable):
         drawing = self.drawing if self.distribution == DRAWN else None
         text = self.text if self.distribution == "word" else ""
         data = Data(self.distribution, text, drawing, self.count, self.seed)
-        return Request(data, self.coupling, self.path, self.solver, self.steps, self.start)
+        eta = self.eta if self.solver == STOCHASTIC else 0.0
+        return Request(data, self.coupling, self.path, self.solver, self.steps, self.start, eta)
 
     def compute(self, pipe: PipelineProtocol | None, request: Request | ImageRequest, progress: Progress,
                 ) -> Result | ImageResult:
@@ -154,17 +158,25 @@ class FlowPaths(Explorable):
             self._on_stage = result
         self.set_caption(view.describe(result.request))
         if result.request.data.is_blank:
-            self.chart.draw(no_curves(self.stage.dark))
+            self._draw_chart(result)
             self.set_score(*view.score(result))
             return "The drawing is empty: draw in the right panel."
-        if result.scores is not None:
-            if previous is None or (previous.scores, previous.chosen) != (result.scores, result.chosen):
-                self.chart.draw(error_curves(result.scores.errors, result.chosen, self.stage.dark))
+        if result.scores is not None or result.walks is not None:
+            if previous is None or previous.walks is not result.walks or (
+                    previous.scores, previous.chosen, previous.request.steps) != (
+                    result.scores, result.chosen, result.request.steps):
+                self._draw_chart(result)
             self._on_stage = result
             self.set_score(*view.score(result))
-        x, y = result.request.start
-        return (f"Your start ({x:.2f}, {y:.2f}) ends {result.own.error:.2g} from its exact endpoint. "
-                f"Computed in {format_duration(result.seconds)}.")
+        return f"{view.describe_own(result)} Computed in {format_duration(result.seconds)}."
+
+    def _draw_chart(self, result: Result) -> None:
+        if result.walks is not None:
+            self.chart.draw(walk_curves(result.walks, result.request.steps, self.stage.dark))
+        elif result.scores is not None:
+            self.chart.draw(error_curves(result.scores.errors, result.chosen, self.stage.dark))
+        elif result.request.data.is_blank:
+            self.chart.draw(no_curves(self.stage.dark))
 
     def _send_paths(self, result: Result, previous: Result | None) -> None:
         """Send a recording to the stage. The stage keeps its t if it already shows the same distribution."""
@@ -199,10 +211,8 @@ class FlowPaths(Explorable):
         result = self._on_stage
         if isinstance(result, ImageResult):
             self.chart.draw(image_curves(result.distance, dark))
-        elif result is not None and result.scores is not None:
-            self.chart.draw(error_curves(result.scores.errors, result.chosen, dark))
-        elif result is not None and result.request.data.is_blank:
-            self.chart.draw(no_curves(dark))
+        elif result is not None:
+            self._draw_chart(result)
 
     # ---- the pointer -------------------------------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ export class Panel {
     const [x, y] = this.positionOf(event);
     const point = this.nearest([x, y]);
     const shown = point && point.distance < REACH ? { frame: point.frame, ...point.choices } : {};
-    if (point && JSON.stringify(shown) !== JSON.stringify(this.owner.peeked)) this.owner.peekAt(shown);
+    if (point && JSON.stringify(shown) !== JSON.stringify(this.owner.peeked)) this.owner.peek("frame", shown.frame, point.choices);
     const name = this.shownLayers().findLast((n) => this.owner.layers.get(n).read);
     if (name) this.readout.textContent = this.owner.layers.get(name).read(indexAt(this.owner.specs.get(name), this.owner.positions()), x, y);
   }

@@ -204,13 +204,8 @@ class Stage {
   }
 
   /** Show another position without going there; without arguments, the present one again. */
-  peek(name, k) {
-    this.peekAt(k === undefined ? {} : { [name]: k });
-  }
-
-  /** Show another position, such as {frame: 3, word: 1}, without going there. */
-  peekAt(positions) {
-    this.peeked = positions;
+  peek(name, k, choices = {}) {
+    this.peeked = k === undefined ? {} : { ...choices, [name]: k };
     this.paint();
     this.caption.textContent = this.captions[this.positions().frame] ?? "";
   }

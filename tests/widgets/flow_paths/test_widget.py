@@ -14,7 +14,7 @@ from ipywidgets.widgets.widget import _instances as MODELS
 from tiny import controls_of, status
 from tiny_pipes import tiny
 
-from explorable.analysis.straightness import path_length_ratio, straightness
+from explorable.analysis.straightness import straightness
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.settings import DEFAULT_GUIDANCE
 from explorable.diffusion.timesteps import uniform_timesteps
@@ -27,7 +27,11 @@ from explorable.flow2d import (
     marginal_field,
     sample_distribution,
     sample_pairs,
+    velocity_arrows,
+    walk_errors,
+    with_interval,
 )
+from explorable.flow2d.trajectories import ARROWS_PER_SIDE
 from explorable.measure.denoisers import default_guidance, select_denoisers
 from explorable.nn.text import UnknownWordError
 from explorable.pipeline import Pipeline
@@ -101,23 +105,23 @@ def test_steps_are_interpolated_linearly():
 def test_the_exact_path_is_exact(path: str):
     own = compute.compute_own_path(replace(REQUEST, path=path))
     p, field = PATHS[path], marginal_field(sample_distribution("two moons", COUNT))
-    np.testing.assert_allclose(own.solver[0], REQUEST.start)
+    np.testing.assert_allclose(own.solver[0, 0], REQUEST.start)
     end = exact_endpoints(field, np.array([REQUEST.start]), p.alpha(1.0), p.sigma(1.0))[0]
     np.testing.assert_allclose(own.exact[-1], end, atol=5e-3)
-    assert own.evaluations == 8 and own.error == pytest.approx(np.linalg.norm(own.solver[-1] - end), abs=5e-3)
+    assert own.evaluations == 8 and own.error == pytest.approx(np.linalg.norm(own.solver[-1, 0] - end), abs=5e-3)
     assert len(own.exact) == len(own.solver) == len(compute.compute_frames(replace(REQUEST, path=path)).times)
 
 
 def test_arrows_have_the_direction_of_motion_and_fit_their_cells():
     field, path = marginal_field(sample_distribution("two moons", COUNT)), PATHS["straight"]
-    arrows = compute.velocity_arrows(field, path, 0.7)
+    arrows = velocity_arrows(field, path, 0.7, compute.HALF_EXTENT)
     middle, vector = (arrows[:, :2] + arrows[:, 2:]) / 2, arrows[:, 2:] - arrows[:, :2]
     v = -field.velocity(middle, path.alpha(0.7), path.sigma(0.7), -1, 1)
     cosine = (vector * v).sum(1) / np.linalg.norm(vector, axis=1) / np.linalg.norm(v, axis=1)
     np.testing.assert_allclose(cosine, 1)
-    cell = 2 * compute.HALF_EXTENT / (compute.ARROWS_PER_SIDE + 1)
+    cell = 2 * compute.HALF_EXTENT / (ARROWS_PER_SIDE + 1)
     assert (np.linalg.norm(vector, axis=1) < cell).all()
-    at_end = compute.velocity_arrows(field, PATHS["cosine"], 0.0)
+    at_end = velocity_arrows(field, PATHS["cosine"], 0.0, compute.HALF_EXTENT)
     assert np.isfinite(at_end).all(), "the velocity is infinite at t = 0, so the last arrows are of a later t"
 
 
@@ -132,7 +136,6 @@ def test_its_scores_are_those_of_flow2d(path: str):
         np.testing.assert_allclose(errors.distance, expected.distances, atol=1e-8)
     fine = integrate(field, PATHS[path], start, uniform_timesteps(100), "heun")
     assert scores.straightness == pytest.approx(straightness(fine.x, fine.times).mean())
-    assert scores.path_length_ratio == pytest.approx(np.nanmedian(path_length_ratio(fine.x)))
     chosen = compute.chosen_error(replace(REQUEST, path=path, solver="heun", steps=4))
     assert chosen == (7, pytest.approx(float(scores.errors.distance.sel(solver="heun", steps=4).median())))
 
@@ -204,7 +207,7 @@ def test_a_drag_recomputes_one_path_only(made: Make):
     flow.wait(300)
     assert flow.start == pytest.approx((compute.HALF_EXTENT / 2, compute.HALF_EXTENT / 2))
     assert flow.result.frames is frames and flow.chart.data == chart
-    np.testing.assert_allclose(flow.data.own[0], flow.start)
+    np.testing.assert_allclose(flow.data.own[0, 0], flow.start)
     assert flow.stage.recording_id == 2 and not flow.stage.autoplay and flow.stage.frame == 17
 
 
@@ -295,7 +298,8 @@ def test_a_word_is_sampled_or_refused(made: Make):
 
 @pytest.mark.parametrize(("name", "value", "message"), [
     ("distribution", "mars", "choose one of two moons"), ("path", "bent", "choose one of straight"),
-    ("coupling", "lucky", "independent, optimal, reflowed"), ("solver", "leap", "euler, heun"),
+    ("coupling", "lucky", "independent, optimal, reflowed"), ("solver", "leap", "euler, heun, ddim"),
+    ("eta", 1.5, "eta"),
     ("steps", 0, "from 1 to"),
     ("count", 5000, "from 8 to"), ("seed", -1, "from 0"), ("start", (9.0, 0.0), "must lie from"),
     ("mode", "films", "points, images"), ("guidance", -1.0, "guidance"), ("drawing", [1, 2], "pairs of numbers"),
@@ -311,12 +315,12 @@ def test_invalid_values_are_refused(made: Make, name: str, value: object, messag
 
 @pytest.mark.parametrize("values", [{}, {"distribution": "word", "text": "hi", "coupling": "optimal", "solver": "heun"},
                                     {"distribution": "drawn", "drawing": [(0, 0), (1, 2), (3, 1)], "path": "cosine"},
-                                    {"start": (0.5, -1.25)}])
+                                    {"start": (0.5, -1.25)}, {"solver": "ddim", "eta": 0.7}])
 def test_its_code_reproduces_the_trajectories(made: Make, values: dict):
     flow, names = made(**values), {}
     exec(flow.code(), names)
     np.testing.assert_allclose(names["trajectories"].x[-1], flow.result.frames.marginal[-1], atol=2e-3)
-    np.testing.assert_allclose(names["own"].x[-1, 0], flow.data.own[-1], atol=2e-3)
+    np.testing.assert_allclose(names["own"].x[-1], flow.data.own[-1], atol=2e-3)
 
 
 def test_its_table_has_the_values_of_its_chart(made: Make):
@@ -341,7 +345,9 @@ def test_only_controls_with_an_effect_are_visible(made: Make):
     assert visible() == both | points | {"data points"}
     flow.distribution = "word"
     assert visible() == both | points | {"data points", "word"}
-    flow.distribution = "drawn"
+    flow.solver = "ddim"
+    assert visible() == both | points | {"data points", "word", "noise"}
+    flow.solver, flow.distribution = "euler", "drawn"
     assert visible() == both | points | {"clear"}
     flow.mode = "images"
     assert visible() == both | {"prompt", "words", "guidance", "each model's default guidance"}
@@ -371,6 +377,58 @@ def test_closing_leaves_nothing():
     flow.close()
     assert set(MODELS) == models
     assert not [t for t in threading.enumerate() if t.name.startswith("explorable")]
+
+
+# ---- walks ----------------------------------------------------------------------------------------------------------
+
+
+def test_without_noise_the_stochastic_solver_is_euler_on_the_straight_path():
+    euler, plain = (compute.compute_frames(replace(REQUEST, solver=solver)) for solver in ("euler", "ddim"))
+    np.testing.assert_allclose(plain.marginal, euler.marginal, atol=1e-4)
+    own = compute.compute_own_path(replace(REQUEST, solver="ddim"))
+    np.testing.assert_allclose(own.solver, compute.compute_own_path(REQUEST).solver, atol=1e-9)
+
+
+def test_walks_are_shown_and_measured_beside_the_deterministic_solver(made: Make):
+    flow = made(solver="ddim", steps=16)
+    own, steps = flow.data.own.values, list(compute.STEP_COUNTS)
+    assert own.shape[1:] == (compute.WALKS, 2) and np.ptp(own[0], axis=0).max() == 0
+    assert np.ptp(own[-1], axis=0).max() > 1, "from one start to different points"
+    nearest = np.linalg.norm(own[-1][:, None] - flow.result.frames.points, axis=-1).min(axis=1).mean()
+    assert f"{nearest:.2g} from the nearest data point" in status(flow)
+    field = compute.pairs_and_field(flow.result.request.data, "independent")[1]
+    expected = walk_errors(field, PATHS["straight"], 1.0, (16,)).distance.sel(steps=16)
+    np.testing.assert_allclose(flow.data.distance.sel(steps=16), expected, atol=1e-3)
+    mean, half = with_interval(expected)
+    assert f"{mean[1]:.2g} ± {half[1]:.1g}" in flow.status_area.score.value
+    assert f"without noise {mean[0]:.2g}" in flow.status_area.score.value
+    lines = {trace.name: trace for trace in flow.chart.data}
+    assert list(lines) == ["without noise", "noise 1", "exact samples"] and list(lines["noise 1"].x) == steps
+    np.testing.assert_allclose(flow.table().loc[1.0]["distance"], lines["noise 1"].y)
+    np.testing.assert_allclose(flow.table().loc[1.0]["± (95%)"], lines["noise 1"].error_y.array)
+    flow.eta = 0.0
+    flow.wait(300)
+    assert flow.data.own.sizes["walk"] == 1 and len(flow.chart.data) == 5
+
+
+def test_few_steps_are_worse_with_noise_and_many_are_not():
+    field = compute.pairs_and_field(compute.Data("two moons", "", None, 256, 0), "independent")[1]
+    errors = walk_errors(replace(field, dtype=np.float32), PATHS["straight"], 1.0, (4, 64))
+    gap = errors.distance.sel(eta=1.0) - errors.distance.sel(eta=0.0)  # from the same starts
+    mean, half = with_interval(gap)
+    assert mean[0] - half[0] > 0, "4 steps"
+    floor = with_interval(errors.floor)
+    assert abs(float(errors.distance.sel(eta=1.0, steps=64).mean()) - floor[0]) < 2 * (half[1] + floor[1])
+
+
+def test_noise_is_refused_where_noises_belong_to_points(made: Make):
+    flow = made(solver="ddim")
+    flow.coupling = "reflowed"
+    flow.wait(300)
+    assert "needs the coupling independent" in status(flow) and flow.stage.stale
+    flow.eta = 0.0
+    flow.wait(300)
+    assert flow.error is None and flow.stage.stale == ""
 
 
 # ---- images --------------------------------------------------------------------------------------------------------
