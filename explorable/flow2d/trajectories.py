@@ -102,7 +102,7 @@ def interpolate_steps(x: Array, parts: int) -> Array:
     return np.concatenate([cut.reshape(-1, *x.shape[1:]), x[-1:]])
 
 
-def velocity_arrows(field: Field, path: Path, t: float, half_extent: float) -> Array:
+def velocity_arrows(field: Field, path: Path, t: float, half_extent: float = 3.2) -> Array:
     """Return arrows of a particle's motion at t on a grid: (arrows, 4). From noise to data it is -dx/dt.
 
     half_extent: half a side of the square that the grid covers.

@@ -24,7 +24,6 @@ from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..flow_paths.compute import DRAWN
 from ..flow_paths.view import add_stroke, to_plane
-from ..flow_paths.widget import RING
 from . import figure, view
 from .compute import Data, LiveTraining, Request, Result
 from .controls import MODES, main_rows, setting_rows
@@ -39,6 +38,8 @@ from .microscope import (
     compute_step,
 )
 
+# Trained on before the first stroke.
+RING = tuple((round(float(np.cos(a)), 3), round(float(np.sin(a)), 3)) for a in np.linspace(0, 2 * np.pi, 60, False))
 MAX_TRAININGS = 6  # kept, so that a setting chosen again is continued or shown at once
 REAL_RUNS_NOTE = ("The mean squared error in the training of the shipped denoisers, from their cards. The curves of "
                   "two paths, or of two predictions, cannot be compared by their height: each has a lowest possible "
