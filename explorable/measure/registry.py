@@ -13,7 +13,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "exam": ("exam:exam", "accuracy in six tasks after GenEval, on seen and on held-out combinations"),
     "lesson": ("exam:lesson", "accuracy on the lesson's five prompts"),
     "examiner": ("examiner:examiner", "accuracy of the examiner on drawings that it was not trained on"),
-    "text": ("text:text", "how often the text encoder matches a caption with its drawing"),
+    "text": ("text:text", "how often the text encoder matches a caption with its drawing; synonyms, pairs, twins"),
+    "text-t5": ("text:text_t5", "how often the second text encoder fills a gap as it was; synonyms, pairs, twins"),
     "vae": ("autoencoder:vae", "reconstruction error of the autoencoder on drawings that it was not trained on"),
     "world": ("world:world", "speed of drawing, and the number of held-out combinations"),
     "speed": ("speed:speed", "time, memory and size on this machine"),
@@ -47,7 +48,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "faces": ("faces:faces", "whether eyes and whiskers are lost without skip connections"),
 }
 
-CARD_MODELS = {"vae": "vae", "text": "text", "examiner": "examiner", "exam": "unet-flow", "regions": "unet-flow"}
+CARD_MODELS = {"vae": "vae", "text": "text", "text-t5": "text-t5", "examiner": "examiner", "exam": "unet-flow",
+               "regions": "unet-flow"}
 """The measures whose tables go onto a model's card, and the model."""
 
 SLOW = ("exam", "regions")

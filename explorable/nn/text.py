@@ -82,11 +82,10 @@ class PromptTooLongError(ValueError):
 
 
 @dataclass(frozen=True)
-class TextConfig:
-    """Sizes of both encoders.
+class EncoderConfig:
+    """Sizes of a text encoder.
 
     vocabulary: every word, without the three special tokens. length: tokens of a context, special ones included.
-    embed_dim: width of the space in which words and images are compared.
     """
 
     vocabulary: tuple[str, ...]
@@ -94,6 +93,12 @@ class TextConfig:
     width: int = 160
     layers: int = 3
     heads: int = 5
+
+
+@dataclass(frozen=True)
+class TextConfig(EncoderConfig):
+    """Sizes of both encoders. embed_dim: width of the space in which words and images are compared."""
+
     embed_dim: int = 64
     image_widths: tuple[int, int, int] = (48, 96, 128)
 
@@ -154,7 +159,7 @@ class Tokenizer:
 class TextBlock(nn.Module):
     """One layer of the text encoder: self-attention in both directions, then an MLP."""
 
-    def __init__(self, c: TextConfig):
+    def __init__(self, c: EncoderConfig):
         super().__init__()
         self.self_attn = SelfAttention(c.width, c.heads)
         self.mlp = FeedForward(c.width, 4)
@@ -173,7 +178,7 @@ class TextEncoder(nn.Module):
     Points beside those of its layers: text.words, text.context (token, channel).
     """
 
-    def __init__(self, config: TextConfig):
+    def __init__(self, config: EncoderConfig):
         super().__init__()
         self.config = c = config
         self.tokenizer = Tokenizer(tuple(c.vocabulary), c.length)

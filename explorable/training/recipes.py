@@ -12,7 +12,7 @@ from torch import nn
 from ..nn.unet import UNet
 from ..zoo import fingerprint, read_card, write_weights
 from ..zoo.loading import load_text, load_vae
-from . import classifier, decoder, denoiser, examiner, reflow, text, vae
+from . import classifier, decoder, denoiser, examiner, reflow, text, text_t5, vae
 from .data import world_fingerprint
 from .loop import Training
 
@@ -56,6 +56,10 @@ RECIPES = {
     "text": Recipe("text encoder", "CLIP: contrastive, by sentences and by words and regions",
                    f"latents of {DRAWINGS}, captioned anew each time", 2 * text.PAIRS, 2_400,
                    lambda steps, depends_on: text.train(load_vae(), steps, depends_on), ("vae",)),
+    "text-t5": Recipe("text encoder", "T5: fills gaps in captions; it has never seen an image",
+                      "captions of 64,000 scenes of the picture world (split 'train', no held-out pair), two of a "
+                      "scene where they fit, written and corrupted anew each time", text_t5.BATCH_SIZE,
+                      2_000, text_t5.train),
     "classifier": Recipe("classifier", "the classifier of classifier guidance, on noisy latents",
                          f"latents of {DRAWINGS}, at all noise levels", classifier.BATCH_SIZE, 5_000,
                          lambda steps, depends_on: classifier.train(load_vae(), steps, depends_on), ("vae",)),

@@ -12,6 +12,7 @@ from ..nn.classifier import Classifier, ClassifierConfig
 from ..nn.dit import DiT, DiTConfig
 from ..nn.examiner import Examiner, ExaminerConfig
 from ..nn.text import TextConfig, TextModel
+from ..nn.text_t5 import T5Config, TextT5Model
 from ..nn.unet import UNet, UNetConfig
 from ..nn.vae import VAE, VAEConfig
 from .files import read_card, read_weights
@@ -22,6 +23,11 @@ Network = TypeVar("Network", bound=nn.Module)
 def load_text() -> TextModel:
     """Load the text encoder and the image encoder that it was trained with."""
     return _load("text", lambda config: TextModel(TextConfig(**config)))
+
+
+def load_text_t5() -> TextT5Model:
+    """Load the text encoder that was trained to fill gaps, and its decoder."""
+    return _load("text-t5", lambda config: TextT5Model(T5Config(**config)))
 
 
 def load_denoiser(name: str) -> UNet | DiT:
