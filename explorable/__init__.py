@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .widgets.studio.widget import Studio
     from .widgets.token_attention.widget import TokenAttention
     from .widgets.unet_xray.widget import UNetXRay
+    from .widgets.word_space.widget import WordSpace
     from .zoo import WeightError
 
 __version__ = "0.1.0"
@@ -108,6 +109,7 @@ __all__ = [
     "UnknownTargetError",
     "UnknownWordError",
     "WeightError",
+    "WordSpace",
     "attribute",
     "edit",
     "load",

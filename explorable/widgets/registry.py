@@ -27,6 +27,7 @@ EXPLORABLES = {entry.name: entry for entry in (  # in the order of the lesson
     Entry("LatentSpace", "latent_space", "04-latent-space.ipynb"),
     Entry("UNetXRay", "unet_xray", "05-unet-xray.ipynb"),
     Entry("TokenAttention", "token_attention", "06-token-attention.ipynb"),
+    Entry("WordSpace", "word_space", "07-word-space.ipynb"),
     Entry("FlowPaths", "flow_paths", "08-flow-paths.ipynb"),
     Entry("Learning", "learning", "10-learning.ipynb"),
 )}

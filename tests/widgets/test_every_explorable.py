@@ -27,6 +27,7 @@ import explorable as ex
 from explorable.widgets.core.explorable import EMPTY_TEXT, Explorable
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.still import MAX_BYTES, WIDTH
+from explorable.world import VOCABULARY
 
 # For each: its settings here, and a trait with the values that a burst of events sets.
 CASES: dict[str, tuple[dict[str, Any], str, list]] = {
@@ -36,6 +37,7 @@ CASES: dict[str, tuple[dict[str, Any], str, list]] = {
     "LatentSpace": ({"prompt": "a red car", "steps": 4, "mode": "image"}, "guidance", [k / 10 for k in range(100)]),
     "UNetXRay": ({"prompt": "a red car", "steps": 4, "step": 2}, "guidance", [k / 10 for k in range(100)]),
     "TokenAttention": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
+    "WordSpace": ({"prompt": "a red car", "steps": 3}, "prompt", [f"a {w} car" for w in VOCABULARY[:100]]),
     "FlowPaths": ({"steps": 5}, "seed", list(range(1, 101))),
     "Learning": ({"steps": 12, "batch": 16, "width": 8}, "seed", list(range(1, 101))),
     "Studio": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),

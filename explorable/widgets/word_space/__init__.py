@@ -1,0 +1,1 @@
+"""WordSpace: what does a word become?"""
