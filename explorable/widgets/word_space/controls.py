@@ -49,17 +49,16 @@ def main_rows(w: Explorable, encoders: tuple[str, ...], words: tuple[str, ...]) 
     w.bind("dimensions", dimensions)
     prompt = row(*prompt_controls(w, "The text. Press Enter to apply."))
     beside, map_row, sum_row = row(other), row(word, dimensions), row(expression)
-    seed = row(*seed_controls(w, "Sets the initial noise, the same for both images"))
-    shown = {"sentence": (prompt,), "map": (map_row,), "swap": (prompt, beside, seed), "sum": (sum_row, seed)}
+    shown = {"sentence": (prompt,), "map": (map_row,), "swap": (prompt, beside), "sum": (sum_row,)}
 
     def update_visibility(change: Any = None) -> None:
-        for box in (prompt, beside, map_row, sum_row, seed):
+        for box in (prompt, beside, map_row, sum_row):
             box.layout.display = None if box in shown[w.mode] else "none"
 
     w.observe(update_visibility, names="mode")
     update_visibility()
-    prompt.layout.flex, beside.layout.flex, sum_row.layout.flex = "3 1 290px", "2 1 190px", "1 1 280px"
-    return row(mode, encoder), row(prompt, beside, map_row, sum_row, seed)
+    prompt.layout.flex, beside.layout.flex, sum_row.layout.flex = "3 1 345px", "2 1 240px", "1 1 280px"
+    return row(mode, encoder), row(prompt, beside, map_row, sum_row)
 
 
 def example_row(w: Explorable, encoders: tuple[str, ...]) -> ipw.Widget:
@@ -79,4 +78,5 @@ def example_row(w: Explorable, encoders: tuple[str, ...]) -> ipw.Widget:
 
 def setting_rows(w: Explorable) -> list[ipw.Widget]:
     """Return the settings of the images."""
-    return [row(steps_control(w), guidance_control(w))]
+    seed = seed_controls(w, "Sets the initial noise, the same for both images")
+    return [row(*seed, steps_control(w), guidance_control(w))]

@@ -134,9 +134,9 @@ def test_every_example_can_be_computed(pipe):
 def test_only_the_controls_of_the_mode_are_shown(made):
     rows = {name: next(box for box in made.children[1].children[1].children
                        if control in list(box.children)) for name, control in controls_of(made).items()
-            if name in ("prompt", "beside", "sum", "word", "seed")}
-    for mode, names in (("sentence", {"prompt"}), ("map", {"word"}), ("swap", {"prompt", "beside", "seed"}),
-                        ("sum", {"sum", "seed"})):
+            if name in ("prompt", "beside", "sum", "word")}
+    for mode, names in (("sentence", {"prompt"}), ("map", {"word"}), ("swap", {"prompt", "beside"}),
+                        ("sum", {"sum"})):
         made.mode = mode
         assert {name for name, box in rows.items() if box.layout.display != "none"} == names
     assert set(MODES) == {"sentence", "map", "swap", "sum"}
