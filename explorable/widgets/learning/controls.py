@@ -91,7 +91,7 @@ def _pause_button(w: Explorable) -> ipw.ToggleButton:
     button = ipw.ToggleButton(layout=ipw.Layout(width="90px"))
 
     def to_control(paused: bool) -> bool:
-        button.description, button.icon = ("continue", "play") if paused else ("pause", "pause")
+        button.description = "continue" if paused else "pause"
         button.tooltip = "Continue the training" if paused else "Pause the training"
         return paused
 
