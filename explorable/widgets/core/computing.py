@@ -54,6 +54,10 @@ class ComputingWidget(Lifetime, PlainTraits):
         self._edits = HeldEdits()
         self._changing: ipw.Widget | None = None  # the control whose change is being taken over
         self._note = ErrorNote()
+
+    def _prepare_still(self) -> None:
+        """Create the still image, when no setting can be refused any more: it refers to this object, which would keep
+        one that was refused from being freed at once."""
         self._still = StillOutput(type(self).__name__, self._paint_still, lambda: bool(self.busy), self.wait)
         self.stage.observe(lambda change: self._still.update_soon(), names=["frame", "selection", "layer"])
 

@@ -49,6 +49,7 @@ class Explorable(ComputingWidget):
         self._pipe, values = split_arguments(pipe, values)
         check_trait_names(self, values, self.inputs)
         super().__init__(**self._pipe_defaults() | values)
+        self._prepare_still()
         self.add_class("ex-explorable")
         self.observe(self._update_placeholder, names="busy")
         self.observe(self._on_input, names=list(self.inputs))

@@ -72,7 +72,8 @@ class Lifetime(ipw.VBox):
 
     def _free(self, closed_text: str) -> None:
         self.closed_text = self.closed_text or closed_text
-        self._still.close()
+        if "_still" in vars(self):  # not in one whose settings were refused
+            self._still.close()
         self.unobserve_all()
         widgets = close_widgets(self, self.stage, self.status_area.line, self.status_area.description)
         super().close()
