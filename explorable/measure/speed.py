@@ -77,6 +77,6 @@ def speed(model: str = "unet-flow", repeats: int = 15) -> Table:
         ("one image, warm", f"{median(warm):.2f} s", "0.5 s"),
         ("one image, one core kept busy", f"{median(busy):.2f} s", "1 s"),
         ("memory of a kernel with a Studio", f"{kernel_memory(model):.0f} MB", "700 MB"),
-        ("weights of all models", f"{sum(read_card(name)['bytes'] for name in model_names()) / 1e6:.1f} MB", "40 MB"))]
+        ("weights of all models", f"{sum(read_card(name)['bytes'] for name in model_names()) / 1e6:.1f} MB", "60 MB"))]
     return Table(f"Speed and size of {model} on {os.cpu_count()} cores", rows,
                  ["an image: 20 steps, guided (two passes a step, in one batch), decoded"])
