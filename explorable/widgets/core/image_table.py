@@ -12,19 +12,9 @@ from ..stage.layers import Images, Layer, Points
 
 CELL, TOP, MARGIN = 64, 26, 16  # pixels: of an image, of the margin for the columns' labels, around the rows' labels
 LINE = 2  # pixels between two images
-FONT_SIZE, MIN_FONT_SIZE = 18, 4
-GREY = 127  # behind a notice
+FONT_SIZE = 18
 STRIP, INK = (97, 97, 97), (255, 255, 255)  # of the margins: readable on light and on dark pages
 MARK = np.array([-0.36, 0.36])  # of the chosen cell, from its centre, in cells
-
-
-def notice(text: str, size: tuple[int, int]) -> np.ndarray:
-    """Return an image with a text on grey, in place of one that is still being computed: (*size, 3) uint8."""
-    height, width = size
-    image = Image.new("RGB", (width, height), (GREY,) * 3)
-    ImageDraw.Draw(image).text((width / 2, height / 2), text, fill="white", anchor="mm", align="center",
-                               font=ImageFont.load_default(max(width / 9, MIN_FONT_SIZE)))
-    return np.asarray(image)
 
 
 @dataclass(frozen=True)

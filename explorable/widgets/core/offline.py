@@ -24,7 +24,7 @@ from ..stage.stage import BYTES_PREFIX, Stage, script
 
 HERE = Path(__file__).parent
 STATE = ("layers", "captions", "axes", "panels", "columns", "thumbnails", "frame", "selection", "layer", "opacity",
-         "recording_id", "autoplay", "placeholder", "file_name")
+         "recording_id", "autoplay", "placeholder", "file_name", "region")
 
 MAX_BYTES = 4_600_000  # of the packed layers, so that a whole file stays below 5 MB
 SHEET_PIXELS = 8 * 128 * 128  # larger sheets compress no better
@@ -94,7 +94,10 @@ def _chart_image(svg: str | None) -> str:
 
 
 def _offline_interaction(panel: Mapping[str, Any], stage: Stage | Snapshot) -> str:
-    """Return a panel's interaction without a kernel: none, but for clicks on points that the page itself follows."""
+    """Return a panel's interaction without a kernel: none, but for what the page itself answers, which are clicks on
+    points that stand for frames, and regions that are ranked."""
+    if panel.get("ranks"):
+        return str(panel["interaction"])
     followed = any(spec.get("target_frames") for spec in stage.layers if spec["name"] in panel["layers"])
     return "click" if panel["interaction"] == "click" and followed else ""
 

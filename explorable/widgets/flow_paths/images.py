@@ -12,7 +12,7 @@ from ...diffusion.settings import DEFAULT_GUIDANCE, Settings, check_settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ..core.explorable import shipped_pipeline
-from ..core.image_table import notice
+from ..core.notice import notice
 
 STEP_COUNTS = (1, 2, 4, 8, 20, 50)
 # DDIM with eta 0 splits x into the estimate and noise and mixes them anew, which is exact on every path while the

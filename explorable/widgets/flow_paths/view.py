@@ -11,7 +11,8 @@ import xarray as xr
 
 from ...flow2d import SEEDS, WALKS_PER_SEED, with_interval
 from ...pipeline import PipelineProtocol
-from ..core.image_table import ImageTable, notice
+from ..core.image_table import ImageTable
+from ..core.notice import notice
 from ..stage.layers import Arrows, Axis, Images, Layer, Panel, Points
 from .compute import (
     DRAWN,

@@ -9,14 +9,13 @@ import numpy as np
 
 from ...analysis.trajectory import describe_step, signal_to_noise
 from ...diffusion.paths import Path
-from ..core.image_table import notice
+from ..core.notice import GREY, notice
 from ..core.preview import PREVIEW_LABEL, nearest_frames, stretch_layers
 from ..stage.layers import Images, Layer, Panel, Points
 from .compute import Result, frame_steps
 
 # Above this t an image is mostly noise. It is sent with fewer levels, which look the same and compress well.
 LEVEL_STEP, MIN_ROUNDED_T = 8, 0.25
-GREY = 127  # no noise
 NOISE_CONTRAST, PIXELS_PER_POSITION = 48, 4  # grey levels per unit of noise; pixels per position of the latent
 SHOWN_RATIOS = 0.001, 1000.0  # of signal to noise, in captions
 COLOURS = ("other", "plain", "noise", "image")  # branch, forward process, noisy, denoised; later ones cover earlier

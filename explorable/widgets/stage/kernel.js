@@ -2,8 +2,8 @@
 
 const TEXT = "The kernel is gone: run the cell again.";
 const GONE = new Set(["restarting", "autorestarting", "terminating", "dead"]);
-// Controls of ipywidgets, which without a kernel do nothing. Text, and the stage, stay as they are.
-const CONTROLS = ":is(.jupyter-button, .widget-inline-hbox, .widget-inline-vbox):not(.widget-html, .widget-label)";
+// Controls which without a kernel do nothing: those of ipywidgets, and faders. Text and the rest of the stage stay.
+const CONTROLS = ":is(.jupyter-button, .widget-inline-hbox, .widget-inline-vbox, .ex-fader):not(.widget-html, .widget-label)";
 
 /** Say so in the explorable around the stage, once its kernel is gone. Returns a function that stops watching. */
 export function watchKernel(model, stage) {

@@ -1,7 +1,8 @@
 // Reading each kind of layer from its bytes, and painting it onto a canvas. layers.py describes the kinds.
 //
 // An opened layer has paint(context, index, options). Images and heatmaps also have at(index), a canvas, width and height;
-// heatmaps read(index, x, y), the value there; points that stand for frames near(index, x, y, ratio), the nearest.
+// heatmaps read(index, x, y), the value there as text, and value(index, column, line), the number; points that stand for
+// frames near(index, x, y, ratio), the nearest.
 // options: {over: whether there is a layer below, opacity, frame, colour(name)}; for diagrams also {positions, pixelRatio,
 // tile(name): the canvas of an image layer}.
 import { openDiagram } from "./diagram.js";
@@ -88,17 +89,17 @@ function openHeatmaps(spec, view) {
       data[to + 3] = 255;
     }
   }));
+  const value = (k, column, line) => spec.low + (bytes[k * size + line * width + column] / 255) * (spec.high - spec.low);
   const read = (k, x, y) => {
     const [column, line] = [Math.min(Math.floor(x * width), width - 1), Math.min(Math.floor(y * height), height - 1)];
-    const value = spec.low + (bytes[k * size + line * width + column] / 255) * (spec.high - spec.low);
-    return `${value.toFixed(DECIMALS)}${spec.unit ? ` ${spec.unit}` : ""} at column ${column}, row ${line}`;
+    return `${value(k, column, line).toFixed(DECIMALS)}${spec.unit ? ` ${spec.unit}` : ""} at column ${column}, row ${line}`;
   };
   const paint = (context, k, options) => {
     context.globalAlpha = options.over ? options.opacity : 1;
     stretch(context, at(k), options.over);
     context.globalAlpha = 1;
   };
-  return { width, height, at, read, paint, overlays: true };
+  return { width, height, at, read, value, paint, overlays: true };
 }
 
 function stretch(context, canvas, smooth) {

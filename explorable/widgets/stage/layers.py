@@ -14,36 +14,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .axes import Axis
+
 FRAME = "frame"  # the name of the first axis
 MAX_UINT16 = 65535  # positions are sent as uint16 fractions of their extent
 
 Extent = tuple[float, float, float, float]  # left, right, bottom, top
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A further axis to choose along.
-
-    title: the axis's name on the page. labels, tooltips: one per position ("" for no tooltip). thumbnail_layer: an
-    image or heatmap layer along this axis of which each choice shows a thumbnail; "" for none. counts: the number of
-    choices there are for each position along the axis named `counts_along`, if these differ: the others are hidden.
-    in_diagram: the choices are the elements of a diagram (diagram.py), and have no row of their own.
-    """
-
-    name: str
-    title: str
-    labels: tuple[str, ...]
-    tooltips: tuple[str, ...] = ()
-    thumbnail_layer: str = ""
-    counts_along: str = ""
-    counts: tuple[int, ...] = ()
-    in_diagram: bool = False
-
-    def spec(self) -> dict[str, Any]:
-        """Return the description that is sent to the page."""
-        return {"name": self.name, "title": self.title, "labels": list(self.labels), "tooltips": list(self.tooltips),
-                "thumbnail_layer": self.thumbnail_layer, "counts_along": self.counts_along, "counts": list(self.counts),
-                "in_diagram": self.in_diagram}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +97,8 @@ class Heatmap(Layer):
     """A number for each position: (…, height, width) float. Laid over an image, or shown by itself.
 
     low, high: the numbers at the two ends of the colour scale; None: taken from the data. unit: shown after a number.
-    colour: its name in the palette (core/palette.py).
+    colour: its name in the palette (core/palette.py). peaks: for maps that are scaled to their maximum, the factor that
+    takes them back, with an axis of length 1 or that of the frames for each of `axes`. Shares are computed with it.
     """
 
     kind: ClassVar[str] = "heatmap"
@@ -132,6 +109,7 @@ class Heatmap(Layer):
     high: float | None = None
     unit: str = ""
     colour: str = "word"
+    peaks: np.ndarray | None = None
 
     def ends(self) -> tuple[float, float]:
         """Return the numbers at the two ends of the colour scale."""
@@ -141,7 +119,10 @@ class Heatmap(Layer):
 
     def spec(self) -> dict[str, Any]:
         low, high = self.ends()
-        return {**super().spec(), "low": low, "high": high, "unit": self.unit, "colour": self.colour}
+        found = {**super().spec(), "low": low, "high": high, "unit": self.unit, "colour": self.colour}
+        if self.peaks is not None:
+            found |= {"peaks": [float(f"{v:.4g}") for v in self.peaks.flat], "peak_shape": list(self.peaks.shape)}
+        return found
 
     def data(self) -> bytes:
         low, high = self.ends()
@@ -227,10 +208,12 @@ class Panel:
     """One canvas on the stage: layers on top of each other, the first at the bottom.
 
     layers: their names. switchable: only one of the layers is shown at a time, and the page has a switch for it.
-    title: shown above the canvas. grid_area: (column, row, columns, rows) in the stage's grid, counted from 1; None: in
-    order. interaction: the pointer gesture that the panel reports to Python in `Stage.pointer`: "click", "drag",
-    "brush", "draw", or "" for none. ratio: width / height if no layer sets it. compact: on a narrow stage, four such
-    panels share a line instead of two.
+    title: shown above the canvas; titles: instead of it, one for each choice along the axis `titles_along`. grid_area:
+    (column, row, columns, rows) in the stage's grid, counted from 1; None: in order. interaction: the pointer gesture
+    that the panel reports to Python in `Stage.pointer`: "click", "drag" or "draw"; "brush": a region is brushed, which
+    is in `Stage.region`; "": none. ranks: the axis whose choices a brushed region ranks, by the mean of the axis's
+    share layer there, under `ranking_title`. ratio: width / height if no layer sets it. compact: on a narrow stage,
+    four such panels share a line instead of two.
     """
 
     name: str
@@ -243,12 +226,18 @@ class Panel:
     compact: bool = False
     layer_axis: str = ""
     of_frame: int | None = None
+    titles: tuple[str, ...] = ()
+    titles_along: str = ""
+    ranks: str = ""
+    ranking_title: str = ""
 
     def spec(self) -> dict[str, Any]:
         """Return the description that is sent to the page."""
         return {"name": self.name, "layers": list(self.layers), "title": self.title, "switchable": self.switchable,
                 "grid_area": _ints(self.grid_area), "interaction": self.interaction, "ratio": self.ratio,
-                "compact": self.compact, "layer_axis": self.layer_axis, "of_frame": self.of_frame}
+                "compact": self.compact, "layer_axis": self.layer_axis, "of_frame": self.of_frame,
+                "titles": list(self.titles), "titles_along": self.titles_along, "ranks": self.ranks,
+                "ranking_title": self.ranking_title}
 
 
 @dataclass(frozen=True)
@@ -276,6 +265,10 @@ class Recording:
             if axis.thumbnail_layer and not (isinstance(shown, Images | Heatmap) and axis.name in shown.axes):
                 raise ValueError(f"axis {axis.name!r} has thumbnail_layer={axis.thumbnail_layer!r}: choose an image or "
                                  f"heatmap layer with an axis {axis.name!r}")
+            shared = layers.get(axis.share_layer)
+            if axis.share_layer and not (isinstance(shared, Heatmap) and axis.name in shared.axes):
+                raise ValueError(f"axis {axis.name!r} has share_layer={axis.share_layer!r}: choose a heatmap layer "
+                                 f"with an axis {axis.name!r}")
         for panel in self.panels:
             if panel.layer_axis and len(panel.layers) < axis_lengths.get(panel.layer_axis, len(panel.layers) + 1):
                 raise ValueError(f"panel {panel.name!r} has {len(panel.layers)} layers and layer_axis="
@@ -283,3 +276,10 @@ class Recording:
             unknown = [name for name in panel.layers if name not in layers]
             if unknown:
                 raise ValueError(f"panel {panel.name!r} shows {', '.join(unknown)}: there are {', '.join(layers)}")
+            with_shares = [axis.name for axis in self.axes if axis.share_layer]
+            if panel.ranks and panel.ranks not in with_shares:
+                raise ValueError(f"panel {panel.name!r} has ranks={panel.ranks!r}: choose an axis with a share_layer"
+                                 f"{': ' if with_shares else ''}{', '.join(with_shares)}")
+            if panel.titles_along and len(panel.titles) != axis_lengths.get(panel.titles_along):
+                raise ValueError(f"panel {panel.name!r} has {len(panel.titles)} titles: give one for each of the "
+                                 f"{axis_lengths.get(panel.titles_along, 0)} choices of axis {panel.titles_along!r}")

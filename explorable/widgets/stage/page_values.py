@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from .axes import count_along
+
 MAX_POINTS = 10_000  # of a stroke
 
 
@@ -35,27 +37,46 @@ def _selection(stage: Any, value: Any) -> dict[str, int] | None:
     if not isinstance(value, dict):
         return None
     indices = {axis["name"]: clamp_index(value.get(axis["name"]), len(axis["labels"])) for axis in stage.axes}
-    return {name: stage.selection.get(name, 0) if index is None else index for name, index in indices.items()}
+    found = {name: stage.selection.get(name, 0) if index is None else index for name, index in indices.items()}
+    return {axis["name"]: min(found[axis["name"]], count_along(axis, found) - 1) for axis in stage.axes}
+
+
+def _region(stage: Any, value: Any) -> list[float] | None:
+    """Check a region: left, top, right and bottom from 0 to 1, or [] for none."""
+    if not isinstance(value, list) or len(value) not in (0, 4):
+        return None
+    checked = [number for v in value if (number := _number(v, 0, 1)) is not None]
+    return checked if len(checked) == len(value) else None
+
+
+def _faders(stage: Any, value: Any) -> dict[str, float] | None:
+    """Check the values of faders, within the range of their axis; one that Python set beyond its end extends it."""
+    if not isinstance(value, dict):
+        return None
+    ranges = {key: (axis["fader"]["low"], max(axis["fader"]["high"], stage.faders.get(key, 0)))
+              for axis in stage.axes if axis["fader"] for key in axis["fader"]["keys"] if key}
+    found = {key: _number(value[key], *ends) for key, ends in ranges.items() if key in value}
+    return {**stage.faders, **{key: number for key, number in found.items() if number is not None}}
 
 
 def _pointer(stage: Any, value: Any) -> dict[str, Any] | None:
     """Check a gesture: of a panel that has this interaction, with all positions from 0 to 1."""
     kinds = {panel["name"]: panel.get("interaction") for panel in stage.panels}
     if not isinstance(value, dict) or not isinstance(value.get("panel"), str) or not value.get("kind") or (
-            kinds.get(value["panel"]) != value["kind"]):
+            kinds.get(value["panel"]) != value["kind"] or value["kind"] == "brush"):  # a brushed region is no gesture
         return None
-    names = ("x", "y", "x0", "y0") if value["kind"] == "brush" else ("x", "y")
     points = value.get("points", []) if value["kind"] == "draw" else []
     if not isinstance(points, list) or not all(isinstance(p, list) and len(p) == 2 for p in points):
         return None
-    positions = [_number(v, 0, 1) for v in (*map(value.get, names), *(v for p in points[:MAX_POINTS] for v in p))]
+    strokes = (v for p in points[:MAX_POINTS] for v in p)
+    positions = [_number(v, 0, 1) for v in (value.get("x"), value.get("y"), *strokes)]
     if None in positions:
         return None
-    checked = {"panel": value["panel"], "kind": value["kind"], **dict(zip(names, positions, strict=False))}
+    checked = {"panel": value["panel"], "kind": value["kind"], "x": positions[0], "y": positions[1]}
     if value["kind"] == "draw":
-        rest = positions[len(names):]
+        rest = positions[2:]
         checked["points"] = [list(pair) for pair in zip(rest[::2], rest[1::2], strict=True)]
-    if value["kind"] in ("drag", "brush"):
+    if value["kind"] == "drag":
         checked["done"] = value.get("done") is True
     return checked | {"count": clamp_index(value.get("count"), 2**53) or 0}
 
@@ -65,6 +86,8 @@ CHECKS = {
     "layer": _layer,
     "selection": _selection,
     "pointer": _pointer,
+    "region": _region,
+    "faders": _faders,
     "opacity": lambda stage, value: _number(value, 0, 1),
     "dark": lambda stage, value: value if isinstance(value, bool) else None,
 }

@@ -1,4 +1,5 @@
 // A panel: layers painted over each other on one canvas, a title, the value under the pointer, and what the user does there.
+import { Brush } from "./brush.js";
 import { DiagramChoices } from "./diagram.js";
 import { make } from "./dom.js";
 import { indexAt } from "./layers.js";
@@ -12,13 +13,13 @@ const NUDGE = 1 / 32; // of a panel's side: one step of the cross with an arrow 
 const INSTRUCTIONS = {
   click: "Click, or move the cross with the arrow keys and press Enter.",
   drag: "Drag, or move with the arrow keys.",
-  brush: "Drag over a region, or move with the arrow keys; with Shift they stretch the region.",
+  brush: "Drag over a region. The arrow keys move it, with Shift they change its size, Escape clears it.",
   draw: "Draw with the pointer held down, or move the cross with the arrow keys and press Enter for each point.",
 };
 
 /**
  * The owner has: layers (opened, by name), specs, layer, axes, selection, positions(), peeked, peek(axis, index, choices),
- * choose(axis, index), scrub(frame), colour(name), opacity, reporter.
+ * choose(axis, index), scrub(frame), colour(name), opacity, reporter, inputs.
  */
 export class Panel {
   constructor(owner, spec) {
@@ -28,7 +29,9 @@ export class Panel {
     this.readout = make("div", { class: "ex-readout" });
     this.box = make("div", { class: "ex-frame" }, this.canvas, this.readout);
     this.element = make("div", { class: "ex-panel", "data-panel": spec.name }, this.title, this.box);
-    this.element.classList.toggle("ex-untitled", !spec.title && !spec.layer_axis && !this.diagramLayer());
+    const hasTitle = spec.title || spec.titles_along || spec.layer_axis || this.diagramLayer();
+    this.element.classList.toggle("ex-untitled", !hasTitle);
+    this.element.classList.toggle("ex-one-line-title", Boolean(spec.titles_along)); // it changes: nothing should move
     this.element.classList.toggle("ex-small", Boolean(spec.compact));
     if (spec.grid_area) {
       const [column, row, columns, rows] = spec.grid_area;
@@ -100,12 +103,16 @@ export class Panel {
     });
     this.paintTexts(positions);
     if (this.spec.interaction) this.paintMarks(context);
+    this.brush?.paint();
   }
 
-  /** The title: of a diagram, what is chosen and its number; where layers take turns, what the shown one is. */
+  /**
+   * The title: of a diagram, what is chosen and its number; where layers take turns, what the shown one is; where there is one
+   * for each choice along an axis, that of the position.
+   */
   paintTexts(positions) {
-    const { of_frame: frame, layer_axis: along, title = "" } = this.spec;
-    let text = title;
+    const { of_frame: frame, layer_axis: along, titles_along: axis, titles, title = "" } = this.spec;
+    let text = (axis ? titles[positions[axis]] : title) ?? "";
     if (along) text = `${title}${this.owner.specs.get(this.shownLayers()[0])?.label ?? ""}`;
     if (this.choices) {
       const [diagram, name] = [this.diagramLayer(), this.spec.layers.find((n) => this.owner.layers.get(n)?.textOf)];
@@ -131,7 +138,6 @@ export class Panel {
 
   clear() {
     this.strokes = [];
-    this.region = undefined;
     this.paint();
   }
 
@@ -157,7 +163,9 @@ export class Panel {
     const shown = point && point.distance < REACH ? { frame: point.frame, ...point.choices } : {};
     if (point && JSON.stringify(shown) !== JSON.stringify(this.owner.peeked)) this.owner.peek("frame", shown.frame, point.choices);
     const name = this.shownLayers().findLast((n) => this.owner.layers.get(n).read);
-    if (name) this.readout.textContent = this.owner.layers.get(name).read(indexAt(this.owner.specs.get(name), this.owner.positions()), x, y);
+    const isBrushed = this.brush && this.owner.inputs.region; // the region's label has this place
+    const index = name && indexAt(this.owner.specs.get(name), this.owner.positions());
+    this.readout.textContent = name && !isBrushed ? this.owner.layers.get(name).read(index, x, y) : "";
   }
 
   leave() {
@@ -171,13 +179,17 @@ export class Panel {
     canvas.setAttribute("data-lm-suppress-shortcuts", "true");
     canvas.classList.add("ex-handled");
     canvas.title = INSTRUCTIONS[this.spec.interaction];
+    canvas.addEventListener("focus", () => this.paint());
+    canvas.addEventListener("blur", () => this.paint());
+    if (this.spec.interaction === "brush") {
+      this.brush = new Brush(this);
+      return;
+    }
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.start && this.move(this.positionOf(event)));
     canvas.addEventListener("pointerup", (event) => this.start && this.up(this.positionOf(event)));
     canvas.addEventListener("pointercancel", () => (this.start = null));
     canvas.addEventListener("keydown", (event) => this.key(event));
-    canvas.addEventListener("focus", () => this.paint());
-    canvas.addEventListener("blur", () => this.paint());
   }
 
   down(event) {
@@ -194,7 +206,7 @@ export class Panel {
   move(at) {
     this.cross = at;
     if (this.spec.interaction === "draw") this.strokes.push(at);
-    if (this.spec.interaction === "drag" || this.spec.interaction === "brush") this.report(at, false);
+    if (this.spec.interaction === "drag") this.report(at, false);
     this.paint();
   }
 
@@ -210,10 +222,6 @@ export class Panel {
     const [x, y] = at;
     const action = { panel: this.spec.name, kind, x, y };
     if (kind === "drag") Object.assign(action, { done });
-    if (kind === "brush") {
-      this.region = [...this.start, x, y];
-      Object.assign(action, { x0: this.start[0], y0: this.start[1], done });
-    }
     if (kind === "draw") Object.assign(action, { points: this.strokes });
     const point = kind === "click" && this.nearest(at);
     for (const [axis, choice] of Object.entries(point?.choices ?? {})) this.owner.choose(axis, choice);
@@ -227,23 +235,15 @@ export class Panel {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in moves) {
       const [dx, dy] = moves[event.key];
-      const from = this.cross;
-      this.cross = [from[0] + dx * NUDGE, from[1] + dy * NUDGE].map((v) => Math.max(0, Math.min(1, v)));
-      this.anchor = event.shiftKey ? (this.anchor ?? from) : null;
-      if (kind === "drag" || kind === "brush") this.reportKey(true);
+      this.cross = [this.cross[0] + dx * NUDGE, this.cross[1] + dy * NUDGE].map((v) => Math.max(0, Math.min(1, v)));
+      if (kind === "drag") this.report(this.cross, true);
     } else if (event.key === "Enter" && (kind === "click" || kind === "draw")) {
       this.strokes = [...this.strokes, this.cross];
-      this.reportKey(true);
+      this.report(this.cross, true);
     } else return;
     event.preventDefault();
     event.stopPropagation();
     this.paint();
-  }
-
-  reportKey(done) {
-    this.start = this.anchor ?? this.cross;
-    this.report(this.cross, done);
-    this.start = null;
   }
 
   paintMarks(context) {
@@ -253,14 +253,14 @@ export class Panel {
     context.shadowColor = "#000";
     context.shadowBlur = 4;
     context.beginPath();
-    if (this.spec.interaction === "brush" && this.region) {
-      const [x0, y0, x, y] = this.region;
-      context.rect(x0 * width, y0 * height, (x - x0) * width, (y - y0) * height);
+    if (this.brush && this.owner.inputs.region) {
+      const [left, top, right, bottom] = this.owner.inputs.region;
+      context.rect(left * width, top * height, (right - left) * width, (bottom - top) * height);
     }
     if (this.spec.interaction === "draw") {
       for (const [x, y] of this.strokes) context.rect(x * width - 2, y * height - 2, 4, 4);
     }
-    if (this.canvas.matches(":focus-visible")) {
+    if (this.canvas.matches(":focus-visible") && !this.brush) {
       const [x, y] = [this.cross[0] * width, this.cross[1] * height];
       const arm = width / 30;
       context.moveTo(x - arm, y);

@@ -2,11 +2,12 @@
 //
 // The model (stage.py) has: layers (descriptions) and for each of them its "bytes NAME", a DataView; captions, one per
 // frame; axes, panels, columns; thumbnails, the layer shown as thumbnails; frame, selection and layer, what is on the
-// screen; recording_id, which counts recordings. Only get, set, on, off and save_changes are used, so that a few lines
+// screen; region and faders, what is set there; recording_id, which counts recordings. Only get, set, on, off and save_changes are used, so that a few lines
 // can replace the kernel in an offline file.
-import { AxisChoices } from "./axes.js";
+import { AxisChoices, countAlong } from "./axes.js";
 import { savePng } from "./dom.js";
 import { buildElements } from "./elements.js";
+import { Inputs } from "./inputs.js";
 import { watchKernel } from "./kernel.js";
 import { keepKeys } from "./keys.js";
 import { LayerChoices } from "./layer_choices.js";
@@ -40,6 +41,7 @@ class Stage {
       axes: this.axisChoices.element, strip: this.thumbnails }));
     this.playback = new Playback(this, this.playButton, this.slider);
     this.reporter = new Reporter(this.model, this, this.live);
+    this.inputs = new Inputs(this.model, this, this.live);
     root.append(this.root);
   }
 
@@ -51,6 +53,7 @@ class Stage {
       "change:selection": () => this.onSelection(),
       "change:layer": () => this.showLayer(model.get("layer")),
       "change:stale": () => this.showStale(),
+      ...this.inputs.handlers,
       "change:placeholder": () => (this.placeholder.textContent = model.get("placeholder")),
       "msg:custom": (message) => (message.do === "clear" ? this.clearPanels() : this.playback.play(0, ARRIVAL_MS)),
     };
@@ -97,6 +100,7 @@ class Stage {
     this.captions = model.get("captions");
     this.count = this.captions.length;
     this.peeked = {};
+    this.inputs.load();
     this.loadSelection();
     this.root.classList.toggle("ex-empty", this.count === 0);
     this.placeholder.textContent = model.get("placeholder");
@@ -144,7 +148,7 @@ class Stage {
   buildPanels(specs) {
     const wanted = this.model.get("panels") ?? [];
     const panels = wanted.length ? wanted : [{ name: "image", layers: specs.map((s) => s.name), switchable: true }];
-    const description = JSON.stringify(panels.map(({ title, ...rest }) => rest));
+    const description = JSON.stringify(panels.map(({ title, titles, ...rest }) => rest));
     if (description !== this.panelDescription) {
       for (const panel of this.panels) panel.close();
       this.panels = panels.map((spec) => new Panel(this, spec));
@@ -234,8 +238,8 @@ class Stage {
   choose(name, k) {
     this.playback.pause();
     this.selection = { ...this.selection, [name]: k };
-    for (const { name: other, counts_along: along, counts } of this.axes) {
-      if (along && this.selection[other] >= counts[this.selection[along]]) this.selection[other] = 0;
+    for (const axis of this.axes) {
+      if (this.selection[axis.name] >= countAlong(axis, this.selection)) this.selection[axis.name] = 0;
     }
     this.peeked = {};
     this.showSelection();

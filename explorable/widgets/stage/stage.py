@@ -4,8 +4,8 @@
     stage.show([Images("noisy", "Noisy latent", noisy), Images("denoised", "Predicted image", previews)],
                captions=[f"step {k} of 20" for k in range(21)], thumbnails="denoised")
 
-layers.py defines what can be shown. The part in the page is plain ES modules that know nothing of diffusion: stage.js
-joins the others, layers.js paints each kind of layer, panel.js is a canvas and what the user does on it.
+layers.py and axes.py define what can be shown. The part in the page is plain ES modules that know nothing of diffusion:
+stage.js joins the others, layers.js paints each kind of layer, panel.js is a canvas and what the user does on it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import traitlets as tr
 
 from ..core.palette import css_variables
 from ..core.plain_traits import PlainTraits
+from .axes import Axis, Fader
 from .bundle import bundle
 from .diagram import Diagram, Element
-from .layers import Arrows, Axis, Heatmap, Images, Layer, Panel, Points, Recording
+from .layers import Arrows, Heatmap, Images, Layer, Panel, Points, Recording
 from .page_values import check_page_values
 
-__all__ = ["Arrows", "Axis", "Diagram", "Element", "Heatmap", "Images", "Layer", "Panel", "Points", "Recording",
+__all__ = ["Arrows", "Axis", "Diagram", "Element", "Fader", "Heatmap", "Images", "Layer", "Panel", "Points", "Recording",
            "Stage", "script"]
 HERE = Path(__file__).parent
 BYTES_PREFIX = "bytes "  # trait "bytes NAME" holds the bytes of layer NAME; stage.js reads it
@@ -49,8 +50,11 @@ class Stage(PlainTraits, anywidget.AnyWidget):
     selection: the position along each further axis, {name: index}; synchronized as `frame` is.
     layer: the name of the layer on the screen, in a switchable panel.
     pointer: the last gesture in a panel with an `interaction`: {"panel", "kind", "x", "y", …}, as fractions of the
-        panel's width and height from its upper left corner. kind: "click"; "drag" with "done"; "brush" with "x0", "y0",
-        "done"; "draw" with "points", [[x, y], …].
+        panel's width and height from its upper left corner. kind: "click"; "drag" with "done"; "draw" with "points",
+        [[x, y], …].
+    region: the region that is brushed in a panel with interaction "brush": [left, top, right, bottom], fractions as
+        above; [] for none. Synchronized as `frame` is. The page ranks the choices in it without Python.
+    faders: the values of the faders of axes, by key.
     recording_id: increases with each recording. The page plays a new one once if `autoplay` is set.
     """
 
@@ -68,6 +72,8 @@ class Stage(PlainTraits, anywidget.AnyWidget):
     layer = tr.Unicode("").tag(sync=True)
     selection = tr.Dict().tag(sync=True)
     pointer = tr.Dict().tag(sync=True)
+    region = tr.List(tr.Float()).tag(sync=True)
+    faders = tr.Dict().tag(sync=True)
     opacity = tr.Float(0.6).tag(sync=True)  # of heatmaps over images
     recording_id = tr.Int(0).tag(sync=True)
     autoplay = tr.Bool(True).tag(sync=True)
@@ -141,7 +147,7 @@ class Stage(PlainTraits, anywidget.AnyWidget):
             self._set_bytes({})
 
     def clear_marks(self) -> None:
-        """Remove what the pointer has left on the panels: a brushed region, drawn strokes."""
+        """Remove the strokes that the pointer has drawn on the panels."""
         self.send({"do": "clear"})
 
     def play(self) -> None:

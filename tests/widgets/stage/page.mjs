@@ -26,6 +26,14 @@ class Element {
     return node;
   }
 
+  get textContent() {
+    return this.children.map((child) => (child instanceof Element ? child.textContent : String(child))).join("");
+  }
+
+  set textContent(text) {
+    this.children = text === "" ? [] : [text];
+  }
+
   setAttribute(name, value) {
     this.attributes[name] = value;
     if (name.startsWith("data-")) this.dataset[name.slice(5)] = value;

@@ -145,3 +145,28 @@ def test_what_an_axis_shows_is_a_picture_along_it(shows):
     Recording(layers, tuple(STEPS), (replace(WORDS, thumbnail_layer="a"),))
     with pytest.raises(ValueError, match=f"axis 'word' has thumbnail_layer='{shows}'"):
         Recording(layers, tuple(STEPS), (replace(WORDS, thumbnail_layer=shows),))
+
+
+def test_shares_rankings_and_titles_need_an_axis_that_has_them():
+    layers = (Heatmap("a", "A", np.zeros((3, 2, 2, 2)), axes=("frame", "word")),
+              Heatmap("still", "Still", np.zeros((3, 2, 2))))
+    word = replace(WORDS, share_layer="a")
+    titles = {"titles": ("one", "two"), "titles_along": "word"}
+    Recording(layers, tuple(STEPS), (word,), (Panel("p", ("a",), ranks="word", **titles),))
+    with pytest.raises(ValueError, match="axis 'word' has share_layer='still': choose a heatmap layer"):
+        Recording(layers, tuple(STEPS), (replace(word, share_layer="still"),))
+    with pytest.raises(ValueError, match="panel 'p' has ranks='frame': choose an axis with a share_layer: word"):
+        Recording(layers, tuple(STEPS), (word,), (Panel("p", ("a",), ranks="frame"),))
+    with pytest.raises(ValueError, match="panel 'p' has 1 titles: give one for each of the 2 choices of axis 'word'"):
+        Recording(layers, tuple(STEPS), (word,), (Panel("p", ("a",), **titles | {"titles": ("one",)}),))
+
+
+def test_peaks_take_a_scaled_heatmap_back():
+    maps = np.random.default_rng(0).random((3, 2, 4, 4)).astype(np.float32)
+    peaks = maps.max((0, 2, 3), keepdims=True)
+    layer = Heatmap("a", "A", maps / peaks, axes=("frame", "word"), high=1.0, peaks=peaks[..., 0, 0])
+    spec = layer.spec()
+    assert spec["peak_shape"] == [1, 2]
+    levels = np.frombuffer(layer.data(), np.uint8).reshape(maps.shape) / 255
+    back = levels * np.reshape(spec["peaks"], spec["peak_shape"])[..., None, None]
+    assert np.allclose(back, maps, atol=peaks.max() / 255)
