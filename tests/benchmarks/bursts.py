@@ -69,7 +69,7 @@ MOVEMENTS = {
     "GuidanceScale": Movement("guidance w", 1, 15, lambda explorable: explorable.guidance),
     "LatentSpace": Movement("channel 2", 0, 1.99, lambda explorable: explorable.scales[1]),
     "UNetXRay": Movement("skip 16 × 16", 0, 1.99, lambda explorable: next(iter(explorable.faders.values()))),
-    "TokenAttention": Movement("attention scale", 0.1, 4, lambda explorable: explorable.scale),
+    "TokenAttention": Movement("attention to every word ×", 0.1, 4, lambda explorable: explorable.scale),
     "Learning": Movement("seed", 0, 1e6, lambda explorable: explorable.seed, is_whole=True),
     "FlowPaths": Movement("", -3, 3, lambda explorable: explorable.start[0]),
 }

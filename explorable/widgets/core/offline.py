@@ -117,7 +117,7 @@ def offline_page(question: str, stage: Stage, css: str, text: str, table: str, c
     note = "" if quality is None else (
         '<p class="ex-help">To keep this file small, images other than the last ones of each layer are stored as JPEG '
         f"of quality {quality}.</p>")
-    shown = {name: value for name, value in (settings or {}).items() if value is not None}
+    shown = {name: value for name, value in (settings or {}).items() if value not in (None, {})}
     listed = f'<p class="ex-help">{html.escape(" · ".join(f"{name}: {value}" for name, value in shown.items()))}</p>'
     image = "" if chart == "" else _chart_image(chart)
     state_json = json.dumps(state).replace("<", "\\u003c")  # otherwise a caption could end the script

@@ -31,8 +31,8 @@ class Axis:
     choices there are for each position along the axis named `counts_along`, if these differ: the others are hidden.
     share_layer: a heatmap along this axis of which each choice shows the mean over the image, as a percentage; each
     choice then has a row of its own, with a fader if `fader` is given. share_title: what the percentage is. rows_title:
-    above the rows. ranked: the choices that a brushed region ranks (`Panel.ranks`); (): all. in_diagram: the choices are
-    the elements of a diagram (diagram.py), and have no row of their own.
+    above the rows. ranked: the choices that a brushed region ranks (`Panel.ranks`); (): all. in_diagram: the choices
+    are the elements of a diagram (diagram.py), and have no row of their own.
     """
 
     name: str

@@ -27,8 +27,8 @@ from .diagram import Diagram, Element
 from .layers import Arrows, Heatmap, Images, Layer, Panel, Points, Recording
 from .page_values import check_page_values
 
-__all__ = ["Arrows", "Axis", "Diagram", "Element", "Fader", "Heatmap", "Images", "Layer", "Panel", "Points", "Recording",
-           "Stage", "script"]
+__all__ = ["Arrows", "Axis", "Diagram", "Element", "Fader", "Heatmap", "Images", "Layer", "Panel", "Points",
+           "Recording", "Stage", "script"]
 HERE = Path(__file__).parent
 BYTES_PREFIX = "bytes "  # trait "bytes NAME" holds the bytes of layer NAME; stage.js reads it
 

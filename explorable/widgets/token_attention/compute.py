@@ -26,7 +26,10 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions
 
 @dataclass(frozen=True)
 class Request:
-    """The image whose attention to compute, and how each word is edited. The chosen word only comes first."""
+    """The image whose attention to compute, and how each word is edited. The chosen word only comes first.
+
+    word_weight: of every word that is not in `own_weights`, pairs of a word and its weight.
+    """
 
     mode: str
     prompt: str
@@ -34,12 +37,17 @@ class Request:
     steps: int
     guidance: float
     word_weight: WordWeight
+    own_weights: tuple[tuple[str, WordWeight], ...] = ()
+
+    def weight(self, word: str) -> WordWeight:
+        """Return how a word is edited."""
+        return dict(self.own_weights).get(word, self.word_weight)
 
     @property
     def attention_key(self) -> Request:
         """Everything that the attention depends on, and not the edits."""
         steps, guidance = (0, 0.0) if self.mode == DRAWN else (self.steps, self.guidance)
-        return replace(self, word_weight=WordWeight(), steps=steps, guidance=guidance)
+        return replace(self, word_weight=WordWeight(), own_weights=(), steps=steps, guidance=guidance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +102,7 @@ class Result:
     def next_pending_word(self, chosen: str) -> str | None:
         """Return the next word whose edit is to be computed, the chosen one first; None if all are."""
         words = dict.fromkeys((self.token(chosen), *self.attention.words))
-        return next((w for w in words if self.attention.is_pending(w, self.request.word_weight)), None)
+        return next((w for w in words if self.attention.is_pending(w, self.request.weight(w))), None)
 
     def branch(self, wanted: str) -> str:
         """Return the requested branch, or the last one that was recorded."""
@@ -192,7 +200,7 @@ def code(pipe_code: str, request: Request, word: str, t: float, table: tuple[int
     edits = ", ".join(
         f"{point!r}: ex.MaskToken({edit.word!r})" if isinstance(edit, MaskToken) else
         f"{point!r}: ex.Reweight({edit.word!r}, {edit.scale!r})"
-        for point, edit in request.word_weight.edits(word).items())
+        for point, edit in request.weight(word).edits(word).items())
     return "\n".join([
         *lines, f"recording = {record}", f"weights = recording[{points}]",
         f"heads = maps.branch_maps(maps.gather_weights(recording), {branch!r}{tokens}).isel(step={step})",

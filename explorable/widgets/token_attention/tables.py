@@ -33,21 +33,22 @@ def region_table(values: np.ndarray, regions: Sequence[str], words: Sequence[str
 
 
 def ranking_table(region: str, words: Sequence[str], relative: np.ndarray, weight: np.ndarray, effect: np.ndarray,
-                  scale: float = 0.0) -> str:
-    """Return a table of the words in one region, the most attended first.
+                  scale: float | None = 0.0) -> str:
+    """Return a table of the words in one region, the one with the largest relative attention first.
 
     relative, weight, effect: (words,), attention relative to the word's average, mean weight, and effect of its edit;
-    effect NaN: not computed yet. scale: of the edit.
+    effect NaN: not computed yet. scale: of the edit; None: each word has its own.
     """
     largest = max(float(relative.max(initial=0)), MIN_FULL_VALUE)
     rows = []
     for rank, k in enumerate(np.argsort(-relative)):
-        change = "…" if np.isnan(effect[k]) else f"{effect[k]:.3f}"
+        change = "computing …" if np.isnan(effect[k]) else f"{effect[k]:.3f}"
         rows.append(f'<tr><td>{rank + 1}</td><th scope="row">{escape(words[k])}</th>'
-                    f'{_cell(float(relative[k]), largest, rank == 0)}<td>{weight[k]:.3f}</td><td>{change}</td></tr>')
-    edit = "effect of masking it" if scale == 0 else f"effect of scaling it by {scale:g}"
-    return _table(f"Words in {escape(region)}, the most attended first",
-                  ["rank", "word", "relative attention", "mean weight", edit], rows)
+                    f'{_cell(float(relative[k]), largest, rank == 0)}<td>{weight[k]:.1%}</td><td>{change}</td></tr>')
+    edit = ("effect of its edit" if scale is None else "effect of masking it" if scale == 0 else
+            f"effect of scaling it by {scale:g}")
+    return _table(f"Words in {escape(region)}, the farthest above their average in the image first",
+                  ["rank", "word", "relative attention", "share of the attention", edit], rows)
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[str]) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ...analysis import attention_maps as maps
-from ...analysis.word_attention import WordAttention, WordWeight, frame_steps
+from ...analysis.word_attention import PAD, WordAttention, WordWeight, frame_steps
 from ..core.layout import SPECIAL_TOKENS
+from ..core.notice import notice
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, stretch_layers
-from ..stage.stage import Axis, Heatmap, Images, Layer, Panel
+from ..stage.stage import Axis, Fader, Heatmap, Images, Layer, Panel
 from .compute import IMAGE_SIZE, Box, Result, box_mask, to_box
 
 THIRDS = {f"{name} third": (0.0, k / 3, 1.0, (k + 1) / 3) for k, name in enumerate(("top", "middle", "bottom"))}
 BRUSHED = "brushed"
 MAX_NAMED_REGIONS = 14
-GREY = 128  # of an image that is not computed yet
+COMPUTING = "computing …"
+ROWS = "word, its share of the attention, and the factor on it in the edited image (0 masks it)"
+SHARE = "share of the attention that goes to this word: mean over the image"
+TINY = 1e-9  # a map without attention is divided by this
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +98,18 @@ class View:
         """How far editing each label changes each pixel at this frame, (token, row, column); NaN: not computed."""
         attention, found = self.result.attention, []
         for token in attention.label_tokens:
-            effect = attention.effect(token, self.result.request.word_weight)
+            effect = attention.effect(token, self.result.request.weight(token))
             if effect is None:
                 effect = np.full(attention.image.shape[:2], np.nan, np.float32)
             found.append(effect if effect.ndim == 2 else effect[self.frame])
         return np.stack(found)
+
+    @property
+    def common_scale(self) -> float | None:
+        """The factor on the attention to each compared word; None if they differ."""
+        result = self.result
+        scales = {result.request.weight(result.attention.label_tokens[k]).scale for k in result.compared_labels}
+        return scales.pop() if len(scales) == 1 else None
 
     @cached_property
     def regions(self) -> dict[str, np.ndarray]:
@@ -152,46 +164,58 @@ class View:
         return maps.rank_correlation(attention, maps.coverage(effect, attention.shape))
 
     def caption(self) -> str:
-        """Describe how much attention the word gets, where, and the effect of its edit."""
+        """Describe how much attention the word gets, where, the effect of its edit, and the brushed region."""
+        return " ".join(filter(None, (self._word_caption(), self._region_caption())))
+
+    def _region_caption(self) -> str:
+        if BRUSHED not in self.regions or not self.result.compared_words:
+            return ""
+        relative = self.comparison[0]
+        first = int(relative.argmax())
+        return (f"In the brushed region “{self.result.compared_words[first]}” is the farthest above its average: "
+                f"{relative[first]:+.1f} standard deviations.")
+
+    def _word_caption(self) -> str:
         result, (height, width) = self.result, self.relative_attention.shape[1:]
         if self.branch == "uncond" and self.label in result.word_labels:
             return f"The pass without the prompt does not receive “{self.word}”: no attention goes to it."
         row, column = np.unravel_index(self.relative_attention[self.label].argmax(), (height, width))
         size = f"{width}" if height == width else f"{height} × {width}"
         attention = (f"“{self.word}” gets {self.mean_weight[self.label].mean():.1%} of the attention, most at row "
-                     f"{row + 1}, column {column + 1} of {size} ({result.attention.captions[self.frame]}).")
-        effect, weight = self.effects[self.label], result.request.word_weight
+                     f"{row + 1}, column {column + 1} of {size}.")
+        effect, weight = self.effects[self.label], result.request.weight(result.token(self.word))
         if not np.isfinite(effect).all():
             return attention
         edit = f"Scaling its attention by {weight.scale:g}" if weight.scale else (
             "Masking it, also in the text encoder," if weight.mask_in_text_encoder else "Masking it")
-        return f"{attention} {edit} changes the image by {effect.mean():.3f} on average, where 1 is black to white."
+        return f"{attention} {edit} changes the image by {effect.mean():.3f} on average (1: black to white)."
 
     def score(self) -> tuple[str, str, str]:
         """Return the name, value and note of the score: the map's IoU with the true mask, or else a correlation."""
         correlation = "not computed yet" if np.isnan(self.correlation) else f"{self.correlation:.2f}"
         mask = self.result.ground_truth_mask(self.label)
         if not mask.any():
-            return ("Attention and effect", correlation, "rank correlation over positions of the attention to the word "
-                    "and the effect of its edit; 1 if attention predicted the effect perfectly")
+            return ("Attention and effect", correlation,
+                    "rank correlation over positions; 1: attention predicts the effect")
         best, threshold = maps.best_iou(maps.resize_maps(self.relative_attention[self.label]), maps.coarse_mask(mask))
         hits = [int(values.argmax()) in columns
                 for values, columns in zip(self.table, self.correct_columns or [], strict=True) if columns]
         return ("IoU of the map with the ground-truth mask", f"{best:.2f}",
                 f"at the best threshold, {threshold:.0%} of the range. A correct word ranks first in "
-                f"{sum(hits)} of {len(hits)} regions. Rank correlation of attention and effect over "
-                f"positions: {correlation}")
+                f"{sum(hits)} of {len(hits)} regions. Rank correlation of attention and effect: {correlation}")
 
 
 # ---- the stage ------------------------------------------------------------------------------------------------------
 
 
 def axes_of(result: Result) -> tuple[Axis, ...]:
-    """Return the axes of words, layers and heads, the means first."""
+    """Return the axes of words, each with its share and fader, of layers and of heads, the means first."""
     attention = result.attention
     recorded = attention.maps(attention.branches[-1])
     tooltips = tuple(SPECIAL_TOKENS.get(token, "") for token in attention.label_tokens)
-    return (Axis("word", "word", attention.labels, tooltips),
+    fader = Fader(tuple("" if token == PAD else token for token in attention.label_tokens), "attention to")
+    return (Axis("word", "word", attention.labels, tooltips, share_layer="attention", share_title=SHARE, fader=fader,
+                 rows_title=ROWS, ranked=tuple(result.compared_labels)),
             Axis("layer", "layer", (maps.ALL_LAYERS, *map(str, recorded.layer.values)), thumbnail_layer="attention"),
             Axis("head", "head", (maps.MEAN_HEAD, *map(str, recorded["head"].values)), thumbnail_layer="attention",
                  counts_along="layer", counts=(1, *(1 + n for n in maps.head_counts(recorded)))))
@@ -206,24 +230,31 @@ def _edited_and_effect(token: str, weight: WordWeight, *candidates: WordAttentio
     return None
 
 
+def _pending(token: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what stands for an edited image (…, height, width, 3) that is not computed yet, and for its effect."""
+    text = "is computed\nonce chosen" if token in SPECIAL_TOKENS else COMPUTING
+    height, width = shape[-3:-1]
+    return np.broadcast_to(notice(text, (height, width)), shape), np.zeros(shape[:-1], np.float32)
+
+
 def layers_of(result: Result, branch: str, preview: WordAttention | None = None) -> list[Layer]:
     """Return the image, the maps of one branch, the edited images with their effects, and the ground truth if known.
 
     preview: attention in few steps, used for words whose edit is not computed yet.
     """
-    attention, is_drawn = result.attention, result.drawing is not None
+    attention, is_drawn, weight = result.attention, result.drawing is not None, result.request.weight
     axes, word_axis = (("frame", "word"), 1) if is_drawn else (("word",), 0)
-    pending = np.full_like(attention.original, GREY), np.zeros(attention.original.shape[:-1], np.float32)
-    pairs = [_edited_and_effect(token, result.request.word_weight, attention, preview) or pending
+    pairs = [_edited_and_effect(token, weight(token), attention, preview) or _pending(token, attention.original.shape)
              for token in attention.label_tokens]
     edited, effects = (np.stack(parts, word_axis) for parts in zip(*pairs, strict=True))
+    recorded = attention.maps_with_means(branch).values
+    peaks = recorded.max((0, -2, -1), keepdims=True)  # (1, word, layer, head, 1, 1)
     layers = [
         Images("image", "Image", attention.image, "as drawn" if is_drawn else "as generated", axes=()),
         Images("denoised", "Predicted image", attention.denoised_images, "the denoised estimate, decoded"),
-        Heatmap("attention", "Attention to the word",
-                maps.scale_to_max(attention.maps_with_means(branch).values, (0, -2, -1)),
+        Heatmap("attention", "Attention to the word", recorded / np.maximum(peaks, TINY),
                 "cross-attention weights, as a share of the word's largest in this layer and head",
-                ("frame", "word", "layer", "head"), high=1.0, unit="of its maximum"),
+                ("frame", "word", "layer", "head"), high=1.0, unit="of its maximum", peaks=peaks[..., 0, 0]),
         Images("edited", "Edited image", edited, "the same noise, with the word edited", axes),
         Heatmap("effect", "Effect of the edit", effects, "root mean square over the colours", axes,
                 unit="of black to white", colour="guidance")]
@@ -234,16 +265,32 @@ def layers_of(result: Result, branch: str, preview: WordAttention | None = None)
     return layers
 
 
-def panels_of(result: Result, edited_is_preview: bool = False) -> tuple[Panel, ...]:
-    """Return the panels."""
-    is_drawn, scale = result.drawing is not None, result.request.word_weight.scale
-    edited = "Word masked" if scale == 0 else f"Attention to the word × {scale:g}"
-    return (Panel("attention", ("image" if is_drawn else "denoised", "attention"), "Attention: drag over a region",
-                  interaction="brush"),
+def panels_of(result: Result, preview: WordAttention | None = None) -> tuple[Panel, ...]:
+    """Return the panels. preview: as in `layers_of`."""
+    is_drawn, attention, weight = result.drawing is not None, result.attention, result.request.weight
+    original = "denoised" if is_drawn else "image"
+
+    def by_word(title: Callable[[str, str], str]) -> dict[str, Any]:
+        titles = (title(label, token) for label, token in zip(attention.labels, attention.label_tokens, strict=True))
+        return {"titles": tuple(titles), "titles_along": "word"}
+
+    def edited(label: str, token: str) -> str:
+        scale = weight(token).scale
+        is_preview = preview is not None and attention.is_pending(token, weight(token)) and (
+            not preview.is_pending(token, weight(token)))
+        return (f"“{label}” × {scale:g}" if scale else f"Without “{label}”") + (
+            f" ({PREVIEW_LABEL})" if is_preview else "")
+
+    def effect(label: str, token: str) -> str:
+        is_there = _edited_and_effect(token, weight(token), attention, preview) is not None
+        return "Effect" if is_there or token in SPECIAL_TOKENS else f"Effect: {COMPUTING}"
+
+    return (Panel("attention", ("image" if is_drawn else "denoised", "attention"), "Attention", interaction="brush",
+                  ranks="word", ranking_title="attends to"),
             *([Panel("ground truth", ("image", "ground truth"), "Ground truth")] if is_drawn else []),
-            *([] if is_drawn else [Panel("image", ("image",), "With the word")]),
-            Panel("edited", ("edited",), f"{edited} ({PREVIEW_LABEL})" if edited_is_preview else edited),
-            Panel("effect", ("denoised" if is_drawn else "image", "effect"), "Effect of the edit"))
+            Panel("image", (original,), **by_word(lambda label, token: f"With “{label}”")),
+            Panel("edited", ("edited",), **by_word(edited)),
+            Panel("effect", (original, "effect"), **by_word(effect)))
 
 
 def preview_layers(preview: Result, branch: str, steps: int) -> tuple[list[Layer], list[str]]:

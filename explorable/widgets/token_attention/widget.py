@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +11,7 @@ import ipywidgets as ipw
 import traitlets as tr
 import xarray as xr
 
-from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD
+from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD, PAD
 from ...analysis.word_attention import WordAttention, WordWeight
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
@@ -24,27 +22,42 @@ from ..core.layout import scrollable
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
 from ..stage.layers import Layer
 from .compute import DRAWN, GENERATED, Request, Result, code, compute_attention, report_turn, to_box
-from .controls import edit_row, image_row, region_row, settings_rows
+from .controls import image_row, region_row, settings_rows
 from .figure import attention_and_effect
+from .page import PageLink
 from .tables import ranking_table, region_table
 from .view import BRUSHED, View, axes_of, layers_of, panels_of, preview_layers
 
 MAX_SCALE = 100.0
 
 
-class TokenAttention(SamplingInputs, Explorable):
+def check_scale(name: str, value: Any) -> float:
+    """Return a factor on the attention to a word. Raises ValueError if it is no number from 0 to MAX_SCALE."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_SCALE:
+        raise ValueError(f"{name} is {value!r}: choose a number from 0 (masked) to {MAX_SCALE:g}")
+    return float(value)
+
+
+def scaled_words(result: Result) -> list[str]:
+    """Return the tokens whose attention can be scaled, each once."""
+    return [token for token in dict.fromkeys(result.attention.label_tokens) if token != PAD]
+
+
+class TokenAttention(PageLink, SamplingInputs, Explorable):
     """Which word made which part?
 
         w = TokenAttention(prompt="a red sports car on a mountain road", mode="drawn")
         w.word = "red"               # its map; w.layer, w.head, w.branch say which, w.stage.frame says when
-        w.scale = 3                  # 0 masks a word, 1 changes nothing
+        w.scale = 3                  # of every word, each edited by itself: 0 masks it, 1 changes nothing
+        w.scales = {"red": 3}        # of one word: what its fader sets
         w.mask_in_text_encoder = False       # mask it in cross-attention alone: the text encoder still receives it
         w.region = (0.2, 0.5, 0.8, 0.8)      # what brushing sets: left, top, right, bottom, from 0 to 1
         w.table()                    # regions by words
 
     mode: "generated": an image sampled by the model from seed, steps and guidance; "drawn": an image drawn by the
     picture world, with known ground truth, noised and put through the model once at each of several noise times.
-    saved_regions: more rows of the table, by name. word, layer, head: labels of the choices on the page.
+    saved_regions: more rows of the table, by name. word, layer, head: labels of the choices on the page; a head belongs
+    to a layer, and for all layers there is only the mean. Setting `scale` clears `scales`.
     use_head_weights: while all heads are shown, weight each in the table by how well it ranks the right words first
     on other drawings, if the model's card has these weights.
     """
@@ -52,11 +65,12 @@ class TokenAttention(SamplingInputs, Explorable):
     question = "Which word made which part?"
     busy_text = "Computing attention, and what each word changes …"
     result_attributes = ("result", "_current", "_preview")
-    inputs = ("prompt", "mode", "steps", "guidance", "seed", "scale", "mask_in_text_encoder")
+    inputs = ("prompt", "mode", "steps", "guidance", "seed", "scale", "scales", "mask_in_text_encoder")
 
     prompt = tr.Unicode("a red sports car on a mountain road")
     mode = tr.Enum((GENERATED, DRAWN), GENERATED)
     scale = tr.Float(0.0)
+    scales = tr.Dict()
     mask_in_text_encoder = tr.Bool(True)
     branch = tr.Enum(("cond", "uncond"), "cond")
     use_head_weights = tr.Bool(True)
@@ -69,26 +83,28 @@ class TokenAttention(SamplingInputs, Explorable):
     def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         self._current: Result | None = None  # on the screen; the edits of some words may still be computed
         self._preview: Result | None = None  # the same in few steps
-        self._sync_lock, self._syncing_thread = threading.RLock(), 0
         super().__init__(pipe, **values)
         self.chart, self._tables = Chart(), ipw.HTML()
-        self.set_layout(image_row(self), edit_row(self), wide=True, groups={"more settings": settings_rows(self),
+        self.set_layout(image_row(self), wide=True, groups={"more settings": settings_rows(self),
                         "chart of the words": [self.chart], "table of regions": [region_row(self), self._tables]})
-        self.stage.observe(self._on_page_selection, names=["selection", "frame"])
-        self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
+        self.link_page()
         self.stage.observe(lambda change: self._update_texts(), names="dark")
-        self.observe(self._on_trait_selection, names=["word", "layer", "head"])
         self.observe(lambda change: self._update_screen(), names="branch")
-        self.observe(lambda change: self._update_texts(chart=self.stage.pointer.get("done", True)),
-                     names=["region", "saved_regions"])
-        self.observe(lambda change: self._update_texts(), names="use_head_weights")
+        self.observe(lambda change: self._update_texts(), names=["saved_regions", "use_head_weights"])
         self.launch()
 
     @tr.validate("scale")
     def _validate_scale(self, proposal: Any) -> float:
-        if not 0 <= proposal["value"] <= MAX_SCALE:
-            raise ValueError(f"scale is {proposal['value']!r}: choose a number from 0 (masked) to {MAX_SCALE:g}")
-        return proposal["value"]
+        return check_scale("scale", proposal["value"])
+
+    @tr.validate("scales")
+    def _validate_scales(self, proposal: Any) -> dict[str, float]:
+        scales = {word: check_scale(f"the scale of {word!r}", value) for word, value in proposal["value"].items()}
+        words = scaled_words(self._current) if self._current else list(scales)  # unknown before the first result
+        unknown = [word for word in scales if word not in words and word not in self.scales]
+        if unknown:
+            raise ValueError(f"scales has {', '.join(map(repr, unknown))}: the prompt has {', '.join(words)}")
+        return scales
 
     @tr.validate("region")
     def _validate_region(self, proposal: Any) -> Any:
@@ -101,9 +117,13 @@ class TokenAttention(SamplingInputs, Explorable):
     # ---- from a request to the screen ------------------------------------------------------------------------------
 
     def request(self) -> Request:
-        has_text_points = self.capabilities.has_text_points
-        weight = WordWeight(self.scale, self.mask_in_text_encoder and self.scale == 0 and has_text_points)
-        return Request(self.mode, self.prompt, self.seed, self.steps, self.guidance, weight)
+        masks_text = self.mask_in_text_encoder and self.capabilities.has_text_points
+
+        def weight(scale: float) -> WordWeight:
+            return WordWeight(scale, masks_text and scale == 0)
+
+        own = tuple((word, weight(scale)) for word, scale in sorted(self.scales.items()) if scale != self.scale)
+        return Request(self.mode, self.prompt, self.seed, self.steps, self.guidance, weight(self.scale), own)
 
     def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
         """Compute the attention if the request changes it, then edit the words one at a time, the chosen one first."""
@@ -119,7 +139,7 @@ class TokenAttention(SamplingInputs, Explorable):
         while (word := result.next_pending_word(self.word)) is not None:
             turn = min(turn + 1, turns - 1)
             report = functools.partial(report_turn, progress, turn, turns)
-            result.attention.edit_word(word, request.word_weight, report)
+            result.attention.edit_word(word, request.weight(word), report)
             if word == result.token(self.word) and result.next_pending_word(self.word) is not None:
                 self._set_current(result)
         return result
@@ -134,21 +154,24 @@ class TokenAttention(SamplingInputs, Explorable):
             self.show_preview(lambda: self._send_layers(preview, *recording, autoplay=not self.preview_label))
 
     def _preview_edit(self, result: Result, progress: Progress) -> None:
-        """Show the edit of the chosen word in few steps, beside the attention in all steps."""
-        word, weight = result.token(self.word), result.request.word_weight
+        """Show the next edit, that of the chosen word first, in few steps, beside the attention in all steps."""
+        word = result.next_pending_word(self.word)
         preview = self._preview.attention if self._preview else None
-        if preview is not None and result.drawing is None and result.attention.is_pending(word, weight):
-            preview.edit_word(word, weight, cancellable_only(progress))
+        if preview is not None and result.drawing is None and word is not None:
+            preview.edit_word(word, result.request.weight(word), cancellable_only(progress))
             layers = layers_of(result, result.branch(self.branch), preview)
-            self.show_preview(lambda: self._send_layers(result, layers, edited_is_preview=True))
+            self.show_preview(lambda: self._send_layers(result, layers, preview=preview))
 
     def show(self, result: Result) -> str:
         self._set_current(result)
         weights = result.attention.weights
         heads = int(weights.isel(step=0, branch=0, y=0, x=0, token=0).notnull().sum())
         frames = "noise times" if result.drawing else "steps"
+        absent = [word for word in self.scales if word not in scaled_words(result)]
         limit = "" if self.pipe.has_text_points else (
             " The text encoder of this pipeline cannot be edited: a masked word still acts through its neighbours.")
+        if absent:
+            limit += f" The prompt does not contain {', '.join(map(repr, absent))}, which scales names."
         return (f"Recorded {heads} heads of {weights.sizes['layer']} layers at {weights.sizes['step']} {frames}, in "
                 f"half precision: {weights.nbytes / 1e6:.1f} MB.{limit}")
 
@@ -165,13 +188,15 @@ class TokenAttention(SamplingInputs, Explorable):
             self._update_texts()
 
     def _send_layers(self, result: Result, layers: list[Layer], captions: Sequence[str] = (), autoplay: bool = False,
-                     edited_is_preview: bool = False) -> None:
+                     preview: WordAttention | None = None) -> None:
         """Send layers to the page, with the chosen word, layer and head selected."""
-        axes, panels = axes_of(result), panels_of(result, edited_is_preview)
+        axes, panels = axes_of(result), panels_of(result, preview)
         with self._syncing():
             chosen = {"word": result.label(self.word), "layer": self.layer, "head": self.head}
             self.stage.selection = {
                 a.name: a.labels.index(chosen[a.name]) if chosen[a.name] in a.labels else 0 for a in axes}
+            if set(self.stage.faders) != set(scaled_words(result)):  # of a new prompt; else the user may be moving one
+                self.stage.faders = {word: self.factor(word) for word in scaled_words(result)}
             captions = captions or result.attention.captions
             self.stage.show(layers, captions, thumbnails="denoised", axes=axes, panels=panels, columns=len(panels),
                             autoplay=autoplay and result.drawing is None, file_name="attention")
@@ -184,87 +209,36 @@ class TokenAttention(SamplingInputs, Explorable):
         return View(result, result.label(self.word), self.layer, self.head, result.branch(self.branch), frame, boxes,
                     self.use_head_weights)
 
-    def _update_texts(self, chart: bool = True) -> None:
+    def factor(self, word: str) -> float:
+        """Return the factor on the attention to a word."""
+        return self.scales.get(word, self.scale)
+
+    def _update_texts(self) -> None:
         """Update the tables, the chart, the caption and the score."""
         if self._current is None:
             return
-        view, words, scale = self.view(), self._current.compared_words, self._current.request.word_weight.scale
+        view, words, scale = self.view(), self._current.compared_words, self.view().common_scale
         region, (relative, weight, effect) = view.compared_region[0], view.comparison
         tables = region_table(view.table, list(view.regions), words, view.correct_columns, view.head_weights_note)
         if BRUSHED in view.regions:
             tables += ranking_table(region, words, relative, weight, effect, scale)
         self._tables.value = scrollable(tables, "Words by region")
-        if chart:
-            self.chart.set_dark(self.stage.dark)
-            self.chart.draw(attention_and_effect(words, weight, effect, view.word, region, self.stage.dark, scale))
+        self.chart.set_dark(self.stage.dark)
+        self.chart.draw(attention_and_effect(words, weight, effect, view.word, region, self.stage.dark, scale))
         self.set_caption(view.caption())
         self.set_score(*view.score())
 
-    # ---- between the page and the traits ---------------------------------------------------------------------------
-
-    @contextmanager
-    def _syncing(self) -> Iterator[None]:
-        """Ignore the changes that this thread makes. Changes by the user arrive on another thread, which waits."""
-        with self._sync_lock:
-            outer, self._syncing_thread = self._syncing_thread, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._syncing_thread = outer
-
-    def _ignores_change(self) -> bool:
-        return self._syncing_thread == threading.get_ident() or self._current is None
-
-    def _on_page_selection(self, change: Any) -> None:
-        """The user chose a word, layer, head or frame on the page: set the traits."""
-        if self._ignores_change():
-            return
-        with self._syncing():
-            selection = change["new"] if change["name"] == "selection" else self.stage.selection
-            for axis in self.stage.axes:
-                index = min(selection.get(axis["name"], 0), len(axis["labels"]) - 1)
-                setattr(self, axis["name"], axis["labels"][index])
-            if self.stage.selection != selection:  # a recording arrived in between and reset the page's selection
-                self.stage.selection = selection
-                self.stage.send_state("selection")  # the page sent this value last, so only this updates it
-        self._update_texts_and_edits()
-
-    def _on_trait_selection(self, change: Any) -> None:
-        """A word, layer or head was set from code: select it on the page."""
-        if self._ignores_change():
-            return
-        name, value = change["name"], change["new"]
-        labels = {axis["name"]: list(axis["labels"]) for axis in self.stage.axes}[name]
-        if value not in labels:
-            self.set_status(f"There is no {name} {value!r} here: choose one of {', '.join(labels)}.", "error")
-            return
-        with self._syncing():
-            self.stage.selection = self.stage.selection | {name: labels.index(value)}
-        self._update_texts_and_edits()
-
-    def _update_texts_and_edits(self) -> None:
-        """Update the texts; compute the edit of a special token, which is done only when it is chosen."""
-        self._update_texts()
-        if self._current is not None and not self.busy and self._current.next_pending_word(self.word) is not None:
-            self.recompute()
-
-    def _on_pointer(self, pointer: dict[str, Any]) -> None:
-        if pointer.get("panel") == "attention" and pointer.get("kind") == "brush":
-            self.region = tuple(pointer[name] for name in ("x0", "y0", "x", "y"))
-            if pointer.get("done"):
-                self._update_texts()  # the region may be that of the last move, so that no trait changes
+    # ---- regions ---------------------------------------------------------------------------------------------------
 
     def save_region(self) -> None:
         """Save the brushed region as a row of the table."""
         if self.region is not None:
             self.saved_regions = self.saved_regions | {f"region {len(self.saved_regions) + 1}": self.region}
             self.region = None
-            self.stage.clear_marks()
 
     def clear_regions(self) -> None:
         """Remove all brushed regions from the table."""
         self.saved_regions, self.region = {}, None
-        self.stage.clear_marks()
 
     # ---- results for code ------------------------------------------------------------------------------------------
 
@@ -276,11 +250,12 @@ class TokenAttention(SamplingInputs, Explorable):
     @property
     def data(self) -> xr.Dataset:
         """What is on the screen: attention (step, token, layer, head, y, x), with the means; in pixels (row, column)
-        the image, and the effect of each word's edit (NaN: not computed yet); and the table."""
+        the image, and the effect of each word's edit (NaN: not computed yet), by its factor; and the table."""
         view, table = self.view(), self.table()
         attention, request = view.result.attention, view.result.request
         return xr.Dataset(
             {"attention": attention.maps_with_means(view.branch), "effect": (("token", "row", "column"), view.effects),
+             "factor": ("token", [request.weight(token).scale for token in attention.label_tokens]),
              "image": (("row", "column", "rgb"), attention.image), "table": (("region", "word"), table.values)},
             coords={"region": list(table.index), "word": list(table.columns), "rgb": list("rgb")},
             attrs={name: getattr(request, name) for name in self.inputs[:5]} | vars(request.word_weight))

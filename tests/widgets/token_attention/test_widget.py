@@ -13,6 +13,7 @@ from tiny_pipes import tiny
 
 import explorable as ex
 from explorable.analysis import attention_maps as maps
+from explorable.widgets.core.notice import notice
 from explorable.widgets.core.preview import PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.token_attention.compute import box_mask, to_box
 from explorable.widgets.token_attention.tables import ranking_table, region_table
@@ -58,9 +59,10 @@ def layer_of(w: TokenAttention, name: str) -> tuple[dict, np.ndarray]:
     return spec, np.frombuffer(w.stage.buffers[k], np.uint8).reshape(spec["shape"])
 
 
-def brush(x0: float, y0: float, x: float, y: float) -> dict:
-    """What the page reports once a region is brushed."""
-    return {"panel": "attention", "kind": "brush", "x0": x0, "y0": y0, "x": x, "y": y, "done": True}
+def title(w: TokenAttention, panel: str) -> str:
+    """The title of a panel, with the chosen word."""
+    found, = (p for p in w.stage.panels if p["name"] == panel)
+    return found["titles"][w.stage.selection["word"]] if found["titles_along"] == "word" else found["title"]
 
 
 def test_it_shows_the_image_and_the_maps_of_every_word(either):
@@ -107,7 +109,7 @@ def test_scaling_a_word_changes_the_image_and_one_changes_nothing(generated):
     with ex.edit(generated.pipe, {"*.cross.weights": ex.Reweight("red", 3.0)}):
         scaled = generated.pipe(PROMPT, steps=2, guidance=generated.guidance, seed=0).image
     assert np.array_equal(layer_of(generated, "edited")[1][2], scaled)
-    assert "× 3" in generated.stage.panels[2]["title"]
+    assert title(generated, "edited") == "“car” × 3"
     generated.scale = 1.0
     generated.wait(TIMEOUT)
     assert not np.nan_to_num(generated.data.effect.sel(token=["red", "car"]).values).any()
@@ -222,7 +224,7 @@ def test_choosing_computes_nothing(generated, monkeypatch):
     recording_id = generated.stage.recording_id
     generated.stage.selection = {**generated.stage.selection, "word": 2}
     generated.stage.frame = 0
-    generated.stage.pointer = brush(0.1, 0.1, 0.4, 0.6)
+    generated.stage.set_state({"region": [0.1, 0.1, 0.4, 0.6]})
     generated.wait(TIMEOUT)
     assert generated.stage.recording_id == recording_id and generated.error is None and generated.word == "red"
 
@@ -236,16 +238,17 @@ def test_the_table_is_of_the_layer_head_and_frame_on_the_screen(generated):
 
 
 def test_a_brushed_region_ranks_the_words(generated):
-    generated.stage.pointer = brush(0.8, 0.6, 0.2, 0.4)
+    generated.stage.set_state({"region": [0.2, 0.4, 0.8, 0.6]})
     assert generated.region == pytest.approx((0.2, 0.4, 0.8, 0.6))
     table = generated.table()
     assert "brushed" in table.index
     best = table.loc["brushed"].idxmax()
     rows = generated._tables.value.split("Words in the brushed region")[1]
     assert rows.split('scope="row">')[1].startswith(best)
+    assert f"In the brushed region “{best}” is the farthest above its average" in generated.status_area.caption.value
     controls = controls_of(generated)
     controls["Save region"].click()
-    assert generated.region is None and "region 1" in generated.table().index
+    assert generated.region is None and generated.stage.region == [] and "region 1" in generated.table().index
     controls["Clear regions"].click()
     assert "region 1" not in generated.table().index
 
@@ -329,7 +332,8 @@ def arrivals(w: TokenAttention) -> list[dict]:
     """What arrives on the stage from now on."""
     found: list[dict] = []
     w.stage.observe(lambda change: found.append({
-        "captions": w.stage.captions, "title": w.stage.panels[-2]["title"], "autoplay": w.stage.autoplay,
+        "captions": w.stage.captions, "title": title(w, "edited"), "autoplay": w.stage.autoplay,
+        "panels": w.stage.panels,
         "frame": w.stage.frame, "attention": w.attention,
         "layers": {s["name"]: layer_of(w, s["name"])[1] for s in w.stage.layers}}), names="recording_id")
     return found
@@ -360,7 +364,7 @@ def test_an_edit_has_a_preview_in_few_steps(generated):
     generated.wait(TIMEOUT)
     first, chosen, last = came
     assert (
-        first["title"] == f"Attention to the word × 3 ({PREVIEW_LABEL})"
+        first["title"] == f"“car” × 3 ({PREVIEW_LABEL})"
         and PREVIEW_LABEL not in chosen["title"] + last["title"]
     )
     with ex.edit(generated.pipe, {"*.cross.weights": ex.Reweight("car", 3.0)}):
@@ -407,3 +411,152 @@ def test_the_recording_is_stored_once(generated):
     for branch in generated.attention.branches:
         generated.attention.maps(branch)
     assert generated.attention._maps[0] == generated.attention.branches[-1]
+
+
+# ---- words, shares and faders ---------------------------------------------------------------------------------------
+
+
+def shares_on_the_page(w: TokenAttention, box: tuple[float, float, float, float] = (0, 0, 1, 1)) -> np.ndarray:
+    """The share of each word in a box that ends at positions of the maps, from what the page has."""
+    spec, sent = layer_of(w, "attention")
+    peaks = np.array(spec["peaks"]).reshape(spec["peak_shape"])
+    chosen = w.stage.selection
+    index = [chosen["layer"], chosen["head"]]
+    found = sent[(w.stage.frame, slice(None), *index)] / 255 * peaks[(0, slice(None), *index)][:, None, None]
+    left, top, right, bottom = (round(v * found.shape[-1]) for v in box)
+    return found[:, top:bottom, left:right].mean((1, 2))
+
+
+def test_the_page_can_compute_every_share(either):
+    heads = either.view().heads
+    assert np.allclose(shares_on_the_page(either), np.nanmean(heads, (1, 2, 3, 4)), atol=2e-3)
+    total = shares_on_the_page(either).sum()
+    is_joint = "dit" in type(either.pipe.denoiser).__name__.lower()  # there the image's own tokens get the rest
+    assert 0 < total < 1 if is_joint else total == pytest.approx(1, abs=0.01), "the weights of a position sum to 1"
+    box = (0.25, 0.5, 0.75, 1.0)
+    either.region = box
+    assert np.allclose(shares_on_the_page(either, box)[either._current.compared_labels], either.view().comparison[1],
+                       atol=2e-3)
+    word, layer, head = either.stage.axes
+    assert [word["labels"][k] for k in word["ranked"]] == ["red", "car", "mountain", "road"]
+    assert word["share_layer"] == "attention" and layer["share_layer"] == head["share_layer"] == ""
+    assert either.stage.panels[0]["ranks"] == "word"
+
+
+def test_each_word_has_a_fader_and_padding_has_none(generated):
+    keys = generated.stage.axes[0]["fader"]["keys"]
+    assert keys == ["<start>", "a", "red", "car", "on", "a", "mountain", "road", "<end>", ""]
+    assert generated.stage.faders == dict.fromkeys(keys[:-1], 0.0)
+
+
+def test_a_fader_edits_its_word_alone(generated):
+    masked = dict(generated.attention.edited)
+    generated.stage.set_state({"selection": generated.stage.selection | {"word": 2}, "faders": {"red": 3.0}})
+    generated.wait(TIMEOUT)
+    assert generated.scales == {"red": 3.0} and generated.scale == 0 and generated.word == "red"
+    new = [(word, weight.scale) for word, weight in generated.attention.edited if (word, weight) not in masked]
+    assert new == [("red", 3.0)]
+    with ex.edit(generated.pipe, {"*.cross.weights": ex.Reweight("red", 3.0)}):
+        scaled = generated.pipe(PROMPT, steps=2, guidance=generated.guidance, seed=0).image
+    sent, car = layer_of(generated, "edited")[1], generated.attention.label_tokens.index("car")
+    weight = generated._current.request.weight("car")
+    assert np.array_equal(sent[2], scaled) and np.array_equal(sent[car], generated.attention.edited["car", weight])
+    assert title(generated, "edited") == "“red” × 3" and title(generated, "image") == "With “red”"
+    factors = generated.data.factor
+    assert factors.sel(token="red") == 3 and factors.sel(token="car") == 0
+    names = {"pipe": generated.pipe, "ex": ex}
+    exec(generated.code(), names)
+    assert np.array_equal(names["edited"], scaled)
+    assert "change by its edit" in generated.chart.figure.layout.yaxis.title.text
+
+
+def test_the_scale_of_all_words_takes_the_place_of_those_of_single_words(generated):
+    generated.scales = {"red": 3.0, "car": 2}
+    assert generated.stage.faders["red"] == 3 and generated.stage.faders["car"] == 2
+    generated.scale = 1.0
+    generated.wait(TIMEOUT)
+    assert generated.scales == {} and set(generated.stage.faders.values()) == {1.0}
+    assert not generated.request().own_weights
+
+
+def test_an_unknown_word_or_a_bad_factor_is_refused(generated):
+    with pytest.raises(ValueError, match=r"scales has 'boat': the prompt has <start>, a, red, car"):
+        generated.scales = {"boat": 2.0}
+    for bad in (-1, 101, "2", float("nan"), True):
+        with pytest.raises(ValueError, match=r"the scale of 'red' is .*: choose a number from 0"):
+            generated.scales = {"red": bad}
+    generated.stage.set_state({"faders": {"red": 1e9}})  # the page may send anything
+    assert generated.scales == {"red": 4} and generated.stage.faders["red"] == 4
+
+
+def test_a_scale_of_a_word_that_the_prompt_does_not_have_is_said():
+    w = opened(scales={"boat": 2.0})
+    assert w.error is None and "does not contain &#x27;boat&#x27;, which scales names" in status(w)
+    w.close()
+
+
+# ---- layers and heads -----------------------------------------------------------------------------------------------
+
+
+def test_only_heads_that_a_layer_has_can_be_chosen(generated):
+    counts = generated.head_counts
+    few, many = min(counts, key=counts.get), max(counts, key=counts.get)
+    assert counts[few] < counts[many], "the tiny model has layers with fewer heads"
+    with pytest.raises(ValueError, match="while all layers are shown there is only 'mean'"):
+        generated.head = "1"
+    generated.layer = many
+    generated.head = str(counts[many])
+    axis, chosen = generated.stage.axes[2], generated.stage.selection
+    assert axis["labels"][chosen["head"]] == str(counts[many])
+    generated.layer = few
+    assert generated.head == "mean" and generated.stage.selection["head"] == 0
+    with pytest.raises(ValueError, match=f"layer {few} has heads 1 to {counts[few]}, and 'mean'"):
+        generated.head = str(counts[few] + 1)
+    with pytest.raises(ValueError, match="choose 'all' or one of"):
+        generated.layer = "zzz"
+    assert (generated.layer, generated.head) == (few, "mean")
+    labels = generated.stage.axes[1]["labels"]
+    assert [counts.get(label, 0) + 1 for label in labels] == axis["counts"]
+
+
+def test_a_head_is_refused_before_the_first_result_too():
+    pipe = tiny("unet")
+    points = [p for p in pipe.points() if p.name.endswith("cross.weights")]
+    counts = {p.name.removesuffix(".cross.weights"): p.shape[0] for p in points}
+    layer = min(counts, key=counts.get)
+    with pytest.raises(ValueError, match=f"layer {layer} has heads 1 to {counts[layer]}"):
+        TokenAttention(pipe, prompt=PROMPT, layer=layer, head=str(counts[layer] + 1))
+    w = opened(layer=layer, head="1")
+    assert w.error is None and w.stage.selection["head"] == 1
+    w.close()
+
+
+# ---- panels ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_image_with_the_word_stands_beside_the_one_without(either):
+    names = [panel["name"] for panel in either.stage.panels]
+    assert names.index("edited") == names.index("image") + 1
+    assert (title(either, "image"), title(either, "edited")) == ("With “car”", "Without “car”")
+    assert len(either.stage.panels[1]["titles"]) == len(either.attention.labels)
+
+
+def test_in_a_drawing_the_estimate_with_the_word_stands_beside_the_one_without(drawn):
+    names = [panel["name"] for panel in drawn.stage.panels]
+    assert names == ["attention", "ground truth", "image", "edited", "effect"]
+    assert drawn.stage.panels[2]["layers"] == ["denoised"] and title(drawn, "image") == "With “car”"
+
+
+def test_panels_say_what_is_still_computed():
+    w = TokenAttention(tiny("unet"), prompt=PROMPT, steps=2)
+    came = arrivals(w)
+    w.wait(TIMEOUT)
+    first, start = came[0], w.attention.label_tokens.index("<start>")
+    effect = next(panel for panel in first["panels"] if panel["name"] == "effect")
+    car = w.attention.label_tokens.index("car")
+    assert effect["titles"][car] == "Effect: computing …" and effect["titles"][-1] == "Effect"
+    assert np.array_equal(first["layers"]["edited"][car], notice("computing …", w.attention.image.shape[:2]))
+    assert title(w, "effect") == "Effect"
+    last = came[-1]["layers"]["edited"]
+    assert np.array_equal(last[start], notice("is computed\nonce chosen", w.attention.image.shape[:2]))
+    w.close()
