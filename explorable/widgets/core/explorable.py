@@ -23,7 +23,7 @@ from .arguments import call_text, split_arguments
 from .binding import bind_control, check_trait_names
 from .computing import EMPTY_TEXT, ComputingWidget
 from .display import HIDE_STILL, show_view
-from .frame import framed
+from .frame import arrange_panels, framed
 from .offline import offline_page, position_text
 from .palette import css_variables
 from .still import Texts, still_png
@@ -114,6 +114,14 @@ class Explorable(ComputingWidget):
         if wide:
             self.add_class("ex-full-width")
         self.children = framed(self.question, CSS, controls, self.status_area, self.stage, side, groups or {})
+
+    def set_panel_rows(self, rows: int) -> None:
+        """Arrange the page for the panels of the present result. Call it in `show`, where their number changes.
+
+        rows: 1: one row over the whole width, with chart and verdict below it. 2: two rows, with chart and verdict
+        beside them where there is room. 0: one image, with chart and verdict beside it, as `set_layout` does.
+        """
+        arrange_panels(self, rows)
 
     def set_caption(self, text: str) -> None:
         """Set the sentence that says what is on the screen now."""

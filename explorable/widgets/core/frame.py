@@ -8,7 +8,8 @@
 
 explorable.css arranges it by the width of the explorable itself, which may have half a window: below 600 pixels, from
 600 to 1000, and above. Images are no higher than the window leaves room for, so that on a projector of 1024 x 700
-everything down to the titles is on the screen at once.
+everything down to the titles is on the screen at once. A row of panels can take the whole width, with the right column
+below it; two rows leave the right column a third of it, where there is room (`arrange_panels`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .binding import GROUP_CLASS
 from .status import StatusArea
 
 FOLDED, UNFOLDED = "▸", "▾"
+PANEL_ROWS = {1: "ex-panel-rows-1", 2: "ex-panel-rows-2"}  # rows of panels over the whole width: their class
 
 
 def framed(question: str, css: str, controls: Sequence[ipw.Widget], area: StatusArea, stage: ipw.Widget,
@@ -34,6 +36,21 @@ def framed(question: str, css: str, controls: Sequence[ipw.Widget], area: Status
     beside = _with_class(ipw.VBox([area.description, *side]), "ex-beside")
     body = _with_class(ipw.Box([stage, beside]), "ex-body")
     return (heading, top, area.line, body, *([folded_groups(groups)] if groups else []))
+
+
+def arrange_panels(explorable: ipw.Widget, rows: int) -> None:
+    """Arrange an explorable for one or two rows of panels, or for a single image beside the right column (0).
+
+    Raises:
+        ValueError: another number of rows.
+    """
+    if rows not in (0, *PANEL_ROWS):
+        raise ValueError(f"rows is {rows!r}: choose 0, {', '.join(map(str, PANEL_ROWS))}")
+    for count, name in PANEL_ROWS.items():
+        if count == rows:
+            explorable.add_class(name)
+        else:
+            explorable.remove_class(name)
 
 
 def folded_groups(groups: Mapping[str, Sequence[ipw.Widget]]) -> ipw.VBox:

@@ -25,7 +25,7 @@ from .figure import PRESENT, distance_chart
 from .recording import StageContent
 
 BRANCH_SETTINGS = ("prompt", "seed", "guidance")
-ROWS_CLASSES = ("ex-one-row", "ex-two-rows")  # of panels, without and with a branch: explorable.css
+PANELS_PER_ROW = 4
 PENDING_LABEL = "the run, while its branch is being computed"
 LEGEND = """<div class="ex-help">One slider for both directions: the forward process noises an image, then the run
 denoises the same noise. <b>Noisy latent</b>: x_t, decoded. <b>Predicted image</b>: the denoised estimate, decoded; in
@@ -188,11 +188,9 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         frame = None
         if request.branch and self.stage.frame < frame_of_step(request.branch.step, request.settings.steps):
             frame = len(content.captions) - 1  # earlier frames do not show the branch
-        has_branch = len(content.panels) > 4
-        self.add_class(ROWS_CLASSES[has_branch])
-        self.remove_class(ROWS_CLASSES[not has_branch])
-        self.stage.show(content.layers, content.captions, panels=content.panels, columns=4, autoplay=autoplay,
-                        frame=frame, file_name=f"trajectory-seed-{self.seed}")
+        self.set_panel_rows(2 if len(content.panels) > PANELS_PER_ROW else 1)  # with a branch there are two
+        self.stage.show(content.layers, content.captions, panels=content.panels, columns=PANELS_PER_ROW,
+                        autoplay=autoplay, frame=frame, file_name=f"trajectory-seed-{self.seed}")
 
     def _follow_frame(self) -> None:
         """Describe the frame and mark its step in the chart. A preview's frames are not those of the chart's run."""

@@ -6,6 +6,7 @@ import pytest
 from tiny import CountingPipeline, controls_of, status
 
 from explorable.widgets.core.computing import stale_text
+from explorable.widgets.core.frame import PANEL_ROWS
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.studio.widget import Studio
 
@@ -70,3 +71,16 @@ def test_images_of_the_settings_before_a_refusal_say_so(studio: Studio, pipe: Co
 
 def test_a_result_without_a_prompt_is_labelled_too():
     assert stale_text(object()) == "This is still the last result"
+
+
+def test_panels_in_rows_arrange_the_page(studio: Studio):
+    def arrangement() -> list[str]:
+        return [name for name in studio._dom_classes if name.startswith("ex-panel-rows")]
+
+    for rows, expected in ((1, ["ex-panel-rows-1"]), (2, ["ex-panel-rows-2"]), (0, [])):
+        studio.set_panel_rows(rows)
+        assert arrangement() == expected
+    with pytest.raises(ValueError, match="rows is 3: choose 0, 1, 2"):
+        studio.set_panel_rows(3)
+    style = studio.children[0].value
+    assert all(f".{name} " in style for name in PANEL_ROWS.values()), "the style sheet knows them"

@@ -98,6 +98,7 @@ def test_a_branch_is_shown_beside_its_parent(w: NoiseTrajectory):
     noisy = frames(w, "branch noisy")
     assert is_notice(noisy[: STEPS + 2]) and np.array_equal(noisy[-1], branch.image)
     assert [p["name"] for p in w.stage.panels][-3:] == ["branch noisy", "branch denoised", "branch noise"]
+    assert "ex-panel-rows-2" in w._dom_classes and "ex-panel-rows-1" not in w._dom_classes
     assert list(w.data.run.values) == ["parent", "branch"]
     assert np.isnan(w.data.latent_distance.sel(run="branch")[:2]).all()
     assert float(w.data.latent_distance.sel(run="branch")[-1]) == 0
