@@ -139,7 +139,7 @@ class Stage {
     if (!stays || this.model.get("captions").length !== this.count) this.playback.pause();
     this.load();
     if (!this.count || stays) return;
-    this.clearPanels();
+    for (const panel of this.panels) panel.clear();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.reporter.positionSoon();
     else this.playback.play(0, ARRIVAL_MS);
   }
@@ -212,10 +212,6 @@ class Stage {
     this.peeked = k === undefined ? {} : { ...choices, [name]: k };
     this.paint();
     this.caption.textContent = this.captions[this.positions().frame] ?? "";
-  }
-
-  clearPanels() {
-    for (const panel of this.panels) panel.clear();
   }
 
   /** The position as text, which every panel gets as its name. */

@@ -37,8 +37,8 @@ from explorable.nn.text import UnknownWordError
 from explorable.pipeline import Pipeline
 from explorable.widgets.core import explorable as base
 from explorable.widgets.core.image_table import ImageTable
-from explorable.widgets.core.notice import notice
 from explorable.widgets.core.layout import descendants
+from explorable.widgets.core.notice import notice
 from explorable.widgets.flow_paths import compute, images, view
 from explorable.widgets.flow_paths.widget import FlowPaths
 
