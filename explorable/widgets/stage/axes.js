@@ -5,6 +5,8 @@ import { Rows } from "./rows.js";
 
 const THUMBNAIL_SIZE = 40; // pixels per side
 
+const inputName = (input) => `${input.closest("[data-axis]")?.dataset.axis} ${input.getAttribute("aria-label") ?? input.value}`;
+
 /** How many choices there are along an axis, at a selection along the others. */
 export function countAlong(axis, selection) {
   return axis.counts?.[selection[axis.counts_along]] ?? axis.labels.length;
@@ -25,11 +27,19 @@ export class AxisChoices {
   build() {
     const description = JSON.stringify(this.owner.axes);
     if (description !== this.description) {
+      const focused = this.focusedName();
       this.lines = this.owner.axes.map((axis) => this.buildLine(axis));
       this.element.replaceChildren(...this.lines.map(({ element }) => element));
+      if (focused) [...this.element.querySelectorAll("input")].find((input) => inputName(input) === focused)?.focus();
     }
     this.description = description;
     this.mark();
+  }
+
+  /** The name of the choice or fader that has the focus. One that is built anew gets it back: a key may be held down. */
+  focusedName() {
+    const input = this.element.ownerDocument?.activeElement;
+    return input && this.element.contains(input) ? inputName(input) : "";
   }
 
   /** The choices of an axis. Pointing at one shows it until the pointer leaves. */
