@@ -1,4 +1,4 @@
-"""The command line: `python -m explorable train | measure | draw | paint | export | notebooks`."""
+"""The command line: `python -m explorable train | measure | draw | paint | export | cheatsheet | notebooks`."""
 
 from __future__ import annotations
 
@@ -195,6 +195,14 @@ def export(name: Annotated[str, Argument(help="Studio, TokenAttention, …; an u
     explorable.wait(MAX_EXPORT_SECONDS)
     typer.echo(f"wrote {explorable.save_html(path)}")
     explorable.close()
+
+
+@app.command()
+def cheatsheet(path: Annotated[Path, Argument(help="HTML or PDF file to write")]) -> None:
+    """Write the cheat sheet: every idea on one printable page, with figures that were measured here."""
+    from .measure.cheatsheet import write_cheatsheet
+
+    typer.echo(f"wrote {write_cheatsheet(path)}")
 
 
 @app.command()
