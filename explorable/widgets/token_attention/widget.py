@@ -22,9 +22,8 @@ from ..core.layout import scrollable
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
 from ..stage.layers import Layer
 from .compute import DRAWN, GENERATED, Request, Result, code, compute_attention, report_turn, to_box
-from .controls import image_row, region_row, settings_rows
+from .controls import PageLink, image_row, region_row, settings_rows
 from .figure import attention_and_effect
-from .page import PageLink
 from .tables import ranking_table, region_table
 from .view import BRUSHED, View, axes_of, layers_of, panels_of, preview_layers
 
