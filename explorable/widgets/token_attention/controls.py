@@ -1,4 +1,4 @@
-"""The controls of TokenAttention, each bound to one of its traits: those around the stage, and those on it (PageLink)."""
+"""The controls of TokenAttention, each bound to a trait: those around the stage, and those on it (PageLink)."""
 
 from __future__ import annotations
 
