@@ -23,7 +23,8 @@ lab: .venv/lab.stamp  ## open JupyterLab on the first notebook
 
 test: .venv/test.stamp  ## run every test: pytest, the notebooks, the linter, the type checker
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
+	OMP_NUM_THREADS=1 EXPLORABLE_ANSWERS="$(CURDIR)/tests/notebook_answers.json" \
+		$(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval notebooks --nbval-sanitize-with tests/nbval.cfg
 	$(BIN)/ruff check
 	$(BIN)/mypy
 

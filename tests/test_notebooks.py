@@ -1,36 +1,72 @@
-"""Notebooks as they are committed: what a checking cell found is folded away until it is asked for."""
+"""Notebooks as they are committed: questions come before answers, and readers without a kernel see still images."""
 
 from __future__ import annotations
 
+import ast
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from strip_views import VIEW, strip
 
+from explorable import EXPLORABLES
+from explorable.widgets.core.still import MAX_BYTES, WIDTH
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+ANSWERS = json.loads((Path(__file__).parent / "notebook_answers.json").read_text("utf-8"))
 ASKS = "**Predict, then check", "## Predict, then check"
 
 
-def folded(cell: nbformat.NotebookNode) -> bool:
-    """Does Lab open with this cell's outputs folded away?"""
-    return cell.cell_type == "code" and bool(cell.metadata.get("jupyter", {}).get("outputs_hidden"))
+def questions(path: Path) -> Iterator[tuple[nbformat.NotebookNode, str]]:
+    """Yield the cells that ask with `ex.Predict`, and what they ask."""
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "code" and "ex.Predict(" in cell.source:
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "ex.Predict":
+                    yield cell, ast.literal_eval(node.args[0])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_where_something_shall_be_predicted_the_answer_is_folded(path: Path):
+def test_what_is_to_be_predicted_is_asked_with_predict(path: Path):
     cells = nbformat.read(path, 4).cells
     asked = [k for k, cell in enumerate(cells) if cell.cell_type == "markdown" and any(a in cell.source for a in ASKS)]
-    assert all(folded(cells[k + 1]) for k in asked)
+    assert all("ex.Predict(" in cells[k + 1].source for k in asked)
+    assert not any(cell.metadata.get("jupyter", {}).get("outputs_hidden") for cell in cells)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_what_shows_of_a_folded_answer_gives_nothing_away(path: Path):
-    """Lab shows the first line of what is folded: it must be a heading."""
-    for cell in filter(folded, nbformat.read(path, 4).cells):
-        assert cell.outputs and cell.outputs[0].output_type == "stream", cell.id
-        first = cell.outputs[0].text.splitlines()[0]
-        assert first.endswith((":", "?")) and f'print("{first}")' in cell.source, (cell.id, first)
+def test_a_saved_question_gives_no_answer_away(path: Path):
+    """Its saved output is the question alone."""
+    for cell, question in questions(path):
+        assert [list(output.get("data", {})) for output in cell.outputs] == [["text/plain"]], cell.id
+        assert cell.outputs[0].data["text/plain"].startswith(f"Predict({question[:40]!r}"[:40]), cell.id
+
+
+def test_every_question_has_a_scripted_answer_and_is_asked_once():
+    """nbval answers them from this file, and checks whether each answer is as right as it says (Makefile)."""
+    asked = [question for path in NOTEBOOKS for _, question in questions(path)]
+    assert len(asked) == len(set(asked)) and set(asked) == set(ANSWERS)
+    assert {answer["is_right"] for answer in ANSWERS.values()} == {True, False}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_displayed_explorable_has_a_still_image(path: Path):
+    """One that a cell's output names as "Studio(…)" is followed by its still."""
+    for cell in nbformat.read(path, 4).cells:
+        shown = [output for output in cell.get("outputs", ()) if "data" in output]
+        for k, output in enumerate(shown):
+            if output.data.get("text/plain", "").split("(")[0] in EXPLORABLES:
+                still = shown[k + 1] if k + 1 < len(shown) else output
+                assert still.get("metadata", {}).get("image/png", {}).get("width") == WIDTH, (
+                    f"cell {cell.id} has no still image of its explorable: run the notebook again, `make notebooks`")
+                assert len(still.data["image/png"]) <= MAX_BYTES * 1.4, cell.id  # base64 and its line ends
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_output_refers_to_a_kernel_that_is_gone(path: Path):
+    assert not strip(nbformat.read(path, 4)), f"run: python tests/strip_views.py notebooks/{path.name}"
 
 
 def test_stripping_leaves_everything_else():
