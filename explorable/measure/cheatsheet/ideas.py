@@ -70,7 +70,8 @@ def _attention() -> str:
 
 
 def _text() -> str:
-    return f"Of 128 drawings, it finds that of a caption in {card_figure('text', 'what', 'by sentences', 'value')}."
+    found = card_figure("text", "what", "own drawing by sentences", "value")
+    return f"Of 128 drawings, it finds that of a caption in {found}."
 
 
 def _flow() -> str:
