@@ -1,10 +1,11 @@
 """Take screenshots of a notebook's explorable in JupyterLab, light and dark, wide and narrow.
 
     python tests/browser/shoot.py FOLDER [NOTEBOOK]
-    python tests/browser/shoot.py .github/images --gallery
+    python tests/browser/shoot.py .github/images --gallery [Studio …]
 
 The first writes NAME.png, NAME-dark.png, NAME-narrow.png and NAME-dark-narrow.png, where NAME is the notebook's name
-without its number. The second writes NAME.png for every explorable, without the page around it: README's gallery.
+without its number. The second writes NAME.png for every explorable, or for those that are named, without the page
+around it: README's gallery.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ def open_explorable(page: Page, address: str, notebook: str) -> None:
     page.wait_for_timeout(5000)
 
 
-def shoot_gallery(chromium: str, folder: Path) -> None:
-    """Take a screenshot of every explorable alone, in the light theme."""
-    for entry in EXPLORABLES.values():
+def shoot_gallery(chromium: str, folder: Path, names: list[str]) -> None:
+    """Take a screenshot of each explorable alone, in the light theme."""
+    for entry in (EXPLORABLES[name] for name in names or EXPLORABLES):
         with (tempfile.TemporaryDirectory() as root,
               lab(Path(shutil.copy(NOTEBOOKS / entry.notebook, root)).parent) as address, browser(chromium) as context):
             page = context.new_page()
             page.set_viewport_size({"width": 1280, "height": 1700})
             open_explorable(page, address, entry.notebook)
+            page.locator(".ex-question").first.evaluate("question => question.scrollIntoView()")  # below the toolbar
             image = Image.open(io.BytesIO(page.locator(".ex-explorable").first.screenshot())).convert("RGB")
         width, max_height = GALLERY_SIZE
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
@@ -75,7 +77,7 @@ def main() -> None:
         sys.exit(__doc__)
     chromium = shutil.which("chromium") or sys.exit("no chromium on PATH")
     if "--gallery" in sys.argv:
-        shoot_gallery(chromium, Path(sys.argv[1]))
+        shoot_gallery(chromium, Path(sys.argv[1]), sys.argv[sys.argv.index("--gallery") + 1 :])
         return
     shoot(chromium, NOTEBOOKS / (sys.argv[2] if len(sys.argv) > 2 else "00-studio.ipynb"), Path(sys.argv[1]))
 

@@ -76,7 +76,7 @@ def training_score(result: Result) -> tuple[str, str, str]:
     last = result.checkpoints[-1]
     worst = int(np.argmax(last.shares))
     floor = "" if result.floor is None else f" No network's loss is below {result.floor:.2f}."
-    return ("Error of the learnt field:", percent(last.share),
+    return ("Error of the learnt field", percent(last.share),
             f"of the exact one's norm, t from {ERROR_TIMES[0]} to {ERROR_TIMES[-1]} (largest: "
             f"{percent(last.shares[worst])} at t = {ERROR_TIMES[worst]}).{floor}")
 
