@@ -21,7 +21,9 @@ def pixels(canvas: Locator) -> list[int]:
 
 
 def wait_until_played(stage: Locator, last: int = 20) -> None:
-    """Wait until a new recording has played to its end."""
+    """Wait until a new recording has played to its end. A preview may end with the finished image too."""
+    expect(stage.locator(".ex-caption")).to_have_text(f"finished after {last} steps, t = 0.00")
+    expect(stage.locator(".ex-moving")).to_have_count(0)
     expect(stage.locator(".ex-caption")).to_have_text(f"finished after {last} steps, t = 0.00")
 
 

@@ -83,6 +83,7 @@ class LatentSpace(SamplingInputs, Explorable):
         self.set_layout(*main_rows(self), side=[self.chart], wide=True,
                         groups={"more settings": setting_rows(self), "the numbers": [self._numbers]})
         self.stage.observe(lambda change: self._on_pointer(change["new"]), names="pointer")
+        self.stage.observe(lambda change: self._on_page_region(change["new"]), names="region")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
         self.stage.observe(lambda change: self._follow_frame(), names="frame")
         self.observe(lambda change: self._show_last(change), names=["cell", "region"])
@@ -221,21 +222,23 @@ class LatentSpace(SamplingInputs, Explorable):
         self._show_error(error_text(error), self.picture_input)
 
     def _on_pointer(self, pointer: dict[str, Any]) -> None:
-        """Choose the clicked cell, or the brushed region."""
+        """Choose the clicked cell."""
         result = self._on_stage
-        if result is None or not isinstance(result.request, CellsRequest):
-            return
-        if pointer.get("panel") == "latent":
+        if result is not None and isinstance(result.request, CellsRequest) and pointer.get("panel") == "latent":
             height, width = result.latent.shape[1:]
             self.cell = min(int(pointer["y"] * height), height - 1), min(int(pointer["x"] * width), width - 1)
-        elif pointer.get("panel") == "picture" and pointer.get("done"):
-            xs, ys = sorted((pointer["x0"], pointer["x"])), sorted((pointer["y0"], pointer["y"]))
-            self.region = xs[0], ys[0], xs[1], ys[1]
+
+    def _on_page_region(self, region: list[float]) -> None:
+        """Choose the brushed region; none brushed leaves what is shown."""
+        if region and self._on_stage is not None and isinstance(self._on_stage.request, CellsRequest):
+            self.region = tuple(region)
 
     def _show_last(self, change: Any) -> None:
         """Of cell and region, the one that was set last is shown."""
         if change["new"] is not None:
             setattr(self, "region" if change["name"] == "cell" else "cell", None)
+        if self.region is None:
+            self.stage.region = []
 
     # ---- results for code ------------------------------------------------------------------------------------------
 

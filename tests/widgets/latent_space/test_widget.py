@@ -145,16 +145,13 @@ def test_a_click_on_the_latent_shows_the_footprint_of_that_cell(made):
 
 def test_a_brushed_region_shows_the_cells_that_it_moves(made):
     space = made(mode="cells", cell=(2, 2))
-    brush = {"panel": "picture", "kind": "brush", "x0": 0.5, "y0": 0.75, "x": 0.25, "y": 0.5}
-    space.stage.set_state({"pointer": {**brush, "done": False}})
-    assert space.region is None  # still brushing
-    space.stage.set_state({"pointer": {**brush, "done": True}})
+    space.stage.set_state({"region": [0.25, 0.5, 0.5, 0.75]})
     space.wait()
     assert space.region == (0.25, 0.5, 0.5, 0.75) and space.cell is None and "moved" in layers(space)
     assert "32 × 32 pixels were inverted, the area of 16 cells" in shown(space)
     space.cell = (1, 2)
     space.wait()
-    assert space.region is None and space.result.cell == (1, 2)
+    assert space.region is None and space.result.cell == (1, 2) and space.stage.region == []
 
 
 def test_a_cell_or_a_region_outside_is_refused(made):
