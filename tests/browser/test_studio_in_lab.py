@@ -21,10 +21,14 @@ def pixels(canvas: Locator) -> list[int]:
 
 
 def wait_until_played(stage: Locator, last: int = 20) -> None:
-    """Wait until a new recording has played to its end. A preview may end with the finished image too."""
-    expect(stage.locator(".ex-caption")).to_have_text(f"finished after {last} steps, t = 0.00")
-    expect(stage.locator(".ex-moving")).to_have_count(0)
-    expect(stage.locator(".ex-caption")).to_have_text(f"finished after {last} steps, t = 0.00")
+    """Wait until a new recording has played to its end, and nothing follows. A preview may end with the finished image
+    too; then the result is loaded, and plays."""
+    caption, at_rest = stage.locator(".ex-caption"), 0
+    while at_rest < 4:
+        expect(caption).to_have_text(f"finished after {last} steps, t = 0.00")
+        stage.page.wait_for_timeout(500)
+        is_done = (caption.text_content() or "").startswith("finished") and stage.locator(".ex-moving").count() == 0
+        at_rest = at_rest + 1 if is_done else 0
 
 
 def type_prompt(studio: Locator, prompt: str) -> None:
@@ -39,6 +43,7 @@ def studio(page: Page, address: str) -> Locator:
     open_and_run(page, address, "00-studio.ipynb")
     studio = page.locator(".ex-explorable").first
     expect(studio.locator(".ex-thumb").last).to_be_visible(timeout=180_000)
+    studio.locator(".ex-question").scroll_into_view_if_needed()  # Lab shows the last cell run
     wait_until_played(studio)
     return studio
 
