@@ -70,7 +70,7 @@ def measure(name: Annotated[str, Argument(help="name of a measurement; 'list' li
             model: Annotated[str | None, Option(help="a denoiser; 'all' or a list separated by commas where several "
                                                      "are compared")] = None,
             steps: Annotated[int | None, Option(help="number of sampling steps")] = None,
-            guidance: Annotated[float | None, Option(help="guidance scale (exam, lesson, branching)")] = None,
+            guidance: Annotated[float | None, Option(help="guidance scale (exam, lesson, branching, settling)")] = None,
             sampler: Annotated[str | None, Option(help="sampler (steps)")] = None,
             prompts: Annotated[int | None, Option(help="prompts per task (exam, steps, guidance, straightness), "
                                                        "or in all (unet-ablation)")] = None) -> None:
@@ -153,7 +153,7 @@ def _write_image(path: Path, image: Image.Image) -> None:
 
 @app.command()
 def paint(path: Annotated[Path, Argument(help="PNG file to write")],
-          prompt: Annotated[str | None, Argument(help="a prompt; default: the lesson's five")] = None,
+          prompt: Annotated[str | None, Argument(help="a prompt; default: the five of a popular lesson")] = None,
           seeds: Annotated[int, Option(min=1, help="number of seeds")] = 4,
           steps: Annotated[int, Option(help="number of sampling steps")] = 20,
           guidance: Annotated[float | None, Option(help="guidance scale; default: the model's")] = None) -> None:

@@ -96,6 +96,16 @@ def shows(verdict: Verdict, word: str) -> bool:
 
 
 @torch.inference_mode()
+def silhouettes(images: np.ndarray, examiner: Examiner | None = None) -> np.ndarray:
+    """Return in which of its 16 x 16 cells the examiner finds any thing, (n, 128, 128, 3) uint8 to (n, 16, 16) bool."""
+    examiner, found = examiner or shipped_examiner(), [np.zeros((0, 16, 16), bool)]
+    for start in range(0, len(images), BATCH_SIZE):
+        nothing = examiner(to_tensor(images[start : start + BATCH_SIZE])).cells.softmax(1)[:, -1]
+        found.append((nothing < 0.5).numpy())
+    return np.concatenate(found)
+
+
+@torch.inference_mode()
 def target_probability(images: np.ndarray, word: str, examiner: Examiner | None = None) -> np.ndarray:
     """Return how probable the examiner finds it that images (n, 128, 128, 3) uint8 show a thing, colour, place or time:
     (n,). For a colour, that at least one thing has it, with the kinds taken as independent.

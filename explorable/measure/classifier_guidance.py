@@ -25,6 +25,7 @@ from ..diffusion.settings import Settings, check_settings
 from ..pipeline import Pipeline, load
 from ..world import COLOURS, KINDS, PLACES, TIMES, Group, Scene, held_out, write_caption
 from .generation import generated_by
+from .guidance import ALIKE, WORSE, compare_with_best
 from .results import saved_table
 from .statistics import interval_text, parse_interval, percent, percent_cells
 from .table import Table
@@ -95,15 +96,33 @@ def classifier_guidance(model: str = "unet-flow", steps: int = 20, quick: bool =
     for target in wanted:
         pipe.classifier.check_target(target.word)
     cells = list(itertools.product(PROMPTS, SAMPLERS, scales))
-    rows = [_row(pipe, wanted, seeds, steps, *cell) for cell in tqdm(cells, desc="scales", leave=False)]
+    rows, shown = [], []
+    for cell in tqdm(cells, desc="scales", leave=False):
+        row, found = _row(pipe, wanted, seeds, steps, *cell)
+        rows.append(row)
+        shown.append(found)
+    rows = [row | {"beside the best": standing} for row, standing in zip(rows, _standings(cells, shown), strict=True)]
     return Table(f"Classifier guidance of {model}, {steps} steps", rows, [
         *best_scales(rows), f"targets: {', '.join(t.word for t in wanted)}; {len(wanted)} targets x {seeds} seeds a "
-                            "row; intervals are 95% bootstrap over targets"])
+                            "row; intervals are 95% bootstrap over targets; beside the best: by the interval of the "
+                            "paired difference from the scale that shows the target most often"])
+
+
+def _standings(cells: list[tuple[str, str, float]], shown: list[np.ndarray]) -> list[str]:
+    """Return how each cell (prompt, sampler, scale) stands beside the best scale of its prompt and sampler.
+
+    shown: for each cell, which images show their target, (targets, seeds) bool.
+    """
+    by_curve: dict[tuple[str, str], dict[float, np.ndarray]] = {}
+    for (prompt, sampler, scale), found in zip(cells, shown, strict=True):
+        by_curve.setdefault((prompt, sampler), {})[scale] = found
+    standings = {curve: compare_with_best(by_scale) for curve, by_scale in by_curve.items()}
+    return [standings[prompt, sampler][scale] for prompt, sampler, scale in cells]
 
 
 def _row(pipe: Pipeline, wanted: list[Target], seeds: int, steps: int, prompt: str, sampler: str,
-         scale: float) -> dict[str, Any]:
-    """Return a row of the table. seeds: how many of each target."""
+         scale: float) -> tuple[dict[str, Any], np.ndarray]:
+    """Return a row of the table, and which images show their target, (targets, seeds). seeds: how many of each."""
     w, images = PROMPTS[prompt], []
     for k, t in enumerate(wanted):
         source = generated_by(pipe, steps, w, sampler=sampler, target=t.word, classifier_scale=scale)
@@ -112,22 +131,33 @@ def _row(pipe: Pipeline, wanted: list[Target], seeds: int, steps: int, prompt: s
     confidence = np.array([classifier_confidence(pipe, some, t.word)
                            for some, t in zip(images, wanted, strict=True)])
     apart = diversity(examiner_features(np.stack(images)))
-    return ({"prompt": prompt, "sampler": sampler, "scale": scale} | percent_cells(shown, "shown %", "95%")
-            | {f"{kind} %": percent(shown[[t.kind == kind for t in wanted]]) for kind in TARGETS}
-            | percent_cells(confidence, "classifier %", "classifier 95%")
-            | percent_cells((confidence >= CERTAIN) & ~shown, "adversarial %", "adversarial 95%")
-            | {"diversity": float(f"{apart.mean():.3g}"), "diversity 95%": interval_text(apart)})
+    row = ({"prompt": prompt, "sampler": sampler, "scale": scale} | percent_cells(shown, "shown %", "95%")
+           | {f"{kind} %": percent(shown[[t.kind == kind for t in wanted]]) for kind in TARGETS}
+           | percent_cells(confidence, "classifier %", "classifier 95%")
+           | percent_cells((confidence >= CERTAIN) & ~shown, "adversarial %", "adversarial 95%")
+           | {"diversity": float(f"{apart.mean():.3g}"), "diversity 95%": interval_text(apart)})
+    return row, shown
 
 
 def best_scales(rows: list[dict[str, Any]]) -> list[str]:
-    """Return a note for each prompt and sampler: the scale that shows the target most often, beside scale 0."""
+    """Return a note for each prompt and sampler: the scale that shows the target most often, beside scale 0, and which
+    scales are as good and which are worse, where the rows say so."""
     notes = []
     for prompt, sampler in dict.fromkeys((r["prompt"], r["sampler"]) for r in rows):
         same = [r for r in rows if (r["prompt"], r["sampler"]) == (prompt, sampler)]
         free, best = same[0], max(same, key=lambda r: r["shown %"])  # the first row is scale 0
         notes.append(f"prompt: {prompt}, {sampler}: {free['shown %']:g} % at scale 0, at best {best['shown %']:g} % at "
-                     f"scale {best['scale']:g}; diversity {free['diversity']:g} and {best['diversity']:g}")
+                     f"scale {best['scale']:g}; diversity {free['diversity']:g} and {best['diversity']:g}"
+                     + "".join(f"; {what}: {', '.join(scales)}" for what, scales in _by_standing(same).items()))
     return notes
+
+
+def _by_standing(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the scales that are not significantly worse than the best one, and those that are."""
+    named = {ALIKE: "not significantly worse", WORSE: "worse"}
+    found = {what: [f"{r['scale']:g}" for r in rows if r.get("beside the best") == standing]
+             for standing, what in named.items()}
+    return {what: scales for what, scales in found.items() if scales}
 
 
 # ---- reading the table ----------------------------------------------------------------------------------------------

@@ -83,10 +83,10 @@ def _controls(name: str, prompts: list[Prompt], seeds: tuple[int, ...]) -> dict[
 
 
 def lesson(model: str = "unet-flow", steps: int = 20, guidance: float | None = None) -> Table:
-    """Count for each of the lesson's five prompts in how many of four seeds the image passes."""
+    """Count for each of a popular lesson's five prompts in how many of four seeds the image passes."""
     pipe = load(model)
     source = generated_by(pipe, steps, pipe.default_guidance if guidance is None else guidance)
     prompts = [Prompt(text, parse(text).scene) for text in LESSON_PROMPTS]
     rows = [{"prompt": prompt.text, "right": f"{int(row.sum())} of {len(SEEDS)}"}
             for prompt, row in zip(prompts, grade(prompts, SEEDS, source, "lesson"), strict=True)]
-    return Table(f"The lesson's prompts on {model}", rows)
+    return Table(f"The prompts of a popular lesson on {model}", rows)

@@ -1,4 +1,4 @@
-"""Prompts whose scenes are known: six tasks after GenEval (Ghosh et al. 2023), the lesson's, and coloured things."""
+"""Prompts whose scenes are known: six tasks after GenEval (Ghosh et al. 2023), a lesson's five, and coloured things."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from .table import Table
 # name: ("module:function", what it measures)
 MEASURES: dict[str, tuple[str, str]] = {
     "exam": ("exam:exam", "accuracy in six tasks after GenEval, on seen and on held-out combinations"),
-    "lesson": ("exam:lesson", "accuracy on the lesson's five prompts"),
+    "lesson": ("exam:lesson", "accuracy on the five prompts of a popular lesson"),
     "examiner": ("examiner:examiner", "accuracy of the examiner on drawings that it was not trained on"),
     "text": ("text:text", "how often the text encoder matches a caption with its drawing; synonyms, pairs, twins"),
     "text-t5": ("text:text_t5", "how often the second text encoder fills a gap as it was; synonyms, pairs, twins"),
@@ -28,6 +28,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "learning-time": ("learning:learning_time", "how far a network is from the exact field after how many seconds"),
     "frechet": ("frechet:frechet", "Frechet distance between generated images and drawings of the same captions"),
     "branching": ("branching:branching", "at which step an image is decided: branches with other prompts or noise"),
+    "settling": ("settling:settling", "whether light, place, thing or silhouette of an image is settled first"),
     "samplers": ("samplers:samplers", "agreement of the samplers with the schedulers of diffusers"),
     "latent": ("latent:latent", "time and memory of a denoising step on latents and on pixels"),
     "diffusers-loop": ("diffusers_loop:diffusers_loop", "seconds per image, beside the sampling loop of diffusers"),

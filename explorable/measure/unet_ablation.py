@@ -58,10 +58,13 @@ def costs(images: Mapping[str, np.ndarray], scenes: list[Scene], seeds: int, exa
 
     images: by part, the seeds of a prompt next to each other. scenes: what each image's prompt describes.
     Columns: "moved", the root mean square difference, where 1 is black to white; "fine detail", its share of the
-    contrast (see `high_frequency_share`); then the share of the examiner's findings that are kept, and of right images.
+    power (see `high_frequency_share`); "difference", of that share from the same prompt and seed without ablation,
+    with the interval of the paired differences; then the share of the examiner's findings that are kept, and of right
+    images.
     """
     verdicts = {name: examine(made, examiner) for name, made in images.items()}
     plain, rows = images[NOTHING].astype(np.float32), []
+    plain_fine = 100 * high_frequency_share(images[NOTHING])
     for name, made in images.items():
         moved = np.sqrt(np.square((made - plain) / 255).mean((1, 2, 3)))
         fine = 100 * high_frequency_share(made)
@@ -69,6 +72,8 @@ def costs(images: Mapping[str, np.ndarray], scenes: list[Scene], seeds: int, exa
         right = [matches_scene(v, scene) for v, scene in zip(verdicts[name], scenes, strict=True)]
         row = {"at 0": name, "moved": round(float(moved.mean()), 3), "fine detail %": round(float(fine.mean()), 2),
                "95%": interval_text(fine.reshape(-1, seeds), 1)}
+        gap = (fine - plain_fine).reshape(-1, seeds)
+        row |= {"difference": round(float(gap.mean()), 2), "difference 95%": interval_text(gap, 1)}
         row |= {f"{what} %": _percent([f[what] for f in findings]) for what in findings[0]}
         rows.append(row | {"right %": percent(right)})
     return rows
@@ -95,4 +100,5 @@ def unet_ablation(model: str = "unet-flow", prompts: int = PROMPTS, seeds: int =
     return Table(f"Parts of {model} at 0 in all steps, guidance {pipe.default_guidance:g}",
                  costs(images, [p.scene for p in wanted], seeds),
                  [f"{prompts} prompts of one coloured thing in a place, {seeds} seeds each",
-                  "fine detail: power at wavelengths under 8 pixels; kept: as in the image without ablation"])
+                  "fine detail: share of the power at wavelengths under 8 pixels; difference: from the same prompt and "
+                  "seed with nothing at 0, paired; kept: as in the image with nothing at 0"])

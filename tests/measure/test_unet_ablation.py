@@ -11,6 +11,7 @@ from explorable.analysis.verdict import Detection, Verdict
 from explorable.diffusion.settings import Settings
 from explorable.hooks import Scale, edit
 from explorable.measure import unet_ablation as module
+from explorable.measure.statistics import interval_text
 from explorable.world import parse
 
 
@@ -58,6 +59,9 @@ def test_costs_compare_with_the_image_with_nothing_at_0(monkeypatch):
     assert rows[0] | {"moved": 0.0, "things kept %": 100, "place kept %": 100, "right %": 100} == rows[0]
     assert rows[0]["fine detail %"] == pytest.approx(100 * float(high_frequency_share(plain).mean()), abs=0.01)
     assert rows[1] | {"fine detail %": 0.0, "things kept %": 0, "colours kept %": None, "right %": 0} == rows[1]
+    gone = -100 * high_frequency_share(plain)
+    assert rows[1]["difference"] == pytest.approx(float(gone.mean()), abs=0.01) and rows[0]["difference"] == 0
+    assert rows[1]["difference 95%"] == interval_text(gone.reshape(-1, 2), 1)
     assert rows[1]["moved"] == pytest.approx(np.sqrt(np.square(plain / 255 - 128 / 255).mean()), abs=0.001)
 
 

@@ -25,7 +25,7 @@ SYSTEMS: tuple[dict[str, str], ...] = (
      "predicts": "clean patches", "usual steps, guidance": UNKNOWN, "its mirror here": "–"},
 )
 
-# The lesson's comparison: what a technique does, the everyday picture of it, and where that picture breaks.
+# A popular lesson's comparison: what a technique does, the everyday picture of it, and where that picture breaks.
 COMPARISON: tuple[dict[str, str], ...] = (
     {"technique": "Classifier guidance", "does": "adds a classifier's gradient", "popular picture": "an art teacher",
      "where it breaks": "a teacher knows good pictures; the classifier knows noisy latents, and can be fooled"},

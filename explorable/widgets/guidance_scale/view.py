@@ -204,13 +204,13 @@ def grid_score(grid: GridResult, convention: str, measured: str) -> tuple[str, s
 
 
 def lesson_table(sweep: xr.Dataset | None, live: xr.Dataset | None, convention: str) -> Any:
-    """Return a pandas row for each scale of the lesson's table: its words, and what was measured.
+    """Return a pandas row for each scale of a popular lesson's table: its words, and what was measured.
 
     sweep, live: as in figure.against_scale.
     """
     rows = {}
     for w, words in LESSON.items():
-        rows[scale_text(w, convention)] = row = {"the lesson": words}
+        rows[scale_text(w, convention)] = row = {"a popular lesson": words}
         if sweep is not None and w in sweep.w:
             for name, factor, unit in QUANTITIES:
                 low, high = (factor * float(sweep[name].sel(w=w, bound=b)) for b in ("low", "high"))

@@ -78,7 +78,7 @@ class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
         models = denoiser_names() if self._pipe is None else ()
         self.set_layout(*main_rows(self), side=[self.chart], wide=True, groups={
             "more settings": setting_rows(self, models), "w or w − 1": convention_rows(self),
-            "the lesson's table": [self._lesson]})
+            "a popular lesson's table": [self._lesson]})
         self.observe_choices()
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
         self.observe(lambda change: self._show_again(), names="convention")
@@ -172,7 +172,7 @@ class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
         self.follow_traits()
 
     def _describe(self, result: AnyResult) -> None:
-        """Set caption, score and the lesson's table."""
+        """Set caption, score and the popular lesson's table."""
         sweep = self.sweep
         command = save_command("guidance", self.model_name)
         measured = (sweep.sentence if sweep else "" if self._pipe is not None else
@@ -188,7 +188,7 @@ class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
             self.set_score(*view.score(result, self.convention, measured))
         table = view.lesson_table(sweep.curves if sweep else None, self._live.means(), self.convention)
         html = table.to_html(classes="ex-table", border=0, na_rep="")
-        self._lesson.value = scrollable(html, "The lesson's table, as measured")
+        self._lesson.value = scrollable(html, "A popular lesson's table, as measured")
 
     @property
     def grid_on_stage(self) -> Grid | None:

@@ -16,7 +16,7 @@ RINGS = 12  # of a footprint
 
 
 def cost_bars(costs: SpaceCosts, dark: bool = False) -> go.Figure:
-    """Plot how many times more pixels have, or take, than latents, with the lesson's number as a line."""
+    """Plot how many times more pixels have, or take, than latents, with a popular lesson's number as a line."""
     ratios = costs.ratios()
     values = list(ratios.values())
     fig = figure(f"times more (dashed: {LESSON})", "", dark, HEIGHT, showlegend=False)

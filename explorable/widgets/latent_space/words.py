@@ -97,9 +97,9 @@ def score(result: Result, costs: SpaceCosts) -> tuple[str, str, str]:
 
 
 def cost_note(costs: SpaceCosts) -> str:
-    """Put the lesson's number beside what was measured."""
+    """Put a popular lesson's number beside what was measured."""
     positions = costs.positions[0] / costs.positions[1]
-    note = f"({positions:g} times fewer positions; the lesson says {LESSON} times faster"
+    note = f"({positions:g} times fewer positions; a popular lesson says {LESSON} times faster"
     if math.isfinite(costs.speedup):
         note += (f"; measured here: {seconds_text(costs.step_pixels)} on pixels, {seconds_text(costs.step_latent)} on "
                  "latents")

@@ -78,7 +78,7 @@ class InspectedRun:
 
     @property
     def high_frequency_share(self) -> float:
-        """The share of the image's contrast in high frequencies."""
+        """The share of the power of the image's luminance that is in high frequencies."""
         return float(high_frequency_share(self.image))
 
 

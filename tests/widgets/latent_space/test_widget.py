@@ -84,7 +84,7 @@ def test_it_opens_with_picture_channels_reconstruction_and_error(made):
     assert space.stage.frame == 0 and space.stage.captions[0].startswith("all channels: ")
     assert space.stage.captions[2].startswith("channel 2 silenced: ")
     assert "not a small photograph" in shown(space) and "a step 30 times faster" in shown(space)
-    assert "64 times fewer positions; the lesson says 64 times faster; measured here: 0.60 s" in shown(space)
+    assert "64 times fewer positions; a popular lesson says 64 times faster; measured here: 0.60 s" in shown(space)
     assert space.table().loc["values"].tolist() == ["49,152", "1,024", "48"]
     assert space.costs.speedup == pytest.approx(30) and "one step of the same U-Net" in space._numbers.value
 
