@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..hooks import Hook, HookContext, RunPlan, edit
-from ..hooks.attachments import attached
 from ..pipeline import PipelineProtocol
 from ..run.run import Run
+from .caught_value import CaughtValue, catch_value
 from .unet_activations import EditMap
 
 PROBES = 6  # random mixtures of the channels: more of them give a smoother map
 ENERGY_SHARE = 0.9  # of the squared gradients
-
-
-class _ValueReached(Exception):
-    """The point is reached; the rest of the network need not run."""
-
-
-class _ValueCatcher(Hook):
-    """Keep the value at one point, with its gradient, and stop the network there."""
-
-    def __init__(self, name: str):
-        self.name = name
-        self.value: Tensor | None = None
-        self.axes: tuple[str, ...] = ()
-
-    def hook_for(self, plan: RunPlan) -> Hook:
-        return self
-
-    def matches(self, name: str) -> bool:
-        return name == self.name
-
-    def __call__(self, value: Tensor, context: HookContext) -> Tensor:
-        self.value, self.axes = value, context.axes
-        raise _ValueReached
 
 
 def receptive_field(pipe: PipelineProtocol, run: Run, step: int, point: str, row: int, column: int,
@@ -65,11 +39,8 @@ def receptive_field(pipe: PipelineProtocol, run: Run, step: int, point: str, row
         raise IndexError(f"position ({row}, {column}): {point} has rows 0 to {size['y'] - 1} and columns 0 to "
                          f"{size['x'] - 1}")
     with torch.inference_mode(False), torch.enable_grad():
-        catch = _ValueCatcher(point)
         x = torch.from_numpy(np.repeat(run.latents.values[step][None], probes, 0)).double().requires_grad_()
-        with attached(pipe, catch), edit(pipe, dict(edits or {})), suppress(_ValueReached):
-            pipe.evaluate_step(run, step, x)
-        activations = _channels(catch, size["x"], row, column)
+        activations = _channels(catch_value(pipe, run, step, x, point, edits), size["x"], row, column)
         generator = torch.Generator().manual_seed(0)
         signs = torch.randint(0, 2, activations.shape, generator=generator, device="cpu").to(activations) * 2 - 1
         if not activations.requires_grad:  # an edit has cut the graph
@@ -78,13 +49,11 @@ def receptive_field(pipe: PipelineProtocol, run: Run, step: int, point: str, row
     return gradient.square().sum(1).mean(0).sqrt().numpy()
 
 
-def _channels(catch: _ValueCatcher, width: int, row: int, column: int) -> Tensor:
+def _channels(caught: CaughtValue, width: int, row: int, column: int) -> Tensor:
     """Return all channels of one position, (probes, channel)."""
-    if catch.value is None:
-        raise RuntimeError(f"the denoiser did not reach {catch.name}")
-    if "position" in catch.axes:
-        return catch.value[:, row * width + column]
-    return catch.value[:, :, row, column]
+    if "position" in caught.axes:
+        return caught.value[:, row * width + column]
+    return caught.value[:, :, row, column]
 
 
 def effective_size(field: np.ndarray, share: float = ENERGY_SHARE) -> int:

@@ -161,7 +161,8 @@ class FinalLayer(nn.Module):
 class DiT(nn.Module):
     """Predict a field over latents (batch, 4, 16, 16) from a noisy latent, t and a prompt.
 
-    Points beside those of its blocks: img_in (position, channel), prediction (channel, y, x).
+    Points beside those of its blocks: pos_embed, what each patch's place adds, and img_in, the sum, both (position,
+    channel); prediction (channel, y, x).
     """
 
     def __init__(self, config: DiTConfig | None = None):
@@ -205,7 +206,8 @@ class DiT(nn.Module):
         side = LATENT_SIZE // self.config.patch_size
         condition = self.time_embed(t) + cache.pooled
         txt = cache.txt
-        img = hook_point("img_in", self.img_in(x).flatten(2).transpose(1, 2) + self.pos_embed, "position channel")
+        pos = hook_point("pos_embed", self.pos_embed.expand(len(x), -1, -1), "position channel")
+        img = hook_point("img_in", self.img_in(x).flatten(2).transpose(1, 2) + pos, "position channel")
         keep = torch.cat([cache.keep.new_ones(len(img), img.shape[1]), cache.keep], dim=1)
         for block in self.blocks:
             img, txt = block(img, txt, condition, keep)
