@@ -12,6 +12,9 @@ export function buildElements(owner, { choices, axes, strip, opacity }) {
     makeFocusable("button", { type: "button", class: "ex-icon", title, "aria-label": title, onclick: action }, icon(name));
   const slider = makeFocusable("input", { type: "range", id, min: 0, step: 1, class: "ex-slider",
     oninput: () => owner.scrub(Number(slider.value)) });
+  for (const event of ["pointerdown", "pointerup", "pointercancel", "blur"]) {
+    slider.addEventListener(event, () => owner.reporter.hold(event === "pointerdown"));
+  }
   const playButton = button("play", "Play", () => owner.playback.toggle());
   const transport = make("div", { class: "ex-transport" }, button("first", "First frame", () => owner.scrub(0)), playButton,
     button("last", "Last frame", () => owner.scrub(owner.count - 1)), slider);

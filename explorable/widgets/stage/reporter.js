@@ -1,6 +1,7 @@
 // What the page tells Python: traits of the model, the position once the user has stopped moving, and actions.
 
 const REPORT_MS = 150; // without a movement, until Python and the screen reader get the position
+const HELD_MS = 600; // the same while the slider is held: slow dragging stays in the page
 
 /** The owner has: frame, axes, selection, describe(). live: the element that a screen reader reads. */
 export class Reporter {
@@ -24,14 +25,22 @@ export class Reporter {
   positionSoon() {
     this.cancel();
     this.timer = setTimeout(() => {
+      this.timer = undefined;
       this.live.textContent = this.owner.describe();
       this.send("frame", this.owner.frame);
       if (this.owner.axes.length) this.send("selection", this.owner.selection);
-    }, REPORT_MS);
+    }, this.held ? HELD_MS : REPORT_MS);
   }
 
   cancel() {
     clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  /** Note that the slider is held, or has been released: then what was moved is reported as soon as without a hand. */
+  hold(held) {
+    this.held = held;
+    if (!held && this.timer !== undefined) this.positionSoon();
   }
 
   /** Report an action in a panel. It is counted, so that the same action twice is two changes. */

@@ -112,6 +112,23 @@ test("arrow keys on the slider move the frame; on a choice they are the choice's
   assert.equal(caption(), "step 0");
 });
 
+test("a held slider stays in the page through short pauses; once released, its frame is reported", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { model, el } = opened(t);
+  const [slider] = el.find("ex-slider");
+  const scrubTo = (k) => slider.fire("input", { target: Object.assign(slider, { value: k }) });
+  slider.fire("pointerdown");
+  scrubTo(1);
+  t.mock.timers.tick(500);
+  assert.equal(model.get("frame"), 3);
+  slider.fire("pointerup");
+  t.mock.timers.tick(200);
+  assert.equal(model.get("frame"), 1);
+  scrubTo(2); // by keyboard: not held
+  t.mock.timers.tick(200);
+  assert.equal(model.get("frame"), 2);
+});
+
 test("what takes the place of a first look goes on playing where that was, unless a hand has moved it", (t) => {
   const motion = globalThis.matchMedia;
   globalThis.matchMedia = () => ({ matches: false });
