@@ -17,9 +17,9 @@ BIN := .venv/bin
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-lab: .venv/lab.stamp  ## open JupyterLab on the first notebook
+lab: .venv/lab.stamp  ## open JupyterLab on the contents of the notebooks
 	$(BIN)/jupyter trust notebooks/*.ipynb  # or the explorable of a cell that is run would be gone when the page is reloaded
-	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00-studio.ipynb
+	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/index.ipynb
 
 test: .venv/test.stamp  ## run every test: pytest, the notebooks, the linter, the type checker
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from explorable.widgets.core.still import MAX_BYTES, WIDTH
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 ANSWERS = json.loads((Path(__file__).parent / "notebook_answers.json").read_text("utf-8"))
+LESSON = ("00-studio", "01-noise-trajectory", "02-classifier-guidance", "03-guidance-scale", "04-latent-space",
+          "05-unet-xray", "06-token-attention", "07-word-space", "08-flow-paths", "09-patch-transformer", "10-learning",
+          "11-systems", "12-story", "13-quiz", "14-cheatsheet", "20-your-own-pipeline")  # in their order
+MAX_WORDS = 1000
+FOLDED = re.compile(r"(?s)<details>.*?</details>|```.*?```")
 ASKS = "**Predict, then check", "## Predict, then check"
 
 
@@ -77,3 +83,39 @@ def test_stripping_leaves_everything_else():
     assert strip(notebook) and not strip(notebook)
     assert [output.data for output in cell.outputs] == [{"text/plain": "Studio()"}, image]
     assert notebook.metadata == {"title": "A"}
+
+
+def prose(path: Path) -> str:
+    """Return the text of a notebook without what is folded and without code."""
+    cells = nbformat.read(path, 4).cells
+    return FOLDED.sub("", "\n".join(cell.source for cell in cells if cell.cell_type == "markdown"))
+
+
+def links(path: Path) -> set[str]:
+    """Return the stems of the notebooks that a notebook links to."""
+    text = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
+    return set(re.findall(r"\]\(([\w-]+)\.ipynb\)", text))
+
+
+def test_each_notebook_has_its_place_in_the_lesson():
+    assert {path.stem for path in NOTEBOOKS} <= {"index", *LESSON}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_is_short(path: Path):
+    assert len(prose(path).split()) <= MAX_WORDS, "shorten it, or fold mathematics in <details>"
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem != "index"], ids=lambda path: path.stem)
+def test_it_links_to_its_neighbours_and_to_the_contents(path: Path):
+    k = LESSON.index(path.stem)
+    assert {"index", *LESSON[max(k - 1, 0) : k], *LESSON[k + 1 : k + 2]} <= links(path)
+
+
+def test_the_contents_have_every_notebook_with_a_picture_of_its_own():
+    path = next(path for path in NOTEBOOKS if path.stem == "index")
+    pictures = {name.removesuffix(".jpg"): data for cell in nbformat.read(path, 4).cells
+                for name, data in cell.get("attachments", {}).items()}
+    assert links(path) == set(LESSON) == set(pictures)
+    assert len({str(data) for data in pictures.values()}) == len(LESSON)
+    assert path.stat().st_size < 300_000
