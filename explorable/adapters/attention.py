@@ -12,7 +12,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -60,13 +60,29 @@ class TokenLayout:
 
     tokens: length of that axis. pieces: length of the text that the network reads. assignment: (batch, 1, pieces,
     tokens) of 0 and 1, which merges pieces into words; None where each piece is a token. names: of the first prompt's
-    tokens.
+    tokens. positions: of the image in the sequence of joint attention, where the rest is not all text; 0: all of it.
+    by_branch: pieces and assignment of each branch, where the network is called for one at a time.
     """
 
     tokens: int
     pieces: int
     assignment: Tensor | None = None
     names: tuple[str, ...] = ()
+    positions: int = 0
+    by_branch: dict[str, tuple[int, Tensor | None]] = field(default_factory=dict)
+
+    def select(self, branch: str) -> None:
+        """Move to the branch that the network is called for next."""
+        self.pieces, self.assignment = self.by_branch[branch]
+
+    def image_part(self, length: int, text_first: bool) -> slice:
+        """Return where the image is in a joint sequence of this length."""
+        begin = self.pieces if text_first else 0
+        return slice(begin, begin + (self.positions or length - self.pieces))
+
+    def text_part(self, length: int, text_first: bool) -> slice:
+        """Return where the text is in a joint sequence of this length."""
+        return slice(0, self.pieces) if text_first else slice(length - self.pieces, length)
 
     @property
     def text_axis(self) -> str:
@@ -75,13 +91,16 @@ class TokenLayout:
 
     def merge(self, weights: Tensor) -> Tensor:
         """Sum weights (batch, heads, positions, pieces) over the pieces of each token."""
-        return weights if self.assignment is None else weights @ self.assignment.to(weights)
+        if self.assignment is not None:
+            return weights @ self.assignment.to(weights)
+        missing = self.tokens - weights.shape[-1]  # this branch's text is shorter than the other's
+        return F.pad(weights, (0, missing)) if missing > 0 else weights
 
     def distribute(self, weights: Tensor, old: Tensor, new: Tensor) -> Tensor:
         """Change weights over pieces so that their sums over tokens go from `old` to `new`: in proportion, or evenly
         where the sum was 0."""
         if self.assignment is None:
-            return new
+            return new[..., :self.pieces]
         assignment = self.assignment.to(weights)
         ratio = torch.where(old > 0, new / old.clamp(min=torch.finfo(old.dtype).tiny), 0)
         even = torch.where(old > 0, 0, new / assignment.sum(2, keepdim=True).clamp(min=1))
@@ -138,8 +157,8 @@ class AttentionHook:
         if isinstance(ACTIVE.dispatcher, PointFinder):
             self.find_points(attention)
         elif self.kind == "joint" and not is_hooked(self.point_names[0]):
-            image = attention.image_part(self.layout.pieces, self.text_first)
-            text = attention.text_part(self.layout.pieces, self.text_first)
+            length = attention.query.shape[2]
+            image, text = (part(length, self.text_first) for part in (self.layout.image_part, self.layout.text_part))
             heads = [self.layout.merge(attention.weights(head, image)[..., text]) for head in range(attention.heads)]
             self.hook("cross", torch.cat(heads, 1))
         else:
@@ -148,7 +167,7 @@ class AttentionHook:
     def find_points(self, attention: AttentionWeights) -> None:
         """Report the shapes of the attention weights without computing them."""
         batch, queries, keys = attention.query.shape[0], attention.query.shape[2], attention.key.shape[2]
-        positions = queries - self.layout.pieces if self.kind == "joint" else queries
+        positions = self.layout.positions or queries - self.layout.pieces if self.kind == "joint" else queries
         for kind in self._kinds:
             shape = (positions, self.layout.tokens) if kind == "cross" else (queries, keys)
             self.hook(kind, torch.empty(batch, attention.heads, *shape, dtype=attention.dtype, device="meta"))
@@ -161,12 +180,12 @@ class AttentionHook:
             return self.hook_cross(weights)
         image_first = weights if not self.text_first else weights.roll((-self.layout.pieces,) * 2, (-2, -1))
         joint = self.hook("joint", image_first)
-        positions = joint.shape[-1] - self.layout.pieces
-        cross = joint[:, :, :positions, positions:]
+        image, text = slice(0, self.layout.positions or -self.layout.pieces), slice(-self.layout.pieces, None)
+        cross = joint[:, :, image, text]
         new = self.hook_cross(cross)
         if new is not cross:
             joint = joint.clone()
-            joint[:, :, :positions, positions:] = new
+            joint[:, :, image, text] = new
         if joint is image_first:
             return weights
         return joint if not self.text_first else joint.roll((self.layout.pieces,) * 2, (-2, -1))
@@ -215,14 +234,6 @@ class AttentionWeights:
             mask = self.mask.expand(*self.query.shape[:3], self.key.shape[2])[:, heads, queries]
             scores = scores.masked_fill(~mask, -math.inf) if mask.dtype is torch.bool else scores + mask
         return scores.softmax(-1)
-
-    def image_part(self, pieces: int, text_first: bool) -> slice:
-        """Return the queries that are positions of the image."""
-        return slice(pieces, None) if text_first else slice(0, self.query.shape[2] - pieces)
-
-    def text_part(self, pieces: int, text_first: bool) -> slice:
-        """Return the keys that are pieces of the prompt."""
-        return slice(0, pieces) if text_first else slice(self.key.shape[2] - pieces, None)
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from typing import Any
 from torch import nn
 
 from ..diffusion.settings import SettingError
+from .templates import FillTemplate
 
+PAIR = ("uncond", "cond")
 CFG_MEANING = ("denoised = uncond + w (cond - uncond), two evaluations at each step; w = 1 is off, and this pipeline "
                "treats lower values as 1")
 DISTILLED_MEANING = ("w is an input of the network, which was distilled to predict in one evaluation what classifier-"
@@ -20,7 +22,9 @@ DISTILLED_MEANING = ("w is an input of the network, which was distilled to predi
 UNGUIDED_MEANING = "none: this model was trained to sample without guidance, and w has no effect"
 
 
-BLOCKS = {"down_blocks", "transformer_blocks"}  # the submodules by which a denoiser is recognised
+NEGATIVE_NEEDED = ("; but this pipeline compares only where it is given a negative prompt, so that without one w has "
+                   "no effect: open it with ex.open(pipeline, negative=\" \") to compare in every run")
+BLOCKS = {"down_blocks", "transformer_blocks", "layers"}  # the submodules by which a denoiser is recognised
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,14 @@ class TextInput:
 
     tokenizers: the pipeline's attributes whose pieces it contains; two are concatenated along the channels.
     length_argument: the argument of the call that sets its length; None: the tokenizer's model_max_length.
+    template: fills the prompt into what the text encoder reads; None: the prompt is all it reads. multiple_of: the
+    pieces are padded to the next multiple of this number; None: to the length above.
     """
 
     tokenizers: tuple[str, ...]
     length_argument: str | None = None
+    template: FillTemplate | None = None
+    multiple_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,14 @@ class Family:
     text_inputs: the token sequence that its attention reads, in order. text_first: in joint attention, text comes
     before the image. timestep_divisor: the scheduler's timestep is divided by it before the denoiser gets it.
     distilled: guidance is an input of the denoiser. latents_have: what its pipelines take from the autoencoder's config
-    beside the scale: "shift"; "statistics": each channel's mean and deviation, and float32 where float16 overflows.
+    beside the scale: "shift"; "statistics": each channel's mean and deviation, and float32 where float16 overflows;
+    "frames": the same of latents with an axis for time; "batch_norm": of 2 x 2 patches, in its own layer.
+
+    context_argument, timestep_argument: the denoiser's. timestep_reversed: it gets 1 - t. sign: of its prediction, in
+    the scheduler's terms. branch_order: in its batch; separate_calls: each branch is an evaluation of its own.
+    guidance_argument: of the call. guidance_offset: w here less the pipeline's. needs_negative: branches are compared
+    only with a negative prompt. patch: side of the patches in which latents are packed; latent_stride: pixels of a
+    latent's position, in the autoencoder's. reserved: arguments of the call that cannot be set, and why.
     """
 
     name: str
@@ -55,6 +70,23 @@ class Family:
     timestep_divisor: float = 1.0
     distilled: bool = False
     latents_have: str = ""
+    context_argument: str = "encoder_hidden_states"
+    timestep_argument: str = "timestep"
+    timestep_reversed: bool = False
+    sign: int = 1
+    branch_order: tuple[str, ...] = PAIR
+    separate_calls: bool = False
+    guidance_argument: str = "guidance_scale"
+    guidance_offset: float = 0.0
+    needs_negative: bool = False
+    patch: int = 2
+    latent_stride: int = 1
+    reserved: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def has_varying_length(self) -> bool:
+        """Whether the length of the text that the denoiser reads depends on the prompt."""
+        return any(text_input.multiple_of for text_input in self.text_inputs)
 
     def find_denoiser(self, pipeline: Any) -> nn.Module:
         """Return a pipeline's denoiser; where another library has wrapped it (PEFT, DistributedDataParallel, a module
@@ -82,15 +114,20 @@ class Family:
         """Return the names of the denoiser's inputs, in order."""
         return _forward_parameters(type(denoiser).forward)
 
-    def uses_cfg(self, denoiser: nn.Module) -> bool:
+    def uses_cfg(self, pipeline: Any) -> bool:
         """Return whether guidance compares two branches."""
-        return not self.distilled and getattr(denoiser.config, "time_cond_proj_dim", None) is None
+        config: Any = self.find_denoiser(pipeline).config
+        return not (self.distilled or pipeline.config.get("is_distilled")) and config.get("time_cond_proj_dim") is None
 
-    def guidance_meaning(self, denoiser: nn.Module) -> str:
+    def guidance_meaning(self, pipeline: Any) -> str:
         """Describe what the guidance scale w does in this pipeline."""
-        if self.uses_cfg(denoiser):
-            return CFG_MEANING
-        return DISTILLED_MEANING if getattr(denoiser.config, "guidance_embeds", True) else UNGUIDED_MEANING
+        if self.uses_cfg(pipeline):
+            offset = (f". The pipeline's own {self.guidance_argument} is w - {self.guidance_offset:g}, for it computes "
+                      "cond + (w - 1) (cond - uncond)" if self.guidance_offset else "")
+            return CFG_MEANING + offset + (NEGATIVE_NEEDED if self.needs_negative else "")
+        config: Any = self.find_denoiser(pipeline).config
+        is_input = config.get("guidance_embeds", True) if self.distilled else bool(config.get("time_cond_proj_dim"))
+        return DISTILLED_MEANING if is_input else UNGUIDED_MEANING
 
 
 FAMILIES = (
@@ -107,6 +144,9 @@ FAMILIES = (
            distilled=True, latents_have="shift"),
     Family("PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), "transformer", "hidden_states",
            (TextInput(("tokenizer",), "max_sequence_length"),)),
+    Family("Chroma", ("ChromaPipeline", "ChromaImg2ImgPipeline"), "transformer", "hidden_states",
+           (TextInput(("tokenizer",), "max_sequence_length"),), text_first=True, timestep_divisor=1000.0,
+           latents_have="shift", branch_order=("cond", "uncond"), separate_calls=True),
 )
 
 
@@ -148,42 +188,3 @@ def find_family(pipeline: Any) -> Family:
             return family
     known = "; ".join(f"{f.name} ({', '.join(f.pipelines)})" for f in FAMILIES)
     raise SettingError(f"{names[0]} belongs to no family that can be opened: {known}")
-
-
-def check_openable(pipeline: Any, family: Family) -> None:
-    """Refuse a denoiser whose activations cannot be read or changed from outside.
-
-    Raises:
-        SettingError: it is compiled, spread over devices, offloaded or quantised; says what to do.
-    """
-    name, network, denoiser = family.denoiser, getattr(pipeline, family.denoiser), family.find_denoiser(pipeline)
-    is_mapped = bool(getattr(pipeline, "hf_device_map", None))
-    for wrapper in network.modules():
-        if "_orig_mod" in wrapper._modules:
-            raise SettingError(f"the {name} is compiled (by torch.compile, into {type(wrapper).__name__}), and "
-                               f"compiled code skips hook points: {_unwrapped(name, network, wrapper, '_orig_mod')}")
-        if len(vars(wrapper).get("device_ids") or ()) > 1:
-            raise SettingError(f"the {name} is spread over {len(wrapper.device_ids)} devices by "
-                               f"{type(wrapper).__name__}: {_unwrapped(name, network, wrapper, 'module')}")
-        if wrapper._compiled_call_impl is not None:
-            raise SettingError(f"the {name} is compiled in place (by .compile()), and compiled code skips hook points: "
-                               "load the pipeline again, and leave .compile() out")
-        if is_mapped or _is_offloaded(wrapper):
-            raise SettingError(f"the {name} is offloaded, and moves between devices while it runs: load the "
-                               "pipeline again without enable_..._offload or a device map, and move it with "
-                               ".to(device); half precision (torch_dtype=torch.float16) takes half the memory")
-    if getattr(denoiser, "is_quantized", False) or getattr(denoiser, "hf_quantizer", None) is not None:
-        raise SettingError(f"the {family.denoiser} is quantised, and its layers are not plain ones: load it in half "
-                           "precision (torch_dtype=torch.float16 or bfloat16) without quantization_config")
-
-
-def _unwrapped(name: str, network: nn.Module, wrapper: nn.Module, attribute: str) -> str:
-    """Return the advice to take out what a wrapper contains."""
-    inside = f"pipeline.{name}.{attribute}" if wrapper is network else f"the wrapper's {attribute}"
-    return f"pipeline.{name} = {inside} gives the network itself back, and that can be opened"
-
-
-def _is_offloaded(module: nn.Module) -> bool:
-    """Return whether a module has a hook of accelerate or of diffusers' group offloading."""
-    registry = vars(module).get("_diffusers_hook")
-    return "_hf_hook" in vars(module) or (registry is not None and any("offloading" in name for name in registry.hooks))

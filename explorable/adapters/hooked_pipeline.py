@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
@@ -19,8 +19,9 @@ from ..pipeline.encoded_text import EncodeTexts
 from ..run import Run
 from .attention import TokenLayout
 from .caches import check_branches_computed
-from .families import check_openable, find_family
+from .families import PAIR, find_family
 from .inputs import check_inputs, image_argument, stand_ins
+from .openable import check_openable
 from .points import OpenedPointFinder, OpenedPointTable, with_token_count
 from .sampling import PipelineCall
 from .schedulers import NoiseSchedule
@@ -50,11 +51,12 @@ class HookedPipeline:
     def __init__(self, pipeline: Any, merge_subwords: bool = True, half_precision: bool = True, **call_defaults: Any):
         self._family = find_family(pipeline)
         check_openable(pipeline, self._family)
+        self.default_negative = call_defaults.pop("negative", None)
         self.pipeline, self.call_defaults = pipeline, call_defaults
         self.merge_subwords, self.half_precision = merge_subwords, half_precision
         self.closed = False
         self._found_points: weakref.WeakKeyDictionary[nn.Module, dict[Any, FoundPoints]] = weakref.WeakKeyDictionary()
-        check_arguments(pipeline, call_defaults)
+        check_arguments(pipeline, self._family, call_defaults)
         NoiseSchedule(pipeline.scheduler)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -97,18 +99,27 @@ class HookedPipeline:
     @property
     def uses_cfg(self) -> bool:
         """Whether guidance compares two branches (classifier-free guidance)."""
-        return self._family.uses_cfg(self.denoiser)
+        is_compared = not self._family.needs_negative or self.default_negative is not None
+        return is_compared and self._family.uses_cfg(self.pipeline)
 
     @property
     def text_encoders(self) -> dict[str, EncodeTexts]:
         """The text encoders whose context the denoiser receives, by attribute: see PipelineProtocol."""
         return text_encoders_of(self.pipeline, self._family, self.call_defaults, self.lock)
 
-    def _settings(self, *args: Any, **more: Any) -> OpenedSettings:
-        return make_opened_settings(self.pipeline, self._family, *args, **{**self.call_defaults, **more})
+    def _settings(self, prompt: str | None, negative: str | None = None, steps: int | None = None,
+                  guidance: float | None = None, *args: Any, **more: Any) -> OpenedSettings:
+        is_guided = guidance is None or guidance > 1
+        negative = self.default_negative if negative is None and is_guided else negative
+        return make_opened_settings(self.pipeline, self._family, prompt, negative, steps, guidance, *args,
+                                    **{**self.call_defaults, **more})
 
     def _branches(self, settings: Settings) -> tuple[str, ...]:
-        return ("uncond", "cond") if settings.guidance > 1 and self.uses_cfg else ("cond",)
+        """Return the branches of a run, in the order of the pipeline's batch or calls."""
+        family = self._family
+        is_compared = not family.needs_negative or settings.negative is not None
+        return family.branch_order if settings.guidance > 1 and is_compared and family.uses_cfg(self.pipeline) else (
+            "cond",)
 
     def _branch_tokens(self, text: str, settings: OpenedSettings, branch: str = "cond") -> TokenAxis:
         """Return the token axis of a branch. Embeddings have the words of the text that has as many pieces; without
@@ -156,8 +167,9 @@ class HookedPipeline:
             prompt = None
         optional = {} if negative is None and arguments.get("negative_prompt_embeds") is None else {
             "negative_prompt": negative}  # None beside embeddings, for PixArt's own default is ""
-        return {"prompt": prompt, "num_inference_steps": settings.steps, "guidance_scale": settings.guidance,
-                "generator": generator, **optional, **arguments}
+        guidance = {self._family.guidance_argument: settings.guidance - self._family.guidance_offset}
+        return {"prompt": prompt, "num_inference_steps": settings.steps, **guidance, "generator": generator,
+                **optional, **arguments}
 
     @contextmanager
     def _dispatching(self, prompts: list[str], settings: OpenedSettings, first_step: int = 0,
@@ -179,9 +191,9 @@ class HookedPipeline:
                 with dispatching_to(None):
                     yield TokenLayout(0, 0, names=axes["cond"][0].names)
                 return
-            layout = self._layout([axis for branch in axes.values() for axis in branch], axes["cond"][0].names)
+            layout = self._layout(axes)
             check_branches_computed(self.denoiser.modules(), self._branches(settings))
-            names = {b: _common_names(branch, layout.tokens) for b, branch in axes.items()}
+            names = {b: _common_names(axes[b], layout.tokens) for b in PAIR if b in axes}
             found = self._find_points(settings)
             table = OpenedPointTable(with_token_count(found.points, layout.tokens), settings.steps, found.hidden)
             plan = RunPlan(table, self.schedule.evaluations(settings.steps), len(prompts), names, first_step,
@@ -189,13 +201,19 @@ class HookedPipeline:
             with dispatching_to(dispatcher_for(attachments, plan)):
                 yield layout
 
-    def _layout(self, axes: Sequence[TokenAxis], names: tuple[str, ...]) -> TokenLayout:
-        """Return the layout of a batch with these token axes."""
-        tokens, assignment = max(len(axis.names) for axis in axes), None
-        if self.merge_subwords:
-            assignment = torch.stack([axis.assignment(tokens) for axis in axes])[:, None].to(
-                next(self.denoiser.parameters()).device)
-        return TokenLayout(tokens, axes[0].pieces, assignment, names)
+    def _layout(self, axes: Mapping[str, Sequence[TokenAxis]]) -> TokenLayout:
+        """Return the layout of a batch with these token axes, by branch."""
+        together = [axis for branch in axes.values() for axis in branch]
+        tokens = max(len(axis.names) for axis in together)
+        device = next(self.denoiser.parameters()).device
+
+        def text(group: Sequence[TokenAxis]) -> tuple[int, Any]:
+            pieces = max(axis.pieces for axis in group)
+            assigned = [axis.assignment(tokens, pieces) for axis in group] if self.merge_subwords else []
+            return pieces, torch.stack(assigned)[:, None].to(device) if assigned else None
+
+        by_branch = {b: text(group) for b, group in axes.items()} if self._family.separate_calls else {}
+        return TokenLayout(tokens, *text(together), axes["cond"][0].names, by_branch=by_branch)
 
     def _find_points(self, settings: OpenedSettings) -> FoundPoints:
         """Find the points by one evaluation, in which no attention weights are computed; once for each network, size of
@@ -203,15 +221,19 @@ class HookedPipeline:
         branches, denoiser = self._branches(settings), self.denoiser
         processors = {type(module.processor) for module in denoiser.modules() if hasattr(module, "processor")}
         sizes = tuple((name, size_key(value)) for name, value in settings.arguments if name not in CALLBACKS)
-        key = (branches, type(self.pipeline.scheduler), frozenset(processors), sizes)
+        texts = {"uncond": "", "cond": ""}
+        if self._family.has_varying_length:
+            texts = {"uncond": settings.negative or "", "cond": settings.prompt}
         with self.lock:
+            axes = {b: [self._branch_tokens(texts[b], settings, b)] for b in branches}
+            pieces = tuple(group[0].pieces for group in axes.values())
+            key = (branches, type(self.pipeline.scheduler), frozenset(processors), sizes, pieces)
             found = self._found_points.setdefault(denoiser, {})
             if key not in found:
-                pieces = self._branch_tokens("", settings).pieces
                 finder, generator = OpenedPointFinder(), torch.Generator().manual_seed(0)
-                layout = TokenLayout(pieces, pieces, torch.eye(pieces) if self.merge_subwords else None)
-                call = self._make_call(layout, settings)
-                arguments = self._arguments(replace(settings, negative=None), "", None, generator)
+                call = self._make_call(self._layout(axes), settings)
+                negative = texts["uncond"] if len(branches) == 2 and self._family.needs_negative else None
+                arguments = self._arguments(replace(settings, negative=negative), texts["cond"], negative, generator)
                 arguments |= stand_ins(self.pipeline, denoiser, arguments, len(branches))
                 with dispatching_to(finder), suppress(StopSampling):
                     call(**arguments)

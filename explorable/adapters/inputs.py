@@ -68,7 +68,7 @@ def image_argument(image: Any) -> Any:
 
 
 def _lacks_image(pipeline: Any, arguments: Mapping[str, Any]) -> bool:
-    return "image" in call_parameters(pipeline) and arguments.get("image") is None
+    return {"image", "strength"} <= call_parameters(pipeline).keys() and arguments.get("image") is None
 
 
 def _lacks_adapter_image(pipeline: Any, denoiser: nn.Module, arguments: Mapping[str, Any]) -> bool:

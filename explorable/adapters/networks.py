@@ -6,7 +6,8 @@ U-Net   conv_in, down.K.J.*, middle.*, up.K.J.*, prediction, with K = 0 the fine
         middle.last.res.out. Each block on the way up has a skip connection of its own, up.K.J.skip, and
         up.K.J.backbone, its other input.
 DiT     blocks.K.* (and single.K.*, Flux's single-stream blocks): joint.weights and cross.weights in the joint
-        attention, img.out and txt.out. PixArt's blocks have the names of a U-Net's transformer block.
+        attention, img.out and txt.out. PixArt's blocks have the names of a U-Net's transformer block. Z-Image has two
+        refiners before these, refiner.img.K.self.weights and refiner.txt.K.self.weights.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class ModuleHook(NamedTuple):
     wrapper: Wrapper
 
 
+# The lists of blocks of a transformer, and the beginnings of their points' names.
+SEQUENCES = {"noise_refiner": "refiner.img", "context_refiner": "refiner.txt", "transformer_blocks": "blocks",
+             "layers": "blocks", "single_transformer_blocks": "single"}
 AttentionFactory = Callable[[nn.Module, str, str], ModuleHook]  # of a module, a prefix and a kind of attention
 MAP_AXES, SEQUENCE_AXES = "channel y x", "position channel"
 
@@ -46,10 +50,12 @@ def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
     if hasattr(denoiser, "down_blocks"):
         yield from _unet(denoiser, attention)
         return
-    for group, prefix in (("transformer_blocks", "blocks"), ("single_transformer_blocks", "single")):
+    for group, prefix in SEQUENCES.items():
         for k, block in enumerate(getattr(denoiser, group, None) or ()):
-            if hasattr(block, "attn"):
-                yield from _joint_block(block, f"{prefix}.{k}.", f"{layout.text_axis} channel", attention)
+            if "refiner" in prefix:
+                yield attention(block.attention, f"{prefix}.{k}.", "self")
+            elif hasattr(block, "attn") or hasattr(block, "attention"):
+                yield from _joint_block(block, f"{prefix}.{k}.", layout, text_first, attention)
             else:
                 yield from _transformer_block(block, f"{prefix}.{k}.", attention)
 
@@ -107,26 +113,50 @@ def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> 
     yield _output_hook(block, f"{prefix}mlp.out", SEQUENCE_AXES)
 
 
-def _joint_block(block: Any, prefix: str, text_axes: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
-    """Yield the hooks of a block with joint attention, which returns (text, image)."""
-    yield attention(block.attn, prefix, "joint")
+def _joint_block(block: Any, prefix: str, layout: TokenLayout, text_first: bool,
+                 attention: AttentionFactory) -> Iterator[ModuleHook]:
+    """Yield the hooks of a block with joint attention, which returns (text, image) or one sequence of both."""
+    yield attention(block.attn if hasattr(block, "attn") else block.attention, prefix, "joint")
     if getattr(block, "attn2", None) is not None:  # Stable Diffusion 3.5 Medium: self-attention of the image
         yield attention(block.attn2, prefix, "self")
-    yield _output_hook(block, f"{prefix}img.out", SEQUENCE_AXES, 1)
-    yield _output_hook(block, f"{prefix}txt.out", text_axes, 0)
+    yield _streams_hook(block, f"{prefix}img.out", f"{prefix}txt.out", layout, text_first)
 
 
-def _output_hook(module: nn.Module, name: str, axes: str, part: int | None = None) -> ModuleHook:
-    """Return a hook point at a module's output, or at one part of it."""
+def _streams_hook(module: nn.Module, image_name: str, text_name: str, layout: TokenLayout,
+                  text_first: bool) -> ModuleHook:
+    """Return hook points at both streams that a block returns, as a tuple (text, image) or joined in one sequence."""
+    names = image_name, text_name
+
+    def wrapper(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        out = original(*args, **kwargs)
+        if not any(map(is_hooked, names)):
+            return out
+        text_axes = f"{layout.text_axis} channel"
+        if isinstance(out, tuple):
+            text, image = out[:2]
+            image = hook_point(image_name, image, SEQUENCE_AXES)
+            return (text if text is None else hook_point(text_name, text, text_axes), image, *out[2:])
+        for name, axes, part in ((image_name, SEQUENCE_AXES, layout.image_part), (text_name, text_axes,
+                                                                                   layout.text_part)):
+            old = out[:, part(out.shape[1], text_first)]
+            new = hook_point(name, old, axes)
+            if new is not old:
+                out = out.clone()
+                out[:, part(out.shape[1], text_first)] = new
+        return out
+
+    return ModuleHook(module, names, wrapper)
+
+
+def _output_hook(module: nn.Module, name: str, axes: str) -> ModuleHook:
+    """Return a hook point at a module's output, or at the first part of it."""
 
     def wrapper(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
         if not is_hooked(name):
             return out
-        if part is not None or isinstance(out, tuple):
-            k = part or 0
-            value = out[k]
-            return out if value is None else (*out[:k], hook_point(name, value, axes), *out[k + 1:])
+        if isinstance(out, tuple):
+            return (hook_point(name, out[0], axes), *out[1:])
         return hook_point(name, out, axes)
 
     return ModuleHook(module, (name,), wrapper)
@@ -146,16 +176,3 @@ def _skip_hooks(module: nn.Module, prefix: str, channels: int) -> ModuleHook:
 
     return ModuleHook(module, names, wrapper)
 
-
-# ---- Flux's packed latents -------------------------------------------------------------------------------------------
-
-
-def unpack_latents(x: Tensor, rows: int, columns: int) -> Tensor:
-    """Unpack 2 x 2 patches (batch, rows * columns, 4 * channels) to a latent (batch, channels, 2 rows, 2 columns)."""
-    return (x.unflatten(2, (-1, 2, 2)).unflatten(1, (rows, columns)).permute(0, 3, 1, 4, 2, 5)
-            .flatten(4, 5).flatten(2, 3))
-
-
-def pack_latents(x: Tensor) -> Tensor:
-    """Pack a latent into a sequence of 2 x 2 patches."""
-    return x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).permute(0, 2, 4, 1, 3, 5).flatten(3, 5).flatten(1, 2)

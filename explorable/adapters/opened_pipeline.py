@@ -52,7 +52,7 @@ class OpenedPipeline(HookedPipeline):
 
     @property
     def family(self) -> str:
-        """"Stable Diffusion", "Stable Diffusion XL", "Stable Diffusion 3", "Flux" or "PixArt"."""
+        """The name of the family: "Stable Diffusion", "Flux", "Qwen-Image", …; adapters/README.md lists them."""
         return self._family.name
 
     @property
@@ -63,12 +63,12 @@ class OpenedPipeline(HookedPipeline):
     @property
     def guidance_meaning(self) -> str:
         """A description of the guidance scale w in this pipeline."""
-        return self._family.guidance_meaning(self.denoiser)
+        return self._family.guidance_meaning(self.pipeline)
 
     @property
     def default_guidance(self) -> float:
         """The guidance scale that the pipeline uses where none is given."""
-        return float(call_default(self.pipeline, "guidance_scale"))
+        return float(call_default(self.pipeline, self._family.guidance_argument)) + self._family.guidance_offset
 
     @property
     def samplers(self) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ class OpenedPipeline(HookedPipeline):
         check_image(image)
         check_noise_time(t)
         more = {**starting_image(self.pipeline, image), **more}
-        settings = self._settings(prompt, None, 2, 1.0 if self.uses_cfg else None, seed, **more)
+        settings = self._settings(prompt, None, 2, 1.0 if self._family.uses_cfg(self.pipeline) else None, seed, **more)
         level, timestep = self.schedule.nearest_level(t)
         latent = self.encode(image[None]).double()
         noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(settings.seed), dtype=torch.float64)
@@ -210,7 +210,7 @@ class OpenedPipeline(HookedPipeline):
             SettingError: the run was loaded from a file.
         """
         resumed = self._resumable_steps(run)[run.check_step(step)]
-        no_guidance = {"guidance": 1.0, "negative": None} if self.uses_cfg else {}
+        no_guidance = {"guidance": 1.0, "negative": None} if self._family.uses_cfg(self.pipeline) else {}
         settings = change_opened_settings(self.pipeline, self._family, run.settings,  # type: ignore[arg-type]
                                    {**no_guidance, **changes})
         with self._dispatching([settings.prompt] * len(x), settings, step) as layout:
@@ -269,7 +269,7 @@ def _check_not_blocked(blocked: Sequence[bool]) -> None:
 
 def open_pipeline(pipeline: Any, merge_subwords: bool = True, half_precision: bool = True,
                   **call_defaults: Any) -> OpenedPipeline:
-    """Open a diffusers pipeline: Stable Diffusion 1.x, 2.x and XL, Stable Diffusion 3, Flux, PixArt.
+    """Open a diffusers pipeline of one of the families that adapters/README.md lists: Stable Diffusion, Flux, …
 
         pipe = ex.open(DiffusionPipeline.from_pretrained("…"))
         run = pipe("a red sports car", record=["*.cross.weights"])

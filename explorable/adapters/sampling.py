@@ -19,11 +19,13 @@ from torch import Tensor
 
 from ..diffusion.settings import SettingError
 from ..hooks import HookDispatcher, PointFinder
-from ..nn.hook_points import ACTIVE, Dispatcher, dispatching_to, hook_point, is_hooked, set_branches
+from ..nn.hook_points import ACTIVE, dispatching_to, hook_point, is_hooked
 from .attention import TokenLayout
 from .caches import cache_states, fresh_caches, innermost_forward, warn_of_skipped
+from .denoiser_hooks import DenoiserHooks, timestep_value
 from .families import Family
-from .networks import MAP_AXES, module_hooks, pack_latents, unpack_latents
+from .latents import patch_grid
+from .networks import MAP_AXES, module_hooks
 from .patching import CallArguments, TensorCopies, copy_attributes, preserved_attributes, set_attributes, wrapped_method
 from .rollback import rollback_on_error
 from .schedulers import NoiseLevel, NoiseSchedule, SeededNoise
@@ -34,23 +36,17 @@ CHECKED_STEPS = 2  # in which noise that no seed determines is refused
 ACTIVE_CALL: ContextVar[PipelineCall | None] = ContextVar("active_call", default=None)
 
 
-class PipelineCall:
+class PipelineCall(DenoiserHooks):
     """One call of a pipeline.
 
-    layout, branches: the text that the denoiser reads, and the order of the branches in its batch. single: only this
-    evaluation is done, and no step; None: all steps.
+    start: where a branch of another run begins; None: at the first step. Further arguments: see DenoiserHooks.
     """
 
     def __init__(self, pipeline: Any, family: Family, schedule: NoiseSchedule, layout: TokenLayout,
                  branches: tuple[str, ...], half_precision: bool, progress: Callable[[int, int], None] | None = None,
                  start: BranchStart | None = None, single: SingleEvaluation | None = None):
-        self.pipeline, self.family, self.schedule, self.layout = pipeline, family, schedule, layout
-        self.denoiser: Any = family.find_denoiser(pipeline)
-        self.branches, self.half_precision, self.progress = branches, half_precision, progress
-        self.start, self.single = start, single
-        self.steps_taken: list[SchedulerStep] = []
-        self.patch_grid: tuple[int, int] | None = None  # rows and columns, where latents are packed
-        self.channels, self.latent_size = 0, (0, 0)
+        super().__init__(pipeline, family, schedule, layout, branches, single)
+        self.half_precision, self.progress, self.start = half_precision, progress, start
         self.final_sample: Any = None
         self.scheduler_copies = TensorCopies()
         self.blocked: list[bool] = []  # by the pipeline's safety checker, each image; empty without one
@@ -104,12 +100,6 @@ class PipelineCall:
         """The first step that is computed and not copied from the parent."""
         return self.start.step if self.start else 0
 
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of the image in pixels."""
-        height, width = self.latent_size
-        return height * self.pipeline.vae_scale_factor, width * self.pipeline.vae_scale_factor
-
     # ---- an evaluation of the denoiser ---------------------------------------------------------------------------
 
     def forward(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -118,9 +108,7 @@ class PipelineCall:
             raise SettingError("an edit cannot call the diffusers pipeline that it edits: call the opened one")
         inputs = CallArguments(self.family.denoiser_inputs(self.denoiser), args, kwargs)
         name = self.family.latent_argument
-        if "img_ids" in inputs:
-            rows, columns = (int(n) + 1 for n in inputs["img_ids"].reshape(-1, 3).amax(0)[1:])
-            self.patch_grid = rows, columns
+        self.patch_grid = patch_grid(inputs)
         _, self.channels, *size = self.unpack(inputs[name]).shape
         self.latent_size = (size[0], size[1])
         if len(self.timestamps) == 1:
@@ -135,82 +123,12 @@ class PipelineCall:
             return (inputs.pass_to(original) if ACTIVE.dispatcher is None
                     else self.hooked_forward(ACTIVE.dispatcher, original, inputs))
 
-    def hooked_forward(self, dispatcher: Dispatcher, original: Callable[..., Any], inputs: CallArguments) -> Any:
-        """Evaluate the denoiser with hook points at its inputs and its output."""
-        name = self.family.latent_argument
-        if isinstance(dispatcher, PointFinder):
-            dispatcher.image_size = self.image_size
-        level = self.level(timestep_value(inputs["timestep"]) * self.family.timestep_divisor)
-        dispatcher.set_step(self.single.step if self.single else len(self.steps_taken), level.t)
-        dispatcher.set_branches(("",))
-        inputs[name] = self.hook_latent(inputs[name])
-        dispatcher.set_branches(self.branches)
-        context = inputs["encoder_hidden_states"]
-        if len(context) != len(self.branches) * len(self.generators):
-            raise SettingError("a callback has changed the size of the batch: leave it out, or record and edit nothing")
-        if context.shape[1] != self.layout.pieces:
-            raise SettingError(f"the network reads {context.shape[1]} pieces, but the prompt was split into "
-                               f"{self.layout.pieces}: leave out what changes its context")
-        inputs["encoder_hidden_states"] = hook_point("text.context", context, f"{self.layout.text_axis} channel")
-        out = inputs.pass_to(original)
-        prediction = self.hook_prediction(out[0], level)
-        dispatcher.set_branches(("",))
-        return (prediction, *out[1:])
-
-    def level(self, timestep: float) -> NoiseLevel:
-        return self.single.level if self.single else self.schedule.level(len(self.steps_taken), timestep)
-
-    def unpack(self, x: Tensor) -> Tensor:
-        """Return a latent as (batch, channel, y, x)."""
-        return unpack_latents(x, *self.patch_grid) if self.patch_grid else x
-
-    def pack(self, x: Tensor) -> Tensor:
-        """Return a latent in the form that the denoiser takes."""
-        return pack_latents(x) if self.patch_grid else x
-
-    def skipped_output(self, x: Tensor) -> Tensor:
-        """Return zeros in place of a prediction that is not used."""
-        return torch.zeros_like(x) if self.patch_grid else x.new_zeros(
-            len(x), self.denoiser.config.out_channels, *x.shape[2:])
-
-    def replace_inputs(self, inputs: CallArguments, single: SingleEvaluation) -> None:
-        """Set the latent and the timestep of a single evaluation."""
-        old = inputs[self.family.latent_argument]
-        expected, given = tuple(self.unpack(old).shape[1:]), tuple(single.x.shape[1:])
-        if given != expected:
-            raise SettingError(f"the image has a latent of shape {given}, but this pipeline expects {expected}: "
-                               "resize the image")
-        inputs[self.family.latent_argument] = self.pack(single.x).to(old).repeat(
-            len(self.branches), *[1] * (old.dim() - 1))
-        inputs["timestep"] = torch.full_like(torch.as_tensor(inputs["timestep"]),
-                                             single.timestep / self.family.timestep_divisor)
-
-    def hook_latent(self, x: Tensor) -> Tensor:
-        """Pass the denoiser's input, which is the same in all branches, through its hook point."""
-        one = self.unpack(x[:len(x) // len(self.branches)])
-        new = hook_point("sampler.latent", one, MAP_AXES)
-        return x if new is one else torch.cat([self.pack(new)] * len(self.branches))
-
-    def hook_prediction(self, packed: Tensor, level: NoiseLevel) -> Tensor:
-        """Pass the prediction, and the difference cond - uncond of denoised estimates, through their hook points."""
-        old = self.unpack(packed)
-        new = hook_point("prediction", old, MAP_AXES)
-        if len(self.branches) == 2 and is_hooked("sampler.difference"):
-            slope = self.schedule.d_denoised(level)
-            uncond, cond = new.chunk(2)
-            difference = (cond - uncond)[:, :self.channels] * slope  # further channels are a learned variance
-            set_branches("")
-            edited = hook_point("sampler.difference", difference, MAP_AXES)
-            if edited is not difference:
-                prediction = uncond[:, :self.channels] + edited / slope
-                new = torch.cat([uncond, torch.cat([prediction, cond[:, self.channels:]], 1)])
-        return packed if new is old else self.pack(new)
-
     # ---- a step of the scheduler ---------------------------------------------------------------------------------
 
     def scheduler_step(self, original: Callable[..., Any], prediction: Tensor, timestep: Any, sample: Tensor,
                        *args: Any, **kwargs: Any) -> Any:
         """Wrap `scheduler.step`, so that each call records the values that a Run stores."""
+        self.begin_step()
         if len(self.steps_taken) < self.first_step:
             return self.replay_step(sample)
         if not self.channels:
@@ -222,7 +140,7 @@ class PipelineCall:
         edited = hook_point("sampler.denoised", denoised, MAP_AXES)
         if edited is not denoised:
             denoised = edited
-            prediction = self.pack(self.schedule.predicted(x, denoised, level)).to(prediction)
+            prediction = self.pack(self.schedule.predicted(x, denoised, level), prediction).to(prediction)
         if self.single or isinstance(ACTIVE.dispatcher, PointFinder):
             raise StopSampling
         state = (copy_attributes(self.pipeline.scheduler, self.scheduler_copies),
@@ -276,7 +194,7 @@ class PipelineCall:
             level = resumed.level
             noise = torch.randn(resumed.x.shape, generator=self.start.generator, dtype=torch.float64)
             x = level.alpha_t * resumed.denoised + level.sigma_t * noise
-            latent, states = self.pack(self.schedule.to_sample(x, level)), (self.start.generator.get_state(),)
+            latent, states = self.pack(self.schedule.to_sample(x, level), sample), (self.start.generator.get_state(),)
         for generator, state in zip(self.generators, states, strict=True):
             generator.set_state(state)
         return latent.to(sample), latent.to(sample)
@@ -288,8 +206,3 @@ class PipelineCall:
         end = (0.0, final.double()) if self.end is None else (self.end.t, self.schedule.to_latent(final, self.end))
         ends = [(s.t, s.x) for s in self.steps_taken[1:]] + [end]
         return [replace(step, next_t=t, next_x=x) for step, (t, x) in zip(self.steps_taken, ends, strict=True)]
-
-
-def timestep_value(timestep: Any) -> float:
-    """Return a timestep, which may be a number or a tensor, as a float."""
-    return float(timestep if not isinstance(timestep, Tensor) or timestep.dim() == 0 else timestep.flatten()[0])

@@ -60,33 +60,38 @@ def make_opened_settings(pipeline: Any, family: Family, prompt: str | None, nega
     """
     if prompt is None and arguments.get("prompt_embeds") is None:
         raise SettingError("prompt is None: give a text (an empty one is unconditional), or prompt_embeds=…")
-    scheduler, denoiser = type(pipeline.scheduler).__name__, getattr(pipeline, family.denoiser)
+    scheduler = type(pipeline.scheduler).__name__
     if sampler not in (None, scheduler):
         raise SettingError(f"sampler is {sampler!r}, but this pipeline samples with its own {scheduler}: leave the "
                            "sampler out, and set pipeline.scheduler to change it")
     steps = call_default(pipeline, "num_inference_steps") if steps is None else steps
-    guidance = call_default(pipeline, "guidance_scale") if guidance is None else guidance
+    if guidance is None:
+        guidance = call_default(pipeline, family.guidance_argument) + family.guidance_offset
     s = check_settings(Settings("" if prompt is None else prompt, negative, steps, guidance, seed))
-    if family.uses_cfg(denoiser) and 0 < s.guidance < 1:
+    if family.uses_cfg(pipeline) and 0 < s.guidance < 1:
         raise SettingError(f"guidance is {guidance!r}: choose a number from 1 to 100, or 0, which is off like 1; "
-                           f"{family.guidance_meaning(denoiser)}")
-    if not family.uses_cfg(denoiser) and negative is not None:
+                           f"{family.guidance_meaning(pipeline)}")
+    if not family.uses_cfg(pipeline) and negative is not None:
         raise SettingError(f"negative is {negative!r}: leave it out; guidance here is "
-                           f"{family.guidance_meaning(denoiser)}")
+                           f"{family.guidance_meaning(pipeline)}")
+    if negative is not None and "negative_prompt" not in call_parameters(pipeline):
+        raise SettingError(f"negative is {negative!r}: leave it out; a {type(pipeline).__name__} always compares with "
+                           "the empty prompt")
     if isinstance(arguments.get("strength"), (int, float)):
         check_strength(arguments["strength"], s.steps)
-    further = tuple(sorted(check_arguments(pipeline, arguments).items()))
+    further = tuple(sorted(check_arguments(pipeline, family, arguments).items()))
     return OpenedSettings(s.prompt, s.negative, s.steps, s.guidance, s.seed, scheduler, arguments=further)
 
 
-def check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def check_arguments(pipeline: Any, family: Family, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return arguments of the pipeline's own call as they are.
 
     Raises:
         SettingError: the call has no such argument, or it has another name here.
     """
     with_callback = ("callback_on_step_end_tensor_inputs", "callback_steps")
-    reserved = RESERVED_ARGUMENTS.keys() - (with_callback if any(name in arguments for name in CALLBACKS) else ())
+    reasons = RESERVED_ARGUMENTS | {family.guidance_argument: "is called guidance here"} | dict(family.reserved)
+    reserved = reasons.keys() - (with_callback if any(name in arguments for name in CALLBACKS) else ())
     free = [name for name in call_parameters(pipeline) if name not in reserved]
     for name, value in arguments.items():
         if name not in free:
@@ -94,7 +99,7 @@ def check_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> Mapping[str,
             near = get_close_matches(name, [*ours, *free], 1)
             unknown = "is no argument of this pipeline" + (f": did you mean {near[0]}?" if near else "")
             unknown = IMAGE_HINT if name in ("image", "strength") else unknown
-            raise SettingError(f"{name} {RESERVED_ARGUMENTS.get(name, unknown)}; a {type(pipeline).__name__} takes "
+            raise SettingError(f"{name} {reasons.get(name, unknown)}; a {type(pipeline).__name__} takes "
                                f"{', '.join([*ours, *free])}")
         if name in CALLBACKS and not (value is None or callable(value)):
             raise SettingError(f"{name} is {value!r}: give a function, as diffusers describes it")

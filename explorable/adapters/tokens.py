@@ -15,13 +15,15 @@ import torch
 from torch import Tensor
 
 from ..diffusion.settings import SettingError
-from ..nn.special_tokens import END, PAD, START
+from ..nn.special_tokens import END, PAD, START, TEMPLATE
 from .families import Family, TextInput, call_default
+from .templates import FilledTemplate
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One entry of a tokenizer's output. word: the index of its word in the prompt; None for start, end and padding."""
+    """One entry of a tokenizer's output. word: the index of its word in the prompt; None for start, end, padding,
+    and what a chat template puts around the prompt."""
 
     text: str
     word: int | None = None
@@ -38,9 +40,10 @@ class TokenAxis:
     def pieces(self) -> int:
         return len(self.token_of_piece)
 
-    def assignment(self, tokens: int) -> Tensor:
-        """Return the matrix (pieces, tokens) of 0 and 1 that sums weights over pieces to weights over tokens."""
-        matrix = torch.zeros(self.pieces, tokens)
+    def assignment(self, tokens: int, pieces: int | None = None) -> Tensor:
+        """Return the matrix (pieces, tokens) of 0 and 1 that sums weights over pieces to weights over tokens. pieces:
+        of the longest text of the batch."""
+        matrix = torch.zeros(pieces or self.pieces, tokens)
         matrix[torch.arange(self.pieces), torch.tensor(self.token_of_piece)] = 1
         return matrix
 
@@ -87,12 +90,13 @@ def _merge_subwords(rows: list[tuple[Piece, ...]]) -> TokenAxis:
     longest = max(spelled, key=len)
     shared = all(_is_prefix(words, longest) for words in spelled)
     offsets = [0 if shared else sum(map(len, spelled[:k])) for k in range(len(rows))]
-    names = [START, *(longest if shared else [w for words in spelled for w in words]), END, PAD]
     special = {piece.text for row in rows for piece in row if piece.word is None}
-    names = [name for k, name in enumerate(names) if 0 < k < len(names) - 2 or name in special]
-    first_word = int(START in special)
-    token_of_piece = [names.index(piece.text) if piece.text in (START, END, PAD) and piece.word is None
-                      else first_word + offsets[k] + (piece.word or 0) for k, row in enumerate(rows) for piece in row]
+    before, after = ([name for name in names if name in special] for names in ((START, TEMPLATE), (END, PAD)))
+    names = [*before, *(longest if shared else [w for words in spelled for w in words]), *after]
+    places = {name: k for k, name in enumerate(before)}
+    places |= {name: len(names) - k for k, name in enumerate(reversed(after), 1)}
+    token_of_piece = [places[piece.text] if piece.word is None else len(before) + offsets[k] + piece.word
+                      for k, row in enumerate(rows) for piece in row]
     return TokenAxis(tuple(names), tuple(token_of_piece))
 
 
@@ -135,6 +139,8 @@ def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping
     """
     tokenizers = [t for name in text_input.tokenizers if (t := getattr(pipeline, name, None)) is not None]
     length = max_pieces(pipeline, text_input, arguments)
+    if text_input.template is not None:
+        return tokenize_in_template(tokenizers[0], text_input, text_input.template(pipeline, text, arguments), length)
     if not tokenizers:  # an optional text encoder that was not loaded: the pipeline fills its positions with zeros
         return PieceRow((Piece(PAD),) * length, 0, None) if text_input.length_argument else None
     rows = [_split(t, _preprocess(pipeline, t, text, arguments), length) for t in tokenizers]
@@ -205,3 +211,47 @@ def _spelling(tokenizer: Any, number: int, token: str, own: str) -> str:
     if own and (number == tokenizer.unk_token_id or "\ufffd" in decoded or own.casefold() == decoded.casefold()):
         return own
     return decoded or token.strip("▁")
+
+
+# ---- a prompt within a chat template ---------------------------------------------------------------------------------
+
+
+def tokenize_in_template(tokenizer: Any, text_input: TextInput, filled: FilledTemplate, length: int) -> PieceRow:
+    """Return the pieces that a denoiser gets of a prompt within a template: the prompt's own in words, all others named
+    as the template's.
+
+    Raises:
+        SettingError: the tokenizer does not tell where its pieces are in the text.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise SettingError(f"the {type(tokenizer).__name__} does not tell which pieces are the prompt's: load the fast "
+                           "tokenizer (use_fast=True)")
+    spans = tokenizer(str(filled), return_offsets_mapping=True).offset_mapping
+    begin, end = len(filled.before), len(filled.before) + len(filled.text)
+    own = [(max(a, begin) - begin, min(b, end) - begin) if a < end and b > begin else None for a, b in spans]
+    pieces = _pieces_of_spans(filled.text, own)[filled.dropped:]
+    needed = len(pieces)
+    padded_length = length if text_input.multiple_of is None else -(-needed // text_input.multiple_of
+                                                                    ) * text_input.multiple_of
+    padding = [Piece(PAD)] * max(0, padded_length - needed)
+    return PieceRow((*pieces[:length], *padding), needed, text_input.length_argument)
+
+
+def _pieces_of_spans(text: str, spans: Sequence[tuple[int, int] | None]) -> list[Piece]:
+    """Return a piece for each span of a text, or of the template around it (None). A word begins after a space, and
+    signs are words of their own; further bytes of a character belong to the word of the first."""
+    pieces: list[Piece] = []
+    word, spelled_to, is_sign = -1, 0, True
+    for span in spans:
+        if span is None:
+            pieces.append(Piece(TEMPLATE))
+            continue
+        begin, end = max(span[0], spelled_to), span[1]
+        own = text[begin:end]
+        spelled = own.strip()
+        was_sign, is_sign = is_sign, bool(spelled) and not any(c.isalnum() for c in spelled)
+        if end > spelled_to or word < 0:
+            word += word < 0 or is_sign or was_sign or own[:1].isspace() or text[spelled_to:begin].isspace()
+        spelled_to = max(end, spelled_to)
+        pieces.append(Piece(spelled, max(word, 0)))
+    return pieces

@@ -21,7 +21,7 @@ from ..hooks import Ablate, MaskToken, PointTable, check_pipeline, edit, record
 from ..hooks.edits import Edit
 from ..nn.examiner import Examiner
 from ..nn.pixels import to_tensor
-from ..nn.special_tokens import SPECIAL
+from ..nn.special_tokens import NOT_WORDS
 from ..pipeline import Pipeline
 from .attention_maps import (
     WEIGHTS,
@@ -83,7 +83,7 @@ def model_parts(points: PointTable, tokens: Sequence[str], kinds: Iterable[str] 
     known = {p.name: p for p in points if not p.name.startswith(OTHER_NETWORKS)}
     parts: dict[str, Part] = {}
     if "word" in kinds:
-        parts |= {f"word {w}": word_part(w) for w in dict.fromkeys(t for t in tokens if t not in SPECIAL)}
+        parts |= {f"word {w}": word_part(w) for w in dict.fromkeys(t for t in tokens if t not in NOT_WORDS)}
     for name, point in known.items():
         layer, _, last = name.rpartition(".")
         part_of_joint = name.replace(".cross.", ".joint.") != name and name.replace(".cross.", ".joint.") in known
@@ -194,7 +194,7 @@ class _AttentionMaps:
         self.cross, self.shape = maps, (maps.sizes["y"], maps.sizes["x"])  # (token, layer, head, y, x)
         self.self_attention = {name.removesuffix(".weights"): a for name, a in recording.items()}  # (branch, head, key)
         self.words = [k for k, label in enumerate(maps.token.values)
-                      if label.split(" (")[0] not in SPECIAL]
+                      if label.split(" (")[0] not in NOT_WORDS]
 
     def map_of(self, part: Part) -> np.ndarray:
         """Return the map of a part, (row, column)."""

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ..hooks import MaskToken, Reweight, edit
-from ..nn.special_tokens import SPECIAL
+from ..nn.special_tokens import NOT_WORDS
 from ..pipeline import PipelineProtocol
 from ..pipeline.progress import Progress, decode_in_chunks, no_progress, shown_steps
 from ..run.run import Run
@@ -94,7 +94,7 @@ class WordAttention:
     @property
     def words(self) -> tuple[str, ...]:
         """The words of the prompt, each once."""
-        return tuple(dict.fromkeys(name for name in self.label_tokens if name not in SPECIAL))
+        return tuple(dict.fromkeys(name for name in self.label_tokens if name not in NOT_WORDS))
 
     @property
     def branches(self) -> tuple[str, ...]:

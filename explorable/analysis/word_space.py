@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..nn.special_tokens import SPECIAL
+from ..nn.special_tokens import NOT_WORDS
 from ..pipeline.encoded_text import EncodedText, EncodeTexts
 
 NEIGHBOURS = 3  # a synonym is found if it is among as many
@@ -27,7 +27,7 @@ def with_article(word: str) -> str:
 
 def last_word(encoded: EncodedText) -> int:
     """Return the index of the last token that is a word."""
-    return max(k for k, token in enumerate(encoded.tokens) if token not in SPECIAL)
+    return max(k for k, token in enumerate(encoded.tokens) if token not in NOT_WORDS)
 
 
 @dataclass(frozen=True, eq=False)

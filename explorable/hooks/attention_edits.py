@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..nn.special_tokens import SPECIAL
+from ..nn.special_tokens import NOT_WORDS
 from .dispatcher import HookContext
 from .edits import EditError, StepEdit, fit_to, recorded_value
 from .points import grid_shape
@@ -63,7 +63,7 @@ class Reweight(AttentionEdit):
             raise EditError("the prompts of this batch have different words: edit words in one image at a time")
         found = [i for i, name in enumerate(context.tokens) if name == self.word]
         if not found and context.branch != "uncond":
-            words = ", ".join(name for name in context.tokens if name not in SPECIAL)
+            words = ", ".join(name for name in context.tokens if name not in NOT_WORDS)
             raise EditError(f"the prompt does not contain {self.word!r}; its words are {words}")
         scales = [self.scale if i in found else 1.0 for i in range(len(context.tokens))]
         return torch.tensor(scales, dtype=torch.float32, device="cpu")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
 from .dispatcher import Hook, HookContext, Phase
 from .labelled_array import LabelledArray
@@ -44,6 +44,7 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
         self.names, self.steps, self.reduced, self.tokens, self.phase = names, steps, reduced, tokens, phase
         self.image_size, self.planned_bytes, self.on_begin = image_size, planned_bytes, on_begin
         self.buffers: dict[str, PointBuffer] = {}
+        self.second_buffers: dict[str, PointBuffer] = {}  # where each branch is an evaluation of its own: the second's
         self.nbytes, self.is_finished = 0, False
         self.interrupted_at: str | None = None
 
@@ -65,6 +66,8 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
         if context.evaluation == 0 and in_step_range(self.steps, context.step):
             axes, shape = as_grid(context.axes, value.shape[1:], self.image_size)
             buffer = self.buffers.setdefault(context.name, PointBuffer(axes, context.branches))
+            if buffer.branches != context.branches:
+                buffer = self.second_buffers.setdefault(context.name, PointBuffer(axes, context.branches))
             grid = value.detach().reshape(len(value), *shape)
             reduced = [1 + i for i, axis in enumerate(axes) if axis in self.reduced]
             own = grid.mean(reduced) if reduced else grid
@@ -111,11 +114,13 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
 
         What is kept in half precision is returned as float32, twice `nbytes`, so that sums over it are right."""
         buffer = self.buffers[name]
-        stack = torch.stack(buffer.values)
-        if "step" in self.reduced:
-            stack = stack / len(buffer.steps)  # 1 for what comes once an image
-        stack = stack.float() if stack.dtype is torch.bfloat16 else stack  # which numpy does not have
-        stack = stack.unflatten(1, (len(buffer.branches), -1))  # (step, branch, batch, ...)
+        stack, buffer = self._stack(buffer), replace(buffer)
+        if name in self.second_buffers:  # of a run that was interrupted, it may lack the last step
+            second = self.second_buffers[name]
+            stack, buffer.steps = join_branches(stack, self._stack(second)), buffer.steps[:len(second.steps)]
+            buffer.branches += second.branches
+        if buffer.branches[-1] == "uncond":  # "cond" comes last, whatever the order of the pipeline's batch
+            stack, buffer.branches = stack.flip(1), buffer.branches[::-1]
         axes, coords = [a for a in buffer.axes if a not in self.reduced], self._run_coords(buffer)
         for axis, length in zip(axes, stack.shape[3:], strict=True):
             coords |= self._axis_coords(axis, length)
@@ -124,6 +129,14 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
                     "branch": buffer.branches != ("",), "batch": array.sizes["batch"] > 1}
         return to_single_precision(array.isel({axis: 0 for axis, there in has_axis.items() if not there}, drop=True)
                                    .assign_coords(layer=name))
+
+    def _stack(self, buffer: PointBuffer) -> Tensor:
+        """Return (step, branch, batch, ...) of what one buffer holds."""
+        stack = torch.stack(buffer.values)
+        if "step" in self.reduced:
+            stack = stack / len(buffer.steps)  # 1 for what comes once an image
+        stack = stack.float() if stack.dtype is torch.bfloat16 else stack  # which numpy does not have
+        return stack.unflatten(1, (len(buffer.branches), -1))
 
     def _run_coords(self, buffer: PointBuffer) -> dict[str, Any]:
         """Labels of the axes step and branch."""
@@ -144,6 +157,18 @@ class Recording(Hook, Mapping[str, xr.DataArray]):
     def __repr__(self) -> str:
         interrupted = f", interrupted {self.interrupted_at}" if self.interrupted_at else ""
         return f"Recording({len(self)} points, {self.nbytes / 1e6:.1f} MB{interrupted})"
+
+
+def join_branches(first: Tensor, second: Tensor) -> Tensor:
+    """Return two branches (step, 1, batch, ...) as one array of the steps that both have. Where the text of one is
+    shorter than the other's, it is padded with NaN."""
+    steps = min(len(first), len(second))
+    longest = [max(pair) for pair in zip(first.shape[3:], second.shape[3:], strict=True)]
+    padded = []
+    for stack in (first[:steps], second[:steps]):
+        missing = [side for n, longer in zip(stack.shape[3:], longest, strict=True) for side in (longer - n, 0)]
+        padded.append(nn.functional.pad(stack, missing[::-1], value=float("nan")) if any(missing) else stack)
+    return torch.cat(padded, 1)
 
 
 def to_single_precision(array: xr.DataArray) -> xr.DataArray:

@@ -20,15 +20,19 @@ NAMES = {
              for kind in U],
     "sd3": ["blocks.0.joint.weights", "blocks.0.self.weights", "blocks.1.joint.weights", "blocks.2.joint.weights"],
     "flux": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
+    "chroma": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "pixart": [f"blocks.{k}.{kind}.weights" for k in (0, 1) for kind in U],
 }
 # The token of each piece of tp.PROMPT, counted by hand. <start> a gol|den dog on a road , at ni|ght <end>.
 CLIP = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9, 10] + [11] * (MAX_TOKENS - 13)
 T5 = [0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9] + [10] * (MAX_TOKENS - 12)
-PIECES = {"sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5}
+PIECES = {"sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5,
+          "chroma": T5}
 # The same of the empty prompt of the uncond branch: <start> <end>, and padding.
 BLANK_CLIP, BLANK_T5 = [0, 1] + [2] * (MAX_TOKENS - 2), [0] + [1] * (MAX_TOKENS - 1)
-BLANKS = {"sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5}
+BLANKS = {"sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5,
+          "chroma": BLANK_T5}
+TEXT_FIRST = ("flux", "chroma")
 
 
 def by_point(family: str, recorded: list[torch.Tensor]) -> dict[str, np.ndarray]:
@@ -37,7 +41,9 @@ def by_point(family: str, recorded: list[torch.Tensor]) -> dict[str, np.ndarray]
     assert len(recorded) % len(names) == 0
     for k, name in enumerate(names):
         weights = torch.stack(recorded[k::len(names)]).numpy()  # (step, branch, head, query, key)
-        if "joint" in name and family == "flux":  # its text comes first
+        if family in tp.SEPARATE:
+            weights = np.concatenate([weights[1::2], weights[::2]], 1)
+        if "joint" in name and family in TEXT_FIRST:
             order = [*range(MAX_TOKENS, weights.shape[-1]), *range(MAX_TOKENS)]
             weights = weights[..., order, :][..., order]
         weights_by_point[name] = weights

@@ -125,7 +125,8 @@ def test_a_run_loaded_from_a_file_is_complete_but_cannot_branch(pipe, tmp_path):
 
 @pytest.mark.parametrize(("family", "kind"), (
     ("sd", "StableDiffusionImg2ImgPipeline"), ("sdxl", "StableDiffusionXLImg2ImgPipeline"),
-    ("sd3", "StableDiffusion3Img2ImgPipeline"), ("flux", "FluxImg2ImgPipeline")))
+    ("sd3", "StableDiffusion3Img2ImgPipeline"), ("flux", "FluxImg2ImgPipeline"),
+    ("chroma", "ChromaImg2ImgPipeline")))
 def test_image_to_image_pipelines_are_bit_identical_and_branch(family, kind):
     pipeline = getattr(diffusers, kind).from_pretrained(tp.saved(family))
     pipeline.set_progress_bar_config(disable=True)

@@ -64,6 +64,10 @@ def embeddings(pipeline: Any, family: str, text: str) -> dict[str, torch.Tensor]
         return dict(zip(names, pipeline.encode_prompt(text, None, None, **short), strict=True))
     if family == "flux":
         return dict(zip(names[::2], pipeline.encode_prompt(text, None, **short), strict=False))
+    if family == "chroma":
+        embeds, _, mask, negative, _, negative_mask = pipeline.encode_prompt(text, **short)
+        return {"prompt_embeds": embeds, "prompt_attention_mask": mask, "negative_prompt_embeds": negative,
+                "negative_prompt_attention_mask": negative_mask}
     names = ("prompt_embeds", "prompt_attention_mask", "negative_prompt_embeds", "negative_prompt_attention_mask")
     return dict(zip(names, pipeline.encode_prompt(text, **short), strict=True))
 

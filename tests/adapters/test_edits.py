@@ -13,13 +13,15 @@ import explorable as ex
 
 def test_a_masked_token_gets_no_attention_and_changes_the_image(pipe):
     run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
-    with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("golden")}):
+    with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("golden")}), \
+            ex.record(pipe, "*.cross.weights", before_edits=True) as unmasked:
         masked = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
     assert not np.array_equal(masked.image, run.image)
     for name, array in masked.recorded.items():
         after, before = array.isel(branch=-1), run[name].isel(branch=-1, step=0)
         assert after.sel(token="golden").max() == 0 < before.sel(token="golden").max()
-        np.testing.assert_allclose(after.isel(step=0).sum("token"), before.sum("token"), atol=5e-3)
+        total = unmasked[name].isel(branch=-1, step=0).sum("token")  # of the same input, which earlier layers changed
+        np.testing.assert_allclose(after.isel(step=0).sum("token"), total, atol=5e-3)
     with pytest.raises(ex.EditError, match="the prompt does not contain 'purple'; its words are a, golden, dog"), \
             ex.edit(pipe, {"*.cross.weights": ex.MaskToken("purple")}):
         pipe(tp.PROMPT, steps=2)
@@ -78,7 +80,7 @@ def test_scaling_a_skip_equals_scaling_it_by_a_forward_hook(family, pipeline):
 
 
 def test_edited_joint_weights_change_the_image_and_text_comes_last(pipe, family):
-    if family not in ("sd3", "flux"):
+    if family not in ("sd3", "flux", "chroma"):
         assert not [p for p in pipe.points() if "joint" in p.name]
         return
     edited = []

@@ -12,7 +12,7 @@ from PIL import Image
 import explorable as ex
 
 CLASSES = {"sd": "StableDiffusionImg2ImgPipeline", "sdxl": "StableDiffusionXLImg2ImgPipeline",
-           "sd3": "StableDiffusion3Img2ImgPipeline", "flux": "FluxImg2ImgPipeline"}
+           "sd3": "StableDiffusion3Img2ImgPipeline", "flux": "FluxImg2ImgPipeline", "chroma": "ChromaImg2ImgPipeline"}
 IMAGE = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
 
 

@@ -44,7 +44,7 @@ def test_recording_attention_does_not_change_the_image(pipe, pipeline, family):
     assert len(run.recorded) >= 4
     assert np.abs(run.latents.values - unrecorded.latents.values).max() <= 1e-5
     assert np.abs(run.image.astype(int) - unrecorded.image).max() <= 1
-    if family != "flux":  # diffusers returns its latent packed
+    if family not in ("flux", "chroma"):  # diffusers returns its latent packed
         np.testing.assert_allclose(run.latents.values[-1], latent, atol=1e-5)
 
 
@@ -80,12 +80,13 @@ def test_a_run_leaves_the_pipeline_unchanged(pipe, pipeline, family):
 def test_an_interrupted_run_leaves_the_pipeline_unchanged(error, pipe, pipeline, family):
     image, before = tp.untouched(pipeline, family, num_inference_steps=STEPS), state(pipeline)
     weights = [module for name, module in tp.network_of(pipeline).named_modules() if name.endswith("to_q")]
+    calls = 2 if family in tp.SEPARATE else 1  # of the network in a step
     pipe.points()  # its evaluation must not be counted
     count = [0]
 
     def fail(*_: Any) -> None:
         count[0] += 1
-        if count[0] > len(weights):  # in the second step
+        if count[0] > calls * len(weights):  # in the second step
             raise error
 
     handles = [module.register_forward_pre_hook(fail) for module in weights]

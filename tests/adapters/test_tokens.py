@@ -12,7 +12,7 @@ import explorable as ex
 from explorable.adapters.tokens import END, PAD, START, Piece, _merge_subwords
 
 WORDS = ("a", "golden", "dog", "on", "a", "road", ",", "at", "night")
-STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": ()}  # T5 has no start
+STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": (), "chroma": ()}  # T5 has no start
 
 
 def tokens_of(pipe, text: str = tp.PROMPT) -> tuple[str, ...]:
@@ -33,7 +33,8 @@ def test_pieces_can_be_kept_separate(pipeline, family):
         clip = (START, "a", "gol", "·den", "dog", "on", "a", "road", ",", "at", "ni", "·ght", END)
         t5 = clip[1:]
         padded = {"clip": clip + (PAD,) * (tp.MAX_TOKENS - len(clip)), "t5": t5 + (PAD,) * (tp.MAX_TOKENS - len(t5))}
-        rows = {"sd": ("clip",), "sdxl": ("clip",), "sd3": ("clip", "t5"), "flux": ("t5",), "pixart": ("t5",)}
+        rows = {"sd": ("clip",), "sdxl": ("clip",), "sd3": ("clip", "t5"), "flux": ("t5",), "pixart": ("t5",),
+                "chroma": ("t5",)}
         assert tokens_of(pipe) == sum((padded[kind] for kind in rows[family]), ())
 
 
@@ -72,7 +73,7 @@ def test_a_prompt_may_be_truncated_for_some_text_encoders_but_not_all():
         pipe(long)
 
 
-@pytest.mark.parametrize("family", ("sd", "sdxl", "flux", "pixart"))
+@pytest.mark.parametrize("family", ("sd", "sdxl", "flux", "pixart", "chroma"))
 def test_a_prompt_that_is_too_long_is_refused_before_sampling(pipe, family):
     with pytest.raises(ex.SettingError, match=f"the text encoder reads {tp.MAX_TOKENS} at most: shorten the prompt"):
         pipe("night " * 12)

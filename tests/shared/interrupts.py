@@ -1,6 +1,6 @@
 """Interrupt a program at random moments, and look for what that leaves behind.
 
-    python tests/shared/interrupts.py FOLDER COUNT SEED
+    python tests/shared/interrupts.py FOLDER COUNT SEED [FAMILY]
 
 A process of its own: an interrupt that is late must not end the tests. Prints how many interrupts each action met.
 """
@@ -29,9 +29,9 @@ from explorable.nn.hook_points import ACTIVE
 class Workshop:
     """Two pipelines, and the actions on them that are interrupted."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, family: str):
         self.folder = folder
-        self.own, self.opened = tiny(), ex.open(tp.fresh("sd"))
+        self.own, self.opened = tiny(), ex.open(tp.fresh(family), **tp.CALL_DEFAULTS[family])
         self.page = ex.FlowPaths(steps=3)
         self.expected = {pipe: pipe(PROMPT if pipe is self.own else tp.PROMPT, steps=3)
                          for pipe in (self.own, self.opened)}
@@ -131,10 +131,10 @@ def interrupt(action: Any, at: int) -> bool:
     return False
 
 
-def main(folder: Path, count: int, seed: int) -> None:
+def main(folder: Path, count: int, seed: int, family: str = "sd") -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     rng, met, tried = random.Random(seed), Counter(), 0
-    workshop = Workshop(folder)
+    workshop = Workshop(folder, family)
     events: dict[Any, int] = {}
     while met.total() < count:
         tried += 1
@@ -155,4 +155,4 @@ def main(folder: Path, count: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])

@@ -134,13 +134,26 @@ def pixart(folder: Path) -> Any:
     return diffusers.PixArtAlphaPipeline(tokenizer, t5(tokenizer), vae(), network, scheduler)
 
 
-BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart}
+def chroma(folder: Path) -> Any:
+    tokenizer = t5_tokenizer(folder / "t5")
+    network = diffusers.ChromaTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=WIDTH, axes_dims_rope=(4, 4, 8), approximator_num_channels=8, approximator_hidden_dim=16,
+        approximator_layers=1)
+    return diffusers.ChromaPipeline(flow(1.0), vae(shift_factor=0.11, scaling_factor=0.36), t5(tokenizer), tokenizer,
+                                    network)
+
+
+BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
+                                              "chroma": chroma}
 FAMILIES = tuple(BUILDERS)
+SEPARATE = ("chroma",)  # call the network for cond, then for uncond
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
 CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": MAX_TOKENS},
     "flux": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "pixart": {"use_resolution_binning": False, "max_sequence_length": MAX_TOKENS, "clean_caption": False},
+    "chroma": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
 }
 
 

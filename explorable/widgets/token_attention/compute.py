@@ -11,7 +11,7 @@ import numpy as np
 from ...analysis.attention_maps import MAP_SIZE
 from ...analysis.word_attention import WordAttention, WordWeight, attention_in_image, attention_while_sampling
 from ...hooks import MaskToken
-from ...nn.special_tokens import SPECIAL
+from ...nn.special_tokens import NOT_WORDS
 from ...pipeline import PipelineProtocol
 from ...pipeline.image_size import resize_to_fit
 from ...pipeline.progress import Progress
@@ -74,7 +74,7 @@ class Result:
     @cached_property
     def word_labels(self) -> list[int]:
         """The indices of the labels that are words of the prompt."""
-        return [k for k, name in enumerate(self.attention.label_tokens) if name not in SPECIAL]
+        return [k for k, name in enumerate(self.attention.label_tokens) if name not in NOT_WORDS]
 
     @cached_property
     def compared_labels(self) -> list[int]:

@@ -15,7 +15,7 @@ from ...analysis.encoder_spaces import SECOND, encoder_names, gap_filler, space_
 from ...analysis.painted_words import can_paint, painting_sum
 from ...analysis.verdict import Verdict, examine
 from ...analysis.word_space import Term, WordSpace, arithmetic_ranks, cosines, parse_expression, with_article
-from ...nn.special_tokens import SPECIAL
+from ...nn.special_tokens import NOT_WORDS
 from ...nn.text_t5 import GAPS, Filling
 from ...pipeline import PipelineProtocol
 from ...pipeline.encoded_text import EncodedText
@@ -121,7 +121,7 @@ class SwapResult:
     @cached_property
     def context_cosine(self) -> float:
         """The cosine of the two contexts, each the mean vector of its words."""
-        means = [text.vectors[-1, [k for k, token in enumerate(text.tokens) if token not in SPECIAL]].mean(0)
+        means = [text.vectors[-1, [k for k, token in enumerate(text.tokens) if token not in NOT_WORDS]].mean(0)
                  for text in self.encoded]
         return float(cosines(means[0][None], means[1][None])[0, 0])
 
@@ -169,7 +169,7 @@ def compute_sentence(pipe: PipelineProtocol, request: SentenceRequest) -> Senten
     """Encode a text and its beginnings."""
     space = space_of(pipe, request.encoder)
     whole = space.encode([request.prompt])[0]
-    words = [token for token in whole.tokens if token not in SPECIAL]
+    words = [token for token in whole.tokens if token not in NOT_WORDS]
     if whole.vectors.size * max(len(words), 1) > MAX_NUMBERS or " ".join(words) != " ".join(request.prompt.split()):
         return SentenceResult(request, space, (whole,))  # too large, or not cut at spaces
     has_gaps = request.encoder == SECOND and any(word in GAPS for word in words)

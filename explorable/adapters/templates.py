@@ -1,0 +1,48 @@
+"""What a pipeline puts around a prompt before its text encoder, a language model, reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MARK = "\ue000"  # of private use, so that no template contains it
+
+
+@dataclass(frozen=True)
+class FilledTemplate:
+    """A prompt within its template. dropped: pieces at the start that the denoiser does not get."""
+
+    before: str
+    text: str
+    after: str
+    dropped: int = 0
+
+    def __str__(self) -> str:
+        return self.before + self.text + self.after
+
+
+FillTemplate = Callable[[Any, str, Mapping[str, Any]], FilledTemplate]  # of a pipeline, a prompt, the call's arguments
+
+
+def chat_template(**options: Any) -> FillTemplate:
+    """Return the tokenizer's own chat template, filled as a user's message. options: of apply_chat_template."""
+
+    def fill(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
+        def render(content: str) -> str:
+            message = {"role": "user", "content": content}
+            rendered: str = pipeline.tokenizer.apply_chat_template([message], tokenize=False,
+                                                                   add_generation_prompt=True, **options)
+            return rendered
+
+        before, _, after = render(MARK).partition(MARK)
+        whole = render(text)  # some templates strip what they are filled with
+        return FilledTemplate(before, whole[len(before):len(whole) - len(after)], after)
+
+    return fill
+
+
+def qwen_image_template(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
+    """Fill the template that a Qwen-Image pipeline holds, of which it drops the beginning."""
+    before, after = pipeline.prompt_template_encode.split("{}")
+    return FilledTemplate(before, text, after, pipeline.prompt_template_encode_start_idx)
