@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .widgets.noise_trajectory.widget import NoiseTrajectory
     from .widgets.predict.prediction import Predict, Reveal
     from .widgets.predict.score import predictions
+    from .widgets.quiz.quiz import Quiz
     from .widgets.studio.widget import Studio
     from .widgets.token_attention.widget import TokenAttention
     from .widgets.unet_xray.widget import UNetXRay
@@ -74,6 +75,7 @@ _MODULES = {
     **dict.fromkeys(("PromptTooLongError", "UnknownWordError"), "nn.text"),
     **dict.fromkeys(("Run", "RunFileError"), "run"), "UnknownTargetError": "nn.classifier",
     **dict.fromkeys(("Predict", "Reveal"), "widgets.predict.prediction"), "predictions": "widgets.predict.score",
+    "Quiz": "widgets.quiz.quiz",
     "WeightError": "zoo", "open": "adapters", "attribute": "analysis.attribution",
     **{entry.name: entry.module for entry in EXPLORABLES.values()},
 }
@@ -97,6 +99,7 @@ __all__ = [
     "Predict",
     "PromptToPrompt",
     "PromptTooLongError",
+    "Quiz",
     "Recorder",
     "Replace",
     "Reveal",

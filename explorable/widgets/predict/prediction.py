@@ -70,6 +70,7 @@ class Predict(PlainTraits, ipw.VBox):
         ValueError: none or several kinds of answer, or values that make no question.
     """
 
+    stands_alone = True  # False: it is part of another widget, which closes it and keeps its own score
     answer = tr.Any()
     confidence = tr.Enum(("", *CONFIDENCE), "")
     is_right = tr.Bool(None, allow_none=True, read_only=True)
@@ -82,13 +83,13 @@ class Predict(PlainTraits, ipw.VBox):
         self.kind = make_kind(choices, number, order, image, unit, within, factor)
         self._worker = Worker("Predict")
         self.error: Exception | None = None
-        for old in register(self):
+        for old in register(self) if self.stands_alone else ():
             old._close_replaced()
         super().__init__()
         self.add_class("ex-explorable")
         self._make_controls()
         self.observe(self._update_button, names=["answer", "confidence", "is_right"])
-        if path := os.environ.get(SCRIPT):
+        if (path := os.environ.get(SCRIPT)) and self.stands_alone:
             self._answer_from(Path(path))
 
     def check(self) -> None:
@@ -143,7 +144,7 @@ class Predict(PlainTraits, ipw.VBox):
         self._button.on_click(lambda _: self.check())
         self._area = StatusArea()
         self._outcome = ipw.VBox()
-        self.children = [heading, self._control, row(ipw.Label("This is"), self._sure, self._button),
+        self.children = [heading, *self._material(), self._control, row(ipw.Label("This is"), self._sure, self._button),
                          self._area.line, self._outcome]
 
     def _update_button(self, change: Any = None) -> None:
@@ -158,7 +159,7 @@ class Predict(PlainTraits, ipw.VBox):
             check()
             is_right = self.kind.is_right(given, reveal.answer)
             said, true = self.kind.describe(given), self.kind.describe(reveal.answer)
-            PREDICTIONS.add(self.question, said, confidence, true, is_right)
+            self._note(said, confidence, true, is_right)
             self._show(reveal, said, true, is_right)
             self.error = None
             self.set_trait("is_right", is_right)
@@ -178,6 +179,18 @@ class Predict(PlainTraits, ipw.VBox):
         self._area.set_score(f"{mark} {verdict}. The answer is", true)
         self._area.set_caption(reveal.explanation)
         shown = reveal.show if isinstance(reveal.show, tuple) else () if reveal.show is None else (reveal.show,)
+        self._outcome.children = [self._area.description, *map(as_widget, shown), *self._footer()]
+
+    def _material(self) -> tuple[ipw.Widget, ...]:
+        """Return what is shown between the question and the control: here nothing."""
+        return ()
+
+    def _note(self, said: str, confidence: str, true: str, is_right: bool) -> None:
+        """Keep the score."""
+        PREDICTIONS.add(self.question, said, confidence, true, is_right)
+
+    def _footer(self) -> tuple[ipw.Widget, ...]:
+        """Return what stands below the evidence: the score so far, and a button that saves it."""
         save = ipw.Button(description="Save my answers", layout=ipw.Layout(width="auto"),
                           tooltip="Write all predictions of this notebook to predictions.json, beside the notebook")
         note = ipw.HTML(f'<span class="ex-help">So far: {escape(PREDICTIONS.score)}</span>')
@@ -189,7 +202,7 @@ class Predict(PlainTraits, ipw.VBox):
                 note.value = f'<span class="ex-status ex-error">{escape(error_text(error))}</span>'
 
         save.on_click(on_save)
-        self._outcome.children = [self._area.description, *map(as_widget, shown), row(note, save)]
+        return (row(note, save),)
 
     def _answer_from(self, path: Path) -> None:
         """Answer from a script. Raises AssertionError if it has no answer, or if what comes out is not as it says."""

@@ -1,0 +1,1 @@
+"""Quiz: papers of generated questions about what the other explorables show."""
