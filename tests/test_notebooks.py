@@ -119,3 +119,8 @@ def test_the_contents_have_every_notebook_with_a_picture_of_its_own():
     assert links(path) == set(LESSON) == set(pictures)
     assert len({str(data) for data in pictures.values()}) == len(LESSON)
     assert path.stat().st_size < 300_000
+
+
+def test_the_notes_for_teachers_have_every_notebook():
+    notes = (Path(__file__).parents[1] / "notebooks" / "TEACHING.md").read_text("utf-8")
+    assert set(LESSON) <= set(re.findall(r"\]\(([\w-]+)\.ipynb\)", notes))
