@@ -207,7 +207,7 @@ def cheatsheet(path: Annotated[Path, Argument(help="HTML or PDF file to write")]
 
 @app.command()
 def notebooks(folder: Annotated[Path, Argument(help="folder to copy to")]) -> None:
-    """Copy the notebooks to a folder. Files that exist there are kept."""
+    """Copy the notebooks and the notes for teachers to a folder. Files that exist there are kept."""
     here = Path(__file__).resolve().parent
     source = next((p for p in (here / "notebooks", here.parent / "notebooks") if p.is_dir()), None)
     if source is None:
@@ -216,7 +216,7 @@ def notebooks(folder: Annotated[Path, Argument(help="folder to copy to")]) -> No
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise ValueError(f"{folder} is a file, or lies below one: choose another folder") from None
-    for notebook in sorted(source.glob("*.ipynb")):
+    for notebook in sorted((*source.glob("*.ipynb"), *source.glob("*.md"))):  # and the notes for teachers
         target = folder / notebook.name
         if target.exists():
             typer.echo(f"kept {target}")

@@ -81,6 +81,7 @@ def test_every_explorable_can_be_exported():
 
 def test_the_notebooks_are_copied_and_existing_files_are_kept(tmp_path):
     assert "copied" in run("notebooks", str(tmp_path)).output
+    assert (tmp_path / "TEACHING.md").exists()  # the contents link to it
     first = sorted(tmp_path.glob("*.ipynb"))
     first[0].write_text("mine")
     assert "kept" in run("notebooks", str(tmp_path)).output and first[0].read_text() == "mine"
