@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .widgets.latent_space.widget import LatentSpace
     from .widgets.learning.widget import Learning
     from .widgets.noise_trajectory.widget import NoiseTrajectory
+    from .widgets.patch_transformer.widget import PatchTransformer
     from .widgets.predict.prediction import Predict, Reveal
     from .widgets.predict.score import predictions
     from .widgets.quiz.quiz import Quiz
@@ -93,6 +94,7 @@ __all__ = [
     "MemoryRefusedError",
     "NoiseTrajectory",
     "PatchFrom",
+    "PatchTransformer",
     "PictureError",
     "Pipeline",
     "PointTable",

@@ -5,7 +5,8 @@ U-Net   conv_in, down.K.J.*, middle.*, up.K.J.*, prediction, with K = 0 the fine
         a block has several transformer blocks), and out. The middle block has a second convolution,
         middle.last.res.out. Each block on the way up has a skip connection of its own, up.K.J.skip, and
         up.K.J.backbone, its other input.
-DiT     blocks.K.* (and single.K.*, Flux's single-stream blocks): joint.weights and cross.weights in the joint
+DiT     pos_embed, what each patch's place adds to it, or Flux's coordinates, from which its rotary positions come;
+        blocks.K.* (and single.K.*, Flux's single-stream blocks): joint.weights and cross.weights in the joint
         attention, img.out and txt.out. PixArt's blocks have the names of a U-Net's transformer block. Z-Image has two
         refiners before these, refiner.img.K.self.weights and refiner.txt.K.self.weights.
 """
@@ -50,6 +51,7 @@ def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
     if hasattr(denoiser, "down_blocks"):
         yield from _unet(denoiser, attention)
         return
+    yield from _position_hooks(denoiser, layout.pieces)
     for group, prefix in SEQUENCES.items():
         for k, block in enumerate(getattr(denoiser, group, None) or ()):
             if "refiner" in prefix:
@@ -111,6 +113,33 @@ def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> 
             yield _output_hook(module, f"{prefix}{kind}.added", SEQUENCE_AXES)
     yield _output_hook(block.ff, f"{prefix}mlp.added", SEQUENCE_AXES)
     yield _output_hook(block, f"{prefix}mlp.out", SEQUENCE_AXES)
+
+
+def _position_hooks(denoiser: Any, pieces: int) -> Iterator[ModuleHook]:
+    """Yield the hook of the positions, where it is known how the network adds them."""
+    module: Any = getattr(denoiser, "pos_embed", None)
+    name, axes = "pos_embed", SEQUENCE_AXES
+
+    def added(original: Callable[..., Any], latent: Tensor, *args: Any, **kwargs: Any) -> Any:
+        out = original(latent, *args, **kwargs)
+        if not is_hooked(name):
+            return out
+        patches = module.proj(latent)
+        patches = patches.flatten(2).transpose(1, 2) if module.flatten else patches
+        patches = module.norm(patches) if module.layer_norm else patches
+        old = out - patches
+        new = hook_point(name, old, axes)
+        return out if new is old else patches + new
+
+    def rotary(original: Callable[..., Any], ids: Tensor, *args: Any, **kwargs: Any) -> Any:
+        old = ids[None, pieces:]  # the coordinates of the text, all 0, are before them
+        new = hook_point(name, old, axes) if is_hooked(name) else old
+        return original(ids if new is old else torch.cat([ids[:pieces], new[0]]), *args, **kwargs)
+
+    if hasattr(module, "proj") and hasattr(module, "layer_norm"):
+        yield ModuleHook(module, (name,), added)
+    elif hasattr(module, "axes_dim") and hasattr(denoiser, "single_transformer_blocks"):
+        yield ModuleHook(module, (name,), rotary)
 
 
 def _joint_block(block: Any, prefix: str, layout: TokenLayout, text_first: bool,

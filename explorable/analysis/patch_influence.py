@@ -108,3 +108,16 @@ def correlation_with_others(attention: np.ndarray, influence: np.ndarray, patch:
     others = np.ones(influence.shape, bool)
     others[patch] = False
     return rank_correlation(np.asarray(attention, np.float64)[others], influence[others])
+
+
+def partial_correlation(attention: np.ndarray, influence: np.ndarray, patch: Patch) -> float:
+    """Return the rank correlation of two maps (rows, columns) over the other patches, with distance held constant.
+
+    Both fall with the distance from the patch, which alone makes them correlate. It is the partial correlation of
+    ranks, (r_ai - r_ad r_id) / sqrt((1 - r_ad^2) (1 - r_id^2)), with a for attention, i influence, d distance.
+    """
+    distance = patch_distances(influence.shape, patch)
+    both, *with_distance = (correlation_with_others(one, other, patch) for one, other in (
+        (attention, influence), (attention, distance), (influence, distance)))
+    below = np.prod([1 - r**2 for r in with_distance])
+    return float((both - np.prod(with_distance)) / np.sqrt(below)) if below > 0 else float("nan")

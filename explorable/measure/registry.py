@@ -46,6 +46,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "mask-word": ("mask_word:mask_word",
                   "whether a thing loses its colour, and only that, if its colour word is masked"),
     "unet-ablation": ("unet_ablation:unet_ablation", "what each skip and backbone stage contributes to an image"),
+    "patch-influence": ("patch_influence:patch_influence",
+                        "how far attention and influence reach in transformers, and influence in U-Nets"),
     "faces": ("faces:faces", "whether eyes and whiskers are lost without skip connections"),
 }
 

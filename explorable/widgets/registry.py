@@ -29,5 +29,6 @@ EXPLORABLES = {entry.name: entry for entry in (  # in the order of the lesson
     Entry("TokenAttention", "token_attention", "06-token-attention.ipynb"),
     Entry("WordSpace", "word_space", "07-word-space.ipynb"),
     Entry("FlowPaths", "flow_paths", "08-flow-paths.ipynb"),
+    Entry("PatchTransformer", "patch_transformer", "09-patch-transformer.ipynb"),
     Entry("Learning", "learning", "10-learning.ipynb"),
 )}

@@ -7,11 +7,13 @@ import pytest
 import torch
 from tiny_pipes import PROMPT, tiny
 
+from explorable.analysis.attention_maps import ranks
 from explorable.analysis.caught_value import catch_value
 from explorable.analysis.patch_attention import PatchEdits, patch_layout
 from explorable.analysis.patch_influence import (
     correlation_with_others,
     mean_distance,
+    partial_correlation,
     patch_distances,
     patch_influence,
     share_by_distance,
@@ -127,3 +129,17 @@ def test_the_correlation_leaves_the_patch_itself_out():
     assert correlation_with_others(attention, influence, (1, 2)) == pytest.approx(1)
     assert correlation_with_others(-attention, influence, (1, 2)) == pytest.approx(-1)
     assert np.isnan(correlation_with_others(np.ones((4, 4)), influence, (1, 2)))
+
+
+def test_the_partial_correlation_takes_the_distance_out():
+    """It is the correlation of what is left of both ranks after a linear fit on those of the distance."""
+    g = np.random.default_rng(0)
+    patch, others = (3, 4), np.ones((8, 8), bool)
+    others[patch] = False
+    distance = patch_distances((8, 8), patch)
+    attention, influence = (np.exp(-distance) * g.uniform(0.2, 1, (8, 8)) for _ in range(2))
+    a, i, d = (ranks(m[others]) for m in (attention, influence, distance))
+    left = [values - np.polyval(np.polyfit(d, values, 1), d) for values in (a, i)]
+    found = partial_correlation(attention, influence, patch)
+    assert found == pytest.approx(np.corrcoef(*left)[0, 1], abs=1e-9)
+    assert abs(found) < 0.4 < 0.6 < correlation_with_others(attention, influence, patch)

@@ -70,6 +70,7 @@ MOVEMENTS = {
     "LatentSpace": Movement("channel 2", 0, 1.99, lambda explorable: explorable.scales[1]),
     "UNetXRay": Movement("skip 16 × 16", 0, 1.99, lambda explorable: next(iter(explorable.faders.values()))),
     "TokenAttention": Movement("attention to every word ×", 0.1, 4, lambda explorable: explorable.scale),
+    "PatchTransformer": Movement("seed", 0, 1e6, lambda explorable: explorable.seed, is_whole=True),
     "Learning": Movement("seed", 0, 1e6, lambda explorable: explorable.seed, is_whole=True),
     "FlowPaths": Movement("", -3, 3, lambda explorable: explorable.start[0]),
 }

@@ -79,6 +79,10 @@ def strength(k: int) -> float:
     return 0.4 + k / 50
 
 
+def radius(k: int) -> float:
+    return 0.5 + k / 4
+
+
 def start(k: int) -> tuple[float, float]:
     return float(np.cos(k)), float(np.sin(k))
 
@@ -107,6 +111,8 @@ CASES = (
     Case("TokenAttention", "guidance", guidance, "denoised"),
     Case("TokenAttention", "seed", seed, "denoised"),
     Case("TokenAttention", "scale", scale, "edited"),
+    Case("PatchTransformer", "seed", seed, "image edited"),
+    Case("PatchTransformer", "radius", radius, "image edited"),
     Case("Learning", "seed", seed, "samples", final_ms=30_000),  # the acceptance of its training
     Case("FlowPaths", "seed", seed, "marginal cloud"),
     Case("FlowPaths", "start", start, "your path"),

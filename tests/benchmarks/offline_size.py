@@ -73,6 +73,10 @@ def use_drawing(w: Any) -> None:
     w.mode = "drawn"
 
 
+def use_patch_transformer(w: Any) -> None:
+    w.prompt, w.steps, w.radius, w.positions = LONG_PROMPT, MANY_STEPS, 2.0, "shuffled"
+
+
 def use_flow_paths(w: Any) -> None:
     w.distribution, w.coupling, w.solver, w.count, w.steps = "spiral", "reflowed", "heun", 512, MANY_STEPS
     w.start = (1.5, -2.0)
@@ -99,6 +103,7 @@ USES: dict[str, dict[str, Callable[[Any], None]]] = {
     "LatentSpace": {"used, between two": use_latent_mix, "used, image to image": use_latent_image},
     "UNetXRay": {"used, with a fader and a swap": use_unet_xray},
     "TokenAttention": {"used, generated": use_token_attention, "used, drawn": use_drawing},
+    "PatchTransformer": {"used, edited": use_patch_transformer},
     "Learning": {"used, a training": use_learning, "used, an image": use_microscope},
     "FlowPaths": {"used, points": use_flow_paths, "used, images": use_images},
 }

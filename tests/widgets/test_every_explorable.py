@@ -39,6 +39,7 @@ CASES: dict[str, tuple[dict[str, Any], str, list]] = {
     "TokenAttention": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
     "WordSpace": ({"prompt": "a red car", "steps": 3}, "prompt", [f"a {w} car" for w in VOCABULARY[:100]]),
     "FlowPaths": ({"steps": 5}, "seed", list(range(1, 101))),
+    "PatchTransformer": ({"prompt": "a red car", "steps": 4, "step": 2}, "guidance", [k / 10 for k in range(100)]),
     "Learning": ({"steps": 12, "batch": 16, "width": 8}, "seed", list(range(1, 101))),
     "Studio": ({"prompt": "a red car", "steps": 3}, "guidance", [k / 10 for k in range(100)]),
 }

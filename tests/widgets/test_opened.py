@@ -220,3 +220,45 @@ def test_regions_cover_places_of_grids_that_do_not_divide_the_picture():
     assert np.allclose(coverage(mask, (24, 36)).sum() / (24 * 36), mask.mean())
     assert np.array_equal(coverage(mask, 32), mask.reshape(32, 4, 32, 4).mean((1, 3)))
     assert coverage(mask, (4, 8)).tolist()[1] == [1, 0, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("family", ("sd3", "flux", "pixart"))
+def test_the_patches_of_a_foreign_transformer_are_shown_and_edited(family, tmp_path):
+    with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family]) as pipe:
+        made = shown(ex.PatchTransformer, pipe, step=1, patch=(1, 2))
+        layout = made.result.layout
+        assert layout.grid == (4, 4) and layout.can_move_positions and made.result.unet_influence is None
+        attention = made.data.attention[:, 1:, 1:]
+        assert attention.sizes["block"] == len(layout.blocks) == {"sd3": 3, "flux": 4, "pixart": 2}[family]
+        words = made.data.attention_to_words[:, 1:, 1:].sum("token")
+        # PixArt's attention between patches and its attention to words are two; elsewhere they share one softmax.
+        apart = family == "pixart"
+        np.testing.assert_allclose(attention.sum(["y", "x"]) + (0 if apart else words), 1, atol=5e-3)
+        np.testing.assert_allclose(words, 1 if apart else words, atol=5e-3)
+        assert (made.data.influence > 0).all() and made.data.influence.values.argmax() == 6
+        before = made.result.original.run.latents
+        changes = ({"radius": 1.0}, {"radius": None, "dropped_block": "1"}, {"dropped_head": 2},
+                   {"dropped_block": "", "positions": "removed"}, {"positions": "shuffled", "edit_steps": (1, 3)})
+        for change in changes:
+            with made.hold_trait_notifications():
+                for name, value in change.items():
+                    setattr(made, name, value)
+            made.wait()
+            assert made.error is None, made.error
+            edited = made.result.edited.run.latents
+            assert not np.array_equal(edited, before) and np.isfinite(edited).all()
+            with ex.edit(pipe, made.result.request.edits.points(layout)):
+                assert np.array_equal(pipe(tp.PROMPT, steps=3, seed=1, guidance=made.guidance).image,
+                                      made.result.edited.run.image)
+        assert np.array_equal(edited[:2], before[:2])  # the first step is not edited
+        assert made.save_html(tmp_path / "saved.html").stat().st_size < 1_000_000
+        made.close()
+
+
+@pytest.mark.parametrize("family", ("sd", "sdxl"))
+def test_a_foreign_u_net_has_no_patches(family):
+    with ex.open(tp.shared(family)) as pipe:
+        made = ex.PatchTransformer(pipe, **SMALL)
+        made.wait()
+        assert isinstance(made.error, ValueError) and "look into a U-Net with UNetXRay" in made.status_area.status.value
+        made.close()

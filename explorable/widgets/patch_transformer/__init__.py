@@ -1,0 +1,1 @@
+"""PatchTransformer: what does a transformer see?"""
