@@ -107,12 +107,15 @@ def sample_guided(pipe: PipelineProtocol, prompt: str, *, guidance: float,
         settings = {name: value for name, value in settings.items() if name not in ("interval", "rescale")}
         with edit(pipe, {"sampler.difference": Scale(guidance / BOTH_EVALUATED)}):
             recorded = pipe(prompt, guidance=BOTH_EVALUATED, record="prediction", progress=count, **settings)
-    uncond, cond = _recorded_estimates(pipe, recorded)
+    uncond, cond = recorded_estimates(pipe, recorded)
     return GuidedRun(run, uncond, cond)
 
 
-def _recorded_estimates(pipe: PipelineProtocol, run: Run) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the denoised estimates of both branches from the predictions recorded in a run."""
+def recorded_estimates(pipe: PipelineProtocol, run: Run) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the denoised estimates without the prompt and with it, from the point "prediction" recorded in a run.
+
+    Where one branch was evaluated, both are that one.
+    """
     predictions, channels = run["prediction"], run.denoised.sizes["channel"]  # further channels: a learned variance
     if "branch" not in predictions.dims:
         predictions = predictions.expand_dims(branch=["cond"])
@@ -124,5 +127,5 @@ def _recorded_estimates(pipe: PipelineProtocol, run: Run) -> tuple[xr.DataArray,
                     for step, row in zip(run.steps_taken, rows, strict=True)]
         return run.denoised.copy(data=torch.cat(denoised).float().numpy())
 
-    cond = estimates("cond")
-    return (estimates("uncond") if "uncond" in predictions.branch.values else cond), cond
+    found = [estimates(branch) for branch in ("uncond", "cond") if branch in predictions.branch.values]
+    return found[0], found[-1]

@@ -145,7 +145,8 @@ class Pipeline(LatentDiffusion):
                 finished = self._decode_final(steps[-1])[0]
         return collect_run(settings, self.name, tokens, steps, finished, seconds, denoise.evaluations,
                            len(denoise.branches), recorder.last if recorder else None, pipe=self,
-                           edited_points=edited_points(self), branch_of=start and (start[0], start[1]))
+                           edited_points=edited_points(self), branch_of=start and (start[0], start[1]),
+                           evaluation_seconds=tuple(denoise.evaluation_seconds))
 
     def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None,
                       progress: Callable[[int, int], None] | None = None) -> np.ndarray:

@@ -35,6 +35,8 @@ class Run:
     denoised:      (step, channel, y, x) float32, `steps` of them: the guided estimate of x0 at each step.
     image:         the finished image, (128, 128, 3) uint8.
     seconds:       wall time of each stage: "text encoder", "denoiser", "decoder"; "encoder" in a run from an image.
+    evaluation_seconds: wall time of each evaluation of the network, which are parts of the time of the denoiser; the
+                   rest of it went into guidance and the sampler. Empty in a run of a diffusers pipeline.
     evaluations:   how often the denoiser was called: once a step, twice for Heun's method.
     branches:      images in each call: 2 where guidance combines two estimates, else 1.
     recorded:      recorded values by the names of the points, see `__getitem__`.
@@ -57,6 +59,7 @@ class Run:
     edited_points: tuple[str, ...] = ()
     parent: Run | None = field(default=None, repr=False)
     branched_at: int | None = None
+    evaluation_seconds: tuple[float, ...] = field(default=(), repr=False)
     _pipe: Any = field(default=None, repr=False)
     _children: list[weakref.ref[Run]] = field(default_factory=list, repr=False)
 
@@ -184,6 +187,7 @@ class Run:
         settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings)}  # an opened pipeline has more
         return write_run(Path(path), dataset, self.recorded, {
             "settings": settings, "model": self.model, "tokens": list(self.tokens), "seconds": self.seconds,
+            "evaluation_seconds": self.evaluation_seconds,
             "evaluations": self.evaluations, "branches": self.branches, "end": last.next_t,
             "edited_points": self.edited_points})
 
@@ -235,13 +239,15 @@ def _collect_saved(dataset: xr.Dataset, recorded: Mapping[str, xr.DataArray], ab
     seconds = {stage: float(value) for stage, value in about["seconds"].items()}
     return collect_run(settings, about["model"], tuple(about["tokens"]), steps, dataset.image.values, seconds,
                        int(about["evaluations"]), int(about["branches"]), recorded,
-                       edited_points=tuple(about["edited_points"]))
+                       edited_points=tuple(about["edited_points"]),
+                       evaluation_seconds=tuple(map(float, about.get("evaluation_seconds", ()))))
 
 
 def collect_run(settings: Settings, model: str, tokens: tuple[str, ...], steps: Sequence[Step], image: np.ndarray,
                 seconds: dict[str, float], evaluations: int, branches: int,
                 recorded: Mapping[str, xr.DataArray] | None = None, *, edited_points: tuple[str, ...] = (),
-                branch_of: tuple[Run, int] | None = None, pipe: Any = None) -> Run:
+                branch_of: tuple[Run, int] | None = None, pipe: Any = None,
+                evaluation_seconds: tuple[float, ...] = ()) -> Run:
     """Put the steps of one sampling into labelled arrays. branch_of: the parent, and the step where it left."""
 
     def label(tensors: list[torch.Tensor], t: list[float]) -> xr.DataArray:
@@ -252,4 +258,5 @@ def collect_run(settings: Settings, model: str, tokens: tuple[str, ...], steps: 
     denoised = label([s.denoised for s in steps], [s.t for s in steps])
     parent, branched_at = branch_of or (None, None)
     return Run(settings, model, tokens, latents, denoised, image, seconds, evaluations, branches,
-               recorded if recorded is not None else {}, tuple(steps), edited_points, parent, branched_at, pipe)
+               recorded if recorded is not None else {}, tuple(steps), edited_points, parent, branched_at,
+               evaluation_seconds, pipe)

@@ -31,14 +31,15 @@ class Lifetime(ipw.VBox):
     _worker: Worker
     _still: StillOutput
 
-    def close(self, timeout: float = 10) -> None:
+    def close(self, timeout: float = 10, quietly: bool = False) -> None:
         """Stop computing and free everything: threads, observers, results and all widget models.
 
-        Warns if the computation did not stop within `timeout` seconds. It stops at its next call of `progress`.
+        Warns if the computation did not stop within `timeout` seconds, unless `quietly`. It stops at its next call of
+        `progress`.
         """
         if "_worker" not in vars(self):
             return  # its arguments were refused before anything was made
-        if not self._worker.close(timeout):
+        if not self._worker.close(timeout) and not quietly:
             warnings.warn(f"{type(self).__name__} is closed, but its computation has not stopped after {timeout:g} s; "
                           "it will at its next step", RuntimeWarning, stacklevel=2)
         name = type(self).__name__

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import ipywidgets as ipw
 
 from ..core.controls import (
-    example_buttons,
     guidance_control,
     prompt_controls,
     sampler_control,
@@ -17,7 +15,8 @@ from ..core.controls import (
     text_box,
 )
 from ..core.explorable import Explorable
-from ..core.layout import row
+from ..core.layout import NARROW, row
+from ..core.model_choice import ModelChoice
 from ..core.vocabulary import with_vocabulary
 
 EXAMPLES = (
@@ -27,14 +26,18 @@ EXAMPLES = (
 )
 
 
-def main_controls(w: Explorable, on_draw: Callable[[], None]) -> list[ipw.Widget]:
-    """Return the prompt, the seed and the guidance. on_draw: called by the button beside the prompt."""
+EXAMPLES_TITLE = "choose …"
+
+
+def main_controls(w: ModelChoice, on_draw: Callable[[], None]) -> list[ipw.Widget]:
+    """Return the prompt with its examples, and one row of settings. on_draw: called by the button beside the prompt."""
     button = ipw.Button(description="Draw", tooltip="Sample the image; if it is there, play the recording again",
                         button_style="primary", layout=ipw.Layout(width="70px"))
     button.on_click(lambda _: on_draw())
-    return [row(*prompt_controls(w), button),
-            row(*seed_controls(w), guidance_control(w, "w in uncond + w (cond - uncond). 1: plain conditional. 0: the "
-                                                    "prompt is ignored"))]
+    models = [] if w._pipe is not None else [w.model_menu()]
+    return [row(*prompt_controls(w), examples(w), button),
+            row(*models, *seed_controls(w), guidance_control(w, "w in uncond + w (cond - uncond). 1: plain conditional."
+                                                             " 0: the prompt is ignored"))]
 
 
 def further_settings(w: Explorable) -> list[ipw.Widget]:
@@ -44,6 +47,16 @@ def further_settings(w: Explorable) -> list[ipw.Widget]:
     return [row(*with_vocabulary(w, negative)), row(steps_control(w), sampler_control(w))]
 
 
-def examples(w: Explorable) -> list[ipw.Widget]:
-    """Return a button for each example of a prompt."""
-    return [example_buttons({text: (f"Draw: {text}", partial(setattr, w, "prompt", text)) for text in EXAMPLES})]
+def examples(w: Explorable) -> ipw.Widget:
+    """Return a menu of examples of a prompt."""
+    options = [(EXAMPLES_TITLE, ""), *((text, text) for text in EXAMPLES)]
+    menu = ipw.Dropdown(description="examples", options=options, style=NARROW,
+                        tooltip="Examples of prompts: choose one to draw it", layout=ipw.Layout(width="150px"))
+
+    def choose(change: dict) -> None:
+        if change["new"]:
+            w.prompt = change["new"]
+            menu.value = ""
+
+    menu.observe(choose, names="value")
+    return menu

@@ -11,7 +11,6 @@ from tiny import CountingPipeline, controls_of, status
 from explorable.diffusion.settings import SettingError
 from explorable.nn.text import UnknownWordError
 from explorable.widgets.core import preview
-from explorable.widgets.core.explorable import CSS
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.preview import IMAGE_LABEL, PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.stage.stage import Images, Stage
@@ -226,10 +225,11 @@ def test_a_seed_below_zero_is_refused_and_not_silently_changed(studio: Studio):
     assert "Seed is -5: choose a whole number from 0" in status(studio) and 'role="alert"' in status(studio)
 
 
-def test_the_examples_are_one_line(studio: Studio):
-    line, = (row for row in descendants(studio) if any(getattr(w, "description", "") == EXAMPLES[0]
-                                                   for w in getattr(row, "children", ())))
-    assert "ex-one-line" in line._dom_classes and ".ex-one-line { flex-wrap: nowrap; overflow-x: auto;" in CSS
+def test_the_examples_are_a_menu(studio: Studio):
+    menu, = (w for w in descendants(studio) if getattr(w, "description", "") == "examples")
+    assert [text for text, _ in menu.options[1:]] == list(EXAMPLES)
+    menu.value = EXAMPLES[1]
+    assert studio.prompt == EXAMPLES[1] and menu.value == ""
 
 
 def test_the_finished_image_is_shown_before_all_steps_are_decoded(pipe: CountingPipeline):
