@@ -129,3 +129,32 @@ def test_the_recording_can_be_scrubbed_without_a_kernel(page: Page, studio: Loca
     page.wait_for_timeout(400)  # the message to the stopped kernel
     slider.press("ArrowRight")
     expect(studio.locator(".ex-caption")).to_have_text("step 1 of 20, t = 0.95")
+
+
+def test_a_part_of_the_map_opens_by_keyboard_on_the_same_step(page: Page, studio: Locator):
+    slider = studio.locator(".ex-slider").first
+    slider.focus()
+    slider.press("Home")
+    for _ in range(3):
+        slider.press("ArrowRight")
+    node = studio.locator('[data-node="guidance"]')
+    node.focus()
+    node.press("Enter")
+    opened = studio.locator(".ex-opened .ex-explorable")
+    expect(opened.locator(".ex-question")).to_contain_text("with minus without")
+    expect(opened.locator(".ex-caption")).to_contain_text("step 3")
+    expect(node).to_have_attribute("aria-pressed", "true")
+    node.press("Enter")
+    expect(opened).to_have_count(0)
+    expect(node).to_be_focused()
+    assert page.console_errors == []  # type: ignore[attr-defined]
+
+
+def test_nothing_but_the_diagram_scrolls_sideways_at_200_per_cent(page: Page, studio: Locator):
+    page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    page.set_viewport_size({"width": 720, "height": 450})
+    for title in studio.locator(".ex-titles button").all():
+        title.click()
+    wide = """studio => [studio, ...studio.querySelectorAll(".ex-group")].filter(e => e.scrollWidth > e.clientWidth + 1)
+        .map(e => e.className)"""
+    assert studio.evaluate(wide) == []

@@ -53,7 +53,7 @@ function render({ model, el }) {
   // What opens stands below the image: bring it into view when it was chosen here.
   function reveal(tries = 40) {
     const opened = el.closest(".ex-explorable")?.querySelector(".ex-opened .ex-question");
-    if (opened) opened.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    if (opened) opened.scrollIntoView({ block: "start", behavior: "smooth" });
     else if (tries) setTimeout(() => reveal(tries - 1), 50);
   }
 
