@@ -37,7 +37,7 @@ class OpenedNode:
         if model is not None and kind.class_traits().get("model"):
             values["model"], pipe = model, None
         if "step" in kind.inputs:
-            values["step"] = step
+            values["step"] = min(step, max(settings["steps"] - 1, 0))
         with self._holding(edits):
             self.explorable: Explorable = kind(pipe, **values)
         self.explorable.observe(self._from_user, names=self._names)
