@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .widgets.token_attention.widget import TokenAttention
     from .widgets.unet_xray.widget import UNetXRay
     from .widgets.word_space.widget import WordSpace
+    from .world.rewriting import Rewritten, rewrite
     from .zoo import WeightError
 
 __version__ = "0.1.0"
@@ -77,6 +78,7 @@ _MODULES = {
     **dict.fromkeys(("Run", "RunFileError"), "run"), "UnknownTargetError": "nn.classifier",
     **dict.fromkeys(("Predict", "Reveal"), "widgets.predict.prediction"), "predictions": "widgets.predict.score",
     "Quiz": "widgets.quiz.quiz",
+    **dict.fromkeys(("Rewritten", "rewrite"), "world.rewriting"),
     "WeightError": "zoo", "open": "adapters", "attribute": "analysis.attribution",
     **{entry.name: entry.module for entry in EXPLORABLES.values()},
 }
@@ -106,6 +108,7 @@ __all__ = [
     "Replace",
     "Reveal",
     "Reweight",
+    "Rewritten",
     "Run",
     "RunFileError",
     "Scale",
@@ -127,6 +130,7 @@ __all__ = [
     "predictions",
     "read_picture",
     "record",
+    "rewrite",
 ]
 
 

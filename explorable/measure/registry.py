@@ -48,6 +48,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "unet-ablation": ("unet_ablation:unet_ablation", "what each skip and backbone stage contributes to an image"),
     "patch-influence": ("patch_influence:patch_influence",
                         "how far attention and influence reach in transformers, and influence in U-Nets"),
+    "rewriting": ("rewriting:rewriting", "whether free prompts become valid captions, and no word is dropped silently"),
     "faces": ("faces:faces", "whether eyes and whiskers are lost without skip connections"),
 }
 
