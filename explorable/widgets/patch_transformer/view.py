@@ -65,9 +65,9 @@ def layers_of(result: Result) -> list[Layer]:
 def panels_of(result: Result, note: str = "") -> list[Panel]:
     """Return the panels in a row. note: added to the titles of the images."""
     step = result.request.step
-    edited = "nothing is edited" if result.edited is result.original else "edited"
+    edited = "image" if result.edited is result.original else "edited"
     titles = {"edited": f"{edited}{note}", "original": f"unedited{note}"}
-    maps = {"attention": "attention of the patch", "influence": f"influence, step {step}",
+    maps = {"attention": "attention", "influence": f"influence, step {step}",
             "U-Net": f"{result.unet}, step {step}"}
     shown = MAPS if result.unet else MAPS[:2]
     return [*(Panel(f"image {name}", (f"image {name}", "ring") if name == "edited" else (f"image {name}",), title,
@@ -113,9 +113,9 @@ def correlations(result: Result) -> np.ndarray:
 
 
 def describe_edits(edits: PatchEdits, layout: PatchLayout) -> str:
-    """Describe the edits."""
+    """Describe the edits; empty without any."""
     if not edits:
-        return "Nothing is edited."
+        return ""
     parts = []
     if edits.radius is not None:
         parts.append(f"attention limited to a radius of {edits.radius:g} patches")
@@ -144,10 +144,10 @@ def describe_verdicts(result: Result) -> str:
 def describe_distances(result: Result, attention: np.ndarray) -> str:
     """Say how far attention and influence reach, and the U-Net's influence on the same latent."""
     patch = result.request.patch
-    maps = {"attention": attention, "influence": result.influence, f"{result.unet}'s influence": result.unet_influence}
+    maps = {"attention": attention, "influence": result.influence, f"in {result.unet}": result.unet_influence,
+            "all alike": np.ones(result.layout.grid)}
     reach = [f"{name} {mean_distance(field, patch):.1f}" for name, field in maps.items() if field is not None]
-    alike = mean_distance(np.ones(result.layout.grid), patch)
-    return f"Mean distance in patches: {', '.join(reach)}; {alike:.1f} if all were alike."
+    return f"Mean distance in patches: {', '.join(reach)}."
 
 
 def describe_training(steps: Mapping[str, int]) -> str:
@@ -166,11 +166,9 @@ def describe_correlation(result: Result, block: int, head: int) -> tuple[str, st
     attention, _ = attention_at(result, result.request.step, block, head)
     beyond = partial_correlation(attention, result.influence, result.request.patch)  # type: ignore[arg-type]
     named = [f"{name} {label}" for name, label in ((BLOCK, blocks[block]), (HEAD, heads[head])) if label != MEAN]
-    shown = ", ".join(named) or "all heads' mean"
-    single = table[1:, 1:][np.isfinite(table[1:, 1:])]
+    shown = ", ".join(named) or "mean of heads"
     return (f"rank correlation {table[block, head]:.2f}",
-            f"of {shown}, step {result.request.step}; {beyond:.2f} with the distance held constant; single heads "
-            f"{single.min(initial=1):.2f} to {single.max(initial=-1):.2f}.")
+            f"({shown}); {beyond:.2f} with distance held constant")
 
 
 # ---- arrays and tables ----------------------------------------------------------------------------------------------

@@ -83,9 +83,9 @@ def test_a_click_chooses_the_patch_and_samples_nothing(w):
 
 def test_block_and_head_are_those_of_the_stage(w):
     w.stage.selection = {"block": 2, "head": 1}
-    assert (w.block, w.head) == ("1", "1") and "of block 1, head 1, step" in w.status_area.score_text
+    assert (w.block, w.head) == ("1", "1") and "(block 1, head 1)" in w.status_area.score_text
     w.block = "mean"
-    assert w.stage.selection == {"block": 0, "head": 1} and "of head 1, step" in w.status_area.score_text
+    assert w.stage.selection == {"block": 0, "head": 1} and "(head 1)" in w.status_area.score_text
 
 
 def test_without_a_patch_it_is_the_one_at_the_centre(w):
