@@ -23,17 +23,8 @@ from torch.overrides import TorchFunctionMode
 from ..hooks import EditError, PointFinder
 from ..nn.hook_points import ACTIVE, hook_point, is_edited, is_hooked
 from .patching import temporary_attribute
-from .points import OpenedPointFinder, hiding_reason
+from .points import EQUIVALENT_PROCESSORS, OpenedPointFinder, hiding_reason
 
-# Processors that compute the same without torch's kernel, and the ones that call it.
-EQUIVALENT_PROCESSORS = {
-    **dict.fromkeys(("AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor", "AttnProcessorNPU",
-                     "XLAFlashAttnProcessor2_0"), "AttnProcessor2_0"),
-    "XFormersJointAttnProcessor": "JointAttnProcessor2_0",
-    **dict.fromkeys(("IPAdapterAttnProcessor", "IPAdapterXFormersAttnProcessor"), "IPAdapterAttnProcessor2_0"),
-    **dict.fromkeys(("CustomDiffusionAttnProcessor", "CustomDiffusionXFormersAttnProcessor"),
-                    "CustomDiffusionAttnProcessor2_0"),
-}
 WEIGHT_POINTS = {"self": "self.weights", "cross": "cross.weights", "joint": "joint.weights"}
 
 

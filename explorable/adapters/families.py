@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..diffusion.settings import SettingError
-from .templates import FillTemplate
+from .templates import FillTemplate, chat_template
 
 PAIR = ("uncond", "cond")
 CFG_MEANING = ("denoised = uncond + w (cond - uncond), two evaluations at each step; w = 1 is off, and this pipeline "
@@ -147,6 +147,18 @@ FAMILIES = (
     Family("Chroma", ("ChromaPipeline", "ChromaImg2ImgPipeline"), "transformer", "hidden_states",
            (TextInput(("tokenizer",), "max_sequence_length"),), text_first=True, timestep_divisor=1000.0,
            latents_have="shift", branch_order=("cond", "uncond"), separate_calls=True),
+    Family("Z-Image", ("ZImagePipeline",), "transformer", "x",
+           (TextInput(("tokenizer",), "max_sequence_length", chat_template(enable_thinking=True), multiple_of=32),),
+           timestep_divisor=1000.0, latents_have="shift", context_argument="cap_feats", timestep_argument="t",
+           timestep_reversed=True, sign=-1, branch_order=("cond", "uncond"), guidance_offset=1.0,
+           reserved=(("cfg_truncation", "cannot be set: some steps would have one branch, and others two"),
+                     *((f"{which}prompt_embeds", "cannot be given: its embeddings are lists; give the prompt")
+                       for which in ("", "negative_")))),
+    Family("FLUX.2 Klein", ("Flux2KleinPipeline",), "transformer", "hidden_states",
+           (TextInput(("tokenizer",), "max_sequence_length", chat_template(enable_thinking=False)),), text_first=True,
+           timestep_divisor=1000.0, latents_have="batch_norm", branch_order=("cond", "uncond"), separate_calls=True,
+           patch=1, latent_stride=2,
+           reserved=(("image", "cannot be given: the positions of reference images are not labelled"),)),
 )
 
 

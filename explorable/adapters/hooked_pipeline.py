@@ -168,6 +168,7 @@ class HookedPipeline:
         optional = {} if negative is None and arguments.get("negative_prompt_embeds") is None else {
             "negative_prompt": negative}  # None beside embeddings, for PixArt's own default is ""
         guidance = {self._family.guidance_argument: settings.guidance - self._family.guidance_offset}
+        prompt = list(prompt) if isinstance(prompt, list) else prompt  # Z-Image writes its template into the list
         return {"prompt": prompt, "num_inference_steps": settings.steps, **guidance, "generator": generator,
                 **optional, **arguments}
 

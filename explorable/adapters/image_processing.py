@@ -21,8 +21,10 @@ def encode_images(pipeline: Any, family: Family, images: np.ndarray) -> Tensor:
     with upcast_if_needed(vae, family):
         encoded = vae.encode(pixels.to(vae.device, vae.dtype))
         latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+    if family.latents_have == "batch_norm":
+        latents = pipeline._patchify_latents(latents)
     shift, std = latent_statistics(vae, family, latents.float())
-    return ((latents.float() - shift) * vae.config.scaling_factor / std).cpu()
+    return ((latents.float() - shift) * scaling_factor(vae) / std).cpu()
 
 
 @torch.inference_mode()
@@ -36,17 +38,27 @@ def decode_latents(pipeline: Any, family: Family, latents: np.ndarray) -> np.nda
             z = z.to(vae.device, vae.dtype)
             shift, std = latent_statistics(vae, family, z)
             more = {"generator": torch.Generator().manual_seed(0)} if draws_noise else {}
-            image = vae.decode(z * std / vae.config.scaling_factor + shift, return_dict=False, **more)[0]
+            z = z * std / scaling_factor(vae) + shift
+            z = pipeline._unpatchify_latents(z) if family.latents_have == "batch_norm" else z
+            image = vae.decode(z, return_dict=False, **more)[0]
             if getattr(pipeline, "watermark", None) is not None:
                 image = pipeline.watermark.apply_watermark(image)
             images += pipeline.image_processor.postprocess(image, output_type="pil")
     return np.stack([np.asarray(image) for image in images])
 
 
+def scaling_factor(vae: Any) -> float:
+    """Return what latents are multiplied by; 1 where their statistics do all."""
+    return float(vae.config.get("scaling_factor") or 1.0)
+
+
 def latent_statistics(vae: Any, family: Family, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
     """Return what this family's pipelines subtract from a latent before it is scaled, and what they divide it by."""
     if family.latents_have == "shift":
         return getattr(vae.config, "shift_factor", None) or 0.0, 1.0
+    if family.latents_have == "batch_norm":
+        deviation = (vae.bn.running_var + vae.config.batch_norm_eps).sqrt()
+        return vae.bn.running_mean.view(1, -1, 1, 1).to(like), deviation.view(1, -1, 1, 1).to(like)
     mean, std = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
     if family.latents_have != "statistics" or mean is None or std is None:
         return 0.0, 1.0

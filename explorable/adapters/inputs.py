@@ -53,6 +53,8 @@ def stand_ins(pipeline: Any, denoiser: Any, arguments: Mapping[str, Any], branch
 def starting_image(pipeline: Any, image: np.ndarray) -> dict[str, Any]:
     """Return the arguments that make a call work on an existing image (height, width, 3) uint8 of that size."""
     parameters = call_parameters(pipeline)
+    if "strength" not in parameters:  # what it calls image is no start, but a reference
+        parameters = {name: p for name, p in parameters.items() if name != "image"}
     arguments = {"height": image.shape[0], "width": image.shape[1], "image": Image.fromarray(image), "strength": 1.0}
     return {name: value for name, value in arguments.items() if name in parameters}
 

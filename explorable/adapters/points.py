@@ -12,6 +12,15 @@ from typing import Any
 from ..hooks import EditError, Point, PointFinder, PointTable
 
 CROSS_WEIGHTS = "cross.weights"  # how the names of maps over the prompt's tokens end
+# Processors that compute the same without torch's kernel, and the ones that call it.
+EQUIVALENT_PROCESSORS = {
+    **dict.fromkeys(("AttnProcessor", "SlicedAttnProcessor", "XFormersAttnProcessor", "AttnProcessorNPU",
+                     "XLAFlashAttnProcessor2_0"), "AttnProcessor2_0"),
+    "XFormersJointAttnProcessor": "JointAttnProcessor2_0",
+    **dict.fromkeys(("IPAdapterAttnProcessor", "IPAdapterXFormersAttnProcessor"), "IPAdapterAttnProcessor2_0"),
+    **dict.fromkeys(("CustomDiffusionAttnProcessor", "CustomDiffusionXFormersAttnProcessor"),
+                    "CustomDiffusionAttnProcessor2_0"),
+}
 
 
 class OpenedPointFinder(PointFinder):
@@ -57,7 +66,10 @@ def hiding_reason(attention: Any) -> str:
     """Return why the weights of an attention layer cannot be reached, and what to do about it."""
     processor = type(attention.processor).__name__
     default = getattr(type(attention), "_default_processor_cls", None)
-    usable = (default.__name__ if default else "AttnProcessor2_0" if getattr(attention, "add_k_proj", None) is None
+    native = [cls.__name__ for cls in type(attention.processor).__mro__[1:] if cls.__module__.startswith("diffusers.")]
+    usable = (EQUIVALENT_PROCESSORS.get(native[0], native[0]) if native
+              else default.__name__ if default
+              else "AttnProcessor2_0" if getattr(attention, "add_k_proj", None) is None
               else "JointAttnProcessor2_0")
     return (f"the processor {processor} does not call torch's scaled_dot_product_attention, so that attention weights "
             f"cannot be read: set one that does, such as {usable}, with the layer's set_processor")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..nn.special_tokens import PAD
+from ..nn.special_tokens import PAD, TEMPLATE
 from ..pipeline.encoded_text import EncodedText, EncodeTexts
 from .families import Family, TextInput
 from .tokens import PieceRow, max_pieces, tokenize
@@ -27,7 +28,7 @@ def text_encoders_of(pipeline: Any, family: Family, arguments: Mapping[str, Any]
         for name in text_input.tokenizers:
             encoder = name.replace("tokenizer", "text_encoder")
             if getattr(pipeline, encoder, None) is not None and getattr(pipeline, name, None) is not None:
-                own = TextInput((name,), text_input.length_argument)
+                own = replace(text_input, tokenizers=(name,))
                 found[encoder] = functools.partial(_encode, pipeline, own, encoder, arguments, lock)
     return found
 
@@ -53,7 +54,8 @@ def _encode(pipeline: Any, text_input: TextInput, encoder: str, arguments: Mappi
         found: list[EncodedText] = []
         for start in range(0, len(texts), BATCH_SIZE):
             part = slice(start, start + BATCH_SIZE)
-            inputs = tokenizer(list(texts[part]), padding="max_length", max_length=length, truncation=True,
+            read = [filled(pipeline, text_input, text, arguments) for text in texts[part]]
+            inputs = tokenizer(read, padding="max_length", max_length=length, truncation=True,
                                return_tensors="pt").to(model.device)
             # CLIP is causal: no word sees the padding behind it.
             mask = {} if "CLIP" in type(model).__name__ else {"attention_mask": inputs.attention_mask}
@@ -61,6 +63,11 @@ def _encode(pipeline: Any, text_input: TextInput, encoder: str, arguments: Mappi
             hidden = torch.stack(list(states), dim=1).float().cpu().numpy()  # (text, layer, piece, channel)
             found += [_merge(row, vectors) for row, vectors in zip(rows[part], hidden, strict=True)]
     return found
+
+
+def filled(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping[str, Any]) -> str:
+    """Return what the text encoder reads of a text: the text, or the template that it is put into."""
+    return text if text_input.template is None else str(text_input.template(pipeline, text, arguments))
 
 
 def _merge(row: PieceRow, vectors: np.ndarray) -> EncodedText:
@@ -71,7 +78,9 @@ def _merge(row: PieceRow, vectors: np.ndarray) -> EncodedText:
     for k, piece in enumerate(row.pieces):
         if piece.word is None and piece.text == PAD:
             continue
-        if piece.word is not None and piece.word == last:
+        if piece.text == TEMPLATE and piece.word is None and names[-1:] == [TEMPLATE]:
+            members[-1].append(k)
+        elif piece.word is not None and piece.word == last:
             names[-1] += piece.text
             members[-1].append(k)
         else:

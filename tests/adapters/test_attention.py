@@ -21,21 +21,27 @@ NAMES = {
     "sd3": ["blocks.0.joint.weights", "blocks.0.self.weights", "blocks.1.joint.weights", "blocks.2.joint.weights"],
     "flux": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "chroma": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
+    "klein": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
+    "zimage": ["refiner.img.0.self.weights", "refiner.txt.0.self.weights", "blocks.0.joint.weights",
+               "blocks.1.joint.weights"],
     "pixart": [f"blocks.{k}.{kind}.weights" for k in (0, 1) for kind in U],
 }
 # The token of each piece of tp.PROMPT, counted by hand. <start> a gol|den dog on a road , at ni|ght <end>.
 CLIP = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9, 10] + [11] * (MAX_TOKENS - 13)
 T5 = [0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9] + [10] * (MAX_TOKENS - 12)
-PIECES = {"sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5,
+CHAT = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9, 0]  # the template's first and last piece are token 0
+PIECES = {"klein": CHAT + [10] * (MAX_TOKENS - 13), "zimage": CHAT + [10] * (32 - 13),
+          "sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5,
           "chroma": T5}
 # The same of the empty prompt of the uncond branch: <start> <end>, and padding.
 BLANK_CLIP, BLANK_T5 = [0, 1] + [2] * (MAX_TOKENS - 2), [0] + [1] * (MAX_TOKENS - 1)
-BLANKS = {"sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5,
+BLANKS = {"klein": [0, 0] + [1] * (MAX_TOKENS - 2), "zimage": [0, 0] + [1] * 30,
+          "sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5,
           "chroma": BLANK_T5}
-TEXT_FIRST = ("flux", "chroma")
+TEXT_FIRST = ("flux", "chroma", "klein")
 
 
-def by_point(family: str, recorded: list[torch.Tensor]) -> dict[str, np.ndarray]:
+def by_point(family: str, recorded: list[torch.Tensor], positions: int = 16) -> dict[str, np.ndarray]:
     """Arrange recorded weights by point, (step, branch, head, query, key), with the image before the text."""
     names, weights_by_point = NAMES[family], {}
     assert len(recorded) % len(names) == 0
@@ -43,13 +49,15 @@ def by_point(family: str, recorded: list[torch.Tensor]) -> dict[str, np.ndarray]
         weights = torch.stack(recorded[k::len(names)]).numpy()  # (step, branch, head, query, key)
         if family in tp.SEPARATE:
             weights = np.concatenate([weights[1::2], weights[::2]], 1)
+        if family == "zimage":  # its batch has cond first
+            weights = np.concatenate(np.split(weights, 2, 1)[::-1], 1)
         if "joint" in name and family in TEXT_FIRST:
             order = [*range(MAX_TOKENS, weights.shape[-1]), *range(MAX_TOKENS)]
             weights = weights[..., order, :][..., order]
         weights_by_point[name] = weights
         if "joint" in name:
-            positions = weights.shape[-1] - len(PIECES[family])
-            weights_by_point[name.replace("joint", "cross")] = weights[..., :positions, positions:]
+            assert family == "zimage" or weights.shape[-1] == positions + len(PIECES[family])  # it pads the image too
+            weights_by_point[name.replace("joint", "cross")] = weights[..., :positions, -len(PIECES[family]):]
     return weights_by_point
 
 
@@ -64,11 +72,11 @@ def merged(family: str, pieces: np.ndarray) -> np.ndarray:
     return tokens_weights
 
 
-def reference_weights(family: str, **more: object) -> dict[str, np.ndarray]:
+def reference_weights(family: str, **more: int) -> dict[str, np.ndarray]:
     pipeline = tp.shared(family)
     with record_attention(tp.network_of(pipeline)) as recorded:
         tp.untouched(pipeline, family, num_inference_steps=STEPS, **more)
-    return by_point(family, recorded)
+    return by_point(family, recorded, more.get("height", 16) * more.get("width", 16) // 16)
 
 
 @pytest.mark.parametrize("merge_subwords", [True, False])
@@ -112,7 +120,7 @@ def test_images_that_are_not_square_have_maps_of_their_proportions(family, pipel
     reference = reference_weights(family, **shape)
     with ex.open(pipeline, half_precision=False, **{**tp.CALL_DEFAULTS[family], **shape}) as pipe:
         run = pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights")
-    assert run.image.shape == (16, 24, 3) and run.latents.shape[-2:] == (8, 12)
+    assert run.image.shape == (16, 24, 3) and run.latents.shape[-2:] == ((4, 6) if family == "klein" else (8, 12))
     assert np.array_equal(run.image, tp.untouched(pipeline, family, num_inference_steps=STEPS, **shape))
     for name, array in run.recorded.items():
         assert 3 * array.sizes["y"] == 2 * array.sizes["x"]
@@ -126,7 +134,8 @@ def test_a_batch_is_bit_identical_to_diffusers_batch(family, pipeline):
     arguments, counted = tp.CALL_DEFAULTS[family], []
     with record_attention(tp.network_of(pipeline)) as recorded:
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        expected_images = pipeline(prompts, generator=generators, num_inference_steps=STEPS, **arguments).images
+        expected_images = pipeline(prompt=list(prompts), generator=generators, num_inference_steps=STEPS,
+                                   **arguments).images
     reference = by_point(family, recorded)
     with ex.open(pipeline, merge_subwords=False, half_precision=False, **arguments) as pipe:
         settings = pipe("", steps=STEPS).settings

@@ -20,7 +20,7 @@ from diffusers.models.attention_processor import (
     XFormersAttnProcessor,
     XFormersJointAttnProcessor,
 )
-from diffusers.models.transformers import transformer_flux
+from diffusers.models.transformers import transformer_flux, transformer_flux2, transformer_z_image
 from torch import nn
 from torch.nn import functional as F
 
@@ -203,17 +203,21 @@ def test_points_say_which_weights_cannot_be_reached_and_their_advice_works(famil
     pipeline = tp.fresh(family)
     layers = [module for module in tp.network_of(pipeline).modules() if hasattr(module, "set_processor")]
 
-    class Hiding(type(layers[0].processor)):
-        """A processor whose kernel cannot be intercepted."""
+    def hiding(processor: Any) -> Any:
+        """Return a processor whose kernel cannot be intercepted."""
 
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            with torch._C.DisableTorchFunction():
-                return super().__call__(*args, **kwargs)
+        class Hiding(type(processor)):
+            def __call__(self, *args: Any, **kwargs: Any) -> Any:
+                with torch._C.DisableTorchFunction():
+                    return super().__call__(*args, **kwargs)
+
+        return Hiding()
 
     with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
         everything = pipe.points()
         assert "cannot be reached" not in repr(everything) + everything._repr_html_()
-        tp.network_of(pipeline).set_attn_processor(Hiding())
+        for layer in layers:
+            layer.set_processor(hiding(layer.processor))
         table = pipe.points()
         hidden = len(everything) - len(table)
         assert hidden == len([p for p in everything if p.name.endswith("weights")])
@@ -222,8 +226,8 @@ def test_points_say_which_weights_cannot_be_reached_and_their_advice_works(famil
         assert sum(int(n) for n, _ in found) == hidden and all(name in table._repr_html_() for _, name in found)
         for layer in layers:
             name = re.search(r"such as (\w+)", hiding_reason(layer)).group(1)
-            layer.set_processor(next(getattr(module, name)() for module in (attention_processor, transformer_flux)
-                                     if hasattr(module, name)))
+            modules = attention_processor, transformer_flux, transformer_flux2, transformer_z_image
+            layer.set_processor(next(getattr(module, name)() for module in modules if hasattr(module, name)))
         assert {p.name for p in pipe.points()} == {p.name for p in everything}
         assert np.array_equal(pipe(tp.PROMPT, steps=2).image, pipe(tp.PROMPT, steps=2, record="*.weights").image)
 

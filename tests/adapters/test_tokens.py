@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import explorable as ex
-from explorable.adapters.tokens import END, PAD, START, Piece, _merge_subwords
+from explorable.adapters.tokens import END, PAD, START, TEMPLATE, Piece, _merge_subwords
 
 WORDS = ("a", "golden", "dog", "on", "a", "road", ",", "at", "night")
-STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": (), "chroma": ()}  # T5 has no start
+STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": (), "chroma": (),
+          "zimage": (TEMPLATE,), "klein": (TEMPLATE,)}
+ENDS = dict.fromkeys(("zimage", "klein"), (PAD,))  # what ends the prompt is the template's  # T5 has no start
 
 
 def tokens_of(pipe, text: str = tp.PROMPT) -> tuple[str, ...]:
@@ -21,7 +23,7 @@ def tokens_of(pipe, text: str = tp.PROMPT) -> tuple[str, ...]:
 
 def test_pieces_are_merge_subwords_to_words(pipe, family):
     run = pipe(tp.PROMPT, steps=2, record="*.cross.weights")
-    names = (*STARTS[family], *WORDS, END, PAD)
+    names = (*STARTS[family], *WORDS, *ENDS.get(family, (END, PAD)))
     assert run.tokens == names
     for array in run.recorded.values():
         assert tuple(array.token.values) == names
@@ -34,7 +36,8 @@ def test_pieces_can_be_kept_separate(pipeline, family):
         t5 = clip[1:]
         padded = {"clip": clip + (PAD,) * (tp.MAX_TOKENS - len(clip)), "t5": t5 + (PAD,) * (tp.MAX_TOKENS - len(t5))}
         rows = {"sd": ("clip",), "sdxl": ("clip",), "sd3": ("clip", "t5"), "flux": ("t5",), "pixart": ("t5",),
-                "chroma": ("t5",)}
+                "chroma": ("t5",), "zimage": ("chat",), "klein": ("chat",)}
+        padded["chat"] = (TEMPLATE, *t5[:-1], TEMPLATE, *[PAD] * ((32 if family == "zimage" else tp.MAX_TOKENS) - 13))
         assert tokens_of(pipe) == sum((padded[kind] for kind in rows[family]), ())
 
 
@@ -108,16 +111,16 @@ def test_words_are_those_of_the_users_text_whatever_pieces_and_added_tokens_stan
 
 
 def test_an_empty_prompt_has_no_words(pipe, family):
-    assert pipe("", steps=2, record="*.cross.weights").tokens == (*STARTS[family], END, PAD)
+    assert pipe("", steps=2, record="*.cross.weights").tokens == (*STARTS[family], *ENDS.get(family, (END, PAD)))
 
 
 def test_the_uncond_branch_has_the_negative_prompts_tokens(pipe, family):
-    if family == "flux":
+    if family in ("flux", "klein"):
         return
     run = pipe(tp.PROMPT, negative=tp.OTHER, steps=2, record="*.cross.weights")
     array = next(iter(run.recorded.values()))
     negative = array.token_uncond.values.tolist()
-    expected = (*STARTS[family], "a", "red", "car", END, PAD)
+    expected = (*STARTS[family], "a", "red", "car", *ENDS.get(family, (END, PAD)))
     assert negative[:len(expected)] == list(expected) and set(negative[len(expected):]) <= {PAD}
     with ex.edit(pipe, {"*.cross.weights": ex.MaskToken("car", branch="uncond")}):
         masked = pipe(tp.PROMPT, negative=tp.OTHER, steps=2, record="*.cross.weights")

@@ -19,6 +19,7 @@ WIDTH = 16  # of every text encoder but SD3's T5, which is as wide as its two CL
 MAX_TOKENS = 20  # of a prompt, with start, end and padding
 WORDS = {"a": ["a"], "red": ["red"], "car": ["car"], "on": ["on"], "road": ["road"], "golden": ["gol", "den"],
          "dog": ["dog"], "at": ["at"], "night": ["ni", "ght"]}
+CHAT = "<|im_start|>", "<|im_end|>"  # around a prompt, in pipelines whose text encoder is a language model
 PROMPT, OTHER = "a golden dog on a road, at night", "a red car"
 
 
@@ -144,16 +145,67 @@ def chroma(folder: Path) -> Any:
                                     network)
 
 
+def qwen_tokenizer() -> Any:
+    """Return a byte-level tokenizer with the pieces of WORDS, and a chat template of two special tokens."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    tokens, merges = sorted(ByteLevel.alphabet()), []
+    pieces = [piece for parts in WORDS.values() for piece in parts]
+    for piece in pieces:
+        merges += [(piece[:k], piece[k]) for k in range(1, len(piece))]
+        tokens += [piece[:k] for k in range(2, len(piece) + 1)]
+    merges += [("Ġ", parts[0]) for parts in WORDS.values()]
+    tokens += [f"Ġ{parts[0]}" for parts in WORDS.values()]
+    vocabulary = {token: k for k, token in enumerate(dict.fromkeys([*tokens, "<|endoftext|>", *CHAT]))}
+    tokenizer = transformers.Qwen2TokenizerFast(
+        vocab=vocabulary, merges=list(dict.fromkeys(merges)), additional_special_tokens=list(CHAT),
+        model_max_length=MAX_TOKENS)
+    tokenizer.chat_template = f"{CHAT[0]}{{{{ messages[0]['content'] }}}}{CHAT[1]}"
+    return tokenizer
+
+
+def qwen3(tokenizer: Any, causal: bool = False) -> torch.nn.Module:
+    kind = transformers.Qwen3ForCausalLM if causal else transformers.Qwen3Model
+    return kind(transformers.Qwen3Config(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8, max_position_embeddings=128))
+
+
+def zimage(folder: Path) -> Any:
+    tokenizer = qwen_tokenizer()
+    network = diffusers.ZImageTransformer2DModel(
+        in_channels=4, dim=32, n_layers=2, n_refiner_layers=1, n_heads=2, n_kv_heads=2, cap_feat_dim=WIDTH,
+        axes_dims=[4, 4, 8], axes_lens=[128, 32, 32])
+    return diffusers.ZImagePipeline(flow(3.0), vae(shift_factor=0.11, scaling_factor=0.36), qwen3(tokenizer),
+                                    tokenizer, network)
+
+
+def klein(folder: Path) -> Any:
+    tokenizer = qwen_tokenizer()
+    autoencoder = diffusers.AutoencoderKLFlux2(
+        block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4,
+        up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=4, sample_size=16)
+    autoencoder.bn.running_mean.normal_()
+    autoencoder.bn.running_var.uniform_(0.5, 2)
+    network = diffusers.Flux2Transformer2DModel(
+        patch_size=1, in_channels=16, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=3 * WIDTH, timestep_guidance_channels=16, axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False)
+    return diffusers.Flux2KleinPipeline(flow(1.0), autoencoder, qwen3(tokenizer, True), tokenizer, network)
+
+
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
-                                              "chroma": chroma}
+                                              "chroma": chroma, "zimage": zimage, "klein": klein}
 FAMILIES = tuple(BUILDERS)
-SEPARATE = ("chroma",)  # call the network for cond, then for uncond
+SEPARATE = ("chroma", "klein")  # call the network for cond, then for uncond
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
 CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": MAX_TOKENS},
     "flux": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "pixart": {"use_resolution_binning": False, "max_sequence_length": MAX_TOKENS, "clean_caption": False},
     "chroma": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
+    "zimage": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
+    "klein": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
 }
 
 
@@ -202,4 +254,4 @@ def network_of(pipeline: Any) -> Any:
 def untouched(pipeline: Any, family: str, prompt: str = PROMPT, seed: int = 0, **more: Any) -> Any:
     """Return the image that diffusers itself samples, (height, width, 3) uint8."""
     generator = torch.Generator().manual_seed(seed)
-    return np.asarray(pipeline(prompt, generator=generator, **(CALL_DEFAULTS[family] | more)).images[0])
+    return np.asarray(pipeline(prompt=prompt, generator=generator, **(CALL_DEFAULTS[family] | more)).images[0])
