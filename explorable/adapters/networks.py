@@ -138,7 +138,8 @@ def _position_hooks(denoiser: Any, pieces: int) -> Iterator[ModuleHook]:
 
     if hasattr(module, "proj") and hasattr(module, "layer_norm"):
         yield ModuleHook(module, (name,), added)
-    elif hasattr(module, "axes_dim") and hasattr(denoiser, "single_transformer_blocks"):
+    elif len(getattr(module, "axes_dim", ())) == 3 and hasattr(denoiser, "single_transformer_blocks"):
+        # FLUX.2 has four coordinates, and adds those of the image and of the text apart.
         yield ModuleHook(module, (name,), rotary)
 
 
