@@ -8,6 +8,7 @@ from html import unescape
 
 import ipywidgets as ipw
 import pytest
+import tiny_pipes
 
 import explorable as ex
 from explorable.widgets.core.layout import descendants
@@ -33,7 +34,7 @@ def check(item: Item, margin: float) -> None:
         assert asked.is_right(item.answer, item.answer)
     if "number" in item.asks and "within" in item.asks:
         assert not asked.is_right(sum(item.asks["number"]) / 2, item.answer)
-    assert item.opens.name in ex.EXPLORABLES or item.opens.name == "PatchTransformer"
+    assert item.opens.name in ex.EXPLORABLES
     compile(item.opens.code(), "code", "eval")
 
 
@@ -53,6 +54,20 @@ def test_live_items_are_valid_and_the_same_for_a_seed(key):
     one, other = generate(KINDS[key], "a"), generate(KINDS[key], "a")
     check(one, KINDS[key].margin)
     assert (one.question, one.material, one.explanation) == (other.question, other.material, other.explanation)
+
+
+@pytest.mark.parametrize("key", KINDS, ids=lambda key: key[1])
+def test_the_explorable_of_an_item_takes_its_settings(key):
+    opens = generate(KINDS[key], "a").opens
+    network = "dit" if opens.name == "PatchTransformer" else "unet"
+    made = getattr(ex, opens.name)(tiny_pipes.tiny(network), **opens.settings)
+    try:
+        made.wait(60)
+        assert made.error is None and made.result is not None
+        for name, value in opens.settings.items():
+            assert getattr(made, name) == value
+    finally:
+        made.close()
 
 
 def numbers_in(text: str) -> list[float]:

@@ -13,8 +13,6 @@ from ..item import Item, Opens, ask_choice, ask_number, kind
 from ..material import show_images, show_maps
 from .sources import LETTERS, drawing_of, pipeline, random_scene
 
-DIT = "dit-flow"
-
 # ---- cross-attention -------------------------------------------------------------------------------------------------
 
 
@@ -98,7 +96,7 @@ def count_patches(rng: random.Random) -> Item:
     return ask_number(f"A diffusion transformer cuts a {side} × {side} latent into patches of {patch} × {patch}. How "
                       "many tokens are "
                       "that?", answer, [side // patch, side**2 / patch, side**2],
-                      f"({side} / {patch})² = {answer}.", Opens("Studio", model=DIT), low=0, high=601, within=2)
+                      f"({side} / {patch})² = {answer}.", Opens("PatchTransformer"), low=0, high=601, within=2)
 
 
 @kind("diffusion transformer", "pairs in joint attention", margin=1)
@@ -111,7 +109,7 @@ def joint_pairs(rng: random.Random) -> Item:
                       [f"{image * text:,}", f"{image**2 + text**2:,}", f"{image**2:,}"],
                       f"({image} + {text})² = {(image + text) ** 2:,}: both streams are one sequence, so each attends "
                       "to all. "
-                      f"Cross-attention would compare {image * text:,}.", Opens("Studio", model=DIT))
+                      f"Cross-attention would compare {image * text:,}.", Opens("PatchTransformer"))
 
 
 @kind("diffusion transformer", "adaptive layer norm by hand", margin=2)
@@ -123,7 +121,7 @@ def modulate(rng: random.Random) -> Item:
                       f"{shift:g}. What does "
                       "x (1 + scale) + shift give?", answer, [x * scale + shift, x + shift, (x + shift) * (1 + scale)],
                       f"{x} · (1 + {scale:g}) + {shift:g} = {answer:g}: scale 0 and shift 0 leave x as it is.",
-                      Opens("Studio", model=DIT))
+                      Opens("PatchTransformer"))
 
 
 @kind("diffusion transformer", "where is the patch", margin=0)
@@ -139,4 +137,4 @@ def find_patch(rng: random.Random) -> Item:
                 "patch of token "
                 f"{number}?", {"image": drawing_of(scene).image}, mask,
                 f"{number} = {row} · {side} + {column}: row {row}, column {column}, so pixels from ({row * pixels}, "
-                f"{column * pixels}).", Opens("Studio", model=DIT), 0.0)
+                f"{column * pixels}).", Opens("PatchTransformer"), 0.0)

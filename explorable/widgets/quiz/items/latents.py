@@ -76,7 +76,8 @@ def raised_cell(rng: random.Random) -> Item:
                 "in the decoded image, 128 × 128, is the change?", {"image": image}, mask,
                 f"A cell belongs to 8 × 8 pixels, here from row {8 * y} and column {8 * x}. {100 * share:.0f}% of the "
                 "squared "
-                "change lies in that block and a cell around it.", Opens("LatentSpace", {"cell": (y, x)}), share)
+                "change lies in that block and a cell around it.",
+                Opens("LatentSpace", {"mode": "cells", "cell": (y, x)}), share)
 
 
 # ---- U-Net and skips -------------------------------------------------------------------------------------------------

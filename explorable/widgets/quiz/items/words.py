@@ -82,7 +82,7 @@ def swapped_word(rng: random.Random) -> Item:
                            "For which?", new,
                       wrong, f"{caption.replace(old, new, 1)!r}: the images differ by {gap:.0f} levels, all in the "
                              "painted parts.",
-                      Opens("WordSpace", {"prompt": caption, "other": caption.replace(old, new, 1)}),
+                      Opens("WordSpace", {"mode": "swap", "prompt": caption, "other": caption.replace(old, new, 1)}),
                       gap if nearest_wrong >= 60 else 0.0, show_images(dict(zip("AB", images, strict=True))))
 
 
