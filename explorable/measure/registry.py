@@ -26,6 +26,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "learning": ("learning:learning",
                  "whether some paths and predictions are easier to train, over seeds, in the plane"),
     "learning-time": ("learning:learning_time", "how far a network is from the exact field after how many seconds"),
+    "scaling": ("scaling:scaling", "how the loss of small diffusion transformers falls with compute (half an hour)"),
     "frechet": ("frechet:frechet", "Frechet distance between generated images and drawings of the same captions"),
     "branching": ("branching:branching", "at which step an image is decided: branches with other prompts or noise"),
     "settling": ("settling:settling", "whether light, place, thing or silhouette of an image is settled first"),
