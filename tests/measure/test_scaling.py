@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
 from explorable.measure import saved_table
 from explorable.measure import scaling as module
 from explorable.measure.scaling import fit_power_law
+from explorable.measure.scaling_chart import scaling_chart
+from explorable.measure.table import Table
 from explorable.training.scaling import PATCH_SIZES, WIDTHS
 
+SVG = "{http://www.w3.org/2000/svg}"
 COMPUTE = np.geomspace(1e-5, 1e-2, 9)
 
 
@@ -49,3 +54,13 @@ def test_the_table_has_a_row_a_model_and_the_law_of_its_rows(monkeypatch):
 def test_the_saved_runs_are_of_the_shipped_models():
     saved = saved_table("scaling")
     assert saved is not None and saved.is_current and len(saved.table.rows) == len(PATCH_SIZES) * len(WIDTHS)
+
+
+def test_the_chart_has_a_point_for_each_model_where_its_loss_and_compute_are():
+    """Points that are on a power law lie on one straight line, the larger loss above the smaller one."""
+    rows = [{"patch": p, "width": w, "petaflop": c, "loss": 0.8 * c**-0.1}
+            for (p, w), c in zip([(p, w) for p in PATCH_SIZES for w in WIDTHS], COMPUTE, strict=True)]
+    circles = [node.attrib for node in ElementTree.fromstring(scaling_chart(Table("T", rows))).iter(f"{SVG}circle")]
+    x, y = np.array([[float(circle[key]) for key in ("cx", "cy")] for circle in circles]).T
+    assert len(circles) == 9 and abs(np.corrcoef(x, y)[0, 1]) == pytest.approx(1, abs=1e-5)
+    assert (np.diff(y[np.argsort(x)]) > 0).all() and len({circle["fill"] for circle in circles}) == 3
