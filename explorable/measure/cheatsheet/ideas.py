@@ -128,7 +128,7 @@ IDEAS = (
     Idea("Diffusion transformer", "Cut the latent into patches; patches and words attend to each other in every block.",
          "[img; txt] → attention → mlp, scaled and shifted by <i>t</i>", _dit,
          "“Transformers beat U-Nets”: at equal compute the difference is small.",
-         "06-token-attention.ipynb", thumbnails.dit),
+         "09-patch-transformer.ipynb", thumbnails.dit),
     Idea("Learning", "Draw an image, a noise and a time; mix; predict; compare. Repeat a few hundred thousand times.",
          "E ‖ prediction(<i>x<sub>t</sub></i>, <i>t</i>, text) − target ‖²", _learning,
          "“Flow matching is another kind of training”: it is the same regression with another target.",
