@@ -96,7 +96,7 @@ def _row(net: DiT, data: ScalingData, losses: list[list[float]], tested: tuple[i
     return {"patch": net.config.patch_size, "width": net.config.width,
             "parameters": sum(p.numel() for p in net.parameters()), "gflop": _round(flops / 1e9),
             "petaflop": _round(flops * (1 + BACKWARD_COST) * BATCH_SIZE * tested[-1] / 1e15),
-            **{f"loss after {step}": _round(np.mean(values)) for step, values in zip(tested, during, strict=False)},
+            **{f"loss after {step}": _round(np.mean(values)) for step, values in zip(tested[:-1], during, strict=True)},
             "loss": _round(np.mean(final)), "between seeds": _round(np.ptp(final))}
 
 
@@ -124,7 +124,7 @@ def _start_worker() -> None:
 def _run_once(run: ScalingRun, tested: tuple[int, ...]) -> list[float]:
     """Train a run, or read what an earlier measurement has kept of the same run."""
     assert _data is not None
-    made_from = [world_fingerprint(), fingerprint("vae", "encoder"), fingerprint("text", "")]
+    made_from = [DEPTH, DRAWINGS, *tested, world_fingerprint(), fingerprint("vae", "encoder"), fingerprint("text", "")]
     path = cache_folder() / f"scaling-{'-'.join(map(str, [*astuple(run), *made_from]))}.json"
     if not path.exists():
         write_files({path: json.dumps(train_scaling_run(run, _data, tested)).encode()})

@@ -90,7 +90,7 @@ def _table(kept: np.ndarray, model: str, guidance: float) -> Table:
     for k, trait in enumerate(TRAITS):
         row = {"trait": trait, "settled from step": round(float(settled[:, k].mean()), 1),
                "95%": interval_text(settled[:, k], 1)}
-        rows.append(row | {f"kept from step {int(share * steps)} %": percent(kept[:, k, int(share * steps)])
+        rows.append(row | {f"kept by a branch at step {int(share * steps)}, %": percent(kept[:, k, int(share * steps)])
                            for share in shares})
     return Table(f"What other words can still change, by step of {steps}, {model}, guidance {guidance:g}", rows,
                  [_order(settled), f"{len(kept)} runs; at each step a branch goes on with another thing, place and "

@@ -230,14 +230,14 @@ class PatchTransformer(SamplingInputs, Explorable):
     def code(self) -> str:
         """Lines that compute image, attention and influence without the explorable."""
         request = self.wait_for_result().request
-        settings = "".join(f", {name}={getattr(self, name)!r}" for name in RUN_SETTINGS[1:])
+        settings = "".join(f", {name}={getattr(request.settings, name)!r}" for name in RUN_SETTINGS[1:])
         return "\n".join([
             "import explorable as ex",
             "from explorable.analysis.patch_attention import PatchEdits, gather_attention, patch_layout",
             "from explorable.analysis.patch_influence import patch_influence", "", self.pipe_code,
             "layout = patch_layout(pipe.points(optional=False))", f"edits = {request.edits!r}.points(layout)",
             "with ex.edit(pipe, edits):",
-            f"    run = pipe({self.prompt!r}{settings}, record=layout.record)",
+            f"    run = pipe({request.settings.prompt!r}{settings}, record=layout.record)",
             f"attention, to_words = gather_attention(run, layout).of_patch({request.patch!r})",
             f"influence = patch_influence(pipe, run, {request.step!r}, {request.patch!r}, layout.grid, edits)",
             "run.image"])

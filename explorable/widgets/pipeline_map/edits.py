@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ def describe(point: str, edit: Edit) -> str:
 
 def acts_on(edit: Edit, prompt: str) -> bool:
     """Return whether an edit changes a run of this prompt: that of a word only where the prompt contains the word."""
-    return not isinstance(edit, Reweight) or edit.word in prompt.lower().split()
+    return not isinstance(edit, Reweight) or edit.word.lower() in re.findall(r"\w+", prompt.lower())
 
 
 def chips_of(edits: Edits, prompt: str) -> list[dict[str, str]]:

@@ -42,6 +42,8 @@ class LastRuns:
             self.strip.present = key
 
     def _choose(self, key: str) -> None:
+        if key:
+            self.strip.chosen = ""
         if key in self._runs:
             self._restore(self._runs[key][0])
 
@@ -65,6 +67,8 @@ class FourSeeds:
         self.strip.observe(lambda change: self._on_chosen(change["new"]), names="chosen")
 
     def _on_chosen(self, key: str) -> None:
+        if key:
+            self.strip.chosen = ""
         if key in [item["key"] for item in self.strip.items]:
             self._choose(int(key))
 
@@ -86,6 +90,7 @@ class FourSeeds:
         try:
             with COMPUTE_LOCK, torch.inference_mode(), self._held(), edit(pipe, edits):
                 images = pipe.sample_images([settings.prompt] * SEEDS, seeds, settings, lambda *_: check())
+            check()  # it may have been closed meanwhile
         except Superseded:
             raise
         except Exception as error:

@@ -20,8 +20,7 @@ function render({ model, el }) {
       button.setAttribute("data-lm-suppress-shortcuts", "true");
       if (DATA.test(image)) button.style.backgroundImage = `url(${image})`;
       button.addEventListener("click", () => {
-        model.set("chosen", "");
-        model.set("chosen", key);
+        model.set("chosen", key); // Python takes it back to "", so that the same one can be chosen again
         model.save_changes();
       });
       return button;

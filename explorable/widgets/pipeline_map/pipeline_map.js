@@ -83,8 +83,7 @@ function render({ model, el }) {
       button.setAttribute("aria-label", `Remove the edit ${text}${note ? `. ${note}` : ""}`);
       button.setAttribute("data-lm-suppress-shortcuts", "true");
       button.addEventListener("click", () => {
-        model.set("removed", "");
-        model.set("removed", key);
+        model.set("removed", key); // Python takes it back to "", so that the same chip can be removed again
         model.save_changes();
       });
       return button;

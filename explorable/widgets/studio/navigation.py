@@ -36,7 +36,7 @@ class Navigation:
         self._studio, self._held = studio, held
         self._opened: OpenedNode | None = None
         self._lock = threading.RLock()
-        self._network = ""
+        self._network: tuple[Any, str] = (None, "")  # the pipeline that was looked at, and the node of its network
         self.map.observe(lambda change: self._choose(change["new"]), names="opened")
         self.map.observe(lambda change: self._remove(change["new"]), names="removed")
 
@@ -104,6 +104,7 @@ class Navigation:
 
     def _remove(self, key: str) -> None:
         if key:
+            self.map.removed = ""
             self._studio.edits = without(self._studio.edits, key)
 
     def _on_setting(self, name: str, value: Any) -> None:
@@ -143,7 +144,9 @@ class Navigation:
     def draw(self, result: Result) -> None:
         """Draw the map for a result, with the numbers of the step that Studio shows."""
         pipe = self._studio.pipe
-        network = network_of(pipe)
+        if self._network[0] is not pipe:  # asking an opened pipeline waits while it samples
+            self._network = pipe, network_of(pipe)
+        network = self._network[1]
         step = min(self._step, result.run.steps - 1)
         details = node_details(pipe, result, network, step)
         nodes = [{"name": node.name, "title": node.name, "detail": details.get(node.name, ""), "shows": node.shows,

@@ -71,8 +71,9 @@ class Studio(SamplingInputs, SamplerInput, ModelChoice):
         self._chips, self._diagram, self._timings = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self._navigation = Navigation(self, self._edits.holding)
         self._last = LastRuns(self._restore)
-        self._seeds = FourSeeds(self._batch_request, lambda seed: setattr(self, "seed", seed), self._edits.holding,
-                                self.set_status)
+        self._batch: dict[str, Any] = {}
+        self._seeds = FourSeeds(self._batch_request, lambda seed: self._restore(self._batch | {"seed": seed}),
+                                self._edits.holding, self.set_status)
         self.set_layout(*main_controls(self, self._draw_or_replay), side=[self._navigation.map, self._chips], groups={
             "more settings": further_settings(self),
             "last runs, four seeds": [self._last.strip, self._seeds.button, self._seeds.strip],
@@ -169,8 +170,7 @@ class Studio(SamplingInputs, SamplerInput, ModelChoice):
                            check_against_prompt(result.verdict, run.settings.prompt))
         if self._navigation is not None:
             self._navigation.follow(result)
-            self._last.add({**{name: getattr(run.settings, name) for name in RUN_SETTINGS},
-                            "model": self._result_request.model, "edits": dict(self._result_request.edits)}, run.image)
+            self._last.add(_settings_of(self._result_request, run.settings), run.image)
         return describe_run(result)
 
     def _put_on_stage(self, result: Result, request: Settings, frame_indices: np.ndarray | None = None,
@@ -181,6 +181,7 @@ class Studio(SamplingInputs, SamplerInput, ModelChoice):
 
     def _batch_request(self) -> tuple[PipelineProtocol, Settings, dict]:
         request = self.request()
+        self._batch = _settings_of(request, request.settings)
         return self.pipe, request.settings, request.active_edits
 
     def _restore(self, settings: dict[str, Any]) -> None:
@@ -225,3 +226,9 @@ class Studio(SamplingInputs, SamplerInput, ModelChoice):
     def __repr__(self) -> str:
         values = {name: getattr(self, name) for name in self.inputs}
         return call_text(type(self).__name__, values | {"edits": self.edits or None})
+
+
+def _settings_of(request: Request, settings: Settings) -> dict[str, Any]:
+    """Return what Studio needs to return to a run."""
+    return {name: getattr(settings, name) for name in RUN_SETTINGS} | {"model": request.model,
+                                                                       "edits": dict(request.edits)}

@@ -149,6 +149,7 @@ def test_edits_in_words():
     left = {"*.cross.weights": (ex.Reweight("car", 2.0),), "up.0.skip": edits["up.0.skip"]}
     assert without(edits, texts[0]) == left
     assert describe("x", lambda x, context: x) == "x: function" and acts_on(ex.Scale(2.0), "")
+    assert acts_on(ex.Reweight("Car", 2.0), "a red car, at night") and not acts_on(ex.Reweight("car", 2.0), "a cart")
 
 
 def test_the_code_has_the_edits(studio: Studio, pipe: CountingPipeline, monkeypatch: pytest.MonkeyPatch):
@@ -203,6 +204,7 @@ def test_a_click_returns_to_one_of_the_last_runs(studio: Studio):
     assert [item["key"] for item in strip.items] == ["1", "2", "3"] and strip.present == "3"
     strip.chosen = "1"
     studio.wait()
+    assert strip.chosen == ""  # the same one can be chosen again
     assert (studio.seed, studio.edits, strip.present) == (0, {}, "1") and np.array_equal(studio.run.image, first)
     strip.chosen = "no such run"  # what a script in the page may send
     for seed in range(20, 30):
@@ -217,9 +219,10 @@ def test_four_seeds_are_one_batch_and_a_click_opens_one(studio: Studio, pipe: Co
     items = studio._seeds.strip.items
     assert [item["text"] for item in items] == ["seed 0", "seed 1", "seed 2", "seed 3"]
     assert len({item["image"] for item in items}) == 4
-    studio._seeds.strip.chosen = "2"
+    studio.prompt, studio.edits = "a blue boat", {"up.0.skip": ex.Scale(0.5)}
+    studio._seeds.strip.chosen = "2"  # opens what was sampled, though other words are on the screen now
     studio.wait()
-    assert studio.seed == 2
+    assert (studio.seed, studio.prompt, studio.edits, studio._seeds.strip.chosen) == (2, "a red car", {}, "")
     studio.prompt = "a flying elephant"
     studio.wait()
     studio._seeds.button.click()

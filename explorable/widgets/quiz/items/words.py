@@ -89,7 +89,7 @@ def swapped_word(rng: random.Random) -> Item:
 @kind("text encoder", "the unknown word")
 def unknown_word(rng: random.Random) -> Item:
     """gap: 1; a word is in the vocabulary or not."""
-    unknown = rng.choice(sorted(NEAR_WORDS))
+    unknown = rng.choice(sorted(word for word in NEAR_WORDS if not word.endswith("s")))  # plurals are made by rule
     known = rng.sample(sorted({*SINGLES, *(w for names in COLOUR_WORDS.values() for w in names)} & set(VOCABULARY)), 3)
     return ask_choice(rng, "One of these words is not among those that the text encoder was trained on. "
                            "Which?", unknown, known,
