@@ -46,7 +46,7 @@ function node(spec, isOpen, choose) {
 function render({ model, el }) {
   const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "The map of the pipeline: choose a part to open it" });
   const chips = document.createElement("div");
-  chips.className = "ex-chips";
+  chips.className = "ex-edits";
   el.classList.add("ex-pipeline-map");
   el.append(drawing, chips);
 
@@ -77,7 +77,7 @@ function render({ model, el }) {
     chips.replaceChildren(...model.get("chips").map(({ key, text, note }) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.className = note ? "ex-chip ex-idle" : "ex-chip";
+      button.className = note ? "ex-edit ex-idle" : "ex-edit";
       button.textContent = `${text} ×`;
       button.title = note || "Remove this edit";
       button.setAttribute("aria-label", `Remove the edit ${text}${note ? `. ${note}` : ""}`);

@@ -27,7 +27,7 @@ def test_setting_a_trait_is_moving_the_control(studio: Studio):
     studio.wait()
     s = studio.run.settings
     assert (s.prompt, s.negative, s.steps, s.guidance) == ("a blue boat", "a red car", 60, 7)
-    controls["a golden retriever"].click()
+    controls["examples"].value = "a golden retriever"
     studio.wait()
     assert studio.run.settings.prompt == controls["prompt"].value == "a golden retriever"
 
