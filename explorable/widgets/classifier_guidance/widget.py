@@ -16,10 +16,9 @@ from ...measure.classifier_guidance import PROMPTS, SAMPLERS, Sweep, kind_of, sa
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, ProgressCounter
 from ...run import Run
-from ...zoo import denoiser_names
 from ..core.chart import Chart
-from ..core.explorable import Explorable, shipped_pipeline
 from ..core.inputs import SamplingInputs, validate_choice, validate_setting
+from ..core.model_choice import ModelChoice
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
 from ..core.scale_choice import Grid, ScaleChoice
 from ..core.scale_grid import DONE, seed_block
@@ -46,7 +45,7 @@ AnyRequest = Request | ScalesRequest | PlaneRequest
 AnyResult = Result | ScalesResult | ArrowsResult
 
 
-class ClassifierGuidance(ScaleChoice, SamplingInputs, Explorable):
+class ClassifierGuidance(ScaleChoice, SamplingInputs, ModelChoice):
     """How can a classifier steer a model?
 
         g = ClassifierGuidance(target="beach", seed=3)
@@ -80,7 +79,6 @@ class ClassifierGuidance(ScaleChoice, SamplingInputs, Explorable):
     noise_aware = tr.Bool(True)
     sampler = tr.Unicode("ddim")
     guidance = tr.Float(None, allow_none=True)  # type: ignore[assignment]
-    model = tr.Unicode(None, allow_none=True)
     mode = tr.Unicode("steps")
     distribution = tr.Unicode("two moons")
     plane_scale = tr.Float(2.0)
@@ -91,27 +89,13 @@ class ClassifierGuidance(ScaleChoice, SamplingInputs, Explorable):
         self._on_stage: AnyResult | None = None
         self._shown_mode = ""
         self.chart = Chart()
-        models = denoiser_names() if self._pipe is None else ()
+        models = self.model_choices if self._pipe is None else ()
         self.set_layout(*main_rows(self), side=[self.chart], wide=True, groups={
             "DDIM or DDPM form": form_rows(self), "window, guidance, model": setting_rows(self, models)})
         self.observe_choices()
         self.stage.observe(lambda change: self._mark_step(), names="frame")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
         self.launch()
-
-    @property
-    def pipe(self) -> PipelineProtocol:
-        """The pipeline that is explored."""
-        return self._pipe or shipped_pipeline(self.model_name)
-
-    @property
-    def model_name(self) -> str:
-        """The name of the shipped model that is chosen, or of the pipeline given."""
-        return self.model or (self.default_model if self._pipe is None else self._pipe.name)
-
-    @property
-    def pipe_code(self) -> str:
-        return super().pipe_code.replace(repr(self.default_model), repr(self.model_name))
 
     @tr.validate("guidance", "classifier_interval")
     def _validate_limit(self, proposal: Any) -> Any:
@@ -125,19 +109,15 @@ class ClassifierGuidance(ScaleChoice, SamplingInputs, Explorable):
             raise ValueError(f"{name} is {value!r}: choose a number from 0 to {MAX_SCALE:g} (0: the classifier is off)")
         return value
 
-    @tr.validate("mode", "distribution", "sampler", "model", "target")
+    @tr.validate("mode", "distribution", "sampler", "target")
     def _validate_choice(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         if name == "target":
             kind_of(value)
         elif name == "sampler":
             validate_choice(name, value, SAMPLERS)
-        elif name != "model":
+        else:
             check_choice(name, value, MODES if name == "mode" else CLASSES)
-        elif value is not None:
-            if self._pipe is not None:
-                raise ValueError(f"model is {value!r}, but this explores the pipeline that it was given: leave it out")
-            check_choice(name, value, dict.fromkeys(denoiser_names()))
         return value
 
     # ---- from a request to the screen ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The choice of a shipped denoiser: its trait, its menu, and the pipeline that goes with it."""
+"""The choice of a shipped denoiser: its trait, the pipeline that goes with it, and a menu."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .layout import NARROW
 
 
 class ModelChoice(Explorable):
-    """Base of explorables in which a shipped denoiser is chosen. model: its name; None: the one given, or the default.
+    """Base of explorables in which a shipped denoiser is chosen.
 
-    Where the guidance scale is the default of the model before, that of the new model takes its place.
+    model: its name; None: the pipeline given, or the default.
     """
 
     model = tr.Unicode(None, allow_none=True)
@@ -34,6 +34,11 @@ class ModelChoice(Explorable):
         return self.model or (self.default_model if self._pipe is None else self._pipe.name)
 
     @property
+    def model_choices(self) -> tuple[str, ...]:
+        """The names of the shipped models that can be chosen."""
+        return tuple(denoiser_names())
+
+    @property
     def pipe_code(self) -> str:
         return super().pipe_code.replace(repr(self.default_model), repr(self.model_name))
 
@@ -44,7 +49,14 @@ class ModelChoice(Explorable):
         if self._pipe is not None:
             raise ValueError(f"model is {proposal['value']!r}, but this explores the pipeline that it was given: leave "
                              "it out")
-        return validate_choice("model", proposal["value"], denoiser_names())
+        return validate_choice("model", proposal["value"], self.model_choices)
+
+
+class ModelMenu(ModelChoice):
+    """A choice with a menu that says what each model stands for.
+
+    Where the guidance scale is the default of the model before, that of the new model takes its place.
+    """
 
     @tr.observe("model")
     def _follow_default_guidance(self, change: Any) -> None:

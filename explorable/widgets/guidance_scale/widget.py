@@ -18,11 +18,10 @@ from ...measure.results import save_command
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ...run import Run
-from ...zoo import denoiser_names
 from ..core.chart import Chart
-from ..core.explorable import Explorable, shipped_pipeline
 from ..core.inputs import SamplingInputs, validate_setting
 from ..core.layout import scrollable
+from ..core.model_choice import ModelChoice
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
 from ..core.scale_choice import Grid, ScaleChoice
 from ..core.scale_grid import DONE, seed_block
@@ -38,7 +37,7 @@ AnyRequest = Request | GridRequest | PlaneRequest
 AnyResult = Result | GridResult | PlaneResult
 
 
-class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
+class GuidanceScale(ScaleChoice, SamplingInputs, ModelChoice):
     """What is "with minus without"?
 
         g = GuidanceScale(prompt="a majestic lion at sunset", seed=3)
@@ -65,7 +64,6 @@ class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
     negative = tr.Unicode(None, allow_none=True)
     interval = tr.Tuple(tr.Float(), tr.Float(), default_value=(0.0, 1.0))
     rescale = tr.Float(0.0)
-    model = tr.Unicode(None, allow_none=True)
     mode = tr.Unicode("steps")
     distribution = tr.Unicode("two moons")
     convention = tr.Unicode("off at 1")
@@ -75,7 +73,7 @@ class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
         self._grid, self._live = GridComputation(), LivePoints()
         self._on_stage: AnyResult | None = None
         self.chart, self._lesson = Chart(), ipw.HTML()
-        models = denoiser_names() if self._pipe is None else ()
+        models = self.model_choices if self._pipe is None else ()
         self.set_layout(*main_rows(self), side=[self.chart], wide=True, groups={
             "more settings": setting_rows(self, models), "w or w − 1": convention_rows(self),
             "a popular lesson's table": [self._lesson]})
@@ -84,32 +82,15 @@ class GuidanceScale(ScaleChoice, SamplingInputs, Explorable):
         self.observe(lambda change: self._show_again(), names="convention")
         self.launch()
 
-    @property
-    def pipe(self) -> PipelineProtocol:
-        """The pipeline that is explored."""
-        return self._pipe or shipped_pipeline(self.model_name)
-
-    @property
-    def model_name(self) -> str:
-        """The name of the shipped model that is chosen, or of the pipeline given."""
-        return self.model or (self.default_model if self._pipe is None else self._pipe.name)
-
-    @property
-    def pipe_code(self) -> str:
-        return super().pipe_code.replace(repr(self.default_model), repr(self.model_name))
-
     @tr.validate("interval", "rescale")
     def _validate_limit(self, proposal: Any) -> Any:
         return validate_setting(proposal["trait"].name, proposal["value"])
 
-    @tr.validate("mode", "distribution", "convention", "model")
+    @tr.validate("mode", "distribution", "convention")
     def _validate_choice(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
-        if name == "model" and value is not None and self._pipe is not None:
-            raise ValueError(f"model is {value!r}, but this explores the pipeline that it was given: leave it out")
-        if name != "model" or value is not None:
-            choices: dict[str, Any] = {"mode": MODES, "distribution": CLASSES, "convention": CONVENTIONS}
-            check_choice(name, value, choices[name] if name in choices else dict.fromkeys(denoiser_names()))
+        choices: dict[str, Any] = {"mode": MODES, "distribution": CLASSES, "convention": CONVENTIONS}
+        check_choice(name, value, choices[name])
         return value
 
     # ---- from a request to the screen ------------------------------------------------------------------------------

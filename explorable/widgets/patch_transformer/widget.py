@@ -16,8 +16,9 @@ from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ...zoo import read_card
 from ..core.chart import Chart
-from ..core.explorable import Explorable, shipped_pipeline
+from ..core.explorable import shipped_pipeline
 from ..core.inputs import SamplingInputs, validate_choice
+from ..core.model_choice import ModelChoice
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
 from . import view
 from .compute import RUN_SETTINGS, UNETS, CachedComputation, Request, Result
@@ -25,7 +26,7 @@ from .controls import EditControls, example_row, prompt_row, setting_rows
 from .figure import distances_and_words
 
 
-class PatchTransformer(SamplingInputs, Explorable):
+class PatchTransformer(SamplingInputs, ModelChoice):
     """What does a transformer see?
 
         w = PatchTransformer(prompt="a black cat in a meadow", seed=3)
@@ -52,7 +53,6 @@ class PatchTransformer(SamplingInputs, Explorable):
               "dropped_head", "positions", "edit_steps")
 
     prompt = tr.Unicode("a black cat in a meadow")
-    model = tr.Unicode(None, allow_none=True)
     patch = tr.Tuple(tr.Int(), tr.Int(), default_value=None, allow_none=True)
     step = tr.Int(10)
     radius = tr.Float(None, allow_none=True)
@@ -68,7 +68,7 @@ class PatchTransformer(SamplingInputs, Explorable):
         self._layouts: dict[str, PatchLayout] = {}
         self._computation, self._preview_computation = CachedComputation(), CachedComputation()
         self.chart, self._edit_controls = Chart(), EditControls(self)
-        models = tuple(UNETS) if self._pipe is None else ()
+        models = self.model_choices if self._pipe is None else ()
         self.set_layout(prompt_row(self), self._edit_controls.row, side=[self.chart], wide=True, groups={
             "steps of the edits": [self._edit_controls.steps_row], "examples": [example_row(self)],
             "more settings": setting_rows(self, models)})
@@ -81,27 +81,13 @@ class PatchTransformer(SamplingInputs, Explorable):
         self.launch()
 
     @property
-    def pipe(self) -> PipelineProtocol:
-        """The pipeline that is explored."""
-        return self._pipe or shipped_pipeline(self.model_name)
+    def model_choices(self) -> tuple[str, ...]:
+        """The shipped transformers."""
+        return tuple(UNETS)
 
-    @property
-    def model_name(self) -> str:
-        """The name of the shipped transformer that is chosen, or of the pipeline given."""
-        return self.model or (self.default_model if self._pipe is None else self._pipe.name)
-
-    @property
-    def pipe_code(self) -> str:
-        return super().pipe_code.replace(repr(self.default_model), repr(self.model_name))
-
-    @tr.validate("model", "positions")
-    def _validate_choice(self, proposal: Any) -> Any:
-        name, value = proposal["trait"].name, proposal["value"]
-        if name == "positions":
-            return validate_choice(name, value, POSITIONS)
-        if value is not None and self._pipe is not None:
-            raise ValueError(f"model is {value!r}, but this explores the pipeline that it was given: leave it out")
-        return value if value is None else validate_choice(name, value, tuple(UNETS))
+    @tr.validate("positions")
+    def _validate_positions(self, proposal: Any) -> Any:
+        return validate_choice("positions", proposal["value"], POSITIONS)
 
     @tr.validate("radius")
     def _validate_radius(self, proposal: Any) -> Any:

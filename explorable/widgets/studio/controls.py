@@ -16,7 +16,7 @@ from ..core.controls import (
 )
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
-from ..core.model_choice import ModelChoice
+from ..core.model_choice import ModelMenu
 from ..core.vocabulary import with_vocabulary
 
 EXAMPLES = (
@@ -29,7 +29,7 @@ EXAMPLES = (
 EXAMPLES_TITLE = "choose …"
 
 
-def main_controls(w: ModelChoice, on_draw: Callable[[], None]) -> list[ipw.Widget]:
+def main_controls(w: ModelMenu, on_draw: Callable[[], None]) -> list[ipw.Widget]:
     """Return the prompt with its examples, and one row of settings. on_draw: called by the button beside the prompt."""
     button = ipw.Button(description="Draw", tooltip="Sample the image; if it is there, play the recording again",
                         button_style="primary", layout=ipw.Layout(width="70px"))

@@ -19,7 +19,7 @@ from ...pipeline.progress import Progress, shown_steps
 from ...run import Run
 from ..core.arguments import call_text
 from ..core.inputs import SamplerInput, SamplingInputs, validate_choice
-from ..core.model_choice import ModelChoice
+from ..core.model_choice import ModelMenu
 from ..core.preview import IMAGE_LABEL, PREVIEW_STEPS, cancellable_only, nearest_frames, needs_preview
 from ..core.verdict import check_against_prompt, describe_verdict
 from ..pipeline_map.edits import check_edits
@@ -40,7 +40,7 @@ from .view import (
 )
 
 
-class Studio(SamplingInputs, SamplerInput, ModelChoice):
+class Studio(SamplingInputs, SamplerInput, ModelMenu):
     """How do words become an image?
 
         studio = Studio(prompt="a golden retriever", seed=3, model="dit-flow")

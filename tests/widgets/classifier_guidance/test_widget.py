@@ -22,6 +22,7 @@ from explorable.widgets.classifier_guidance import view
 from explorable.widgets.classifier_guidance import widget as module
 from explorable.widgets.classifier_guidance.figure import PRESENT
 from explorable.widgets.classifier_guidance.widget import ClassifierGuidance
+from explorable.widgets.core import model_choice
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.guidance_scale import compute as planes
 
@@ -221,7 +222,7 @@ def sweep() -> Sweep:
 
 def test_the_measured_sweep_is_that_of_the_prompt(made, monkeypatch, pipe):
     monkeypatch.setattr(module, "saved_sweep", lambda model: sweep())
-    monkeypatch.setattr(module, "shipped_pipeline", lambda name: pipe)
+    monkeypatch.setattr(model_choice, "shipped_pipeline", lambda name: pipe)
     explorable = made(None, mode="scales")
     assert "Measured without a prompt: 50% show the target" in explorable.status_area.score.value
     names = [trace.name for trace in explorable.chart.data]

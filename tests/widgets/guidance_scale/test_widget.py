@@ -11,6 +11,7 @@ from ipywidgets import Dropdown, FloatRangeSlider, FloatSlider, ToggleButtons
 import explorable as ex
 from explorable.analysis import verdict
 from explorable.measure.guidance import Sweep
+from explorable.widgets.core import model_choice
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.guidance_scale import compute as computing
 from explorable.widgets.guidance_scale import widget as module
@@ -197,7 +198,7 @@ def test_the_measured_sweep_is_named_where_there_is_one(made, monkeypatch, pipe)
                          ("right", "clipped", "saturation", "diversity")},
                         coords={"w": [1.0, 7.0], "bound": ["mean", "low", "high"]})
     monkeypatch.setattr(module, "saved_sweep", lambda model: Sweep(curves, (1.0, 7.0), f"Measured for {model}."))
-    monkeypatch.setattr(module, "shipped_pipeline", lambda name: pipe)
+    monkeypatch.setattr(model_choice, "shipped_pipeline", lambda name: pipe)
     scale = made(None)
     assert "Measured for unet-flow." in scale.status_area.score.value and "50 to 50" in scale._lesson.value
     scale.model = "dit-flow"
