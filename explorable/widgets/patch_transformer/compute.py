@@ -20,6 +20,7 @@ from ...hooks import edit, record
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, ProgressCounter
 from ...run import Run
+from ..core.cached_parts import CachedParts
 from ..core.preview import PREVIEW_STEPS, cancellable_only, to_preview_step
 from ..core.verdict import examine_images
 
@@ -88,20 +89,8 @@ class Result:
         return float(np.sqrt(np.square(gap / 255).mean()))
 
 
-class CachedComputation:
-    """Computes results and caches the parts of the last one, each with the settings that it depends on."""
-
-    def __init__(self) -> None:
-        self._cache: dict[str, tuple[Any, Any]] = {}
-
-    def _cached(self, name: str, key: Any, compute: Callable[[], Any]) -> Any:
-        """Return a part, computed only if its key has changed."""
-        if not self._is_cached(name, key):
-            self._cache[name] = (key, compute())
-        return self._cache[name][1]
-
-    def _is_cached(self, name: str, key: Any) -> bool:
-        return name in self._cache and self._cache[name][0] == key
+class CachedComputation(CachedParts):
+    """Computes results, and caches the parts of the last one."""
 
     def runs(self, pipe: PipelineProtocol, layout: PatchLayout, request: Request,
              counter: ProgressCounter) -> tuple[PatchRun, PatchRun]:

@@ -27,6 +27,7 @@ from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, decode_in_chunks
 from ...run import Run
+from ..core.cached_parts import CachedParts
 from ..core.preview import PREVIEW_STEPS, cancellable_only, to_preview_step
 from ..core.verdict import examine_images
 
@@ -121,20 +122,8 @@ def check_position(position: Position, parts: dict[str, UNetPart]) -> None:
                          f"columns are 0 to {part.side - 1}")
 
 
-class CachedComputation:
-    """Computes results and caches the parts of the last one, each with the settings that it depends on."""
-
-    def __init__(self) -> None:
-        self._cache: dict[str, tuple[Any, Any]] = {}
-
-    def _cached(self, name: str, key: Any, compute: Callable[[], Any]) -> Any:
-        """Return a part, computed only if its key has changed."""
-        if not self._is_cached(name, key):
-            self._cache[name] = (key, compute())
-        return self._cache[name][1]
-
-    def _is_cached(self, name: str, key: Any) -> bool:
-        return name in self._cache and self._cache[name][0] == key
+class CachedComputation(CachedParts):
+    """Computes results, and caches the parts of the last one."""
 
     def _runs(self, pipe: PipelineProtocol, parts: dict[str, UNetPart], request: Request, progress: Progress,
               on_edited_previews: Callable[[np.ndarray], None] = lambda previews: None,
