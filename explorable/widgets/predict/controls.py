@@ -1,4 +1,4 @@
-"""The control for each kind of answer, usable by keyboard too.
+"""The control for each kind of answer, usable by keyboard too, and the button that saves answers.
 
 A slider and a list are answers from the start: the reader may agree with what they show.
 """
@@ -6,12 +6,15 @@ A slider and a list are answers from the start: the reader may agree with what t
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as ipw
 import numpy as np
 
 from ..core.layout import NARROW, row
+from ..core.status import error_text
 from ..stage.layers import Images, Panel, Points
 from ..stage.stage import Stage
 from .answers import Choice, Kind, Number, Order, Position
@@ -100,3 +103,21 @@ def _position(kind: Position, set_answer: Callable[[Any], None]) -> ipw.Widget:
         box.observe(on_boxes, names="value")
     stage.observe(on_click, names="pointer")
     return ipw.VBox([stage, row(*boxes)])
+
+
+def save_row(save: Callable[[], Path], tooltip: str, text: str = "") -> ipw.Widget:
+    """Return a button that saves the answers, after a text in whose place it says where they are, or why not.
+
+    save: writes the file, and returns its path.
+    """
+    button = ipw.Button(description="Save my answers", layout=ipw.Layout(width="auto"), tooltip=tooltip)
+    note = ipw.HTML(f'<span class="ex-help">{escape(text)}</span>' if text else "")
+
+    def on_save(_: Any) -> None:
+        try:
+            note.value = f'<span class="ex-help">Saved to {escape(str(save()))}</span>'
+        except (OSError, ValueError) as error:
+            note.value = f'<span class="ex-status ex-error">{escape(error_text(error))}</span>'
+
+    button.on_click(on_save)
+    return row(note, button)

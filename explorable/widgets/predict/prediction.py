@@ -33,7 +33,7 @@ from ..core.plain_traits import PlainTraits
 from ..core.status import StatusArea, error_text
 from ..core.worker import Check, Worker
 from .answers import make_kind
-from .controls import answer_control
+from .controls import answer_control, save_row
 from .score import CONFIDENCE, PREDICTIONS
 from .shown import as_widget
 
@@ -191,18 +191,8 @@ class Predict(PlainTraits, ipw.VBox):
 
     def _footer(self) -> tuple[ipw.Widget, ...]:
         """Return what stands below the evidence: the score so far, and a button that saves it."""
-        save = ipw.Button(description="Save my answers", layout=ipw.Layout(width="auto"),
-                          tooltip="Write all predictions of this notebook to predictions.json, beside the notebook")
-        note = ipw.HTML(f'<span class="ex-help">So far: {escape(PREDICTIONS.score)}</span>')
-
-        def on_save(_: Any) -> None:
-            try:
-                note.value = f'<span class="ex-help">Saved to {escape(str(PREDICTIONS.save()))}</span>'
-            except (OSError, ValueError) as error:
-                note.value = f'<span class="ex-status ex-error">{escape(error_text(error))}</span>'
-
-        save.on_click(on_save)
-        return (row(note, save),)
+        return (save_row(PREDICTIONS.save, "Write all predictions of this notebook to predictions.json, beside the "
+                         "notebook", f"So far: {PREDICTIONS.score}"),)
 
     def _answer_from(self, path: Path) -> None:
         """Answer from a script. Raises AssertionError if it has no answer, or if what comes out is not as it says."""

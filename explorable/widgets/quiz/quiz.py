@@ -24,6 +24,7 @@ from ..core.explorable import CSS
 from ..core.layout import close_styles, close_widgets, row
 from ..core.status import StatusArea, error_text
 from ..core.worker import Check, Worker
+from ..predict.controls import save_row
 from ..predict.prediction import Predict, Reveal
 from ..registry import EXPLORABLES
 from .item import IDEAS, Item
@@ -253,20 +254,10 @@ class Quiz(ipw.VBox):
                        for idea, (good, of) in results.items())
         table = (f'<table class="ex-table"><thead><tr><th>idea</th><th>right</th><th>look at again</th></tr></thead>'
                  f"<tbody>{rows}</tbody></table>")
-        save = ipw.Button(description="Save my answers", layout=ipw.Layout(width="auto"),
-                          tooltip=f"Write them to {FILE_NAME}, beside the notebook")
-        note = ipw.HTML()
-
-        def on_save(_: Any) -> None:
-            try:
-                note.value = f'<span class="ex-help">Saved to {escape(str(self.save()))}</span>'
-            except (OSError, ValueError) as error:
-                note.value = f'<span class="ex-status ex-error">{escape(error_text(error))}</span>'
-
-        save.on_click(on_save)
         self._title.value = (f'<style>{CSS}</style><div class="ex-question" role="heading" aria-level="3">{right} of '
                              f"{len(self.answered)} right</div>")
-        self._body.children = [ipw.HTML(table), row(note, save)]
+        self._body.children = [ipw.HTML(table),
+                               save_row(self.save, f"Write them to {FILE_NAME}, beside the notebook")]
         self._next_button.layout.display = "none"
 
 
