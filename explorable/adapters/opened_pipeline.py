@@ -52,7 +52,7 @@ class OpenedPipeline(HookedPipeline):
 
     @property
     def family(self) -> str:
-        """The name of the family: "Stable Diffusion", "Flux", "Qwen-Image", …; adapters/README.md lists them."""
+        """The name of the family: "Stable Diffusion", "Flux", "Z-Image", …; adapters/README.md lists them."""
         return self._family.name
 
     @property

@@ -40,9 +40,3 @@ def chat_template(**options: Any) -> FillTemplate:
         return FilledTemplate(before, whole[len(before):len(whole) - len(after)], after)
 
     return fill
-
-
-def qwen_image_template(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
-    """Fill the template that a Qwen-Image pipeline holds, of which it drops the beginning."""
-    before, after = pipeline.prompt_template_encode.split("{}")
-    return FilledTemplate(before, text, after, pipeline.prompt_template_encode_start_idx)

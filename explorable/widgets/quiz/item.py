@@ -33,22 +33,19 @@ IDEAS = {  # idea: the explorable that is about it, and the notebook
 
 @dataclass(frozen=True)
 class Opens:
-    """The explorable in the state of an item. model: a shipped model other than the explorable's own."""
+    """The explorable in the state of an item."""
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    model: str | None = None
 
     def code(self) -> str:
         """Return the line that opens it."""
-        first = [f'ex.load("{self.model}")'] if self.model else []
-        return f"ex.{self.name}({', '.join([*first, *(f'{k}={v!r}' for k, v in self.settings.items())])})"
+        return f"ex.{self.name}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
 
     def open(self) -> Any:
         """Open it. Returns the explorable, which computes on its own thread."""
         module = importlib.import_module(f"{PACKAGE}.{EXPLORABLES[self.name].module}")
-        pipes = [importlib.import_module(f"{PACKAGE}.pipeline").load(self.model)] if self.model else []
-        return getattr(module, self.name)(*pipes, **self.settings)
+        return getattr(module, self.name)(**self.settings)
 
 
 @dataclass(frozen=True, eq=False)
