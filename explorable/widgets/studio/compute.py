@@ -16,11 +16,13 @@ from ...hooks.edits import Edit
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
+from ..core.notice import notice
 from ..core.verdict import examine_images
 from ..pipeline_map.edits import acts_on, as_edits, as_list
 
 MAX_FRAMES = 101  # a recording of more steps shows this many of them, evenly spread
 PREDICTION = "prediction"  # the point whose recording holds the predictions of both branches: a few kilobytes a step
+FOLLOWS = "follows with\nthe full run"
 RUN_SETTINGS = ("prompt", "negative", "steps", "guidance", "seed", "sampler")
 
 
@@ -77,23 +79,30 @@ def step_numbers(pipe: PipelineProtocol, run: Run) -> xr.Dataset:
 
 
 def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress,
-           on_run: Callable[[Run], None] = lambda run: None, examined: bool = True) -> Result:
+           on_run: Callable[[Run], None] = lambda run: None, preview_of: str = "") -> Result:
     """Sample an image, and decode the frames of the recording.
 
-    on_run: called with the run before these are decoded. examined: False for a preview, which shows no verdict.
+    on_run: called with the run before these are decoded. preview_of: the layer on the screen, "noisy" or "denoised",
+    for a preview: the frames of the other one are a notice, since decoding them would delay the finished image, and
+    nothing is examined.
     """
     counter = ProgressCounter(progress, settings.steps + len(shown_steps(settings.steps, MAX_FRAMES)))
     run = pipe(**{name: getattr(settings, name) for name in RUN_SETTINGS}, progress=counter.step,
-               record=PREDICTION if examined else ())
+               record=() if preview_of else PREDICTION)
     on_run(run)
     steps = shown_steps(run.steps, MAX_FRAMES)  # an opened pipeline may take more steps than requested
     started = time.perf_counter()
-    noisy, denoised = (counter.decode(pipe, latents.values[steps[:-1]]) for latents in (run.latents, run.denoised))
+    noisy, denoised = (
+        counter.decode(pipe, latents.values[steps[:-1]]) if preview_of in ("", name) else
+        np.repeat(notice(FOLLOWS, pipe.image_size)[None], len(steps) - 1, 0)
+        for name, latents in (("noisy", run.latents), ("denoised", run.denoised)))
     seconds = time.perf_counter() - started
     # The last frame is the run's own image: decoded again in a batch, it could differ by rounding.
     image = run.image[None]
-    verdict = next(iter(examine_images(run.image)), None) if examined and pipe.has_examiner else None
-    numbers = step_numbers(pipe, run) if examined else None
+    if preview_of:
+        return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds)
+    verdict = next(iter(examine_images(run.image)), None) if pipe.has_examiner else None
+    numbers = step_numbers(pipe, run)
     return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds, verdict,
                   numbers)
 

@@ -147,7 +147,8 @@ class Studio(SamplingInputs, SamplerInput, ModelMenu):
         settings, edits = request.settings, request.active_edits
         with edit(pipe, edits) if edits else nullcontext():
             if pipe.supports_preview and needs_preview(settings.steps):
-                few = sample(pipe, replace(settings, steps=PREVIEW_STEPS), cancellable_only(progress), examined=False)
+                few = sample(pipe, replace(settings, steps=PREVIEW_STEPS), cancellable_only(progress),
+                             preview_of=self.stage.layer or "noisy")
                 frames = nearest_frames(shown_steps(settings.steps, MAX_FRAMES), settings.steps)
                 self.show_preview(lambda: self._put_on_stage(few, settings, frames))
                 return sample(pipe, settings, progress, lambda run: self._show_image(few, run, frames))

@@ -12,9 +12,11 @@ from explorable.diffusion.settings import SettingError
 from explorable.nn.text import UnknownWordError
 from explorable.widgets.core import preview
 from explorable.widgets.core.layout import descendants
+from explorable.widgets.core.notice import notice
 from explorable.widgets.core.preview import IMAGE_LABEL, PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.stage.stage import Images, Stage
 from explorable.widgets.studio import compute
+from explorable.widgets.studio.compute import FOLLOWS
 from explorable.widgets.studio.controls import EXAMPLES
 from explorable.widgets.studio.view import pipeline_diagram, token_chips
 from explorable.widgets.studio.widget import Studio
@@ -86,6 +88,25 @@ def test_a_run_of_many_steps_is_first_shown_in_few_steps(studio: Studio, pipe: C
     assert IMAGE_LABEL in busy.lower() and PREVIEW_LABEL not in status(studio).lower() and studio.run.steps == steps
     assert [settings["steps"] for _, settings in pipe.requests[-2:]] == [PREVIEW_STEPS, steps]
     assert PREVIEW_LABEL not in studio.save_html(tmp_path / "studio.html").read_text("utf-8"), "a saved one is finished"
+
+
+@pytest.mark.parametrize(("shown", "hidden"), [("noisy", "denoised"), ("denoised", "noisy")])
+def test_a_preview_decodes_only_the_layer_on_the_screen(studio: Studio, pipe: CountingPipeline, shown: str, hidden: str,
+                                                        monkeypatch: pytest.MonkeyPatch):
+    decode, decoded, recordings = pipe.decode, [], []
+    monkeypatch.setattr(pipe, "decode", lambda latents: decoded.append(len(latents)) or decode(latents))
+    studio.stage.layer = shown
+    studio.stage.observe(lambda change: recordings.append((sum(decoded), dict(zip(
+        [spec["name"] for spec in studio.stage.layers], studio.stage.buffers, strict=True)))), names="recording_id")
+    studio.steps = steps = 3 * PREVIEW_STEPS
+    studio.wait()
+    (before, preview), (image, _), (everything, full) = recordings
+    assert before == PREVIEW_STEPS + 1 and image == before + 1 and everything == image + 2 * steps
+    few = pipe("a red car", steps=PREVIEW_STEPS, guidance=studio.guidance)
+    expected = {"noisy": few.noisy[:-1], "denoised": few.previews}[shown].values
+    assert preview[shown] == expected.tobytes() + few.image.tobytes()
+    assert preview[hidden] == notice(FOLLOWS, pipe.image_size).tobytes() * PREVIEW_STEPS + few.image.tobytes()
+    assert full[hidden][:-few.image.size] == studio.data[hidden].values.tobytes()
 
 
 def test_a_newer_request_supersedes_a_preview_that_takes_long(studio: Studio, pipe: CountingPipeline,
