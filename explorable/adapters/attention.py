@@ -18,17 +18,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from ..hooks import EditError, PointFinder
 from ..nn.hook_points import ACTIVE, hook_point, is_edited, is_hooked
-from .patching import temporary_attribute
+from .patching import InterruptibleMode, temporary_attribute
 from .points import EQUIVALENT_PROCESSORS, OpenedPointFinder, hiding_reason
 
 WEIGHT_POINTS = {"self": "self.weights", "cross": "cross.weights", "joint": "joint.weights"}
 
 
-class InterceptAttention(TorchFunctionMode):
+class InterceptAttention(InterruptibleMode):
     """Within this, in this thread, `replacement` computes the first call of scaled_dot_product_attention.
 
     The first call attends to the text; later ones, such as an IP-Adapter's attention to an image, stay as they are.

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..diffusion.settings import SettingError
-from .templates import FillTemplate, chat_template
+from .templates import FillTemplate, chat_template, formatted_template
 
 PAIR = ("uncond", "cond")
 CFG_MEANING = ("denoised = uncond + w (cond - uncond), two evaluations at each step; w = 1 is off, and this pipeline "
@@ -57,7 +57,8 @@ class Family:
     context_argument, timestep_argument: the denoiser's. timestep_reversed: it gets 1 - t. sign: of its prediction, in
     the scheduler's terms. branch_order: in its batch; separate_calls: each branch is an evaluation of its own.
     guidance_argument: of the call. guidance_offset: w here less the pipeline's. needs_negative: branches are compared
-    only with a negative prompt. patch: side of the patches in which latents are packed; latent_stride: pixels of a
+    only with a negative prompt. rescaled_to_cond: the parts ("patch", "row") of the guided prediction that get the norm
+    of those with the prompt. patch: side of the patches in which latents are packed; latent_stride: pixels of a
     latent's position, in the autoencoder's. reserved: arguments of the call that cannot be set, and why.
     """
 
@@ -79,6 +80,7 @@ class Family:
     guidance_argument: str = "guidance_scale"
     guidance_offset: float = 0.0
     needs_negative: bool = False
+    rescaled_to_cond: str = ""
     patch: int = 2
     latent_stride: int = 1
     reserved: tuple[tuple[str, str], ...] = ()
@@ -124,7 +126,9 @@ class Family:
         if self.uses_cfg(pipeline):
             offset = (f". The pipeline's own {self.guidance_argument} is w - {self.guidance_offset:g}, for it computes "
                       "cond + (w - 1) (cond - uncond)" if self.guidance_offset else "")
-            return CFG_MEANING + offset + (NEGATIVE_NEEDED if self.needs_negative else "")
+            rescaled = (f"; each {self.rescaled_to_cond} of the result is then rescaled to its norm in cond"
+                        if self.rescaled_to_cond else "")
+            return CFG_MEANING + rescaled + offset + (NEGATIVE_NEEDED if self.needs_negative else "")
         config: Any = self.find_denoiser(pipeline).config
         is_input = config.get("guidance_embeds", True) if self.distilled else bool(config.get("time_cond_proj_dim"))
         return DISTILLED_MEANING if is_input else UNGUIDED_MEANING
@@ -159,6 +163,13 @@ FAMILIES = (
            timestep_divisor=1000.0, latents_have="batch_norm", branch_order=("cond", "uncond"), separate_calls=True,
            patch=1, latent_stride=2,
            reserved=(("image", "cannot be given: the positions of reference images are not labelled"),)),
+    Family("Qwen-Image", ("QwenImagePipeline", "QwenImageImg2ImgPipeline"), "transformer", "hidden_states",
+           (TextInput(("tokenizer",), "max_sequence_length",
+                      formatted_template("prompt_template_encode", "prompt_template_encode_start_idx"),
+                      multiple_of=1),),
+           text_first=True, timestep_divisor=1000.0, latents_have="frames", branch_order=("cond", "uncond"),
+           separate_calls=True, guidance_argument="true_cfg_scale", needs_negative=True,
+           rescaled_to_cond="patch"),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import nn
 
-from ..diffusion.settings import SettingError, Settings
+from ..diffusion.settings import SettingError
 from ..hooks import Point, Recorder, RunPlan, attached_to, dispatcher_for
 from ..nn.hook_points import dispatching_to
 from ..pipeline.encoded_text import EncodeTexts
@@ -109,15 +109,15 @@ class HookedPipeline:
 
     def _settings(self, prompt: str | None, negative: str | None = None, steps: int | None = None,
                   guidance: float | None = None, *args: Any, **more: Any) -> OpenedSettings:
-        is_guided = guidance is None or guidance > 1
+        is_guided = (guidance is None or guidance > 1) and more.get("negative_prompt_embeds") is None
         negative = self.default_negative if negative is None and is_guided else negative
         return make_opened_settings(self.pipeline, self._family, prompt, negative, steps, guidance, *args,
                                     **{**self.call_defaults, **more})
 
-    def _branches(self, settings: Settings) -> tuple[str, ...]:
+    def _branches(self, settings: OpenedSettings) -> tuple[str, ...]:
         """Return the branches of a run, in the order of the pipeline's batch or calls."""
         family = self._family
-        is_compared = not family.needs_negative or settings.negative is not None
+        is_compared = not family.needs_negative or settings.negative is not None or _has_negative(settings)
         return family.branch_order if settings.guidance > 1 and is_compared and family.uses_cfg(self.pipeline) else (
             "cond",)
 
@@ -127,14 +127,14 @@ class HookedPipeline:
         arguments = dict(settings.arguments)
         given = arguments.get("prompt_embeds")
         own = given if branch == "cond" else arguments.get("negative_prompt_embeds")
+        pieces = 0 if given is None else (given if own is None else own).shape[1]
         name = "the prompt" if branch == "cond" else "the negative prompt"
         with self.lock, suppress(*([] if given is None else [SettingError])):
             # locked, for a tokenizer keeps its truncation and padding from one call to the next
             axis = token_axis(self.pipeline, self._family, text, arguments, self.merge_subwords, name)
-            if given is None or ((text or own is None) and axis.pieces == given.shape[1]):
+            if given is None or ((text or own is None) and axis.pieces == pieces):
                 return axis
-        assert given is not None  # else an error was raised
-        return numbered_axis(given.shape[1])
+        return numbered_axis(pieces)
 
     def _resumable_steps(self, run: Run) -> tuple[SchedulerStep, ...]:
         """Return the steps of a run with the scheduler's state at each.
@@ -233,13 +233,19 @@ class HookedPipeline:
             if key not in found:
                 finder, generator = OpenedPointFinder(), torch.Generator().manual_seed(0)
                 call = self._make_call(self._layout(axes), settings)
-                negative = texts["uncond"] if len(branches) == 2 and self._family.needs_negative else None
+                needs_text = len(branches) == 2 and self._family.needs_negative and not _has_negative(settings)
+                negative = texts["uncond"] if needs_text else None
                 arguments = self._arguments(replace(settings, negative=negative), texts["cond"], negative, generator)
                 arguments |= stand_ins(self.pipeline, denoiser, arguments, len(branches))
                 with dispatching_to(finder), suppress(StopSampling):
                     call(**arguments)
                 found[key] = FoundPoints(tuple(finder.points.values()), call.image_size, finder.hidden)
             return found[key]
+
+
+def _has_negative(settings: OpenedSettings) -> bool:
+    """Return whether the embeddings of a negative prompt are given."""
+    return dict(settings.arguments).get("negative_prompt_embeds") is not None
 
 
 def _common_names(axes: Sequence[TokenAxis], tokens: int) -> tuple[str, ...]:

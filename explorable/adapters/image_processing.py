@@ -19,8 +19,9 @@ def encode_images(pipeline: Any, family: Family, images: np.ndarray) -> Tensor:
     vae = pipeline.vae
     pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
     with upcast_if_needed(vae, family):
-        encoded = vae.encode(pixels.to(vae.device, vae.dtype))
+        encoded = vae.encode(with_time(family, pixels.to(vae.device, vae.dtype)))
         latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+    latents = latents[:, :, 0] if family.latents_have == "frames" else latents
     if family.latents_have == "batch_norm":
         latents = pipeline._patchify_latents(latents)
     shift, std = latent_statistics(vae, family, latents.float())
@@ -38,13 +39,20 @@ def decode_latents(pipeline: Any, family: Family, latents: np.ndarray) -> np.nda
             z = z.to(vae.device, vae.dtype)
             shift, std = latent_statistics(vae, family, z)
             more = {"generator": torch.Generator().manual_seed(0)} if draws_noise else {}
-            z = z * std / scaling_factor(vae) + shift
+            # the same product is rounded in another way where pipelines divide by 1 / std
+            z = z / (1 / std) + shift if family.latents_have == "frames" else z * std / scaling_factor(vae) + shift
             z = pipeline._unpatchify_latents(z) if family.latents_have == "batch_norm" else z
-            image = vae.decode(z, return_dict=False, **more)[0]
+            image = vae.decode(with_time(family, z), return_dict=False, **more)[0]
+            image = image[:, :, 0] if family.latents_have == "frames" else image
             if getattr(pipeline, "watermark", None) is not None:
                 image = pipeline.watermark.apply_watermark(image)
             images += pipeline.image_processor.postprocess(image, output_type="pil")
     return np.stack([np.asarray(image) for image in images])
+
+
+def with_time(family: Family, x: Tensor) -> Tensor:
+    """Return a batch of images or latents as its autoencoder takes it: with an axis for time of one frame, or as is."""
+    return x[:, :, None] if family.latents_have == "frames" else x
 
 
 def scaling_factor(vae: Any) -> float:
@@ -60,7 +68,7 @@ def latent_statistics(vae: Any, family: Family, like: Tensor) -> tuple[Tensor | 
         deviation = (vae.bn.running_var + vae.config.batch_norm_eps).sqrt()
         return vae.bn.running_mean.view(1, -1, 1, 1).to(like), deviation.view(1, -1, 1, 1).to(like)
     mean, std = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
-    if family.latents_have != "statistics" or mean is None or std is None:
+    if family.latents_have not in ("statistics", "frames") or mean is None or std is None:
         return 0.0, 1.0
     return torch.tensor(mean).view(1, -1, 1, 1).to(like), torch.tensor(std).view(1, -1, 1, 1).to(like)
 

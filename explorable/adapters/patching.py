@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode
 
 Wrapper = Callable[..., Any]  # wrapper(original, *args, **kwargs) is called in place of original(*args, **kwargs)
 
@@ -25,6 +26,25 @@ class CallArguments(dict[str, Any]):
 
     def pass_to(self, function: Callable[..., Any]) -> Any:
         return function(*(self[name] for name in self.positional), **{name: self[name] for name in self.keywords})
+
+
+class InterruptibleMode(TorchFunctionMode):
+    """A mode that can be left after an interrupt has lost it: torch takes a mode off its stack while it calls it."""
+
+    def __exit__(self, *error: object) -> None:
+        if any(mode is self for mode in _get_current_function_mode_stack()):
+            super().__exit__(*error)
+
+
+@contextmanager
+def restored_modes() -> Iterator[None]:
+    """When the `with` is left, take modes off the stack that an interrupt has left there, right after their entry."""
+    before = len(_get_current_function_mode_stack())
+    try:
+        yield
+    finally:
+        while len(_get_current_function_mode_stack()) > before:
+            _pop_mode()
 
 
 @contextmanager

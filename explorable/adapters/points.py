@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from math import prod
 from typing import Any
+
+from torch import Tensor
 
 from ..hooks import EditError, Point, PointFinder, PointTable
 
@@ -29,6 +32,14 @@ class OpenedPointFinder(PointFinder):
     def __init__(self) -> None:
         super().__init__()
         self.hidden: dict[str, str] = {}
+
+    def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
+        """Collect a point. Where each branch is a call of its own, its size is that in the one with the longer text."""
+        before = self.points.get(name)
+        value = super().dispatch(name, value, axes)
+        if before is not None and prod(before.shape) > prod(self.points[name].shape):
+            self.points[name] = before
+        return value
 
 
 class OpenedPointTable(PointTable):

@@ -26,7 +26,15 @@ from .denoiser_hooks import DenoiserHooks, timestep_value
 from .families import Family
 from .latents import patch_grid
 from .networks import MAP_AXES, module_hooks
-from .patching import CallArguments, TensorCopies, copy_attributes, preserved_attributes, set_attributes, wrapped_method
+from .patching import (
+    CallArguments,
+    TensorCopies,
+    copy_attributes,
+    preserved_attributes,
+    restored_modes,
+    set_attributes,
+    wrapped_method,
+)
 from .rollback import rollback_on_error
 from .schedulers import NoiseLevel, NoiseSchedule, SeededNoise
 from .settings import CALLBACKS
@@ -67,6 +75,7 @@ class PipelineCall(DenoiserHooks):
         try:
             with ExitStack() as stack:
                 stack.enter_context(rollback_on_error(modules, next(self.denoiser.parameters()).device))
+                stack.enter_context(restored_modes())
                 stack.enter_context(fresh_caches(self.cache_states))
                 self.wrap_methods(stack)
                 output = self.pipeline(**arguments)

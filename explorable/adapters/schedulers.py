@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ..diffusion.paths import Path, Straight, VariancePreserving
 from ..diffusion.predictions import from_denoised, to_denoised
 from ..diffusion.settings import SettingError
+from .patching import InterruptibleMode
 
 # What a scheduler's steps index: "alphas", the training schedule itself; "sigmas", a list of sigma / alpha; "scaled",
 # the same, with latents stored divided by alpha; "flow", a list of sigma with alpha = 1 - sigma.
@@ -33,7 +33,7 @@ PREDICTIONS = {"epsilon": "noise", "v_prediction": "v", "sample": "x0", "flow_pr
 MIN_ALPHA_SQUARED = 2**-24  # as in diffusers, where a schedule ends in pure noise
 
 
-class SeededNoise(TorchFunctionMode):
+class SeededNoise(InterruptibleMode):
     """Within this, in this thread, noise that is drawn without a generator is refused: no seed would determine it."""
 
     def __init__(self, pipeline: Any):

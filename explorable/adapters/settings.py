@@ -39,7 +39,7 @@ RESERVED_ARGUMENTS = {  # why they cannot be set
 }
 IMAGE_HINT = ("cannot be given, since this pipeline starts from noise only: open its image-to-image pipeline, as in "
               "ex.open(diffusers.AutoPipelineForImage2Image.from_pipe(pipeline)), where diffusers has one")
-EMBEDDING_ARGUMENTS = ("prompt_embeds", "prompt_attention_mask")  # how their names end
+EMBEDDING_ARGUMENTS = ("prompt_embeds", "prompt_attention_mask", "prompt_embeds_mask")  # how their names end
 CALLBACKS = ("callback_on_step_end", "callback")  # diffusers' present name, and PixArt's
 
 

@@ -40,3 +40,14 @@ def chat_template(**options: Any) -> FillTemplate:
         return FilledTemplate(before, whole[len(before):len(whole) - len(after)], after)
 
     return fill
+
+
+def formatted_template(text: str, dropped: str) -> FillTemplate:
+    """Return a template that a pipeline stores itself. text: its attribute with the template, in which {} is the
+    prompt's place; dropped: with the number of pieces at the start that the denoiser does not get."""
+
+    def fill(pipeline: Any, prompt: str, arguments: Mapping[str, Any]) -> FilledTemplate:
+        before, _, after = getattr(pipeline, text).partition("{}")
+        return FilledTemplate(before, prompt, after, getattr(pipeline, dropped))
+
+    return fill

@@ -126,7 +126,7 @@ def test_a_run_loaded_from_a_file_is_complete_but_cannot_branch(pipe, tmp_path):
 @pytest.mark.parametrize(("family", "kind"), (
     ("sd", "StableDiffusionImg2ImgPipeline"), ("sdxl", "StableDiffusionXLImg2ImgPipeline"),
     ("sd3", "StableDiffusion3Img2ImgPipeline"), ("flux", "FluxImg2ImgPipeline"),
-    ("chroma", "ChromaImg2ImgPipeline")))
+    ("chroma", "ChromaImg2ImgPipeline"), ("qwen", "QwenImageImg2ImgPipeline")))
 def test_image_to_image_pipelines_are_bit_identical_and_branch(family, kind):
     pipeline = getattr(diffusers, kind).from_pretrained(tp.saved(family))
     pipeline.set_progress_bar_config(disable=True)
@@ -158,6 +158,14 @@ def test_guidance_meaning_describes_what_guidance_does(pipe, family):
         pipe(tp.PROMPT, guidance=0.5)
 
 
+def rescaled(prediction: np.ndarray, like: np.ndarray, side: int) -> np.ndarray:
+    """Return a prediction (channel, y, x) of which each patch has the norm that it has in another one."""
+    rows, columns = (n // side for n in like.shape[1:])
+    norms = [np.sqrt(np.square(np.asarray(x)).reshape(-1, rows, side, columns, side).sum((0, 2, 4)))
+             for x in (like, prediction)]
+    return prediction * np.kron(norms[0] / norms[1], np.ones((side, side)))
+
+
 def test_the_recorded_difference_is_what_guidance_multiplies(pipe, family):
     if family == "flux":
         return
@@ -166,6 +174,9 @@ def test_the_recorded_difference_is_what_guidance_multiplies(pipe, family):
     cond = pipe(tp.PROMPT, steps=2, guidance=1, record="sampler.denoised")
     # At the first step both runs have the same latent: guided = cond + (w - 1) difference.
     expected = cond["sampler.denoised"].isel(step=0) + (w - 1) * run["sampler.difference"].isel(step=0)
+    if family == "qwen":
+        latent = run.latents.isel(step=0)  # at t = 1 the estimate is the latent less the prediction
+        expected = latent - rescaled(latent - expected, latent - cond["sampler.denoised"].isel(step=0), 2)
     scale = float(np.abs(expected).max())
     np.testing.assert_allclose(run["sampler.denoised"].isel(step=0), expected, atol=1e-4 * scale)
 
@@ -211,9 +222,14 @@ def test_latents_are_decoded_with_the_autoencoders_shift_and_scale(pipe):
             mean, deviation = vae.bn.running_mean, (vae.bn.running_var + vae.bn.eps).sqrt()
             latent = torch.nn.functional.pixel_shuffle(
                 torch.from_numpy(z) * deviation.view(1, -1, 1, 1) + mean.view(1, -1, 1, 1), 2)
+        elif pipe.family == "Qwen-Image":  # a video of one frame
+            mean, deviation = (torch.tensor(vae.config[name]).view(1, -1, 1, 1) for name in ("latents_mean",
+                                                                                             "latents_std"))
+            latent = (torch.from_numpy(z) * deviation + mean)[:, :, None]
         else:
             latent = torch.from_numpy(z) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
         raw = vae.decode(latent).sample
+        raw = raw[:, :, 0] if raw.dim() == 5 else raw
     byte = ((raw / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     assert np.abs(byte.astype(int) - pipe.decode(z)).max() <= 1
 

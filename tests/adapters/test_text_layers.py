@@ -12,7 +12,7 @@ import explorable as ex
 ENCODERS = {"sd": ["text_encoder"], "sdxl": ["text_encoder", "text_encoder_2"],
             "sd3": ["text_encoder", "text_encoder_2", "text_encoder_3"], "flux": ["text_encoder_2"],
             "pixart": ["text_encoder"], "chroma": ["text_encoder"],
-            "zimage": ["text_encoder"], "klein": ["text_encoder"]}
+            "zimage": ["text_encoder"], "klein": ["text_encoder"], "qwen": ["text_encoder"]}
 
 
 @pytest.fixture(params=tp.FAMILIES)
@@ -27,7 +27,7 @@ def test_they_are_the_encoders_whose_context_the_denoiser_reads(family):
             model = getattr(tp.shared(family), name)
             text, other = encode([tp.PROMPT, tp.OTHER])
             assert [t for t in text.tokens if t[0] != "<"] == tp.PROMPT.replace(",", " ,").split()
-            assert len(text.layers) == len(text.vectors) == model.config.num_hidden_layers + 1
+            assert len(text.layers) == len(text.vectors) == model.config.get_text_config().num_hidden_layers + 1
             assert other.vectors.shape[1] == len(other.tokens)
 
 

@@ -86,7 +86,7 @@ def test_a_forward_that_another_library_has_replaced_is_called(family):
     with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
         calls.clear()
         assert np.array_equal(pipe(tp.PROMPT, steps=2).image, image) and calls == own_calls
-        pipe.points()
+        pipe.points(prompt=tp.PROMPT)
         calls.clear()
         assert np.array_equal(pipe(tp.PROMPT, steps=2, record="*.cross.weights").image, image)
         assert calls == own_calls  # by position and by keyword as without hooks

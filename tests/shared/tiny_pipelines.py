@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,9 @@ def chroma(folder: Path) -> Any:
                                     network)
 
 
-def qwen_tokenizer() -> Any:
-    """Return a byte-level tokenizer with the pieces of WORDS, and a chat template of two special tokens."""
+def qwen_tokenizer(template: str = "") -> Any:
+    """Return a byte-level tokenizer with the pieces of WORDS, each word of a template as one piece, and a chat template
+    of two special tokens."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     tokens, merges = sorted(ByteLevel.alphabet()), []
@@ -160,6 +162,7 @@ def qwen_tokenizer() -> Any:
     tokenizer = transformers.Qwen2TokenizerFast(
         vocab=vocabulary, merges=list(dict.fromkeys(merges)), additional_special_tokens=list(CHAT),
         model_max_length=MAX_TOKENS)
+    tokenizer.add_tokens(list(dict.fromkeys(re.findall(r" ?[A-Za-z]{2,}", re.sub(r"<.*?>", "", template)))))
     tokenizer.chat_template = f"{CHAT[0]}{{{{ messages[0]['content'] }}}}{CHAT[1]}"
     return tokenizer
 
@@ -194,10 +197,29 @@ def klein(folder: Path) -> Any:
     return diffusers.Flux2KleinPipeline(flow(1.0), autoencoder, qwen3(tokenizer, True), tokenizer, network)
 
 
+def qwen(folder: Path) -> Any:
+    text = {"vocab_size": 400, "hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "num_key_value_heads": 1,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2]}}
+    vision = {"depth": 1, "hidden_size": 16, "num_heads": 2, "intermediate_size": 16, "out_hidden_size": WIDTH}
+    encoder = transformers.Qwen2_5_VLForConditionalGeneration(transformers.Qwen2_5_VLConfig(
+        text_config=text, vision_config=vision))
+    autoencoder = diffusers.AutoencoderKLQwenImage(
+        base_dim=8, z_dim=4, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[False],
+        latents_mean=[0.3, -0.2, 0.1, 0.5], latents_std=[1.4, 0.7, 2.1, 1.1])
+    network = diffusers.QwenImageTransformer2DModel(
+        patch_size=2, in_channels=16, out_channels=4, num_layers=3, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=WIDTH, axes_dims_rope=(4, 6, 6))
+    pipeline = diffusers.QwenImagePipeline(flow(1.0), autoencoder, encoder, qwen_tokenizer(), network)
+    pipeline.tokenizer = qwen_tokenizer(pipeline.prompt_template_encode)
+    return pipeline
+
+
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
-                                              "chroma": chroma, "zimage": zimage, "klein": klein}
+                                              "chroma": chroma, "zimage": zimage, "klein": klein,
+                                              "qwen": qwen}
 FAMILIES = tuple(BUILDERS)
-SEPARATE = ("chroma", "klein")  # call the network for cond, then for uncond
+SEPARATE = ("chroma", "klein", "qwen")  # call the network for cond, then for uncond
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
 CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": MAX_TOKENS},
@@ -206,6 +228,7 @@ CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "chroma": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "zimage": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "klein": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
+    "qwen": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "negative": ""},
 }
 
 
@@ -254,4 +277,13 @@ def network_of(pipeline: Any) -> Any:
 def untouched(pipeline: Any, family: str, prompt: str = PROMPT, seed: int = 0, **more: Any) -> Any:
     """Return the image that diffusers itself samples, (height, width, 3) uint8."""
     generator = torch.Generator().manual_seed(seed)
-    return np.asarray(pipeline(prompt=prompt, generator=generator, **(CALL_DEFAULTS[family] | more)).images[0])
+    return np.asarray(pipeline(prompt=prompt, generator=generator, **own_arguments(family, more)).images[0])
+
+
+def own_arguments(family: str, more: Mapping[str, Any], prompts: int = 0) -> dict[str, Any]:
+    """Return the arguments of a call by the names that the pipeline itself has for them. prompts: in its batch."""
+    names = {"negative": "negative_prompt", **({"guidance_scale": "true_cfg_scale"} if family == "qwen" else {})}
+    arguments = {names.get(name, name): value for name, value in (CALL_DEFAULTS[family] | dict(more)).items()}
+    if prompts and "negative_prompt" in arguments:
+        arguments["negative_prompt"] = [arguments["negative_prompt"]] * prompts
+    return arguments
