@@ -23,7 +23,7 @@ from .edits import EditError, StepEdit, fit_to, recorded_value
 from .points import grid_shape
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class AttentionEdit(StepEdit):
     """Base of edits of cross-attention weights. region: a boolean or soft mask (height, width) of the image, of any
     size, to which the edit is confined; None: the whole image."""
@@ -43,7 +43,7 @@ class AttentionEdit(StepEdit):
         return torch.lerp(x, new, share[:, None])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reweight(AttentionEdit):
     """Multiply the attention to a word by `scale` (Hertz et al. 2022, attention re-weighting, section 3.2).
 
@@ -69,7 +69,7 @@ class Reweight(AttentionEdit):
         return torch.tensor(scales, dtype=torch.float32, device="cpu")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaskToken(Reweight):
     """Set the attention to a word to 0, and share out its weight among the other tokens in proportion.
 
@@ -91,7 +91,7 @@ class MaskToken(Reweight):
         return masked * (x.sum(-1, keepdim=True) / masked.sum(-1, keepdim=True).clamp(min=1e-6))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PromptToPrompt(AttentionEdit):
     """Keep the layout of another prompt's image while the words change (Hertz et al. 2022, section 3.2).
 

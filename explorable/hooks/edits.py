@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -34,7 +34,8 @@ class EditError(ValueError):
 class StepEdit:
     """Base of edits that act on some steps or one branch.
 
-    steps: a slice or (first, after the last); None: all. branch: "cond" or "uncond"; None: both.
+    steps: a slice or (first, after the last); None: all. branch: "cond" or "uncond"; None: both. Edits of a class are
+    equal where all their values are; a subclass that has arrays is declared with eq=False, which keeps this comparison.
     """
 
     steps: StepRange = None
@@ -44,6 +45,13 @@ class StepEdit:
         check_step_range(self.steps)
         if self.branch not in (None, "cond", "uncond"):
             raise ValueError(f"branch is {self.branch!r}: choose 'cond', 'uncond', or None for both")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(
+            _is_same(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.branch))  # arrays and slices have no hash
 
     def is_active(self, context: HookContext) -> bool:
         """Whether the edit acts on this step and branch."""
@@ -58,6 +66,20 @@ class StepEdit:
     def apply(self, x: Tensor, context: HookContext) -> Tensor:
         """Return the replacement for x where the edit is active."""
         raise NotImplementedError
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values of an edit are the same: arrays, whose `==` is no truth value, by their elements."""
+    if one is other:
+        return True
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.dtype == other.dtype and torch.equal(one.cpu(), other.cpu())
+    if hasattr(one, "shape") or hasattr(other, "shape"):
+        return type(one) is type(other) and np.array_equal(np.asarray(one), np.asarray(other))
+    try:
+        return bool(one == other)
+    except ValueError:  # two recordings, or lists of arrays
+        return False
 
 
 @dataclass(frozen=True)
@@ -88,7 +110,7 @@ class Ablate(StepEdit):
         return x.index_fill(axis, torch.tensor(self.heads, dtype=torch.long, device=x.device), 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Replace(StepEdit):
     """Replace the value by another: a tensor or an array that broadcasts to it, such as a recorded one."""
 
@@ -98,7 +120,7 @@ class Replace(StepEdit):
         return fit_to(self.value, x, context)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PatchFrom(StepEdit):
     """Replace the value by the one that another run had at this point, step and branch (activation patching).
 

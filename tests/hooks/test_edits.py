@@ -364,3 +364,18 @@ def test_two_pipelines_whose_edits_call_each_other_do_not_recurse(unet, dit):
 def test_what_is_no_pipeline_is_refused_with_how_to_get_one(use, pipe):
     with pytest.raises(TypeError, match=r"is no pipeline of explorable: .*ex\.open\(pipeline\), .*ex\.load\(name\)"):
         use(pipe)
+
+
+def test_edits_with_arrays_are_equal_where_the_arrays_are(unet):
+    with ex.record(unet, "up.0.skip") as one, ex.record(unet, "up.0.skip") as other:
+        drawn(unet)
+    zeros, ones, mask = np.zeros((2, 2)), np.ones((2, 2)), torch.eye(2)
+    same_pairs = [(ex.Replace(zeros), ex.Replace(zeros.copy())), (ex.Replace(0.0), ex.Replace(0)),
+                  (ex.Reweight("red", 3, region=mask), ex.Reweight("red", 3.0, region=mask.clone())),
+                  (ex.PatchFrom(one.last), ex.PatchFrom(one.last)), (ex.MaskToken("red"), ex.MaskToken("red"))]
+    different = [(ex.Replace(zeros), ex.Replace(ones)), (ex.Replace(zeros), ex.Replace(np.zeros(2))),
+                 (ex.Replace(zeros), ex.Replace(torch.zeros(2, 2))), (ex.Replace(zeros), ex.Replace(0.0)),
+                 (ex.PatchFrom(one.last), ex.PatchFrom(other.last)), (ex.Reweight("red", 0.0), ex.MaskToken("red")),
+                 (ex.Replace(zeros), ex.Replace(zeros, steps=(0, 1)))]
+    assert all(a == b and hash(a) == hash(b) for a, b in same_pairs)
+    assert not any(a == b for a, b in different)
