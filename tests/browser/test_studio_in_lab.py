@@ -114,7 +114,7 @@ def test_a_bad_prompt_is_shown_as_text_and_the_image_stays(page: Page, studio: L
     expect(status).to_contain_text("'cra'")
     expect(status).to_contain_text("car")
     type_prompt(studio, "a red car")
-    expect(status).to_contain_text("20 evaluations with the prompt and 20 without")
+    expect(status).to_contain_text("40 evaluations of the network, 20 with the prompt and 20 without")
     assert page.console_errors == []  # type: ignore[attr-defined]
 
 

@@ -179,7 +179,7 @@ def node_details(pipe: PipelineProtocol, result: Result, network: str, step: int
     """Return the second line of each node: shapes, work and seconds."""
     run = result.run
     words = sum(token != "<pad>" for token in run.tokens)
-    evaluations, seconds = run.evaluations * run.branches, run.seconds
+    seconds = run.seconds
     latent = " × ".join(map(str, run.latents.shape[1:]))
     numbers = result.numbers
     weight = f"w = {run.settings.guidance:g}"
@@ -188,12 +188,12 @@ def node_details(pipe: PipelineProtocol, result: Result, network: str, step: int
         "reading": "cross-attention" if network == U_NET else "joint attention",
         "how it learned": "one training step",
         "noise": f"{latent}, seed {run.settings.seed}",
-        network: f"{count_evaluations(evaluations)}, {format_duration(network_seconds(run))}",
+        network: f"{count_evaluations(run)}, {format_duration(network_seconds(run))}",
         "path": run.settings.sampler, "guidance": weight, "classifier": "not in this run",
         "latent and decoder": f"{latent}, decoded in {format_duration(seconds['decoder'])}",
     }
     other = TRANSFORMER if network == U_NET else U_NET
-    details[other] = "the same noise with it"
+    details[other] = "try it on the same noise"
     if numbers is not None:
         at = numbers.isel(step=step)
         details["path"] = f"t {float(at.t):.2f} → {float(at.next_t):.2f}, {run.settings.sampler}"
@@ -210,9 +210,10 @@ def network_seconds(run: Run) -> float:
 def timings(run: Run) -> str:
     """Say how the time of a run is made up: its parts, and their sum."""
     rest = run.seconds["denoiser"] - network_seconds(run)
+    together = " for two" if run.branches > 1 else " each"
     evaluations = "the denoiser" if not run.evaluation_seconds else (
-        f"{count_evaluations(run.evaluations)} of the network ({format_milliseconds(min(run.evaluation_seconds))} to "
-        f"{format_milliseconds(max(run.evaluation_seconds))} each)")
+        f"{count_evaluations(run)} of the network ({format_milliseconds(min(run.evaluation_seconds))} to "
+        f"{format_milliseconds(max(run.evaluation_seconds))}{together})")
     parts = {name: seconds for name, seconds in run.seconds.items() if name != "denoiser"}
     parts = {**{name: parts[name] for name in parts if name != "decoder"}, evaluations: network_seconds(run),
              **({"guidance and sampler": rest} if run.evaluation_seconds else {}), "decoder": parts["decoder"]}

@@ -58,16 +58,19 @@ def describe_run(result: Result) -> str:
 
 
 def describe_work(run: Run) -> str:
-    """Return the number of network evaluations: "20 evaluations with the prompt and 20 without"."""
-    work = count_evaluations(run.evaluations)
+    """Return the number of evaluations of the network: "40 evaluations of the network, 20 with the prompt and 20
+    without"."""
+    work = f"{count_evaluations(run)} of the network"
     if run.branches == 1:
         return work
     without = "with the negative prompt" if (run.settings.negative or "").strip() else "without"
-    return f"{work} with the prompt and {run.evaluations} {without}"
+    return f"{work}, {run.evaluations} with the prompt and {run.evaluations} {without}"
 
 
-def count_evaluations(count: int) -> str:
-    """Return a number of network evaluations in words: "20 evaluations"."""
+def count_evaluations(run: Run) -> str:
+    """Return the number of evaluations of the network in words: "40 evaluations". With the prompt and without it are
+    two, which are computed together."""
+    count = run.evaluations * run.branches
     return f"{count} evaluation{'s' if count > 1 else ''}"
 
 
@@ -114,7 +117,7 @@ def diagram_of(run: Run, text_width: int | None) -> str:
     words = sum(name != "<pad>" for name in run.tokens)
     height, width, channels = run.image.shape
     return pipeline_diagram(words, len(run.tokens), text_width, run.latents.shape[1:], (channels, height, width),
-                            count_evaluations(run.evaluations * run.branches), run.seconds)
+                            count_evaluations(run), run.seconds)
 
 
 def pipeline_diagram(words: int, tokens: int, text_width: int | None, latent: Sequence[int], image: Sequence[int],

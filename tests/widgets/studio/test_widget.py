@@ -31,7 +31,7 @@ def test_it_draws_what_the_pipeline_draws(studio: Studio, pipe: CountingPipeline
     assert np.array_equal(studio.data.image, run.image)
     assert np.array_equal(studio.data.denoised, run.previews)
     assert np.array_equal(studio.data.noisy, run.noisy[:-1])
-    assert "3 evaluations with the prompt and 3 without: " in status(studio)
+    assert "6 evaluations of the network, 3 with the prompt and 3 without: " in status(studio)
     assert "to decode the recording." in status(studio)
     assert not studio.busy and studio.error is None
 
@@ -166,17 +166,19 @@ def test_a_bad_setting_is_refused_and_changes_nothing(studio: Studio, pipe: Coun
 
 @pytest.mark.parametrize(
     ("prompt", "negative", "guidance", "said"),
-    [("", None, 4, "is empty: this image is unconditional. 2 evaluations:"),
+    [("", None, 4, "is empty: this image is unconditional. 2 evaluations of the network:"),
      ("", "a cat", 4,
-      "only avoids what the negative prompt says. 2 evaluations with the prompt and 2 with the negative "),
-     ("", "a cat", 0.5, "partly follows the negative prompt. 2 evaluations with the prompt and 2 with the negative "),
-     ("", "a cat", 1, "is empty: this image is unconditional. 2 evaluations:"),
-     ("", "a cat", 0, "ignores the prompt: this image follows the negative prompt. 2 evaluations:"),
+      "only avoids what the negative prompt says. 4 evaluations of the network, 2 with the prompt and 2 with the "
+      "negative "),
+     ("", "a cat", 0.5, "partly follows the negative prompt. 4 evaluations of the network, 2 with the prompt and 2 with "
+      "the negative "),
+     ("", "a cat", 1, "is empty: this image is unconditional. 2 evaluations of the network:"),
+     ("", "a cat", 0, "ignores the prompt: this image follows the negative prompt. 2 evaluations of the network:"),
      ("a car", "a cat", 0, "ignores the prompt: this image follows the negative prompt."),
      ("a car", None, 0, "ignores the prompt: this image is unconditional."),
-     ("a car", "a cat", 1, "the conditional prediction as it is. 2 evaluations:"),
-     ("a car", "a car", 4, "guidance has no effect. 2 evaluations:"),
-     ("a car", "a cat", 4, ">2 evaluations with the prompt and 2 with the negative ")],
+     ("a car", "a cat", 1, "the conditional prediction as it is. 2 evaluations of the network:"),
+     ("a car", "a car", 4, "guidance has no effect. 2 evaluations of the network:"),
+     ("a car", "a cat", 4, ">4 evaluations of the network, 2 with the prompt and 2 with the negative ")],
 )
 def test_what_is_said_of_a_wish_is_true(pipe: CountingPipeline, prompt: str, negative: str | None, guidance: float,
                                         said: str):
@@ -189,7 +191,7 @@ def test_what_is_said_of_a_wish_is_true(pipe: CountingPipeline, prompt: str, neg
 def test_heun_is_said_to_look_once_at_its_last_step(studio: Studio):
     studio.sampler = "heun"
     studio.wait()
-    assert "5 evaluations with the prompt and 5 without" in status(studio) and "10 evaluations" in studio._diagram.value
+    assert "10 evaluations of the network, 5 with the prompt and 5 without" in status(studio)
 
 
 def test_the_words_are_chips_with_the_padding_folded(studio: Studio):
