@@ -32,3 +32,16 @@ def status(studio: Studio) -> str:
 def controls_of(w: Explorable) -> dict:
     """The controls of an explorable by their descriptions."""
     return {part.description: part for part in descendants(w) if getattr(part, "description", "")}
+
+
+def settle(studio: Studio) -> None:
+    """Wait until Studio and what it has opened rest; each may make the other compute."""
+    for _ in range(3):
+        studio.wait()
+        if studio.opened_explorable is not None:
+            studio.opened_explorable.wait()
+
+
+def shown_nodes(studio: Studio) -> dict[str, dict]:
+    """The nodes on Studio's map by name."""
+    return {node["name"]: node for node in studio._navigation.map.nodes}

@@ -6,7 +6,8 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import ipywidgets as ipw
@@ -39,6 +40,7 @@ class ComputingWidget(Lifetime, PlainTraits):
     placeholder: ClassVar[str] = "The first image is being computed …"  # on the stage before the first result
 
     busy = tr.Bool(False)
+    _is_changing = False
 
     def _prepare(self) -> None:
         """Create what computing needs: the first line of a subclass's `__init__`."""
@@ -109,6 +111,27 @@ class ComputingWidget(Lifetime, PlainTraits):
         if kind != "error":
             self._note.remove()
 
+    def show_failure(self, error: Exception, control: ipw.Widget | None = None) -> None:
+        """Show why there is no result of the present settings; the last one stays, marked as such.
+
+        control: the one that caused it, if known.
+        """
+        self.error = error
+        self._show_error(error_text(error), control)
+        if self.result is not None:
+            self.stage.stale = stale_text(self._result_request)
+
+    @contextmanager
+    def computing_once(self) -> Iterator[None]:
+        """Within this, a changed setting is validated at once, and a result is computed at the end, unless one was
+        refused."""
+        self._is_changing = True
+        try:
+            yield
+        finally:
+            self._is_changing = False
+        self._on_input(None)
+
     # ---- internals --------------------------------------------------------------------------------------------------
 
     def _paint_still(self) -> tuple[bytes, str]:
@@ -117,7 +140,7 @@ class ComputingWidget(Lifetime, PlainTraits):
 
     def _on_input(self, change: Any) -> None:
         """Recompute, unless the trait has no effect at present: a branch's step, while the branch changes nothing."""
-        if self.error is not None or self._request != self.request():
+        if not self._is_changing and (self.error is not None or self._request != self.request()):
             self.recompute()
 
     def _run(self, request: Any, control: ipw.Widget | None, check: Check) -> None:
@@ -138,12 +161,9 @@ class ComputingWidget(Lifetime, PlainTraits):
         except Superseded:
             raise
         except Exception as error:
-            self.error = error
-            self._show_error(error_text(error), control)
-            if self.result is not None:
-                self.stage.stale = stale_text(self._result_request)
-                if self.preview_label:  # the last result replaces the preview
-                    self._show_result(self.result)
+            self.show_failure(error, control)
+            if self.result is not None and self.preview_label:  # the last result replaces the preview
+                self._show_result(self.result)
             if not isinstance(error, ValueError):
                 raise
         finally:

@@ -38,8 +38,7 @@ class StatusArea:
 
     def set_status(self, text: str, kind: str = "note") -> None:
         """Set the status line. kind: "note", "busy" or "error"."""
-        role = "alert" if kind == "error" else "status"
-        self.status.value = f'<div class="ex-status ex-{kind}" role="{role}">{html.escape(text)}</div>'
+        self.status.value = status_html(text, kind)
 
     def start_progress(self) -> None:
         """Show the bar, empty. The stylesheet shows it with a delay, so that short computations show none."""
@@ -54,6 +53,12 @@ class StatusArea:
     def end_progress(self) -> None:
         """Hide the bar."""
         self.bar.remove_class("ex-moving")
+
+
+def status_html(text: str, kind: str) -> str:
+    """Return a status line as HTML. kind: "note", "busy" or "error"."""
+    role = "alert" if kind == "error" else "status"
+    return f'<div class="ex-status ex-{kind}" role="{role}">{html.escape(text)}</div>'
 
 
 def error_text(error: Exception) -> str:

@@ -18,7 +18,7 @@ from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
 from ..core.notice import notice
 from ..core.verdict import examine_images
-from ..pipeline_map.edits import acts_on, as_edits, as_list
+from ..pipeline_map.edits import active_edits
 
 MAX_FRAMES = 101  # a recording of more steps shows this many of them, evenly spread
 PREDICTION = "prediction"  # the point whose recording holds the predictions of both branches: a few kilobytes a step
@@ -37,7 +37,7 @@ class Request:
     @property
     def active_edits(self) -> dict[str, tuple[Edit, ...]]:
         """The edits that change this run: not those of words that the prompt does not contain."""
-        return as_edits(pair for pair in as_list(self.edits) if acts_on(pair[1], self.settings.prompt))
+        return active_edits(self.edits, self.settings.prompt)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import ipywidgets as ipw
+import traitlets as tr
 
 from ...pipeline import PipelineProtocol
 from ...run import Run
@@ -15,8 +17,9 @@ from ..core.explorable import shipped_pipeline
 from ..core.layout import format_duration
 from ..core.lifetime import ClosedError
 from ..core.model_choice import ModelChoice
+from ..core.status import error_text, status_html
 from ..latent_space.compute import as_picture
-from ..pipeline_map.edits import Edits, as_list, chips_of, without
+from ..pipeline_map.edits import Edits, active_edits, acts_on, as_edits, as_list, chips_of, without
 from ..pipeline_map.nodes import ARROWS, NODES, TRANSFORMER, U_NET, network_of, twin_of, why_closed
 from ..pipeline_map.opened import OpenedNode
 from ..pipeline_map.pipeline_map import PipelineMap
@@ -48,21 +51,31 @@ class Navigation:
         return None if self._opened is None else self._opened.explorable
 
     def open(self, name: str) -> None:
-        """Open a node, and close the one that was open; "" opens none. Without a run yet, it opens with the first."""
+        """Open a node, and close the one that was open; "" opens none. Without a run yet, it opens with the first.
+
+        Raises:
+            ValueError, TraitError: the explorable refuses a setting of the run. In its place stands the error.
+        """
         with self._lock:
             if self.map.opened != name:
                 self.map.opened = name
             self.close()
             if name and self._studio.result is not None:
-                self._opened = self._open(name)
+                try:
+                    self._opened = self._open(name)
+                except (ValueError, tr.TraitError) as error:
+                    self.box.children = (ipw.HTML(status_html(error_text(error), "error")),)
+                    raise
                 self.box.children = (self._opened.explorable,)
 
     def close(self) -> None:
         """Close what is open. The map still marks it, so that it opens again with the next result."""
         with self._lock:
-            if self._opened is not None:
-                old, self._opened, self.box.children = self._opened, None, ()
+            (old, self._opened), shown, self.box.children = (self._opened, None), self.box.children, ()
+            if old is not None:
                 old.close()
+            for note in shown if old is None else ():  # what said why nothing was opened
+                note.close()
 
     def _open(self, name: str) -> OpenedNode:
         studio, node = self._studio, NODES[name]
@@ -71,19 +84,20 @@ class Navigation:
         if is_twin:
             model = twin_of(studio.model_name, name)
             pipe = shipped_pipeline(model)
-        return OpenedNode(node, pipe, model, self._settings(), self._step, studio.edits, self._held, self._on_setting,
+        return OpenedNode(node, pipe, model, self._settings(), self._step, self._edits, self._held, self._on_setting,
                           self._on_step, self._on_edits, takes_edits=not is_twin)
 
     def follow(self, result: Result) -> None:
         """Show a new result: on the map, and in what is open."""
         self.draw(result)
         with self._lock:
-            if self._opened is None or not self._opened.holds(self._studio.edits):
+            if self._opened is None or not self._opened.holds(self._edits):
                 if self.map.opened:
-                    self.open(self.map.opened)
+                    with suppress(ValueError, tr.TraitError):  # it is shown there, and the run is good
+                        self.open(self.map.opened)
                 return
             try:
-                self._opened.follow(self._settings(), self._step, self._studio.edits)
+                self._opened.follow(self._settings(), self._step, self._edits)
             except ClosedError:  # by hand
                 self._opened, self.box.children = None, ()
 
@@ -118,13 +132,11 @@ class Navigation:
             if frame != self._studio.stage.frame:
                 self._studio.stage.frame = frame
 
-    def _on_edits(self, own: Edits) -> None:
-        source = self._opened._source if self._opened else None
-        kept = [pair for pair in as_list(self._studio.edits) if not (source and source.is_own(*pair))]
-        merged: dict[str, list] = {}
-        for point, edit in (*kept, *as_list(own)):
-            merged.setdefault(point, []).append(edit)
-        self._studio.edits = merged
+    def _on_edits(self) -> None:
+        if self._opened is not None:
+            edits, prompt = self._studio.edits, self._studio.prompt
+            idle = [pair for pair in as_list(edits) if not acts_on(pair[1], prompt)]
+            self._studio.edits = as_edits([*idle, *as_list(self._opened.with_own(active_edits(edits, prompt)))])
 
     # ---- the map ---------------------------------------------------------------------------------------------------
 
@@ -133,6 +145,10 @@ class Navigation:
         """The step that Studio shows; the number of steps for the finished image."""
         result, frame = self._studio.result, self._studio.stage.frame
         return int(result.steps[min(frame, len(result.steps) - 1)])
+
+    @property
+    def _edits(self) -> Edits:
+        return active_edits(self._studio.edits, self._studio.prompt)
 
     def _settings(self) -> dict[str, Any]:
         studio, result = self._studio, self._studio.result

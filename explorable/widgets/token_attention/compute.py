@@ -18,6 +18,7 @@ from ...pipeline.progress import Progress
 from ...world import Drawing, GrammarError, draw, parse, word_masks
 
 GENERATED, DRAWN = "generated", "drawn"
+MAX_SCALE = 100.0  # of the attention to a word
 IMAGE_SIZE = 128  # pixels a side of masks
 ROLES_WITHOUT_PIXELS = ("function", "relation", "side")  # words of grammar and arrangement
 

@@ -21,13 +21,11 @@ from ..core.inputs import SamplingInputs
 from ..core.layout import scrollable
 from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
 from ..stage.layers import Layer
-from .compute import DRAWN, GENERATED, Request, Result, code, compute_attention, report_turn, to_box
+from .compute import DRAWN, GENERATED, MAX_SCALE, Request, Result, code, compute_attention, report_turn, to_box
 from .controls import PageLink, image_row, region_row, settings_rows
 from .figure import attention_and_effect
 from .tables import ranking_table, region_table
 from .view import BRUSHED, View, axes_of, layers_of, panels_of, preview_layers
-
-MAX_SCALE = 100.0
 
 
 def check_scale(name: str, value: Any) -> float:
@@ -99,7 +97,9 @@ class TokenAttention(PageLink, SamplingInputs, Explorable):
     @tr.validate("scales")
     def _validate_scales(self, proposal: Any) -> dict[str, float]:
         scales = {word: check_scale(f"the scale of {word!r}", value) for word, value in proposal["value"].items()}
-        words = scaled_words(self._current) if self._current else list(scales)  # unknown before the first result
+        result, words = self._current, list(scales)
+        if result is not None and result.request.prompt == self.prompt:  # else the words are not known yet
+            words = scaled_words(result)
         unknown = [word for word in scales if word not in words and word not in self.scales]
         if unknown:
             raise ValueError(f"scales has {', '.join(map(repr, unknown))}: the prompt has {', '.join(words)}")

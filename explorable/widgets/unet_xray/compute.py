@@ -32,6 +32,7 @@ from ..core.preview import PREVIEW_STEPS, cancellable_only, to_preview_step
 from ..core.verdict import examine_images
 
 RUN_SETTINGS = ("prompt", "steps", "guidance", "seed")
+MAX_FACTOR = 10.0  # of a fader
 
 RunAndPreviews = tuple[Run, np.ndarray]  # a run with all parts recorded, and its decoded denoised estimates
 

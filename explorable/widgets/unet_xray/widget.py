@@ -22,7 +22,16 @@ from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplingInputs
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
-from .compute import RUN_SETTINGS, CachedComputation, InspectedRun, Position, Request, Result, check_position
+from .compute import (
+    MAX_FACTOR,
+    RUN_SETTINGS,
+    CachedComputation,
+    InspectedRun,
+    Position,
+    Request,
+    Result,
+    check_position,
+)
 from .controls import fader_rows, prompt_row, sampling_row
 from .figure import spectra
 from .view import (
@@ -39,8 +48,6 @@ from .view import (
     step_table,
     to_dataset,
 )
-
-MAX_FACTOR = 10.0  # of a fader
 
 
 class UNetXRay(SamplingInputs, Explorable):

@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances as MODELS
-from tiny import CountingPipeline
+from tiny import CountingPipeline, settle, shown_nodes
 
 import explorable as ex
 from explorable.diffusion.settings import SettingError
@@ -25,18 +25,6 @@ OPENABLE = [name for name, node in NODES.items() if not why_closed(node)]
 # The comparison table of the lesson, and the lines of its last diagram.
 LESSON = ("Classifier Guidance", "Classifier-Free Guidance", "Latent Diffusion", "U-Net", "Cross-Attention",
           "Text Encoder", "Flow Matching", "Diffusion Transformers", "Latent Space", "Output")
-
-
-def settle(studio: Studio) -> None:
-    """Wait until Studio and what it has opened rest; each may make the other compute."""
-    for _ in range(3):
-        studio.wait()
-        if studio.opened_explorable is not None:
-            studio.opened_explorable.wait()
-
-
-def shown_nodes(studio: Studio) -> dict[str, dict]:
-    return {node["name"]: node for node in studio._navigation.map.nodes}
 
 
 def test_every_row_of_the_lesson_is_one_click_away():

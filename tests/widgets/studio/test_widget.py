@@ -170,8 +170,8 @@ def test_a_bad_setting_is_refused_and_changes_nothing(studio: Studio, pipe: Coun
      ("", "a cat", 4,
       "only avoids what the negative prompt says. 4 evaluations of the network, 2 with the prompt and 2 with the "
       "negative "),
-     ("", "a cat", 0.5, "partly follows the negative prompt. 4 evaluations of the network, 2 with the prompt and 2 with "
-      "the negative "),
+     ("", "a cat", 0.5, "partly follows the negative prompt. 4 evaluations of the network, 2 with the prompt and 2 "
+      "with the negative "),
      ("", "a cat", 1, "is empty: this image is unconditional. 2 evaluations of the network:"),
      ("", "a cat", 0, "ignores the prompt: this image follows the negative prompt. 2 evaluations of the network:"),
      ("a car", "a cat", 0, "ignores the prompt: this image follows the negative prompt."),
