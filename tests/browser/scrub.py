@@ -7,7 +7,8 @@ In JupyterLab, in Chromium, with real mouse movements.
 For the first explorable of each notebook (default: all) and each axis of its stage: the median and 95th percentile of
 60 movements, the first time (frames are unpacked when they are first shown) and again. The first axis is moved by its
 slider, the others (word, layer, head, …) by pointing at their values. Times are from the event's time stamp to the
-first task after the frame that shows it. Targets: p50 12 ms, p95 33 ms, nothing sent to the kernel.
+first task after the frame that shows it. Targets: p50 12 ms, p95 33 ms, nothing sent to the kernel. Before the first
+movement the page is quiet: a second after it has drawn a chart, it sends the kernel that chart as SVG, for saved pages.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from playwright.sync_api import Locator, Page, WebSocket
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 MOVES = 60
 MAX_SECONDS = 600  # until an explorable is idle
+QUIET_SECONDS = 3  # without a message to the kernel
 # The stage draws within the input event, and on entering a value. The callback of the next frame runs before painting,
 # and a message posted by it arrives after painting.
 LISTEN = """() => {
@@ -102,13 +104,15 @@ def over(axis: Locator) -> list[tuple[float, float]]:
     return [*positions, *positions[-2:0:-1]]
 
 
-def wait_until_idle(page: Page) -> None:
-    """Wait until the first explorable neither computes nor plays."""
-    before = ""
+def wait_until_idle(page: Page, sent: list[int]) -> None:
+    """Wait until the first explorable neither computes nor plays, and the page has sent nothing for QUIET_SECONDS."""
+    before, quiet = ("", 0), 0
     for _ in range(MAX_SECONDS):
         page.wait_for_timeout(1000)
-        now = page.locator(".ex-caption").first.inner_text() if page.locator(".ex-caption").count() else ""
-        if now and now == before and page.locator(".ex-moving").count() == 0:
+        caption = page.locator(".ex-caption").first.inner_text() if page.locator(".ex-caption").count() else ""
+        now = caption, len(sent)
+        quiet = quiet + 1 if caption and now == before and page.locator(".ex-moving").count() == 0 else 0
+        if quiet == QUIET_SECONDS:
             return
         before = now
     raise RuntimeError(f"the explorable is not idle after {MAX_SECONDS} s")
@@ -125,7 +129,7 @@ def measure(chromium: str, notebook: Path) -> Iterator[tuple[str, list[float], l
             page = context.new_page()
             sent = sent_to_kernels(page)
             open_and_run(page, address, notebook.name)
-            wait_until_idle(page)
+            wait_until_idle(page, sent)
             page.evaluate(LISTEN)
             stage = page.locator(".ex-stage").first
             for time in ("first", "again"):
