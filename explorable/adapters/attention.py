@@ -51,7 +51,8 @@ class TokenLayout:
     tokens: length of that axis. pieces: length of the text that the network reads. assignment: (batch, 1, pieces,
     tokens) of 0 and 1, which merges pieces into words; None where each piece is a token. names: of the first prompt's
     tokens. positions: of the image in the sequence of joint attention, where the rest is not all text; 0: all of it.
-    by_branch: pieces and assignment of each branch, where the network is called for one at a time.
+    lengths: pieces of each text of the batch, where sequences are padded behind text and image; empty: where each text
+    is padded. by_branch: pieces, assignment and lengths of each branch, where the network is called for one at a time.
     """
 
     tokens: int
@@ -59,20 +60,33 @@ class TokenLayout:
     assignment: Tensor | None = None
     names: tuple[str, ...] = ()
     positions: int = 0
-    by_branch: dict[str, tuple[int, Tensor | None]] = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()
+    by_branch: dict[str, tuple[int, Tensor | None, tuple[int, ...]]] = field(default_factory=dict)
 
     def select(self, branch: str) -> None:
         """Move to the branch that the network is called for next."""
-        self.pieces, self.assignment = self.by_branch[branch]
+        self.pieces, self.assignment, self.lengths = self.by_branch[branch]
 
-    def image_part(self, length: int, text_first: bool) -> slice:
-        """Return where the image is in a joint sequence of this length."""
-        begin = self.pieces if text_first else 0
-        return slice(begin, begin + (self.positions or length - self.pieces))
+    def image_first(self, x: Tensor, dim: int, inverse: bool = False) -> Tensor:
+        """Return joint sequences in which the text comes first with the image before the text; inverse: and back."""
+        if len(set(self.lengths)) < 2:
+            return x.roll(self.pieces if inverse else -self.pieces, dim)
+        length = x.shape[dim]
+        image = length - self.pieces
+        rows = []
+        for row, pieces in zip(x.split(1), self.lengths, strict=True):
+            a, b = (image, pieces) if inverse else (pieces, image)
+            rows.append(torch.cat([row.narrow(dim, a, b), row.narrow(dim, 0, a),
+                                   row.narrow(dim, a + b, length - a - b)], dim))
+        return torch.cat(rows)
 
-    def text_part(self, length: int, text_first: bool) -> slice:
-        """Return where the text is in a joint sequence of this length."""
-        return slice(0, self.pieces) if text_first else slice(length - self.pieces, length)
+    def image_part(self, length: int) -> slice:
+        """Return where the image is in a joint sequence of this length, before the text."""
+        return slice(0, self.positions or length - self.pieces)
+
+    def text_part(self, length: int) -> slice:
+        """Return where the text is in a joint sequence of this length, behind the image."""
+        return slice(length - self.pieces, length)
 
     @property
     def text_axis(self) -> str:
@@ -136,11 +150,28 @@ class AttentionHook:
     def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
                is_causal: bool = False, scale: float | None = None, **more: Any) -> Tensor:
         """Compute scaled_dot_product_attention, (batch, heads, queries, width), with hooks on its weights."""
-        attention = AttentionWeights(query, key, attn_mask, scale)
+        attention = AttentionWeights(self.ordered(query), self.ordered(key), self.ordered_mask(attn_mask), scale)
         if any(is_edited(name) for name in self.point_names):
-            return self.hook_all(attention.weights()).to(value.dtype) @ value
+            out = self.hook_all(attention.weights()).to(value.dtype) @ self.ordered(value)
+            return self.layout.image_first(out, 2, inverse=True) if self.is_reordered else out
         self.record(attention)
         return F.scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, **more)
+
+    @property
+    def is_reordered(self) -> bool:
+        """Whether weights are computed in another order than the layer's own: with the image before the text."""
+        return self.kind == "joint" and self.text_first
+
+    def ordered(self, x: Tensor) -> Tensor:
+        """Return queries, keys or values (batch, heads, sequence, width) in the order of the weights."""
+        return self.layout.image_first(x, 2) if self.is_reordered else x
+
+    def ordered_mask(self, mask: Tensor | None) -> Tensor | None:
+        """Return a mask (batch, heads, queries, keys), of which an axis may have one entry, in that order."""
+        if mask is None or not self.is_reordered:
+            return mask
+        mask = self.layout.image_first(mask, -1)
+        return self.layout.image_first(mask, -2) if mask.dim() > 1 and mask.shape[-2] > 1 else mask
 
     def record(self, attention: AttentionWeights) -> None:
         """Record the weights. Of joint attention, only the part that is recorded is computed."""
@@ -148,7 +179,7 @@ class AttentionHook:
             self.find_points(attention)
         elif self.kind == "joint" and not is_hooked(self.point_names[0]):
             length = attention.query.shape[2]
-            image, text = (part(length, self.text_first) for part in (self.layout.image_part, self.layout.text_part))
+            image, text = self.layout.image_part(length), self.layout.text_part(length)
             heads = [self.layout.merge(attention.weights(head, image)[..., text]) for head in range(attention.heads)]
             self.hook("cross", torch.cat(heads, 1))
         else:
@@ -168,17 +199,14 @@ class AttentionHook:
             return self.hook("self", weights)
         if self.kind == "cross":
             return self.hook_cross(weights)
-        image_first = weights if not self.text_first else weights.roll((-self.layout.pieces,) * 2, (-2, -1))
-        joint = self.hook("joint", image_first)
-        image, text = slice(0, self.layout.positions or -self.layout.pieces), slice(-self.layout.pieces, None)
+        joint = self.hook("joint", weights)
+        image, text = self.layout.image_part(joint.shape[-2]), self.layout.text_part(joint.shape[-1])
         cross = joint[:, :, image, text]
         new = self.hook_cross(cross)
         if new is not cross:
             joint = joint.clone()
             joint[:, :, image, text] = new
-        if joint is image_first:
-            return weights
-        return joint if not self.text_first else joint.roll((self.layout.pieces,) * 2, (-2, -1))
+        return joint
 
     def hook_cross(self, weights: Tensor) -> Tensor:
         """Pass weights of positions over pieces through the point for weights over tokens."""

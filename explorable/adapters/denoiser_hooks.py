@@ -86,7 +86,9 @@ class DenoiserHooks:
             SettingError: it is not as long as the prompt's pieces, or not of this batch.
         """
         name, layout = self.family.context_argument, self.layout
-        context = stack_context(inputs[name])
+        context = whole = stack_context(inputs[name])
+        if self.family.is_trimmed:
+            context = whole[:, :layout.pieces]
         if len(context) != branches * len(self.generators):
             raise SettingError("a callback has changed the size of the batch: leave it out, or record and edit nothing")
         if context.shape[1] != layout.pieces and not (isinstance(inputs[name], list)
@@ -94,7 +96,8 @@ class DenoiserHooks:
             raise SettingError(f"the network reads {context.shape[1]} pieces, but the prompt was split into "
                                f"{layout.pieces}: leave out what changes its context")
         new = hook_point("text.context", context, f"{layout.text_axis} channel")
-        inputs[name] = inputs[name] if new is context else context_like(inputs[name], new)
+        if new is not context:
+            inputs[name] = context_like(inputs[name], torch.cat([new, whole[:, new.shape[1]:]], 1))
 
     def level(self, timestep: float) -> NoiseLevel:
         return self.single.level if self.single else self.schedule.level(len(self.steps_taken), timestep)
@@ -111,8 +114,8 @@ class DenoiserHooks:
         """Return zeros in place of a prediction that is not used."""
         if isinstance(x, list):
             return [torch.zeros_like(part) for part in x]
-        return torch.zeros_like(x) if self.patch_grid else x.new_zeros(
-            len(x), self.denoiser.config.out_channels, *x.shape[2:])
+        channels = self.denoiser.config.out_channels or x.shape[1]
+        return torch.zeros_like(x) if self.patch_grid else x.new_zeros(len(x), channels, *x.shape[2:])
 
     def replace_inputs(self, inputs: CallArguments, single: SingleEvaluation) -> None:
         """Set the latent and the timestep of a single evaluation."""

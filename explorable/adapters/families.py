@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..diffusion.settings import SettingError
-from .templates import FillTemplate, chat_template, formatted_template
+from .templates import FillTemplate, chat_template, formatted_template, system_prompt
 
 PAIR = ("uncond", "cond")
 CFG_MEANING = ("denoised = uncond + w (cond - uncond), two evaluations at each step; w = 1 is off, and this pipeline "
@@ -33,14 +33,17 @@ class TextInput:
 
     tokenizers: the pipeline's attributes whose pieces it contains; two are concatenated along the channels.
     length_argument: the argument of the call that sets its length; None: the tokenizer's model_max_length.
-    template: fills the prompt into what the text encoder reads; None: the prompt is all it reads. multiple_of: the
-    pieces are padded to the next multiple of this number; None: to the length above.
+    template: fills the prompt into what the text encoder reads; None: the prompt is all it reads. in_negative: the
+    negative prompt is put into it, too. multiple_of: the pieces are padded to the next multiple of this number; None:
+    to the length above. is_trimmed: the context is padded, and the denoiser leaves its padding out of its sequence.
     """
 
     tokenizers: tuple[str, ...]
     length_argument: str | None = None
     template: FillTemplate | None = None
+    in_negative: bool = True
     multiple_of: int | None = None
+    is_trimmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ class Family:
     def has_varying_length(self) -> bool:
         """Whether the length of the text that the denoiser reads depends on the prompt."""
         return any(text_input.multiple_of for text_input in self.text_inputs)
+
+    @property
+    def is_trimmed(self) -> bool:
+        """Whether the denoiser leaves the padding of its context out of its sequence."""
+        return any(text_input.is_trimmed for text_input in self.text_inputs)
 
     def find_denoiser(self, pipeline: Any) -> nn.Module:
         """Return a pipeline's denoiser; where another library has wrapped it (PEFT, DistributedDataParallel, a module
@@ -170,6 +178,12 @@ FAMILIES = (
            text_first=True, timestep_divisor=1000.0, latents_have="frames", branch_order=("cond", "uncond"),
            separate_calls=True, guidance_argument="true_cfg_scale", needs_negative=True,
            rescaled_to_cond="patch"),
+    Family("Lumina 2", ("Lumina2Pipeline",), "transformer", "hidden_states",
+           (TextInput(("tokenizer",), "max_sequence_length", system_prompt(" <Prompt Start> "), in_negative=False,
+                      multiple_of=1, is_trimmed=True),),
+           text_first=True, timestep_divisor=1000.0, timestep_reversed=True, sign=-1, latents_have="shift",
+           branch_order=("cond", "uncond"), separate_calls=True, rescaled_to_cond="row",
+           reserved=(("cfg_trunc_ratio", "cannot be set: some steps would have one branch, and others two"),)),
 )
 
 

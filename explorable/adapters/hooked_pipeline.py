@@ -128,10 +128,12 @@ class HookedPipeline:
         given = arguments.get("prompt_embeds")
         own = given if branch == "cond" else arguments.get("negative_prompt_embeds")
         pieces = 0 if given is None else (given if own is None else own).shape[1]
-        name = "the prompt" if branch == "cond" else "the negative prompt"
+        mask = arguments.get(f"{'' if own is given else 'negative_'}prompt_attention_mask")
+        if self._family.is_trimmed and mask is not None:
+            pieces = int(mask.sum())
         with self.lock, suppress(*([] if given is None else [SettingError])):
             # locked, for a tokenizer keeps its truncation and padding from one call to the next
-            axis = token_axis(self.pipeline, self._family, text, arguments, self.merge_subwords, name)
+            axis = token_axis(self.pipeline, self._family, text, arguments, self.merge_subwords, branch == "uncond")
             if given is None or ((text or own is None) and axis.pieces == pieces):
                 return axis
         return numbered_axis(pieces)
@@ -208,13 +210,15 @@ class HookedPipeline:
         tokens = max(len(axis.names) for axis in together)
         device = next(self.denoiser.parameters()).device
 
-        def text(group: Sequence[TokenAxis]) -> tuple[int, Any]:
+        def text(group: Sequence[TokenAxis]) -> tuple[int, Any, tuple[int, ...]]:
             pieces = max(axis.pieces for axis in group)
             assigned = [axis.assignment(tokens, pieces) for axis in group] if self.merge_subwords else []
-            return pieces, torch.stack(assigned)[:, None].to(device) if assigned else None
+            lengths = tuple(axis.pieces for axis in group) if self._family.is_trimmed else ()
+            return pieces, torch.stack(assigned)[:, None].to(device) if assigned else None, lengths
 
         by_branch = {b: text(group) for b, group in axes.items()} if self._family.separate_calls else {}
-        return TokenLayout(tokens, *text(together), axes["cond"][0].names, by_branch=by_branch)
+        pieces, assignment, lengths = text(together)
+        return TokenLayout(tokens, pieces, assignment, axes["cond"][0].names, lengths=lengths, by_branch=by_branch)
 
     def _find_points(self, settings: OpenedSettings) -> FoundPoints:
         """Find the points by one evaluation, in which no attention weights are computed; once for each network, size of

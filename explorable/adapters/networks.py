@@ -7,8 +7,8 @@ U-Net   conv_in, down.K.J.*, middle.*, up.K.J.*, prediction, with K = 0 the fine
         up.K.J.backbone, its other input.
 DiT     pos_embed, what each patch's place adds to it, or Flux's coordinates, from which its rotary positions come;
         blocks.K.* (and single.K.*, Flux's single-stream blocks): joint.weights and cross.weights in the joint
-        attention, img.out and txt.out. PixArt's blocks have the names of a U-Net's transformer block. Z-Image has two
-        refiners before these, refiner.img.K.self.weights and refiner.txt.K.self.weights.
+        attention, img.out and txt.out. PixArt's blocks have the names of a U-Net's transformer block. Z-Image
+        and Lumina 2 have two refiners before these, refiner.img.K.self.weights and refiner.txt.K.self.weights.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
     for group, prefix in SEQUENCES.items():
         for k, block in enumerate(getattr(denoiser, group, None) or ()):
             if "refiner" in prefix:
-                yield attention(block.attention, f"{prefix}.{k}.", "self")
-            elif hasattr(block, "attn") or hasattr(block, "attention"):
+                yield attention(_attention_of(block), f"{prefix}.{k}.", "self")
+            elif _attention_of(block) is not None:
                 yield from _joint_block(block, f"{prefix}.{k}.", layout, text_first, attention)
             else:
                 yield from _transformer_block(block, f"{prefix}.{k}.", attention)
@@ -143,10 +143,15 @@ def _position_hooks(denoiser: Any, pieces: int) -> Iterator[ModuleHook]:
         yield ModuleHook(module, (name,), rotary)
 
 
+def _attention_of(block: Any) -> Any:
+    """Return the one attention of a block, under either of its names; None: it has none, or several."""
+    return getattr(block, "attn", getattr(block, "attention", None))
+
+
 def _joint_block(block: Any, prefix: str, layout: TokenLayout, text_first: bool,
                  attention: AttentionFactory) -> Iterator[ModuleHook]:
     """Yield the hooks of a block with joint attention, which returns (text, image) or one sequence of both."""
-    yield attention(block.attn if hasattr(block, "attn") else block.attention, prefix, "joint")
+    yield attention(_attention_of(block), prefix, "joint")
     if getattr(block, "attn2", None) is not None:  # Stable Diffusion 3.5 Medium: self-attention of the image
         yield attention(block.attn2, prefix, "self")
     yield _streams_hook(block, f"{prefix}img.out", f"{prefix}txt.out", layout, text_first)
@@ -166,14 +171,17 @@ def _streams_hook(module: nn.Module, image_name: str, text_name: str, layout: To
             text, image = out[:2]
             image = hook_point(image_name, image, SEQUENCE_AXES)
             return (text if text is None else hook_point(text_name, text, text_axes), image, *out[2:])
-        for name, axes, part in ((image_name, SEQUENCE_AXES, layout.image_part), (text_name, text_axes,
-                                                                                   layout.text_part)):
-            old = out[:, part(out.shape[1], text_first)]
+        joint = ordered = layout.image_first(out, 1) if text_first else out
+        for name, axes, part in ((image_name, SEQUENCE_AXES, layout.image_part(out.shape[1])),
+                                 (text_name, text_axes, layout.text_part(out.shape[1]))):
+            old = joint[:, part]
             new = hook_point(name, old, axes)
             if new is not old:
-                out = out.clone()
-                out[:, part(out.shape[1], text_first)] = new
-        return out
+                joint = joint.clone()
+                joint[:, part] = new
+        if joint is ordered:
+            return out
+        return layout.image_first(joint, 1, inverse=True) if text_first else joint
 
     return ModuleHook(module, names, wrapper)
 

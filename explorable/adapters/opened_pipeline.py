@@ -238,7 +238,8 @@ class OpenedPipeline(HookedPipeline):
         with self.lock:
             points, _, hidden = self._find_points(settings)
             if prompt is not None:
-                tokens = max(len(self._branch_tokens(text, settings).names) for text in (prompt, ""))
+                texts = {"cond": prompt, "uncond": settings.negative or ""}
+                tokens = max(len(self._branch_tokens(text, settings, b).names) for b, text in texts.items())
                 points = with_token_count(points, tokens)
             return OpenedPointTable(points, self.schedule.evaluations(settings.steps), hidden)
 

@@ -11,12 +11,12 @@ MARK = "\ue000"  # of private use, so that no template contains it
 
 @dataclass(frozen=True)
 class FilledTemplate:
-    """A prompt within its template. dropped: pieces at the start that the denoiser does not get."""
+    """A prompt within its template. dropped: the range of pieces that the denoiser does not get."""
 
     before: str
     text: str
     after: str
-    dropped: int = 0
+    dropped: range = range(0)
 
     def __str__(self) -> str:
         return self.before + self.text + self.after
@@ -48,6 +48,20 @@ def formatted_template(text: str, dropped: str) -> FillTemplate:
 
     def fill(pipeline: Any, prompt: str, arguments: Mapping[str, Any]) -> FilledTemplate:
         before, _, after = getattr(pipeline, text).partition("{}")
-        return FilledTemplate(before, prompt, after, getattr(pipeline, dropped))
+        return FilledTemplate(before, prompt, after, range(getattr(pipeline, dropped)))
 
     return fill
+
+
+def system_prompt(separator: str) -> FillTemplate:
+    """Return the template that puts the pipeline's system prompt, or the call's, and a separator before a prompt."""
+
+    def fill(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
+        return FilledTemplate((arguments.get("system_prompt") or pipeline.system_prompt) + separator, text, "")
+
+    return fill
+
+
+def unfilled(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
+    """A template of nothing but the prompt."""
+    return FilledTemplate("", text, "")

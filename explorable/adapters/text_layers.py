@@ -13,8 +13,7 @@ import torch
 from ..nn.special_tokens import PAD, TEMPLATE
 from ..pipeline.encoded_text import EncodedText, EncodeTexts
 from .families import Family, TextInput
-from .templates import FilledTemplate
-from .tokens import PieceRow, max_pieces, tokenize
+from .tokens import PieceRow, fill_template, max_pieces, tokenize
 
 BATCH_SIZE = 16  # texts
 
@@ -55,23 +54,17 @@ def _encode(pipeline: Any, text_input: TextInput, encoder: str, arguments: Mappi
         found: list[EncodedText] = []
         for start in range(0, len(texts), BATCH_SIZE):
             part = slice(start, start + BATCH_SIZE)
-            read = [filled(pipeline, text_input, text, arguments) for text in texts[part]]
+            read = [fill_template(pipeline, text_input, text, arguments) for text in texts[part]]
             dropped = read[0].dropped
-            inputs = tokenizer([str(text) for text in read], padding="max_length", max_length=length + dropped,
-                               truncation=True, return_tensors="pt").to(model.device)
+            inputs = tokenizer([str(text) for text in read], padding="max_length", max_length=length + len(dropped),
+                               padding_side="right", truncation=True, return_tensors="pt").to(model.device)
             # CLIP is causal: no word sees the padding behind it.
             mask = {} if "CLIP" in type(model).__name__ else {"attention_mask": inputs.attention_mask}
             states = model(inputs.input_ids, output_hidden_states=True, **mask).hidden_states
             hidden = torch.stack(list(states), dim=1).float().cpu().numpy()  # (text, layer, piece, channel)
-            found += [_merge(row, vectors[:, dropped:]) for row, vectors in zip(rows[part], hidden, strict=True)]
+            hidden = np.delete(hidden, dropped, axis=2)
+            found += [_merge(row, vectors) for row, vectors in zip(rows[part], hidden, strict=True)]
     return found
-
-
-def filled(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
-    """Return what the text encoder reads of a text: the template that it is put into, or one with nothing else."""
-    if text_input.template is None:
-        return FilledTemplate("", text, "")
-    return text_input.template(pipeline, text, arguments)
 
 
 def _merge(row: PieceRow, vectors: np.ndarray) -> EncodedText:

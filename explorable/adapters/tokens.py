@@ -17,7 +17,7 @@ from torch import Tensor
 from ..diffusion.settings import SettingError
 from ..nn.special_tokens import END, PAD, START, TEMPLATE
 from .families import Family, TextInput, call_default
-from .templates import FilledTemplate
+from .templates import FilledTemplate, FillTemplate, unfilled
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,22 @@ class TokenAxis:
 
 
 def token_axis(pipeline: Any, family: Family, text: str, arguments: Mapping[str, Any],
-               merge_subwords: bool, name: str = "the prompt") -> TokenAxis:
+               merge_subwords: bool, is_negative: bool = False) -> TokenAxis:
     """Tokenize a text as the pipeline does.
 
     Args:
         arguments: of the pipeline's call, which may set the length.
         merge_subwords: the pieces of a word are one token, whichever tokenizer made them, and all padding is one.
             False: each piece is a token, with a dot before the later ones of a word.
-        name: of the text, in the error.
+        is_negative: the text is the negative prompt.
 
     Raises:
         SettingError: the text has more pieces than any of the text encoders reads.
     """
-    rows = [row for text_input in family.text_inputs if (row := tokenize(pipeline, text_input, text, arguments))]
+    rows = [row for text_input in family.text_inputs
+            if (row := tokenize(pipeline, text_input, text, arguments, is_negative))]
     if all(row.is_truncated for row in rows if row.needed):
-        longest = max(rows, key=lambda row: len(row.pieces))
+        longest, name = max(rows, key=lambda row: len(row.pieces)), f"the {'negative ' if is_negative else ''}prompt"
         raise SettingError(f"{name} has {longest.needed} pieces, including start and end, but the text encoder "
                            f"reads {len(longest.pieces)} at most: shorten {name}" +
                            ("" if longest.length_argument is None else f", or raise {longest.length_argument}"))
@@ -132,7 +133,8 @@ class PieceRow:
         return self.needed > len(self.pieces)
 
 
-def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping[str, Any]) -> PieceRow | None:
+def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping[str, Any],
+             is_negative: bool = False) -> PieceRow | None:
     """Return the pieces of a text input; where two tokenizers disagree, a piece is named "one|other".
 
     Returns None for an optional text encoder that is not loaded and takes no part in the context.
@@ -140,7 +142,8 @@ def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping
     tokenizers = [t for name in text_input.tokenizers if (t := getattr(pipeline, name, None)) is not None]
     length = max_pieces(pipeline, text_input, arguments)
     if text_input.template is not None:
-        return tokenize_in_template(tokenizers[0], text_input, text_input.template(pipeline, text, arguments), length)
+        filled = fill_template(pipeline, text_input, text, arguments, is_negative)
+        return tokenize_in_template(tokenizers[0], text_input, filled, length)
     if not tokenizers:  # an optional text encoder that was not loaded: the pipeline fills its positions with zeros
         return PieceRow((Piece(PAD),) * length, 0, None) if text_input.length_argument else None
     rows = [_split(t, _preprocess(pipeline, t, text, arguments), length) for t in tokenizers]
@@ -213,7 +216,16 @@ def _spelling(tokenizer: Any, number: int, token: str, own: str) -> str:
     return decoded or token.strip("▁")
 
 
-# ---- a prompt within a chat template ---------------------------------------------------------------------------------
+# ---- a prompt within a template --------------------------------------------------------------------------------------
+
+
+def fill_template(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping[str, Any],
+                  is_negative: bool = False) -> FilledTemplate:
+    """Return what the text encoder reads of a text: the template that it is put into, or one with nothing else."""
+    fill: FillTemplate = text_input.template or unfilled
+    if is_negative and not text_input.in_negative:
+        fill = unfilled
+    return fill(pipeline, text, arguments)
 
 
 def tokenize_in_template(tokenizer: Any, text_input: TextInput, filled: FilledTemplate, length: int) -> PieceRow:
@@ -229,7 +241,7 @@ def tokenize_in_template(tokenizer: Any, text_input: TextInput, filled: FilledTe
     spans = tokenizer(str(filled), return_offsets_mapping=True).offset_mapping
     begin, end = len(filled.before), len(filled.before) + len(filled.text)
     own = [(max(a, begin) - begin, min(b, end) - begin) if a < end and b > begin else None for a, b in spans]
-    pieces = _pieces_of_spans(filled.text, own)[filled.dropped:]
+    pieces = [piece for k, piece in enumerate(_pieces_of_spans(filled.text, own)) if k not in filled.dropped]
     needed = len(pieces)
     padded_length = length if text_input.multiple_of is None else -(-needed // text_input.multiple_of
                                                                     ) * text_input.multiple_of

@@ -24,6 +24,8 @@ NAMES = {
     "klein": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "zimage": ["refiner.img.0.self.weights", "refiner.txt.0.self.weights", "blocks.0.joint.weights",
                "blocks.1.joint.weights"],
+    "lumina": ["refiner.txt.0.self.weights", "refiner.img.0.self.weights", "blocks.0.joint.weights",
+               "blocks.1.joint.weights"],
     "qwen": [f"blocks.{k}.joint.weights" for k in range(3)],
     "pixart": [f"blocks.{k}.{kind}.weights" for k in (0, 1) for kind in U],
 }
@@ -33,24 +35,38 @@ T5 = [0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9] + [10] * (MAX_TOKENS - 12)
 CHAT = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9, 0]  # the template's first and last piece are token 0
 PIECES = {"klein": CHAT + [10] * (MAX_TOKENS - 13), "zimage": CHAT + [10] * (32 - 13),
           "qwen": CHAT[1:-1] + [0] * 5,  # the template's end; its beginning is dropped
+          "lumina": [0] * 4 + CHAT[1:-1],
           "sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5,
           "chroma": T5}
 # The same of the empty prompt of the uncond branch: <start> <end>, and padding.
 BLANK_CLIP, BLANK_T5 = [0, 1] + [2] * (MAX_TOKENS - 2), [0] + [1] * (MAX_TOKENS - 1)
-BLANKS = {"klein": [0, 0] + [1] * (MAX_TOKENS - 2), "zimage": [0, 0] + [1] * 30, "qwen": [0] * 5,
+BLANKS = {"klein": [0, 0] + [1] * (MAX_TOKENS - 2), "zimage": [0, 0] + [1] * 30, "qwen": [0] * 5, "lumina": [0],
           "sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5,
           "chroma": BLANK_T5}
-TEXT_FIRST = ("flux", "chroma", "klein", "qwen")
+PROMPT_PIECES = {tp.PROMPT: 15, tp.OTHER: 7}  # Lumina's, with its template
+TEXT_FIRST = ("flux", "chroma", "klein", "qwen", "lumina")
 
 
-def by_point(family: str, recorded: list[torch.Tensor], positions: int = 16) -> dict[str, np.ndarray]:
+def image_first(weights: np.ndarray, positions: int, pieces: int) -> np.ndarray:
+    """Move the pieces at the start of both last axes behind the image's positions; padding stays behind both."""
+    rest = range(pieces + positions, weights.shape[-1])
+    order = [*range(pieces, pieces + positions), *range(pieces), *rest]
+    return weights[..., order, :][..., order]
+
+
+def by_point(family: str, recorded: list[torch.Tensor], positions: int = 16,
+             prompts: tuple[str, ...] = (tp.PROMPT,)) -> dict[str, np.ndarray]:
     """Arrange recorded weights by point, (step, branch, head, query, key), with the image before the text."""
     names, weights_by_point = NAMES[family], {}
     assert len(recorded) % len(names) == 0
     for k, name in enumerate(names):
         calls = [w.numpy() for w in recorded[k::len(names)]]  # (branch, head, query, key)
         if "joint" in name and family in TEXT_FIRST:
-            calls = [np.roll(w, (positions, positions), (-2, -1)) for w in calls]
+            lengths = [[w.shape[-1] - positions] * len(w) for w in calls]
+            if family == "lumina" and len(prompts) > 1:  # the shorter of two texts is padded behind the image
+                lengths = [[PROMPT_PIECES[p] for p in prompts], [1] * len(prompts)] * (len(calls) // 2)
+            calls = [np.stack([image_first(row, positions, n) for row, n in zip(w, each, strict=True)])
+                     for w, each in zip(calls, lengths, strict=True)]
         longest = max(w.shape[-1] for w in calls)  # the branches' texts may differ in length
         calls = [np.pad(w, [(0, 0)] * 2 + [(0, longest - w.shape[-1])] * 2, constant_values=np.nan) for w in calls]
         weights = np.stack(calls)  # (step, branch, head, query, key)
@@ -141,7 +157,7 @@ def test_a_batch_is_bit_identical_to_diffusers_batch(family, pipeline):
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         expected_images = pipeline(prompt=list(prompts), generator=generators, num_inference_steps=STEPS,
                                    **arguments).images
-    reference = by_point(family, recorded)
+    reference = by_point(family, recorded, prompts=(tp.PROMPT, tp.OTHER))
     with ex.open(pipeline, merge_subwords=False, half_precision=False, **tp.CALL_DEFAULTS[family]) as pipe:
         settings = pipe("", steps=STEPS).settings
         with ex.record(pipe, "*.cross.weights") as recorder:

@@ -158,12 +158,13 @@ def test_guidance_meaning_describes_what_guidance_does(pipe, family):
         pipe(tp.PROMPT, guidance=0.5)
 
 
-def rescaled(prediction: np.ndarray, like: np.ndarray, side: int) -> np.ndarray:
-    """Return a prediction (channel, y, x) of which each patch has the norm that it has in another one."""
-    rows, columns = (n // side for n in like.shape[1:])
-    norms = [np.sqrt(np.square(np.asarray(x)).reshape(-1, rows, side, columns, side).sum((0, 2, 4)))
-             for x in (like, prediction)]
-    return prediction * np.kron(norms[0] / norms[1], np.ones((side, side)))
+def rescaled(prediction: np.ndarray, like: np.ndarray, side: int | None) -> np.ndarray:
+    """Return a prediction (channel, y, x) of which each patch, or with side None each row, has another's norm there."""
+    rows, columns = (n // (side or 1) for n in like.shape[1:])
+    shape, axes = ((-1, rows, side, columns, side), (0, 2, 4)) if side else (like.shape, (2,))
+    one, other = (np.asarray(x).reshape(shape) for x in (prediction, like))
+    norms = [np.sqrt(np.square(x).sum(axes, keepdims=True)) for x in (other, one)]
+    return (one * norms[0] / norms[1]).reshape(like.shape)
 
 
 def test_the_recorded_difference_is_what_guidance_multiplies(pipe, family):
@@ -174,9 +175,10 @@ def test_the_recorded_difference_is_what_guidance_multiplies(pipe, family):
     cond = pipe(tp.PROMPT, steps=2, guidance=1, record="sampler.denoised")
     # At the first step both runs have the same latent: guided = cond + (w - 1) difference.
     expected = cond["sampler.denoised"].isel(step=0) + (w - 1) * run["sampler.difference"].isel(step=0)
-    if family == "qwen":
+    if family in ("qwen", "lumina"):
         latent = run.latents.isel(step=0)  # at t = 1 the estimate is the latent less the prediction
-        expected = latent - rescaled(latent - expected, latent - cond["sampler.denoised"].isel(step=0), 2)
+        velocity = latent - cond["sampler.denoised"].isel(step=0)
+        expected = latent - rescaled(latent - expected, velocity, 2 if family == "qwen" else None)
     scale = float(np.abs(expected).max())
     np.testing.assert_allclose(run["sampler.denoised"].isel(step=0), expected, atol=1e-4 * scale)
 

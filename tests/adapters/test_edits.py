@@ -80,7 +80,7 @@ def test_scaling_a_skip_equals_scaling_it_by_a_forward_hook(family, pipeline):
 
 
 def test_edited_joint_weights_change_the_image_and_text_comes_last(pipe, family):
-    if family not in ("sd3", "flux", "chroma", "zimage", "klein", "qwen"):
+    if family not in ("sd3", "flux", "chroma", "zimage", "klein", "qwen", "lumina"):
         assert not [p for p in pipe.points() if "joint" in p.name]
         return
     edited = []
@@ -89,7 +89,7 @@ def test_edited_joint_weights_change_the_image_and_text_comes_last(pipe, family)
         """Remove the image's attention to the text, which is in the last rows and columns."""
         positions = 16
         assert context.axes == ("head", "query", "key")
-        lengths = {"zimage": (48,), "qwen": (5, 16)}  # of the text; others pad it to a fixed length
+        lengths = {"zimage": (48,), "qwen": (5, 16), "lumina": (1, 15)}  # of the text; others pad it to a fixed length
         assert x.shape[-1] - positions in lengths.get(family, (tp.MAX_TOKENS, 2 * tp.MAX_TOKENS))
         edited.append(context.name)
         x[..., :positions, positions:] = 0

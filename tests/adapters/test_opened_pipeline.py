@@ -26,7 +26,7 @@ def test_the_family_follows_from_the_class(pipe, family):
     assert pipe.family == {"sd": "Stable Diffusion", "sdxl": "Stable Diffusion XL", "sd3": "Stable Diffusion 3",
                            "flux": "Flux", "pixart": "PixArt", "chroma": "Chroma",
                            "zimage": "Z-Image", "klein": "FLUX.2 Klein",
-                           "qwen": "Qwen-Image"}[family]
+                           "qwen": "Qwen-Image", "lumina": "Lumina 2"}[family]
     assert pipe.image_size == (16, 16) and pipe.samplers == (type(pipe.pipeline.scheduler).__name__,)
     assert repr(pipe).startswith("OpenedPipeline(") and pipe.family in repr(pipe)
 
@@ -133,7 +133,7 @@ def test_the_error_about_an_unknown_scheduler_lists_the_known_ones():
 
 
 def test_the_error_about_an_argument_lists_the_valid_ones(pipe, family):
-    with pytest.raises(ex.SettingError, match=r"latents cannot be set: .*; a \w+ takes prompt, .*height, width"):
+    with pytest.raises(ex.SettingError, match=r"latents cannot be set: .*; a \w+ takes prompt, .*(height, w|width, h)"):
         pipe(tp.PROMPT, latents=3)
     with pytest.raises(ex.SettingError, match="heigth is no argument of this pipeline"):
         ex.open(pipe.pipeline, heigth=16)
@@ -159,6 +159,7 @@ def test_points_have_the_names_and_axes_of_the_shipped_networks(family, pipe):
               "zimage": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "klein": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "chroma": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
+              "lumina": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "qwen": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "pixart": ("blocks.0.cross.weights", "prediction", "sampler.difference")}[family]
     for name in shared:

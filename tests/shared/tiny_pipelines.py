@@ -215,11 +215,49 @@ def qwen(folder: Path) -> Any:
     return pipeline
 
 
+def gemma_tokenizer() -> Any:
+    """Return a byte-pair tokenizer with single letters and the pieces of WORDS behind a space, as Gemma's, and some
+    words of a template."""
+    tokens, merges = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *"abcdefghijklmnopqrstuvwxyz,.▁:"], []
+    tokens += [f"<0x{byte:02X}>" for byte in range(256)]
+    for parts in WORDS.values():
+        for piece in (f"▁{parts[0]}", *parts[1:]):
+            merges += [(piece[:k], piece[k]) for k in range(1, len(piece))]
+            tokens += [piece[:k] for k in range(2, len(piece) + 1)]
+    tokenizer = transformers.GemmaTokenizer(
+        vocab={token: k for k, token in enumerate(dict.fromkeys(tokens))}, merges=list(dict.fromkeys(merges)),
+        model_max_length=MAX_TOKENS, add_bos_token=True)
+    tokenizer.add_tokens(["draw", "<Prompt Start>"])
+    return tokenizer
+
+
+def gemma(tokenizer: Any) -> torch.nn.Module:
+    return transformers.Gemma2Model(transformers.Gemma2Config(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8, query_pre_attn_scalar=8))
+
+
+def lumina(folder: Path) -> Any:
+    tokenizer = gemma_tokenizer()
+    network = diffusers.Lumina2Transformer2DModel(
+        sample_size=8, patch_size=2, in_channels=4, hidden_size=32, num_layers=2, num_refiner_layers=1,
+        num_attention_heads=2, num_kv_heads=1, multiple_of=8, axes_dim_rope=(4, 6, 6), axes_lens=(64, 32, 32),
+        cap_feat_dim=WIDTH)
+    return diffusers.Lumina2Pipeline(network, flow(3.0), vae(shift_factor=0.11, scaling_factor=0.36),
+                                     gemma(tokenizer), tokenizer)
+
+
+def fit_lumina(pipeline: Any) -> None:
+    """Set the reduction of the autoencoder, which this pipeline takes to be that of the published one."""
+    pipeline.vae_scale_factor = 2
+    pipeline.image_processor = diffusers.image_processor.VaeImageProcessor(vae_scale_factor=4)
+
+
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
                                               "chroma": chroma, "zimage": zimage, "klein": klein,
-                                              "qwen": qwen}
+                                              "qwen": qwen, "lumina": lumina}
 FAMILIES = tuple(BUILDERS)
-SEPARATE = ("chroma", "klein", "qwen")  # call the network for cond, then for uncond
+SEPARATE = ("chroma", "klein", "qwen", "lumina")  # call the network for cond, then for uncond
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
 CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": MAX_TOKENS},
@@ -229,6 +267,7 @@ CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "zimage": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "klein": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
     "qwen": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "negative": ""},
+    "lumina": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "system_prompt": "draw"},
 }
 
 
@@ -260,6 +299,8 @@ def fresh(family: str, **more: Any) -> Any:
     """Load a tiny pipeline with diffusers."""
     pipeline = diffusers.DiffusionPipeline.from_pretrained(saved(family), **more)
     pipeline.set_progress_bar_config(disable=True)
+    if family == "lumina":
+        fit_lumina(pipeline)
     return pipeline
 
 
