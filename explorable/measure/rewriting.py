@@ -6,14 +6,15 @@ The prompts (free_prompts.txt) were written by someone who had not seen the pict
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from ..world import split_words
 from ..world.rewriting import Rewritten, rewrite
-from ..world.rewriting.rewriter import OPENERS, is_caption
-from ..world.rewriting.words import FUNCTION_WORDS
+from ..world.rewriting.function_words import FUNCTION_WORDS, OPENERS
+from ..world.rewriting.rewriter import is_caption
 from .statistics import interval_text
 from .table import Table, check_counts
 
@@ -41,17 +42,18 @@ def rewriting(prompts: int = 300) -> Table:
 
 
 def silent_losses(result: Rewritten) -> list[str]:
-    """Return the content words of the text that are neither in the caption nor in the notes."""
-    said = split_words(result.caption) + [w for old, _ in result.replaced for w in split_words(old)]
-    said += [w for text in result.left_out for w in split_words(text)]
-    return [word for word in _content_words(result.text) if word not in said]
+    """Return the content words of the text that are neither in the caption nor in the notes, or not as often."""
+    replaced = {w for old, _ in result.replaced for w in split_words(old)}
+    said = Counter(split_words(result.caption) + [w for text in result.left_out for w in split_words(text)])
+    return [word for word, times in Counter(_content_words(result.text)).items()
+            if word not in replaced and times > said[word]]
 
 
 def _content_words(text: str) -> list[str]:
-    """Return the words of a text, without function words and an opening such as "a photo of"."""
+    """Return the words of a text, without dashes, function words and an opening such as "a photo of"."""
     words = split_words(text)
     opening = next((o.split() for o in OPENERS if words[: len(o.split())] == o.split()), [])
-    return [word for word in words[len(opening) :] if word not in FUNCTION_WORDS]
+    return [word for word in words[len(opening) :] if word not in FUNCTION_WORDS and any(map(str.isalnum, word))]
 
 
 def _row(what: str, hits: list[bool]) -> dict[str, str]:

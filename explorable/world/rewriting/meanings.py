@@ -1,119 +1,105 @@
-"""Where the picture world's meanings lie in WordNet and among word vectors, and words with a meaning set by hand.
+"""Words with a meaning set by hand, where the table of nearest words is silent or wrong. "" is no meaning.
 
-A meaning is a thing, colour, size, mood, place or time of the picture world, by its own name. `ANCHORS` and
-`PROTOTYPES` are used only when the table is made (training/nearest_words.py).
+Each of the dictionaries is by word; here the words stand behind their meaning.
 """
 
 from __future__ import annotations
 
-ANCHORS: dict[tuple[str, str], str] = {  # (meaning, distance): senses in WordNet whose hyponyms take it; "": no meaning
-    ("car", "near"): "car", ("sports car", "near"): "sports_car race_car coupe roadster",
-    ("car", "far"): "motorcycle bicycle motor_scooter self-propelled_vehicle wheeled_vehicle",
-    ("truck", "near"): "truck van.5 fire_engine tractor ambulance forklift",
-    ("bus", "near"): "bus minibus trolleybus", ("bus", "far"): "train streetcar locomotive",
-    ("boat", "near"): "boat vessel.2 ship watercraft",
-    ("balloon", "far"): "aircraft rocket spacecraft kite.3 parachute",
-    ("balloon", "near"): "hot-air_balloon airship",
-    ("cabin", "near"): "cabin.2 hut shed log_cabin lodge.3 bungalow chalet",
-    ("cabin", "far"): "tent", ("house", "near"): "house dwelling residence.2 apartment mansion farmhouse",
-    ("house", "far"): "building mill.4 shop hotel",
-    ("castle", "near"): "castle.2 palace.1 palace.4 fortress",
-    ("castle", "far"): "church.2 temple tower cathedral mosque",
-    ("cat", "near"): "domestic_cat cat.1", ("dog", "near"): "dog wolf fox.1 canine.2",
-    ("lion", "near"): "big_cat tiger.2", ("rabbit", "near"): "rabbit hare",
-    ("rabbit", "far"): "rodent squirrel hedgehog bird amphibian",
-    ("dog", "far"): "carnivore ungulate bear primate marsupial elephant.1 domestic_animal",
-    ("cat", "far"): "reptile fish", ("tree", "near"): "tree palm.3", ("tree", "far"): "shrub woody_plant plant.2",
-    ("flower", "near"): "flower", ("flower", "far"): "herb",
-    ("ball", "near"): "ball sphere.5", ("ball", "far"): "edible_fruit planet.1 star.1 moon.1",
-    ("mountain road", "near"): "road path.2", ("mountain road", "far"): "bridge",
-    ("meadow", "near"): "grassland field.1 garden farm meadow park.2 plain hill valley",
-    ("beach", "near"): "shore seashore ocean sea island bay coast", ("beach", "far"): "harbor pier.1",
-    ("forest", "near"): "forest jungle.3 grove wood.2",
-    ("snowy mountains", "near"): "mountain snow.1 snow.2 glacier ice mountain_peak range.5",
-    ("city", "near"): "city town village city.2 urban_area",
-    ("desert", "near"): "desert dune", ("lake", "near"): "lake river stream pond waterfall canal",
-    ("red", "near"): "red", ("golden", "near"): "orange.2 yellow", ("green", "near"): "green",
-    ("blue", "near"): "blue", ("purple", "near"): "purple", ("pink", "near"): "pink", ("white", "near"): "white.2",
-    ("black", "near"): "black", ("brown", "near"): "brown",
-    ("", "near"): "person group.1 act.2 communication.2 body_part attribute.2 state.2 feeling.1 clothing food.1 "
-                  "furniture musical_instrument location event.1",
-}
-PROTOTYPES: dict[str, str] = {  # meaning: words whose neighbourhood in GloVe takes it
-    "sports car": "ferrari porsche lamborghini maserati bugatti corvette roadster",
-    "car": "toyota honda sedan jeep taxi suv volkswagen", "truck": "trucks lorry pickup van trailer",
-    "bus": "buses tram minibus trolley", "boat": "boats yacht canoe sailboat ferry ship",
-    "house": "cottage bungalow mansion farmhouse villa", "cabin": "hut shack shed barn", "castle": "palace fortress",
-    "cat": "kitten feline cats", "dog": "puppy terrier dogs hound", "lion": "tiger leopard lions",
-    "rabbit": "bunny hare rabbits", "tree": "oak pine trees maple", "flower": "rose tulip flowers daisy",
-    "red": "crimson scarlet maroon", "golden": "yellow orange gold", "blue": "navy azure turquoise",
-    "green": "olive emerald", "purple": "violet lavender magenta", "white": "ivory cream", "brown": "beige tan",
-    "black": "grey dark", "meadow": "meadows pasture grassland prairie", "beach": "seaside shore sands coastline",
-    "forest": "jungle woodland rainforest", "desert": "sahara dunes arid", "lake": "lakes river pond",
-    "snowy mountains": "alps snowy glacier peaks himalaya", "city": "downtown town london tokyo paris",
-    "big": "huge enormous giant massive", "small": "tiny little miniature",
-    "cozy": "cosy snug comfy homely", "majestic": "regal imposing stately", "magical": "enchanted mystical fairy",
-}
-NOTHING = ("", "teacher driver man woman king doctor music book idea love war money company law bread meat wine chair "
-               "table shirt dress hat gun film computer phone machine speed engine wheel power team game run walk eat "
-               "sing said beautiful old new young strange happy sad loud hot cold wet dry soft hard leg hand eye face "
-               "nice lovely charming brave dangerous fast slow early wooden metal glass stone paper plastic")
 
-BY_HAND: dict[str, str] = {  # word: meaning
-    "sunny": "day", "morning": "day", "noon": "day", "afternoon": "day", "midday": "day", "daytime": "day",
-    "evening": "sunset", "sundown": "sunset", "sunrise": "twilight", "daybreak": "twilight", "nightfall": "twilight",
-    "moonlit": "night", "moonlight": "night", "starry": "night", "starlit": "night", "nighttime": "night",
-    "dark": "night", "darkness": "night", "star": "night", "moon": "night",
-    "ferrari": "sports car", "porsche": "sports car", "lamborghini": "sports car", "racecar": "sports car",
-    "airplane": "balloon", "plane": "balloon", "helicopter": "balloon",
-    "ocean": "beach", "sea": "beach", "coast": "beach", "shore": "beach", "island": "beach", "river": "lake",
-    "pond": "lake", "waterfall": "lake", "stream": "lake", "sand": "desert", "dune": "desert", "grass": "meadow",
-    "garden": "meadow", "park": "meadow", "hill": "meadow", "farm": "meadow", "field": "meadow", "jungle": "forest",
-    "woodland": "forest", "rainforest": "forest", "wood": "forest", "snow": "snowy mountains",
-    "snowy": "snowy mountains", "snowfall": "snowy mountains", "mountain": "snowy mountains",
-    "mountains": "snowy mountains", "peak": "snowy mountains", "alps": "snowy mountains", "winter": "snowy mountains",
-    "glacier": "snowy mountains", "road": "mountain road", "street": "city", "highway": "mountain road",
-    "path": "mountain road", "village": "city", "downtown": "city", "sky": "", "suburb": "city",
-    "orange": "golden", "scarlet": "red", "maroon": "red", "ruby": "red", "gold": "golden", "amber": "golden",
-    "blond": "golden", "blonde": "golden", "cyan": "turquoise", "teal": "turquoise", "aqua": "turquoise",
-    "navy": "blue", "azure": "blue", "indigo": "blue", "lilac": "purple", "lavender": "purple", "magenta": "pink",
-    "silver": "white", "cream": "white", "ivory": "white", "grey": "black", "gray": "black", "lime": "green",
-    "olive": "green", "emerald": "green", "beige": "brown", "tan": "brown", "bronze": "brown", "chartreuse": "green",
-    "mini": "small", "miniature": "small", "short": "small", "giant": "big", "enormous": "big", "great": "big",
-    "tall": "big", "gigantic": "big", "massive": "big", "enchanted": "magical", "mystical": "magical",
-    "fairy": "magical", "fantasy": "magical", "grand": "majestic", "noble": "majestic", "royal": "majestic",
-    "proud": "majestic", "cosy": "cozy", "warm": "cozy", "snug": "cozy",
-    "church": "castle", "temple": "castle", "tower": "castle", "cathedral": "castle", "mansion": "house",
-    "skyscraper": "house", "building": "house", "barn": "cabin", "hut": "cabin", "shed": "cabin", "tent": "cabin",
-    "villa": "house", "apartment": "house", "farmhouse": "house",
-    "rose": "flower", "tulip": "flower", "daisy": "flower", "sunflower": "flower", "lily": "flower",
-    "palm": "tree", "oak": "tree", "pine": "tree", "bush": "tree",
-    "van": "truck", "tractor": "truck", "ambulance": "truck", "train": "bus", "tram": "bus",
-    "ship": "boat", "yacht": "boat", "canoe": "boat", "ferry": "boat", "vessel": "boat", "submarine": "boat",
-    "taxi": "car", "jeep": "car", "vehicle": "car", "motorcycle": "car", "motorbike": "car", "racer": "sports car",
-    "pup": "dog", "hound": "dog", "poodle": "dog", "labrador": "dog", "fox": "dog", "wolf": "dog", "coyote": "dog",
-    "kitty": "cat", "feline": "cat", "hare": "rabbit", "tiger": "lion", "leopard": "lion", "cheetah": "lion",
-    "circle": "ball", "sphere": "ball", "globe": "ball", "football": "ball", "basketball": "ball",
-    "airship": "balloon", "zeppelin": "balloon", "kite": "balloon",
-}
-FAR_BY_HAND: dict[str, str] = {  # only for a caption that would otherwise have no thing
-    "elephant": "lion", "bear": "lion", "horse": "dog", "cow": "dog", "bull": "dog", "giraffe": "lion", "zebra": "dog",
-    "deer": "dog", "animal": "dog", "monkey": "cat", "camel": "dog", "donkey": "dog", "pet": "dog", "beast": "lion",
-    "mouse": "rabbit", "rat": "rabbit", "squirrel": "rabbit", "hamster": "rabbit", "hedgehog": "rabbit",
-    "pig": "dog", "goat": "dog", "sheep": "dog", "lamb": "rabbit", "bird": "rabbit", "duck": "rabbit",
-    "chicken": "rabbit", "owl": "rabbit", "frog": "rabbit", "turtle": "rabbit", "fish": "cat", "whale": "boat",
-    "dolphin": "boat", "shark": "boat", "bike": "car", "bicycle": "car", "scooter": "car", "rocket": "balloon",
-    "apple": "ball", "plant": "tree", "room": "house",
-}
+def _by_word(table: dict[str, str]) -> dict[str, str]:
+    return {word: meaning for meaning, words in table.items() for word in words.split()}
+
+
+COLOURS = _by_word({  # as adjectives; those that are also nouns are in the table or in COLOUR_NOUNS
+    "golden": "orange gold amber blond blonde mustard lemon ochre saffron ginger tangerine apricot yellowish",
+    "red": "scarlet maroon ruby burgundy vermilion cherry reddish",
+    "turquoise": "cyan teal aqua aquamarine",
+    "blue": "navy azure indigo cerulean cobalt sapphire bluish",
+    "purple": "lilac lavender mauve periwinkle plum amethyst",
+    "pink": "magenta fuchsia salmon coral rose peach",
+    "white": "silver cream ivory snow-white",
+    "black": "ebony charcoal",
+    "green": "lime olive emerald mint jade chartreuse greenish",
+    "brown": "khaki beige tan bronze copper chestnut auburn mahogany caramel",
+    "": "grey gray",
+})
+COLOUR_NOUNS = {word: "" for word in COLOURS} | _by_word({"flower": "rose lavender lilac periwinkle"})
+SIZES_AND_MOODS = _by_word({
+    "small": "mini miniature short wee teeny smaller smallest",
+    "big": "giant enormous gigantic massive tall towering immense biggest largest bigger humongous colossal oversized "
+           "vast",
+    "magical": "enchanted mystical fairytale bewitched magic fairy-tale mystic",
+    "majestic": "grand regal stately imposing",
+    "cozy": "cosy snug comfy homely",
+    "": "great royal warm noble proud",
+})
+TIMES = _by_word({
+    "day": "sunny morning noon afternoon midday daytime day sunshine sunlight sunlit",
+    "sunset": "evening",
+    "twilight": "sunrise daybreak nightfall gloaming",
+    "night": "moonlit moonlight starry starlit nighttime stars moon starlight nocturnal darkness",
+})
+PLACES = _by_word({
+    "beach": "ocean sea coast coastline shore island seashore oceanside waterfront bay sands",
+    "lake": "river riverside riverbank pond waterfall stream creek lakeside canal lagoon lakeshore",
+    "desert": "dune",
+    "meadow": "savanna savannah garden park hill hills hilltop hillside farm countryside lawn orchard vineyard valley "
+              "plains prairie farmland backyard",
+    "forest": "clearing jungle woodland rainforest grove",
+    "snowy mountains": "mountain peak mountaintop alps himalayas mountainside",
+    "mountain road": "road highway motorway path trail roadside",
+    "city": "street village downtown suburb skyline alley cityscape metropolis avenue neighborhood sidewalk crosswalk",
+    "": "sky space cliff bridge track lane way port arctic antarctica moor flat pool hammock square commons campus "
+        "flume raceway capital resort settlement pass route drive course walk gulf sound landing range ground land "
+        "nowhere room bed plot rest",
+})
+WEAK_PLACES = _by_word({  # what a place is covered with; a place of the text comes before it
+    "snowy mountains": "snow snowy snowfall snowstorm blizzard snow-covered snow-capped snowcapped wintry winter",
+    "meadow": "grass grassy", "beach": "sand",
+})
+THINGS = _by_word({
+    "sports car": "ferrari porsche lamborghini racecar supercar racer",
+    "car": "tesla cadillac convertible taxi cab jeep vehicle limo",
+    "truck": "van bulldozer firetruck tractor",
+    "boat": "houseboat ship yacht canoe ferry kayak submarine",
+    "balloon": "airship zeppelin blimp",
+    "castle": "church chapel temple cathedral fort tower lighthouse pagoda",
+    "house": "mansion skyscraper building villa apartment farmhouse school hotel motel windmill mill",
+    "cabin": "barn hut shed treehouse doghouse lodge shack",
+    "flower": "tulip daisy sunflower lily poppy dandelion orchid iris bluebell daffodil snowdrop crocus hyacinth "
+              "peony hydrangea wildflower bloom lotus marigold",
+    "tree": "palm oak pine willow bush bonsai maple birch spruce fir elm cypress sequoia redwood magnolia sapling "
+            "eucalyptus",
+    "dog": "pup hound labrador wolf fox coyote husky dalmatian chihuahua corgi shepherd dachshund rottweiler doggo",
+    "cat": "kitty feline", "lion": "tiger leopard cheetah lioness", "rabbit": "hare",
+    "ball": "circle sphere orb football basketball marble",
+    "": "beetle mustang tank stand box top bowl cup glass pet bug landing globe star animal plant weed ivy craft beef "
+        "feeder pinto charger mount dollhouse birdhouse silo trestle turret spire grill stalls cleaners shooter "
+        "thrift queen king pawn bishop knight board buck kid baby game nail hall station stadium cell block store bar "
+        "tap pub counter mine driver log arch nest den web hive burrow shell cave tunnel office vessel liner bark "
+        "clipper tug wing launch shuttle model wagon carriage cart trolley stroller sled coach bob",
+})
+FAR_BY_HAND = _by_word({  # of the same category, and no more
+    "lion": "bear elephant panda",
+    "dog": "horse pony cow bull zebra deer camel donkey pig goat sheep",
+    "rabbit": "lamb mouse rat squirrel hamster hedgehog", "cat": "raccoon",
+    "balloon": "plane airplane helicopter kite", "car": "bike bicycle scooter motorcycle motorbike",
+    "bus": "train tram", "cabin": "tent igloo", "house": "factory warehouse mall", "tree": "cactus",
+})
 PHRASES: dict[str, str] = {  # several words: one word, known or in the tables
-    "hot air balloon": "balloon", "race car": "sports car", "racing car": "sports car", "sport car": "sports car",
-    "fire truck": "truck", "fire engine": "truck", "pickup truck": "truck", "pick up truck": "truck",
-    "palm tree": "tree", "apple tree": "tree", "christmas tree": "tree", "rose garden": "garden",
-    "sailing boat": "sailboat", "sail boat": "sailboat", "rowing boat": "boat", "log cabin": "cabin",
-    "school bus": "bus", "double decker bus": "bus", "golden hour": "sunset", "full moon": "night",
-    "blue hour": "twilight", "tree house": "house", "country road": "mountain road", "winding road": "mountain road",
-    "mountain path": "mountain road", "mountain pass": "mountain road", "skyline": "city", "big city": "city",
-    "light blue": "turquoise", "dark blue": "blue", "light green": "green", "dark green": "green", "dark red": "red",
-    "no one": "", "hot dog": "", "polar bear": "bear", "teddy bear": "bear", "rubber duck": "duck",
-    "star wars": "", "big ben": "", "light bulb": "",
+    "hot air balloon": "balloon", "hot air baloon": "balloon", "race car": "sports car", "racing car": "sports car",
+    "sport car": "sports car", "fire truck": "truck", "pick up truck": "truck", "garbage truck": "truck",
+    "sailing boat": "sailboat", "sail boat": "sailboat", "rowing boat": "boat", "house boat": "boat",
+    "double decker bus": "bus", "school bus": "bus", "palm tree": "tree", "christmas tree": "tree",
+    "tree house": "cabin", "dog house": "cabin", "red panda": "raccoon", "snow leopard": "lion",
+    "mountain lion": "lion",
+    "tennis ball": "ball", "beach ball": "ball", "soccer ball": "ball", "crystal ball": "ball",
+    "country road": "mountain road", "mountain path": "mountain road", "mountain pass": "mountain road",
+    "big city": "city", "new york": "city", "town square": "city", "city square": "city",
+    "winter wonderland": "snowy mountains", "golden hour": "sunset", "blue hour": "twilight", "full moon": "night",
+    "milky way": "night",
+    **dict.fromkeys(("hot dog", "depth of field", "full bloom", "in bloom", "doll house", "bird house", "star wars",
+                     "big ben", "light bulb", "toy train", "rocking horse", "teddy bear", "rubber duck", "sand castle",
+                     "bouncy castle", "paper plane", "paper airplane", "stuffed animal", "flower pot",
+                     "snow globe"), ""),
 }

@@ -1,7 +1,9 @@
 """`rewrite`: free English in, a caption of the picture world out, with a list of what was replaced and left out.
 
 Stands for DALL-E 3, whose prompts a language model rewrites before they reach the image model (Betker et al. 2023).
-Here a table of nearest words and a few rules do it, so that what happens to each word can be read.
+Here a table of nearest words and a small parser do it, so that what happens to each word can be read:
+
+    text -> items (tokens.py, words.py) -> noun phrases (phrases.py) -> parts of a caption (gather.py, scene_parts.py)
 """
 
 from __future__ import annotations
@@ -9,21 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..grammar import MAX_WORDS, WORD, GrammarError, parse, split_words
-from .scene_parts import gather
-from .words import KNOWN, LONGEST_PHRASE, PHRASES, Item, look_up
-
-SPATIAL: dict[str, str] = {  # phrases between two things: the relation that the grammar has for it, or "and"
-    "to the left of": "left of", "on the left of": "left of", "left of": "left of", "to the right of": "right of",
-    "on the right of": "right of", "right of": "right of", "in front of": "in front of", "behind": "behind",
-    "next to": "and", "close to": "and", "beside": "and", "near": "and", "alongside": "and", "against": "and",
-    "on top of": "and", "above": "and", "below": "and", "under": "and", "underneath": "and", "beneath": "and",
-    "over": "and", "inside": "and", "between": "and", "around": "and", "across": "and", "through": "and",
-    "along": "and", "outside": "and", "plus": "and", "among": "and",
-}
-SIDES = {f"{way} {side}": side for side in ("left", "right")
-         for way in ("on the", "to the", "at the", "on the far", "in the")}
-OPENERS = ("a picture of", "a photo of", "a photograph of", "a drawing of", "an image of", "photo of", "picture of",
-           "image of", "drawing of", "there is", "there are", "a photo", "photo")
+from .gather import gather
+from .tokens import is_silent, tokenize
+from .words import Item
 
 
 @dataclass(frozen=True)
@@ -61,8 +51,9 @@ class Rewritten:
 def rewrite(text: str) -> Rewritten:
     """Rewrite free English as a caption of the picture world.
 
-    A valid caption is returned as it is. Words that the picture world lacks are replaced with the nearest it has, or
-    left out, and the result says which. Where a text has nothing that can be drawn, a meadow is.
+    A valid caption is returned as it is. Words that the picture world lacks are replaced with the nearest of their
+    category (a mammal for a mammal, a building for a building) or left out, and the result says which. Where a text has
+    nothing that can be drawn, a meadow is.
 
         >>> rewrite("a scarlet Ferrari by the ocean at dusk").caption
         'a red sports car on a beach at dusk'
@@ -73,15 +64,16 @@ def rewrite(text: str) -> Rewritten:
     """
     if not isinstance(text, str):
         raise TypeError(f"text is {type(text).__name__}: give a string")
-    words = WORD.findall(text)
-    if not words:
+    if not WORD.findall(text):
         raise ValueError("the text is empty: say what the picture should show")
     if is_caption(text):
         return Rewritten(text, " ".join(split_words(text)))
-    parts = gather(read_items(words))
+    items = tokenize(text)
+    parts = gather(items)
     while not is_caption(caption := parts.caption()):
         parts.shorten()
-    return Rewritten(text, caption, tuple(dict.fromkeys(parts.replaced)), tuple(parts.left_out), tuple(parts.added))
+    replaced, left_out = _account(items, parts.said())
+    return Rewritten(text, caption, replaced, left_out, tuple(parts.added))
 
 
 def is_caption(text: str) -> bool:
@@ -93,34 +85,28 @@ def is_caption(text: str) -> bool:
     return len(split_words(text)) <= MAX_WORDS
 
 
-def read_items(words: list[str]) -> list[Item]:
-    """Split the words into phrases that have a meaning, the longest first."""
-    items: list[Item] = []
-    at = 0
-    for opener in OPENERS:
-        if [w.lower() for w in words[: len(opener.split())]] == opener.split():
-            at = len(opener.split())
-            break
-    while at < len(words):
-        item, length = _next(words, at)
-        items.append(item)
-        at += length
-    return items
-
-
-def _next(words: list[str], at: int) -> tuple[Item, int]:
-    for length in range(min(4, len(words) - at), 0, -1):
-        text = " ".join(words[at : at + length])
-        lower = text.lower()
-        if lower in SPATIAL:
-            return Item(text, "relation", SPATIAL[lower]), length
-        if lower in SIDES:
-            return Item(text, "side", SIDES[lower]), length
-        if length == 1 or (length <= LONGEST_PHRASE and (lower in KNOWN or _phrase(lower))):
-            return look_up(text), length
-    raise AssertionError("a word has a length of one")
-
-
-def _phrase(lower: str) -> bool:
-    return lower in PHRASES or lower.removesuffix("s") in PHRASES
-
+def _account(items: list[Item], said: dict[int, str]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return (replaced, left out) from the items of a text and the words of the caption for those that are in it."""
+    replaced: list[tuple[str, str]] = []
+    left_out: list[str] = []
+    kept: set[str] = set()
+    joined = False  # whether the item before was left out: "tiny top hat" is listed as one
+    last = items[0]
+    for item in items:
+        if item.at in said:
+            same = item.text.lower() in (said[item.at], said[item.at].split()[-1] if item.role == "time" else "")
+            if not same or item.text.lower() in kept:
+                replaced.append((item.text, said[item.at]))
+            kept.add(item.text.lower())
+            joined = False
+        elif is_silent(item):
+            joined = joined and item.role == "determiner" and last.role == "negation"
+            if joined:
+                left_out[-1] += f" {item.text}"
+        elif joined and item.role not in ("relation", "verb", "side", "depth", "simile"):
+            left_out[-1] += f" {item.text}"
+        else:
+            left_out.append(item.text)
+            joined = item.role not in ("relation", "verb", "side", "depth")
+        last = item
+    return tuple(dict.fromkeys(replaced)), tuple(left_out)

@@ -1,13 +1,24 @@
-"""Words of free English, one by one: what each means in the picture world, near or far."""
+"""Words of free English, one by one: what each is in a sentence, and what it means in the picture world."""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..words import COLOUR_WORDS, MOOD_WORDS, PLACE_WORDS, SIZE_WORDS, THING_WORDS, TIME_WORDS
-from .meanings import BY_HAND, FAR_BY_HAND, PHRASES
+from .function_words import COUNTS, DEPICTIONS, SAME_COUNT
+from .meanings import (
+    COLOUR_NOUNS,
+    COLOURS,
+    FAR_BY_HAND,
+    PHRASES,
+    PLACES,
+    SIZES_AND_MOODS,
+    THINGS,
+    TIMES,
+    WEAK_PLACES,
+)
 
 TABLE = Path(__file__).parent / "nearest_words.tsv"
 LONGEST_PHRASE = 3
@@ -15,36 +26,39 @@ ROLES: dict[str, str] = {  # role of each meaning
     **dict.fromkeys(THING_WORDS, "thing"), **dict.fromkeys(COLOUR_WORDS, "colour"), **dict.fromkeys(SIZE_WORDS, "size"),
     **dict.fromkeys(MOOD_WORDS, "mood"), **dict.fromkeys(PLACE_WORDS, "place"), **dict.fromkeys(TIME_WORDS, "time"),
 }
-COUNTS = {"two": 2, "three": 3, "2": 2, "3": 3, "both": 2, "pair": 2, "couple": 2, "twin": 2, "trio": 3, "four": 3,
-          "five": 3, "six": 3, "seven": 3, "eight": 3, "nine": 3, "ten": 3, "dozen": 3, "several": 3, "many": 3,
-          "some": 3, "few": 3, "herd": 3, "flock": 3, "group": 3, "bunch": 3, "row": 3, "crowd": 3, "lots": 3,
-          "hundred": 3, "hundreds": 3, "thousands": 3, "dozens": 3, "4": 3, "5": 3, "6": 3, "7": 3, "8": 3, "9": 3,
-          "10": 3, "family": 3, "pack": 3, "fleet": 3}
-SAME_COUNT = {"2", "3", "both", "pair", "couple", "twin", "trio"}  # say the same number as the word in the caption
-_FUNCTION = """
-    a an the of to and or with in on at by for from into onto is are was were be being been am it its it's
-    this that these those there here my your his her their our i you he she they we me him them us as who
-    which whose what has have had do does some's one's very so too just also while when where then than but
-    if up out off over's
-"""
-FUNCTION_WORDS = frozenset(_FUNCTION.split())
 IRREGULAR = {"wolves": "wolf", "leaves": "leaf", "mice": "mouse", "geese": "goose", "oxen": "ox", "men": "man",
              "women": "woman", "children": "child", "people": "person", "feet": "foot", "teeth": "tooth",
              "knives": "knife", "loaves": "loaf", "calves": "calf"}
 SAME_PLURAL = {"sheep", "deer", "fish", "aircraft", "spacecraft"}
 
 
-@dataclass(frozen=True)
-class Item:
-    """Some words of the text and their meaning.
+class Entry(NamedTuple):
+    """A row of the table.
+
+    Args:
+        classes: "n", "v", "a", "r" (noun, verb, adjective, adverb), the most frequent first; "" is a noun.
+        meaning: in the picture world; "" if it has none.
+        near: False where the meaning is only of the same category.
+    """
+
+    classes: str
+    meaning: str = ""
+    near: bool = True
+
+
+class Item(NamedTuple):
+    """Some words of the text, their role and their meaning.
 
     Args:
         text: as they were written.
-        role: "thing", "colour", "size", "mood", "place", "time", "count", "relation" or "side"; "none" if the picture
-            world has nothing like it, "function" for words without content of their own.
+        role: "thing", "colour", "size", "mood", "place", "time" or "count"; without a counterpart in the picture world
+            "noun", "adjective", "adverb" or "verb"; or a role of function_words, which `tokens` gives.
         meaning: in the picture world; of a count the number, of a side or relation its words.
         word: what the caption says for it, a known word in the singular, without an article.
-        near: False where the meaning is only the best there is.
+        near: False where the meaning is only of the same category.
+        as_noun: the item's other reading, as a noun ("orange" the fruit), if it has one.
+        base: the word or singular that was found.
+        at: its position among the items of the text.
     """
 
     text: str
@@ -53,6 +67,14 @@ class Item:
     word: str = ""
     plural: bool = False
     near: bool = True
+    as_noun: Item | None = None
+    base: str = ""
+    at: int = -1
+
+
+def format_entry(word: str, entry: Entry) -> str:
+    """Return the row of the table for a word."""
+    return f"{word}\t{entry.classes}\t{entry.meaning}\t{'near' if entry.near else 'far'}\n".replace("\t\tnear\n", "\n")
 
 
 def _known() -> dict[str, tuple[str, str, bool]]:
@@ -72,48 +94,92 @@ KNOWN = _known()
 
 
 @functools.cache
-def nearest_words() -> dict[str, tuple[str, bool]]:
-    """Return (meaning, near) of unknown words: the committed table, and what is set by hand."""
+def entries() -> dict[str, Entry]:
+    """Return what is known of the words outside the vocabulary: the committed table, and what is set by hand."""
     lines = (line.split("\t") for line in TABLE.read_text("utf-8").splitlines() if not line.startswith("#"))
-    table = {word: (meaning, distance == "near") for word, meaning, distance in lines}
-    table |= {word: (meaning, False) for word, meaning in FAR_BY_HAND.items()}
-    return table | {word: (meaning, True) for word, meaning in BY_HAND.items()}
+    table = {word: Entry(classes, "".join(rest[:1]), "far" not in rest) for word, classes, *rest in lines}
+    by_hand = {**{w: (m, False) for w, m in FAR_BY_HAND.items()},
+               **{w: (m, True) for some in (THINGS, PLACES, WEAK_PLACES, TIMES, SIZES_AND_MOODS, COLOURS)
+                  for w, m in some.items()}}
+    return table | {word: Entry(table.get(word, Entry("")).classes, meaning, near)
+                    for word, (meaning, near) in by_hand.items()}
 
 
 def singulars(word: str) -> list[str]:
-    """Return what the word may be the plural of, the likeliest first."""
+    """Return the word, and what it may be the plural of, the likeliest first."""
     if word in IRREGULAR:
-        return [IRREGULAR[word]]
+        return [word, IRREGULAR[word]]
     found = [word[: -len(end)] + stem for end, stem in (("ies", "y"), ("es", ""), ("s", "")) if word.endswith(end)]
-    return [w for w in found[::-1] if len(w) > 2 and not w.endswith("s")]
+    return [word, *(w for w in found[::-1] if len(w) > 2 and not w.endswith("s"))]
+
+
+def verb_stem(word: str) -> str:
+    """Return the verb of which the word is a regular form, or ""."""
+    for end in ("ing", "ed", "es", "s"):
+        if word.endswith(end) and len(word) > len(end) + 1:
+            stem = word[: -len(end)]
+            doubled = stem[:-1] if stem[-1:] == stem[-2:-1] else ""
+            for verb in (stem, stem + "e", doubled, stem[:-1] + "y" if stem.endswith("i") else ""):
+                if "v" in entries().get(verb, Entry("")).classes:
+                    return verb
+    return ""
+
+
+def _compared(word: str) -> bool:
+    """Whether the word is the comparative or superlative of an adjective."""
+    stems = {word.removesuffix(end) for end in ("er", "est")} - {word}
+    stems |= {s + "e" for s in stems} | {s[:-1] + "y" for s in stems if s.endswith("i")} | {
+        s[:-1] for s in stems if s[-1:] == s[-2:-1]}
+    return any(entries().get(s, Entry("")).classes[:1] == "a" for s in stems)
 
 
 def look_up(text: str) -> Item:
-    """Return the meaning of a word, or of a phrase of PHRASES or the vocabulary."""
-    word = text.lower()
+    """Return the item of a word, or of a phrase of PHRASES, the table or the vocabulary."""
+    word = text.lower().removesuffix("'s")
     if word in COUNTS:
-        return Item(text, "count", str(COUNTS[word]), "two" if COUNTS[word] == 2 else "three",
-                    near=word in SAME_COUNT)
+        return Item(text, "count", str(COUNTS[word]), "two" if COUNTS[word] == 2 else "three", near=word in SAME_COUNT)
     if word in KNOWN:
         meaning, known, plural = KNOWN[word]
-        return Item(text, ROLES[meaning], meaning, known, plural)
-    if word in FUNCTION_WORDS:
-        return Item(text, "function")
-    if word in PHRASES:
-        found = look_up(PHRASES[word]) if PHRASES[word] else Item(text, "none")
-        return Item(text, found.role, found.meaning, found.word, near=found.near)
-    for single in (word, *singulars(word), word.removesuffix("'s").removesuffix("-colored").removesuffix("-coloured")):
-        plural = single != word and word.endswith(("s", "mice", "geese")) and not word.endswith("'s")
+        return Item(text, ROLES[meaning], meaning, known, plural, base=word)
+    if word.endswith(("ing", "ed")) and not entries().get(word, Entry("")).meaning and word not in DEPICTIONS and (
+            verb_stem(word)):
+        return Item(text, "verb", base=word)
+    for single in singulars(word):
+        plural = single != word
+        if single in PHRASES and not PHRASES[single]:
+            return Item(text, "noun", plural=plural, base=single)
         if single in PHRASES or (single in KNOWN and single != word):
-            return Item(text, *_fields(look_up(single)), plural=plural)
-        if single in nearest_words():
-            meaning, near = nearest_words()[single]
-            return Item(text, ROLES.get(meaning, "none"), meaning, _word_for(meaning), plural, near)
-    return _compound(text)
+            return look_up(PHRASES.get(single, single))._replace(text=text, plural=plural)
+        if (single == word and word in entries()) or entries().get(single, Entry("")).meaning:
+            return _item(text, single, plural)
+    return _unknown(text, word)
 
 
-def _fields(item: Item) -> tuple[str, str, str]:
-    return item.role, item.meaning, item.word
+def is_phrase(lower: str) -> bool:
+    """Whether several words have a meaning together, or are one noun without any."""
+    return any(w in KNOWN or w in PHRASES or w in entries() for w in singulars(lower))
+
+
+def _item(text: str, word: str, plural: bool) -> Item:
+    classes, meaning, near = entries()[word]
+    role = ROLES.get(meaning, "")
+    if word in COLOURS:
+        noun = _with_meaning(text, COLOUR_NOUNS[word], plural, True, word)
+        noun = noun._replace(role="noun") if not noun.meaning else noun
+        return noun if plural else _with_meaning(text, meaning, plural, near, word)._replace(as_noun=noun)
+    if not role:
+        role = {"a": "adjective", "v": "verb", "r": "adverb"}.get(classes[:1], "noun")
+        if plural or ("v" in classes[:1] and "n" in classes and not verb_stem(word)):
+            role = "noun"
+    found = _with_meaning(text, meaning, plural, near, word) if meaning else Item(text, role, plural=plural, base=word)
+    if found.role in ("adjective", "size", "mood") and ("n" in classes or not classes):
+        return found._replace(as_noun=Item(text, "noun", base=word))
+    return found
+
+
+def _with_meaning(text: str, meaning: str, plural: bool, near: bool, base: str) -> Item:
+    role = ROLES.get(meaning, "adjective" if base in COLOURS and not meaning else "noun")
+    return Item(text, role, meaning, _word_for(meaning), plural, near, base=base)
 
 
 def _word_for(meaning: str) -> str:
@@ -123,10 +189,20 @@ def _word_for(meaning: str) -> str:
     return PLACE_WORDS[meaning][0][2] if meaning in PLACE_WORDS else meaning
 
 
-def _compound(text: str) -> Item:
-    """Return the meaning of a compound with a hyphen by its last part that has one; "none" for any other word."""
-    if "-" in text.strip("-"):
-        for part in reversed(text.split("-")):
-            if part and (found := look_up(part)).role not in ("none", "function", "count"):
-                return Item(text, *_fields(found), found.plural, found.near)
-    return Item(text, "none")
+def _unknown(text: str, word: str) -> Item:
+    """Return the item of a word without a row: a compound with a hyphen counts by its last part."""
+    for end in ("-coloured", "-colored"):
+        if word.endswith(end):
+            found = look_up(word.removesuffix(end))
+            return found._replace(text=text) if found.role == "colour" else Item(text, "adjective")
+    if "-" in word.strip("-"):
+        last = look_up(word.strip("-").rpartition("-")[2])
+        if last.role in ("thing", "place", "colour"):
+            return last._replace(text=text)
+        return Item(text, "adjective" if last.role in ("adjective", "verb") or verb_stem(last.text) else "noun")
+    if word.endswith("ly") and "a" in entries().get(word[:-2], Entry("")).classes:
+        return Item(text, "adverb")
+    if _compared(word):
+        return Item(text, "adjective")
+    plural = word.endswith("s") and not word.endswith("ss")
+    return Item(text, "noun", plural=plural, base=singulars(word)[-1])

@@ -1,0 +1,283 @@
+"""From noun phrases to the parts of a caption: what is drawn, in which relation, where and when.
+
+What is negated ("no cars"), a likeness ("shaped like a castle") or without a counterpart is not drawn, and neither is
+what describes it: the red of "a woman in a red dress" is not given to anything else.
+"""
+
+from __future__ import annotations
+
+from .function_words import COUNTS, DEPICTIONS, GROUPS, OPEN_AIR, PARTS, RELATIVES
+from .meanings import WEAK_PLACES
+from .phrases import Phrase, noun_phrases
+from .scene_parts import ADJECTIVES, PLACE_PHRASES, Parts, Thing
+from .tokens import is_silent
+from .words import Item
+
+Places = list[tuple[Phrase, Item]]
+SYMMETRIC = {"left of": "right of", "right of": "left of", "in front of": "behind", "behind": "in front of"}
+
+
+def gather(items: list[Item]) -> Parts:
+    """Return the parts of a caption from the items of a text."""
+    gatherer = _Gatherer(noun_phrases(items))
+    gatherer.join_of()
+    gatherer.join_groups()
+    gatherer.attach_adjectives()
+    gatherer.choose_things()
+    gatherer.choose_place()
+    gatherer.choose_time()
+    gatherer.choose_mood_of_place()
+    if not gatherer.parts.things and not gatherer.parts.place:
+        gatherer.parts.add_place()
+    return gatherer.parts
+
+
+class _Gatherer:
+    def __init__(self, phrases: list[Phrase]):
+        self.phrases = phrases
+        self.parts = Parts()
+        self.chosen: list[Phrase] = []  # the phrases of parts.things
+        self.replaced: set[Phrase] = set()  # phrases for which another one stands: "a herd" of sheep
+
+    # ---- which phrases belong together ------------------------------------------------------------------------------
+
+    def before(self, phrase: Phrase) -> Phrase | None:
+        """Return the phrase before, without those that have no head or for which another one stands."""
+        some = self.phrases[: self.phrases.index(phrase)]
+        return next((p for p in reversed(some) if p.head and p not in self.replaced), None)
+
+    def join_of(self) -> None:
+        """Resolve "X of Y": a number or group of Y, a picture or part of Y, or X itself."""
+        for phrase, following in zip(self.phrases, self.phrases[1:], strict=False):
+            if not following.link or following.link.role != "of":
+                continue
+            last = phrase.items[-1]
+            if last.role == "count" or last.text.lower() in GROUPS:
+                following.count = last if last.role == "count" else _group(last)
+                self.replaced.add(phrase)
+            elif phrase.head is None or phrase.head.role not in ("noun", "time"):
+                if phrase.head and phrase.head.role == "thing" and following.head and following.head.role != "place":
+                    self.replaced.add(following)
+                continue
+            following.link, following.begins = phrase.link, phrase.begins
+            following.negation = following.negation or phrase.negation
+            if phrase.head is None or phrase.head.role == "noun":
+                self.replaced.add(phrase)
+
+    def join_groups(self) -> None:
+        """Read "a lion family" as several lions."""
+        for phrase in self.phrases:
+            thing = next((i for i in phrase.items[:-1] if i.role == "thing"), None)
+            if phrase.head and thing and phrase.head.text.lower() in GROUPS:
+                phrase.count, phrase.head = _group(phrase.head), thing._replace(plural=True)
+
+    def attach_adjectives(self) -> None:
+        """Give adjectives without a noun of their own to the noun before ("the car is red")."""
+        for phrase in self.phrases:
+            target = self.before(phrase) if phrase.head else self.subject(phrase)
+            if phrase.head is None and target and not phrase.negation:
+                target.after += [i for i in phrase.items if i.role in ADJECTIVES]
+            elif phrase.head and phrase.head.role in ("side", "depth"):
+                following = self.phrases[self.phrases.index(phrase) + 1 :]
+                target = next((p for p in following if p.head), target) if phrase.begins else target
+                if target:
+                    target.after.append(phrase.head)
+
+    def subject(self, phrase: Phrase) -> Phrase | None:
+        """Return what adjectives after a noun describe: the noun before, or after "is" the one that leads to it."""
+        found = self.before(phrase)
+        while found and phrase.link and phrase.link.role == "copula" and phrase.link.text.lower() not in RELATIVES:
+            if not (found.link and found.link.role in ("relation", "with", "of") and self.before(found)):
+                break
+            found = self.before(found)
+        return found
+
+    def is_drawn(self, phrase: Phrase) -> bool:
+        likeness = phrase.link is not None and phrase.link.role == "simile"
+        return not (phrase.negation or likeness or phrase in self.replaced)
+
+    def heads(self, role: str) -> list[Phrase]:
+        return [p for p in self.phrases if p.head and p.head.role == role and self.is_drawn(p)]
+
+    # ---- things and their relation ----------------------------------------------------------------------------------
+
+    def choose_things(self) -> None:
+        for phrase in self.heads("thing") or self.last_resort():
+            self.add_thing(phrase)
+        if len(self.chosen) < 2:
+            self.add_flowers_of_places()
+        if len(self.chosen) == 2:
+            self.relate()
+
+    def last_resort(self) -> list[Phrase]:
+        """Return what stands for a text without things of its own: "a tiger face" is of a tiger."""
+        for phrase in self.phrases:
+            things = [i for i in phrase.modifiers if i.role == "thing"]
+            if things and phrase.head and phrase.head.text.lower() in PARTS | DEPICTIONS and not phrase.negation:
+                return [Phrase(phrase.items[: phrase.items.index(things[-1]) + 1], things[-1], phrase.link)]
+        return []
+
+    def add_thing(self, phrase: Phrase) -> None:
+        assert phrase.head
+        thing = Thing.of(phrase.head, phrase.count or next((i for i in phrase.items if i.role == "count"), None))
+        for item in phrase.modifiers:
+            if item.role in ADJECTIVES:
+                self.describe(thing, item)
+            elif item.meaning == thing.item.meaning and item.role == "thing" and item.near:
+                thing.others.append(item)
+            elif item.role == "side" and thing.number == 1 and not thing.side:
+                thing.side = item
+        same = next((t for t in self.parts.things if t.item.meaning == thing.item.meaning), None)
+        if same and same.item.near and thing.item.near:
+            _merge(same, thing)
+        elif not same and len(self.chosen) < 2:
+            self.parts.things.append(thing)
+            self.chosen.append(phrase)
+
+    def describe(self, thing: Thing, item: Item) -> None:
+        taken = thing.described.get(item.role)
+        if taken is None and not (item.role == "mood" and any("mood" in t.described for t in self.parts.things)):
+            thing.described[item.role] = [item]
+        elif taken and taken[0].meaning == item.meaning:
+            taken.append(item)
+
+    def add_flowers_of_places(self) -> None:
+        """Draw the flowers of "a tulip field"."""
+        for phrase in self.heads("place"):
+            for item in phrase.modifiers:
+                if item.meaning == "flower" and not any(t.item.meaning == "flower" for t in self.parts.things):
+                    self.parts.things.append(Thing(item, number=2))
+                    self.chosen.append(Phrase([item], item, phrase.link))
+                    return
+
+    def relate(self) -> None:
+        """Find the relation of the two things; the one that is related to the other comes first."""
+        first, second = self.chosen
+        by_depth = self.relation_by_side_or_depth()
+        if first.link and first.link.role == "relation" and first is self.phrases[0]:  # "behind the house a tree"
+            self.set_relation(first.link, swap=True)
+        elif by_depth:
+            pass
+        elif (pronoun := self.pronoun_after(second)) and pronoun.link:  # "a house with a tree behind it"
+            self.set_relation(pronoun.link, swap=True)
+        elif second.link and second.link.role == "relation" and self.governor(second) is first:
+            self.set_relation(second.link)
+
+    def set_relation(self, link: Item, swap: bool = False) -> None:
+        swap = swap and link.meaning != "and"
+        if swap:
+            self.parts.things.reverse()
+        self.parts.relation = link.meaning
+        self.parts.same[link.at] = self.parts.relation_words
+
+    def relation_by_side_or_depth(self) -> bool:
+        """Relate two things by their sides ("a dog on the left and a cat") or depths ("a house in the background")."""
+        for thing, phrase, turn in zip(self.parts.things, self.chosen, (False, True), strict=True):
+            side = thing.side or next((i for i in phrase.after if i.role == "depth"), None)
+            if side:
+                relation = f"{side.meaning} of" if side.role == "side" else side.meaning
+                self.parts.relation = SYMMETRIC[relation] if turn else relation
+                for other, its in zip(self.parts.things, self.chosen, strict=True):
+                    for item in [i for i in its.after if i.role == side.role]:
+                        if other is thing or item.meaning != side.meaning:
+                            self.parts.same[item.at] = self.parts.relation_words
+                    other.side = None
+                return True
+        return False
+
+    def pronoun_after(self, phrase: Phrase) -> Phrase | None:
+        """Return the pronoun to which a phrase is related: "in front of it"."""
+        following = self.phrases[self.phrases.index(phrase) + 1 :] if phrase in self.phrases else []
+        found = next((p for p in following if p.head), None)
+        return found if found and found.head and found.head.role == "pronoun" and found.link and (
+            found.link.role == "relation") else None
+
+    def governor(self, phrase: Phrase) -> Phrase | None:
+        """Return the phrase to which a preposition attaches: the thing before, past what is not drawn around it."""
+        found = self.before(phrase) if phrase in self.phrases else None
+        while found and found not in self.chosen:
+            if found.link is None or found.link.role not in ("relation", "with", "of", "copula"):
+                return None
+            found = self.before(found)
+        return found
+
+    # ---- place, time and mood ---------------------------------------------------------------------------------------
+
+    def choose_place(self) -> None:
+        heads = self.heads("place")
+        strong = [(p, p.head) for p in heads if p.head and p.head.base not in WEAK_PLACES]
+        of_things = [(p, i) for p in self.heads("thing") for i in p.modifiers if i.role == "place" and not _weak(i)]
+        of_places = [(p, i) for p in heads for i in p.modifiers if i.role == "place"]
+        weak = [(p, p.head) for p in heads if p.head and p.head.base in WEAK_PLACES]
+        adjectives = [(p, i) for p in self.phrases if self.is_drawn(p) for i in p.items if _weak(i) and i is not p.head]
+        places = [*strong, *of_things, *weak, *adjectives, *of_places] or self.far_places()
+        for phrase, place in places:
+            if self.parts.place is None:
+                self.parts.place = place
+                self.say_preposition(phrase)
+            elif place.meaning == self.parts.place.meaning:
+                self.parts.same.setdefault(place.at, self.parts.place.word)
+
+    def far_places(self) -> Places:
+        """Return the places that stand for a text without any, and without things: "city lights", "as a forest"."""
+        if self.parts.things:
+            return []
+        described: Places = [(p, i) for p in self.phrases if self.is_drawn(p) for i in p.items if i.role == "place"]
+        return described or [(p, p.head) for p in self.phrases if p.head and p.head.role == "place" and not p.negation]
+
+    def say_preposition(self, phrase: Phrase) -> None:
+        """Note which preposition stands for the one before the place ("next to the pond": "by")."""
+        link, place = phrase.link, self.parts.place
+        if not (place and phrase.head is place and self.parts.things):
+            return
+        if link and link.role == "relation" and not is_silent(link):
+            self.parts.same[link.at] = PLACE_PHRASES[place.word].split()[0]
+
+    def choose_time(self) -> None:
+        for phrase in self.phrases:
+            for item in phrase.items if self.is_drawn(phrase) or phrase in self.replaced else ():
+                if item.role != "time" or not self.tells_time(phrase, item):
+                    continue
+                if self.parts.time is None:
+                    self.parts.time = item
+                elif item.meaning == self.parts.time.meaning:
+                    self.parts.same.setdefault(item.at, self.parts.time.word)
+
+    def tells_time(self, phrase: Phrase, item: Item) -> bool:
+        """Whether a word of time before a noun is about the picture ("night sky") and not a kind ("night table")."""
+        head = phrase.head
+        if item.base == "moon" and phrase.link and phrase.link.text.lower() == "on":
+            return False
+        return head is None or item is head or head.role != "noun" or head.text.lower() in OPEN_AIR | DEPICTIONS or (
+            item.base in ("starry", "moonlit", "starlit", "sunny", "sunlit"))
+
+    def choose_mood_of_place(self) -> None:
+        for phrase in self.heads("place"):
+            for item in phrase.modifiers:
+                moods = [t.described["mood"][0] for t in self.parts.things if "mood" in t.described]
+                if moods and moods[0].meaning == item.meaning:
+                    self.parts.same[item.at] = moods[0].word
+                elif item.meaning == "magical" and phrase.head is self.parts.place and not moods:
+                    self.parts.place_mood = self.parts.place_mood or item
+
+
+def _group(item: Item) -> Item:
+    """Return the noun of a group ("herd", "pair") as a number."""
+    return Item(item.text, "count", str(COUNTS.get(item.text.lower(), 3)), near=False, at=item.at)
+
+
+def _weak(item: Item) -> bool:
+    return item.role == "place" and item.base in WEAK_PLACES
+
+
+def _merge(thing: Thing, other: Thing) -> None:
+    """Let a thing stand for another of its kind: "a black cat and a white cat" are two cats."""
+    thing.number = min(3, thing.number + other.number)
+    thing.others += [other.item, *other.others]
+    thing.side = None
+    for role in ADJECTIVES:
+        if role in thing.described and (role not in other.described
+                                        or other.described[role][0].meaning != thing.described[role][0].meaning):
+            del thing.described[role]
+        elif role in thing.described:
+            thing.described[role] += other.described[role]
