@@ -12,7 +12,14 @@ from typing import Any
 
 import traitlets as tr
 
-from ...diffusion.settings import DEFAULT_GUIDANCE, SettingError, Settings, check_settings
+from ...diffusion.settings import (
+    DEFAULT_GUIDANCE,
+    MAX_STEPS,
+    SettingError,
+    Settings,
+    check_settings,
+    check_strength,
+)
 
 
 def validate_setting(name: str, value: Any) -> Any:
@@ -54,3 +61,13 @@ class SamplerInput(tr.HasTraits):
     @tr.validate("sampler")
     def _validate_sampler(self, proposal: Any) -> Any:
         return validate_choice("sampler", proposal["value"], self.samplers)
+
+
+class StrengthInput(tr.HasTraits):
+    """The strength of a run that starts from a picture: the share of the steps that are sampled."""
+
+    strength = tr.Float(0.6)
+
+    @tr.validate("strength")
+    def _validate_strength(self, proposal: Any) -> float:
+        return check_strength(proposal["value"], MAX_STEPS)

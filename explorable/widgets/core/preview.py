@@ -7,12 +7,14 @@ never in `data`, `table()` or `save_html`. `Explorable.show_preview` shows it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ...diffusion.settings import Settings
 from ...pipeline.progress import Progress
 from ..stage.layers import FRAME, Arrows, Layer, Points
 
@@ -25,6 +27,11 @@ IMAGE_LABEL = "the finished image; the steps before it are a preview"
 def needs_preview(steps: int) -> bool:
     """Return whether this many steps take long enough for a preview."""
     return steps > 2 * PREVIEW_STEPS
+
+
+def preview_settings(settings: Settings, steps: int = PREVIEW_STEPS) -> Settings:
+    """Return the settings of a preview that samples so many steps: of a run from a picture, those of its strength."""
+    return replace(settings, steps=math.ceil(steps / settings.strength))
 
 
 def cancellable_only(progress: Progress) -> Progress:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -17,15 +13,11 @@ from ...analysis import latents as la
 from ...analysis.trajectory import rms_distance
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
-from ...pipeline.arguments import as_image, check_image
-from ...pipeline.pictures import PictureError, fit_picture, read_picture
 from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
-from ...world import GrammarError, draw, parse
+from ..core.picture import NO_IMAGE_RUNS, Picture
+from ..core.preview import preview_settings
 
-DRAWINGS = ("a yellow car on a mountain road by day", "a red car on a mountain road at sunset",
-            "a majestic lion at sunset", "two black cats in a meadow by day",
-            "a cozy cabin in snowy mountains at night")
 RATIOS = (math.inf, 30.0, 25.0, 20.0, 15.0, 10.0, 5.0, 0.0, -5.0)  # signal to noise, decibels
 POSITIONS = tuple(k / 6 for k in range(7))  # between two pictures
 MIX_STEPS = 8  # of each run between two pictures
@@ -33,55 +25,6 @@ MAX_FRAMES = 26  # of a run
 MAX_SCALE = 2.0  # of a channel
 PUSH = 1.0  # of one number of a cell: about the standard deviation of a channel
 IMAGE = ("row", "column", "rgb")
-NO_IMAGE_RUNS = ("this pipeline starts from noise only: open its image-to-image pipeline instead, as in "
-                 "ex.open(diffusers.AutoPipelineForImage2Image.from_pipe(pipeline))")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture to explore: a drawing of the picture world, or one of the user's own.
-
-    name: the caption of the drawing, or the name of a file. own: the user's image (height, width, 3) uint8, of any
-    size, and digest its checksum; None and "" for a drawing.
-    """
-
-    name: str
-    own: np.ndarray | None = field(default=None, compare=False, repr=False)
-    digest: str = field(default="", repr=False)
-
-    def __repr__(self) -> str:
-        return repr(self.name)
-
-    def fitted(self, size: tuple[int, int]) -> np.ndarray:
-        """Return the picture, its middle cropped and resized to a height and width."""
-        return fit_picture(drawing(self.name) if self.own is None else self.own, size)
-
-
-@functools.lru_cache(maxsize=16)
-def drawing(caption: str) -> np.ndarray:
-    """Return the drawing of a caption, (128, 128, 3) uint8."""
-    return draw(parse(caption).scene, masks=False).image
-
-
-def as_picture(value: Any, name: str = "your picture") -> Picture:
-    """Return a picture from the path or the bytes of a file, from an array, a PIL image, or a caption to draw.
-
-    Raises:
-        PictureError: the file cannot be read, or a text is neither a file nor a caption. SettingError: no image.
-    """
-    if isinstance(value, Picture):
-        return value
-    if isinstance(value, str) and not Path(value).is_file():
-        try:
-            parse(value)
-        except GrammarError as error:
-            raise PictureError(f"there is no picture file {value!r}, and it cannot be drawn: {error}") from error
-        return Picture(value)
-    if isinstance(value, (str, Path)):
-        name = str(value)
-    image = read_picture(value) if isinstance(value, (str, Path, bytes)) else as_image(value)
-    check_image(image)
-    return Picture(name, image, hashlib.sha256(image.tobytes() + str(image.shape).encode()).hexdigest()[:16])
 
 
 @dataclass(frozen=True)
@@ -294,6 +237,4 @@ def preview_request(request: Request, steps: int) -> Request | None:
     """Return a request that samples `steps` steps instead, or None where that would not be faster."""
     if not isinstance(request, ImageRequest) or request.settings.sampled_steps <= 2 * steps:
         return None
-    few = math.ceil(steps / request.settings.strength)
-    return replace(request, settings=replace(request.settings, steps=few))
-
+    return replace(request, settings=preview_settings(request.settings, steps))

@@ -9,7 +9,8 @@ import ipywidgets as ipw
 from ..core.controls import guidance_control, prompt_controls, seed_controls, steps_control
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
-from .compute import DRAWINGS, MAX_SCALE, Picture
+from ..core.picture_controls import picture_choice, strength_slider
+from .compute import MAX_SCALE
 
 MODES = {"channels": ("channels", "A picture through the autoencoder and back; scale or silence the latent's channels"),
          "cells": ("cells", "Which pixels a cell of the latent changes, and which cells a region of pixels moves"),
@@ -40,35 +41,6 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
     update_visibility()
     first = row(mode, picture_choice(w, "picture", "picture"), w.picture_input)
     return first, prompt, row(other, strength, seed), channels
-
-
-def picture_choice(w: Explorable, trait: str, name: str) -> ipw.Widget:
-    """Return the choice of a drawing; pictures of the user's own are added to it."""
-    dropdown = ipw.Dropdown(description=name, options=[(text, Picture(text)) for text in DRAWINGS], style=NARROW,
-                            tooltip=f"A drawing of the picture world, or your own picture ({trait})",
-                            layout=ipw.Layout(flex="1 1 150px", min_width="150px", max_width="330px"))
-
-    def to_control(picture: Picture) -> Picture:
-        if picture not in [value for _, value in dropdown.options]:
-            dropdown.options = (*dropdown.options, (picture.name, picture))
-        return picture
-
-    w.bind(trait, dropdown, to_control)
-    return dropdown
-
-
-def strength_slider(w: Explorable) -> ipw.Widget:
-    """Return the slider of the strength."""
-    slider = ipw.FloatSlider(description="strength", min=0.05, max=1, step=0.05, readout_format=".2f", style=NARROW,
-                             tooltip="The share of the steps that are sampled: how far the picture is noised",
-                             layout=ipw.Layout(flex="1 1 200px"))
-
-    def to_control(value: float) -> float:
-        slider.min = min(slider.min, value)
-        return value
-
-    w.bind("strength", slider, to_control)
-    return slider
 
 
 def channel_sliders(w: Explorable, channels: int) -> tuple[ipw.Widget, ...]:

@@ -9,22 +9,21 @@ import ipywidgets as ipw
 import traitlets as tr
 import xarray as xr
 
-from ...diffusion.settings import MAX_STEPS, SettingError, Settings, check_strength
+from ...diffusion.settings import SettingError, Settings
 from ...flow2d.checks import check_choice
 from ...measure.spaces import SpaceCosts, count_costs, known_costs, measure_costs
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ..core.chart import Chart
 from ..core.explorable import Explorable
-from ..core.inputs import SamplingInputs
+from ..core.inputs import SamplingInputs, StrengthInput
 from ..core.layout import row, scrollable
-from ..core.picture_input import PictureInput
+from ..core.picture import DRAWINGS, Picture, as_picture
+from ..core.picture_controls import picture_button
 from ..core.preview import PREVIEW_STEPS, cancellable_only
-from ..core.status import error_text
 from ..core.worker import Superseded
 from . import figure, view, words
 from .compute import (
-    DRAWINGS,
     MAX_SCALE,
     MIX_STEPS,
     CellsRequest,
@@ -32,10 +31,8 @@ from .compute import (
     ImageRequest,
     MixRequest,
     NoiseRequest,
-    Picture,
     Request,
     Result,
-    as_picture,
     compute,
     preview_request,
 )
@@ -44,7 +41,7 @@ from .controls import MODES, channel_sliders, main_rows, setting_rows
 FIRST_FRAMES = {ChannelsRequest: 0, CellsRequest: 0, NoiseRequest: 5, MixRequest: 3}  # where a mode opens
 
 
-class LatentSpace(SamplingInputs, Explorable):
+class LatentSpace(SamplingInputs, StrengthInput, Explorable):
     """Why work small?
 
         w = LatentSpace(picture="photo.jpg")     # a file, an array, a PIL image, or a caption to draw
@@ -71,12 +68,11 @@ class LatentSpace(SamplingInputs, Explorable):
     scales = tr.Tuple(())
     cell = tr.Tuple(tr.Int(), tr.Int(), default_value=None, allow_none=True)
     region = tr.Tuple(tr.Float(), tr.Float(), tr.Float(), tr.Float(), default_value=None, allow_none=True)
-    strength = tr.Float(0.6)
 
     def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         super().__init__(pipe, **values)
         self._on_stage: Result | None = None
-        self.picture_input = PictureInput(self._take_file, self._refuse_file)
+        self.picture_input = picture_button(self, "picture")
         self.channel_box = row()
         self.channel_box.layout.flex_flow, self.channel_box.layout.overflow = "row nowrap", "auto hidden"
         self.chart, self._numbers = Chart(), ipw.HTML()
@@ -97,10 +93,6 @@ class LatentSpace(SamplingInputs, Explorable):
     def _validate_mode(self, proposal: Any) -> str:
         check_choice("mode", proposal["value"], MODES)
         return proposal["value"]
-
-    @tr.validate("strength")
-    def _validate_strength(self, proposal: Any) -> float:
-        return check_strength(proposal["value"], MAX_STEPS)
 
     @tr.validate("scales")
     def _validate_scales(self, proposal: Any) -> tuple[float, ...]:
@@ -210,16 +202,6 @@ class LatentSpace(SamplingInputs, Explorable):
         return figure.reach(result.data.effect.values[shown], centre, size[0] / 2, dark)
 
     # ---- what the user does ----------------------------------------------------------------------------------------
-
-    def _take_file(self, name: str, content: bytes) -> None:
-        """Show a picture file of the user's. One that cannot be read is reported, and the last picture stays."""
-        try:
-            self.picture = as_picture(content, name)
-        except ValueError as error:
-            self._refuse_file(error)
-
-    def _refuse_file(self, error: ValueError) -> None:
-        self._show_error(error_text(error), self.picture_input)
 
     def _on_pointer(self, pointer: dict[str, Any]) -> None:
         """Choose the clicked cell."""

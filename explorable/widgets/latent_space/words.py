@@ -11,8 +11,9 @@ import pandas as pd
 from ...analysis import latents as la
 from ...analysis.receptive_field import effective_size
 from ...measure.spaces import FLOAT32, SpaceCosts, seconds_text
+from ..core.picture import NO_IMAGE_RUNS, picture_lines
 from . import compute
-from .compute import CellsRequest, ChannelsRequest, ImageRequest, MixRequest, NoiseRequest, Picture, Request, Result
+from .compute import CellsRequest, ChannelsRequest, ImageRequest, MixRequest, NoiseRequest, Request, Result
 from .view import decibels
 
 LESSON = 64  # "64× Faster!", as a popular lesson says
@@ -41,7 +42,7 @@ def describe(result: Result) -> str:
                 "wrong colours and textures in patches: this is the noise that a denoiser of latents removes.")
     if isinstance(request, MixRequest):
         noise = ("The last panel is the noised linear mixture, denoised with the prompt: an image again." if
-                 "noise" in data else f"Not shown: runs from a noised mixture, for {compute.NO_IMAGE_RUNS}.")
+                 "noise" in data else f"Not shown: runs from a noised mixture, for {NO_IMAGE_RUNS}.")
         return f"Mixed in pixels or in latents, two pictures overlap as in a double exposure. {noise}"
     return (f"The picture's latent, noised to t = {data.t.values[0]:.2f}, and denoised with the prompt from there in "
             f"{len(data.distance)} steps. A higher strength keeps less of the picture.")
@@ -128,7 +129,7 @@ def table(result: Result) -> Any:
 def code(request: Request, pipe_code: str) -> str:
     """Return the lines that reproduce what is shown."""
     lines = ["import explorable as ex", "from explorable.analysis import latents", "", pipe_code,
-             *_picture_lines("image", request.picture)]
+             *picture_lines("image", request.picture)]
     if isinstance(request, ImageRequest | MixRequest):
         s = request.settings
         call = f"strength={s.strength!r}, steps={s.steps!r}, guidance={s.guidance!r}, seed={s.seed!r}"
@@ -150,15 +151,7 @@ def code(request: Request, pipe_code: str) -> str:
     elif isinstance(request, NoiseRequest):
         lines += [f"latents.noisy_images(pipe, image, [20.0, 10.0, 0.0], seed={request.seed!r})"]
     elif isinstance(request, MixRequest):
-        lines += [*_picture_lines("other", request.other), "ends = latent.values, latents.encode(pipe, other).values",
+        lines += [*picture_lines("other", request.other), "ends = latent.values, latents.encode(pipe, other).values",
                   "mixed = latents.mix_linear(*ends, 0.5)", "decoded = pipe.decode(mixed[None])[0]"]
         lines += [f"run = pipe({s.prompt!r}, image=mixed, {call})  # where the pipeline can start from an image"]
     return "\n".join(lines)
-
-
-def _picture_lines(name: str, picture: Picture) -> list[str]:
-    """Return the lines that make a picture."""
-    if picture.own is None:
-        return ["from explorable.pipeline.pictures import fit_picture", "from explorable.world import draw, parse",
-                f"{name} = fit_picture(draw(parse({picture.name!r}).scene).image, pipe.image_size)"]
-    return [f"{name} = ex.read_picture({picture.name!r}, pipe.image_size)"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as ipw
@@ -11,6 +12,7 @@ import torch
 
 from ...hooks import edit
 from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress
 from ..core.computing import COMPUTE_LOCK
 from ..core.status import error_text
 from ..core.worker import Check, Superseded, Worker
@@ -33,7 +35,8 @@ class LastRuns:
         key = next((key for key, (known, _) in self._runs.items() if known == settings), None)
         if key is None:
             key = str(max(map(int, self._runs), default=0) + 1)
-            text = ", ".join(f"{name} {value}" for name, value in settings.items() if value not in (None, {}, ""))
+            text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items()
+                             if value not in (None, {}, ""))
             self._runs[key] = settings, {"key": key, "text": text, "image": small_image(image)}
             while len(self._runs) > MAX_RUNS:
                 self._runs.pop(next(iter(self._runs)))
@@ -48,18 +51,32 @@ class LastRuns:
             self._restore(self._runs[key][0])
 
 
-class FourSeeds:
-    """The same request with four seeds in one batch, as a strip; computed when the button is pressed.
+@dataclass(frozen=True)
+class Batch:
+    """What is sampled with several seeds, of which `seed` is the first. text: what it is, in words.
 
-    request(): returns pipeline, settings and edits. choose(seed): called with the seed of the one that was clicked.
-    held: a context with further edits. report(text, kind): sets the status line.
+    sample(seeds, progress): returns the images. edits: those of the run, by point.
     """
 
-    def __init__(self, request: Callable[[], tuple[PipelineProtocol, Any, dict]], choose: Callable[[int], None],
-                 held: Callable[[], Any], report: Callable[..., None]):
+    pipe: PipelineProtocol
+    edits: dict
+    seed: int
+    text: str
+    sample: Callable[[list[int], Progress], np.ndarray]
+
+
+class FourSeeds:
+    """The same request with four seeds, as a strip; computed when the button is pressed.
+
+    request(): returns what is sampled. choose(seed): called with the seed of the one that was clicked. held: a context
+    with further edits. report(text, kind): sets the status line.
+    """
+
+    def __init__(self, request: Callable[[], Batch], choose: Callable[[int], None], held: Callable[[], Any],
+                 report: Callable[..., None]):
         self.strip = PictureStrip()
         self.button = ipw.Button(description="four seeds", layout=ipw.Layout(width="100px"),
-                                 tooltip="Sample this prompt with four seeds in one batch; click one to open it")
+                                 tooltip="Sample the same with four seeds; click one to open it")
         self._worker = Worker("Studio-seeds")
         self._request, self._held, self._report = request, held, report
         self.button.on_click(lambda _: self.sample())
@@ -85,11 +102,11 @@ class FourSeeds:
         self._worker.close(0)
 
     def _sample(self, check: Check) -> None:
-        pipe, settings, edits = self._request()
-        seeds = [settings.seed + k for k in range(SEEDS)]
+        batch = self._request()
+        seeds = [batch.seed + k for k in range(SEEDS)]
         try:
-            with COMPUTE_LOCK, torch.inference_mode(), self._held(), edit(pipe, edits):
-                images = pipe.sample_images([settings.prompt] * SEEDS, seeds, settings, lambda *_: check())
+            with COMPUTE_LOCK, torch.inference_mode(), self._held(), edit(batch.pipe, batch.edits):
+                images = batch.sample(seeds, lambda *_: check())
             check()  # it may have been closed meanwhile
         except Superseded:
             raise
@@ -97,7 +114,7 @@ class FourSeeds:
             self._report(error_text(error), "error")
             return
         with self.strip.hold_sync():
-            self.strip.title = f"“{settings.prompt}” with seeds {seeds[0]} to {seeds[-1]}: click one to open it."
+            self.strip.title = f"{batch.text} with seeds {seeds[0]} to {seeds[-1]}: click one to open it."
             self.strip.items = [{"key": str(seed), "text": f"seed {seed}", "image": small_image(image)}
                                 for seed, image in zip(seeds, images, strict=True)]
-            self.strip.present = str(settings.seed)
+            self.strip.present = str(batch.seed)

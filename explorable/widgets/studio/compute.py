@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,6 +18,7 @@ from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
 from ..core.notice import notice
+from ..core.picture import Picture
 from ..core.verdict import examine_images
 from ..pipeline_map.edits import active_edits
 
@@ -28,27 +30,40 @@ RUN_SETTINGS = ("prompt", "negative", "steps", "guidance", "seed", "sampler")
 
 @dataclass(frozen=True)
 class Request:
-    """A run of a model, and the edits that act on it, by point as in `ex.edit`."""
+    """A run of a model, and the edits that act on it, by point as in `ex.edit`.
+
+    picture: what it starts from, with the noise of settings.strength; None: from noise alone.
+    """
 
     model: str
     settings: Settings
     edits: Mapping[str, tuple[Edit, ...]]
+    picture: Picture | None = None
 
     @property
     def active_edits(self) -> dict[str, tuple[Edit, ...]]:
         """The edits that change this run: not those of words that the prompt does not contain."""
         return active_edits(self.edits, self.settings.prompt)
 
+    def arguments(self, pipe: PipelineProtocol) -> dict[str, Any]:
+        """Return what a pipeline is called with."""
+        arguments = {name: getattr(self.settings, name) for name in RUN_SETTINGS}
+        if self.picture is not None:
+            arguments |= {"image": self.picture.fitted(pipe.image_size), "strength": self.settings.strength}
+        return arguments
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A run and its recording.
+    """A run of a request, and its recording.
 
     noisy, denoised: the noisy latent and the denoised estimate after each of `steps`, decoded: (frames, 128, 128, 3)
     uint8. Both end with the finished image. decode_seconds: the time that decoding them took. verdict: the examiner's,
-    None without one. numbers: see `step_numbers`; None for a preview.
+    None without one. numbers: see `step_numbers`; None for a preview. start: the image that it starts from, at the
+    pipeline's size; None where it starts from noise.
     """
 
+    request: Request
     run: Run
     steps: np.ndarray
     noisy: np.ndarray
@@ -56,6 +71,12 @@ class Result:
     decode_seconds: float
     verdict: Verdict | None = None
     numbers: xr.Dataset | None = None
+    start: np.ndarray | None = None
+
+    @property
+    def first_step(self) -> int:
+        """The step at which the run starts, among those of a run from noise: above 0 for one from a picture."""
+        return self.request.settings.steps - self.request.settings.sampled_steps
 
 
 def step_numbers(pipe: PipelineProtocol, run: Run) -> xr.Dataset:
@@ -78,17 +99,21 @@ def step_numbers(pipe: PipelineProtocol, run: Run) -> xr.Dataset:
                       coords={"step": range(run.steps), "t": ("step", t[:-1])})
 
 
-def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress,
+def sample(pipe: PipelineProtocol, request: Request, progress: Progress,
            on_run: Callable[[Run], None] = lambda run: None, preview_of: str = "") -> Result:
     """Sample an image, and decode the frames of the recording.
 
-    on_run: called with the run before these are decoded. preview_of: the layer on the screen, "noisy" or "denoised",
-    for a preview: the frames of the other one are a notice, since decoding them would delay the finished image, and
+    on_run: called with the run before these are decoded. preview_of: the layer on the screen for a preview: of "noisy"
+    and "denoised", the frames of the other one are a notice, since decoding them would delay the finished image, and
     nothing is examined.
+
+    Raises:
+        ValueError: a setting is invalid, or the strength leaves no step.
     """
-    counter = ProgressCounter(progress, settings.steps + len(shown_steps(settings.steps, MAX_FRAMES)))
-    run = pipe(**{name: getattr(settings, name) for name in RUN_SETTINGS}, progress=counter.step,
-               record=() if preview_of else PREDICTION)
+    sampled = request.settings.sampled_steps
+    counter = ProgressCounter(progress, sampled + len(shown_steps(sampled, MAX_FRAMES)))
+    arguments = request.arguments(pipe)
+    run = pipe(**arguments, progress=counter.step, record=() if preview_of else PREDICTION)
     on_run(run)
     steps = shown_steps(run.steps, MAX_FRAMES)  # an opened pipeline may take more steps than requested
     started = time.perf_counter()
@@ -99,12 +124,21 @@ def sample(pipe: PipelineProtocol, settings: Settings, progress: Progress,
     seconds = time.perf_counter() - started
     # The last frame is the run's own image: decoded again in a batch, it could differ by rounding.
     image = run.image[None]
+    result = Result(request, run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds,
+                    start=arguments.get("image"))
     if preview_of:
-        return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds)
+        return result
     verdict = next(iter(examine_images(run.image)), None) if pipe.has_examiner else None
-    numbers = step_numbers(pipe, run)
-    return Result(run, steps, np.concatenate([noisy, image]), np.concatenate([denoised, image]), seconds, verdict,
-                  numbers)
+    return replace(result, verdict=verdict, numbers=step_numbers(pipe, run))
+
+
+def sample_seeds(pipe: PipelineProtocol, request: Request, seeds: list[int], progress: Progress) -> np.ndarray:
+    """Return the images of a request with other seeds, (seed, height, width, 3) uint8: in one batch, or from a picture
+    one after the other."""
+    if request.picture is None:
+        return pipe.sample_images([request.settings.prompt] * len(seeds), seeds, request.settings, progress)
+    arguments = request.arguments(pipe)
+    return np.stack([pipe(**arguments | {"seed": seed}, progress=progress).image for seed in seeds])
 
 
 def with_image(preview: Result, image: np.ndarray) -> Result:

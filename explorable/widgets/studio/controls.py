@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 
 import ipywidgets as ipw
 
@@ -17,6 +18,8 @@ from ..core.controls import (
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from ..core.model_choice import ModelMenu
+from ..core.picture import NO_IMAGE_RUNS
+from ..core.picture_controls import picture_button, picture_choice, strength_slider
 from ..core.vocabulary import with_vocabulary
 
 EXAMPLES = (
@@ -45,6 +48,17 @@ def further_settings(w: Explorable) -> list[ipw.Widget]:
     negative = text_box("negative prompt", "What the image should not show. Press Enter to apply.", flex="1 1 170px")
     w.bind("negative", negative, lambda value: value or "", lambda value: value or None)
     return [row(*with_vocabulary(w, negative)), row(steps_control(w), sampler_control(w))]
+
+
+def picture_settings(w: Explorable, position: ipw.Widget) -> list[ipw.Widget]:
+    """Return the picture that a run starts from, and its strength; one sentence where the pipeline takes none.
+
+    position: says where the run starts.
+    """
+    if not w.capabilities.takes_image:
+        return [ipw.HTML(f'<div class="ex-help">{NO_IMAGE_RUNS[:1].upper()}{escape(NO_IMAGE_RUNS[1:])}.</div>')]
+    choice = picture_choice(w, "initial_image", "picture", "none: from noise alone")
+    return [row(choice, picture_button(w, "initial_image"), strength_slider(w)), position]
 
 
 def examples(w: Explorable) -> ipw.Widget:

@@ -17,8 +17,8 @@ from ..core.explorable import shipped_pipeline
 from ..core.layout import format_duration
 from ..core.lifetime import ClosedError
 from ..core.model_choice import ModelChoice
+from ..core.picture import as_picture
 from ..core.status import error_text, status_html
-from ..latent_space.compute import as_picture
 from ..pipeline_map.edits import Edits, active_edits, acts_on, as_edits, as_list, chips_of, without
 from ..pipeline_map.nodes import ARROWS, NODES, TRANSFORMER, U_NET, network_of, twin_of, why_closed
 from ..pipeline_map.opened import OpenedNode
@@ -84,8 +84,8 @@ class Navigation:
         if is_twin:
             model = twin_of(studio.model_name, name)
             pipe = shipped_pipeline(model)
-        return OpenedNode(node, pipe, model, self._settings(), self._step, self._edits, self._held, self._on_setting,
-                          self._on_step, self._on_edits, takes_edits=not is_twin)
+        return OpenedNode(node, pipe, model, self._settings(), self._step_from_noise, self._edits, self._held,
+                          self._on_setting, self._on_step, self._on_edits, takes_edits=not is_twin)
 
     def follow(self, result: Result) -> None:
         """Show a new result: on the map, and in what is open."""
@@ -97,7 +97,7 @@ class Navigation:
                         self.open(self.map.opened)
                 return
             try:
-                self._opened.follow(self._settings(), self._step, self._edits)
+                self._opened.follow(self._settings(), self._step_from_noise, self._edits)
             except ClosedError:  # by hand
                 self._opened, self.box.children = None, ()
 
@@ -108,7 +108,7 @@ class Navigation:
         self.draw(result)
         with self._lock:
             if self._opened is not None:
-                self._opened.follow_step(self._step, self._settings())
+                self._opened.follow_step(self._step_from_noise, self._settings())
 
     # ---- what the user does ----------------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class Navigation:
     def _on_step(self, step: int) -> None:
         result = self._studio.result
         if result is not None:
-            frame = int(abs(result.steps - step).argmin())
+            frame = int(abs(result.steps + result.first_step - step).argmin())
             if frame != self._studio.stage.frame:
                 self._studio.stage.frame = frame
 
@@ -149,6 +149,11 @@ class Navigation:
     @property
     def _edits(self) -> Edits:
         return active_edits(self._studio.edits, self._studio.prompt)
+
+    @property
+    def _step_from_noise(self) -> int:
+        """The step of a run from noise that has the noise time of the step that Studio shows."""
+        return self._step + self._studio.result.first_step
 
     def _settings(self) -> dict[str, Any]:
         studio, result = self._studio, self._studio.result
@@ -203,7 +208,8 @@ def node_details(pipe: PipelineProtocol, result: Result, network: str, step: int
         "words": f"{words} tokens, {format_duration(seconds['text encoder'])}",
         "reading": "cross-attention" if network == U_NET else "joint attention",
         "how it learned": "one training step",
-        "noise": f"{latent}, seed {run.settings.seed}",
+        "noise": f"{latent}, seed {run.settings.seed}" if result.start is None else
+                 f"on the picture, t = {float(run.latents.t[0]):.2f}",
         network: f"{count_evaluations(run)}, {format_duration(network_seconds(run))}",
         "path": run.settings.sampler, "guidance": weight, "classifier": "not in this run",
         "latent and decoder": f"{latent}, decoded in {format_duration(seconds['decoder'])}",

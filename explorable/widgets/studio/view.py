@@ -16,7 +16,7 @@ from ...run import Run
 from ..core.layout import SPECIAL_TOKENS, format_duration, scrollable
 from ..core.preview import PREVIEW_LABEL, stretch_layers
 from ..stage.layers import Images, Layer
-from .compute import RUN_SETTINGS, Result
+from .compute import RUN_SETTINGS, Request, Result
 
 
 def recording_of(result: Result, frame_indices: np.ndarray | None = None, last_caption: str = "",
@@ -28,6 +28,9 @@ def recording_of(result: Result, frame_indices: np.ndarray | None = None, last_c
     times = result.run.latents.t.values[result.steps]
     layers: list[Layer] = [Images("noisy", "Noisy latent", result.noisy, "decoded to an image"),
                            Images("denoised", "Predicted image", result.denoised, "the denoised estimate, decoded")]
+    if result.start is not None:
+        layers.append(Images("start", "Picture", result.start[None], "what the run starts from, before its noise",
+                             frame_indices=[0] * len(result.steps)))
     captions = [describe_step(k, result.run.steps, t) for k, t in zip(result.steps, times, strict=True)]
     if frame_indices is None:
         return layers, captions
@@ -35,15 +38,23 @@ def recording_of(result: Result, frame_indices: np.ndarray | None = None, last_c
     return stretch_layers(layers, frame_indices), [*previews[:-1], last_caption or previews[-1]]
 
 
+def map_note(request: Request) -> str:
+    """Say how what the map opens differs from the run that is shown; empty where it does not."""
+    return "" if request.picture is None else (
+        "What the map opens starts from noise alone, without the picture, and is shown at the same noise time.")
+
+
 def finished_caption(steps: int) -> str:
     """Return the caption of the finished image."""
     return describe_step(steps, steps, 0.0)
 
 
-def file_name_of(settings: Settings) -> str:
-    """Return the name of a saved image: the prompt and the seed."""
+def file_name_of(request: Request) -> str:
+    """Return the name of a saved image: the prompt and the seed; from a picture, the strength too."""
+    settings = request.settings
     slug = re.sub(r"[^a-z0-9]+", "-", settings.prompt.lower()).strip("-")[:60] or "no-prompt"
-    return f"{slug}-seed-{settings.seed}"
+    strength = "" if request.picture is None else f"-strength-{settings.strength:g}"
+    return f"{slug}-seed-{settings.seed}{strength}"
 
 
 # ---- text -----------------------------------------------------------------------------------------------------------
@@ -54,7 +65,19 @@ def describe_run(result: Result) -> str:
     run = result.run
     seconds, decoding = format_duration(sum(run.seconds.values())), format_duration(result.decode_seconds)
     special = _describe_special_case(run.settings)
-    return f"{special} {describe_work(run)}: {seconds}, and {decoding} to decode the recording.".strip()
+    start = "" if result.start is None else f"From step {result.first_step} of {result.request.settings.steps}:"
+    work = f"{describe_work(run)}: {seconds}, and {decoding} to decode the recording."
+    return " ".join(filter(None, (special, start, work)))
+
+
+def describe_start(result: Result) -> str:
+    """Say where a run starts: at which step, and with how much noise."""
+    steps, picture = result.request.settings.steps, result.request.picture
+    if picture is None:
+        return f"The run starts from noise alone, at step 0 of {steps}."
+    count, t = result.run.steps, float(result.run.latents.t[0])
+    return (f"The run starts from “{picture.name}” with the noise of t = {t:.2f}, at step {result.first_step} of "
+            f"{steps}: {count} {'step is' if count == 1 else 'steps are'} sampled.")
 
 
 def describe_work(run: Run) -> str:
@@ -97,6 +120,11 @@ def _describe_special_case(s: Settings) -> str:
 # ---- HTML -----------------------------------------------------------------------------------------------------------
 
 
+def help_line(text: str) -> str:
+    """Return a sentence as HTML; empty for none."""
+    return f'<div class="ex-help">{escape(text)}</div>' if text else ""
+
+
 def token_chips(tokens: Sequence[str]) -> str:
     """Return the tokens of a prompt as HTML, special ones dashed, the padding at the end as one chip."""
     padding = next((i for i, name in enumerate(reversed(tokens)) if name != "<pad>"), len(tokens))
@@ -112,20 +140,23 @@ def _chip(text: str, tip: str, is_special: bool) -> str:
     return f'<span class="{kind}" title="{escape(tip)}">{escape(text)}</span>'
 
 
-def diagram_of(run: Run, text_width: int | None) -> str:
+def diagram_of(result: Result, text_width: int | None) -> str:
     """Return the pipeline diagram of a run. text_width: channels of the text encoder's output, if known."""
+    run = result.run
     words = sum(name != "<pad>" for name in run.tokens)
     height, width, channels = run.image.shape
     return pipeline_diagram(words, len(run.tokens), text_width, run.latents.shape[1:], (channels, height, width),
-                            count_evaluations(run), run.seconds)
+                            count_evaluations(run), run.seconds,
+                            None if result.start is None else float(run.latents.t[0]))
 
 
 def pipeline_diagram(words: int, tokens: int, text_width: int | None, latent: Sequence[int], image: Sequence[int],
-                     work: str, seconds: dict[str, float]) -> str:
+                     work: str, seconds: dict[str, float], start_t: float | None = None) -> str:
     """Return an SVG of the pipeline with the shapes along it and the time that each part took.
 
     words: tokens of the prompt without padding. tokens, text_width: shape of the context. latent, image: shapes,
-    (channels, height, width). work: what the denoiser did.
+    (channels, height, width). work: what the denoiser did. start_t: of a run from a picture, the noise time at which it
+    starts.
     """
     latent_shape, image_shape = (" × ".join(map(str, shape)) for shape in (latent, image))
     scale = f"{image[-1] / latent[-1]:g} × larger a side"
@@ -146,10 +177,13 @@ def pipeline_diagram(words: int, tokens: int, text_width: int | None, latent: Se
                 f'<path class="ex-head" d="M{to_x} {to_y}l-8 -4.5v9z"/>')
 
     text, denoiser, decoder = (seconds[name] for name in ("text encoder", "denoiser", "decoder"))
+    encoder = seconds.get("encoder")  # an opened pipeline does not measure it by itself
+    encoding = f"{latent_shape} latent" if encoder is None else format_duration(encoder)
     drawing = "".join([
         box(1, 2, 130, 46, "word", ["words", f"{words} of {tokens} tokens"]),
         box(175, 2, 150, 70, "word", ["text encoder", context, format_duration(text)], text),
-        box(1, 82, 130, 46, "noise", ["noise", f"{latent_shape} latent"]),
+        box(1, 82, 130, 46, "noise", ["noise", f"{latent_shape} latent"]) if start_t is None else
+        box(1, 58, 130, 70, "noise", ["picture + noise", f"encoded, t = {start_t:.2f}", encoding], encoder),
         box(371, 20, 198, 92, "guidance", ["denoiser", work, f"{latent_shape} latent", format_duration(denoiser)],
             denoiser),
         box(605, 31, 120, 70, "image", ["decoder", scale, format_duration(decoder)], decoder),
@@ -157,9 +191,10 @@ def pipeline_diagram(words: int, tokens: int, text_width: int | None, latent: Se
         arrow(131, 25, 175, 25), arrow(325, 35, 371, 52), arrow(131, 105, 371, 84),
         arrow(569, 66, 605, 66), arrow(725, 66, 775, 66),
     ])
+    source = "noise" if start_t is None else f"a picture with the noise of t = {start_t:.2f}"
     label = (f"The text encoder ({format_duration(text)}) turns the words into a context. The denoiser ({work}, "
-             f"{format_duration(denoiser)}) turns noise into a latent. The decoder ({format_duration(decoder)}) turns "
-             "the latent into the image.")
+             f"{format_duration(denoiser)}) turns {source} into a latent. The decoder ({format_duration(decoder)}) "
+             "turns the latent into the image.")
     return scrollable(f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(label)}">'
                       f"{drawing}</svg></div>", "From words to an image")
 
@@ -168,13 +203,16 @@ def pipeline_diagram(words: int, tokens: int, text_width: int | None, latent: Se
 
 
 def to_dataset(result: Result) -> xr.Dataset:
-    """Return the recording as labelled arrays: noisy and denoised (step, y, x, rgb) and the image (y, x, rgb)."""
+    """Return the recording as labelled arrays: noisy and denoised (step, y, x, rgb) and the image (y, x, rgb); of a run
+    from a picture also that picture, initial_image (y, x, rgb), and the strength."""
     axes, steps, settings = ("step", "y", "x", "rgb"), result.steps[:-1], result.run.settings
+    start = {} if result.start is None else {"initial_image": (axes[1:], result.start)}
+    strength = {} if result.start is None else {"strength": result.request.settings.strength}
     return xr.Dataset(
         {"noisy": (axes, result.noisy[:-1]), "denoised": (axes, result.denoised[:-1]),
-         "image": (axes[1:], result.run.image)},
+         "image": (axes[1:], result.run.image), **start},
         coords={"step": steps, "t": ("step", result.run.latents.t.values[steps]), "rgb": list("rgb")},
-        attrs={name: value for name in RUN_SETTINGS if (value := getattr(settings, name)) is not None})
+        attrs={name: value for name in RUN_SETTINGS if (value := getattr(settings, name)) is not None} | strength)
 
 
 def step_table(data: xr.Dataset) -> Any:

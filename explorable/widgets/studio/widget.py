@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from html import escape
+from functools import partial
 from typing import Any
 
 import ipywidgets as ipw
@@ -12,27 +12,31 @@ import numpy as np
 import traitlets as tr
 import xarray as xr
 
-from ...diffusion.settings import Settings
+from ...diffusion.settings import SettingError, Settings
 from ...hooks import edit
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, shown_steps
 from ...run import Run
 from ..core.arguments import call_text
-from ..core.inputs import SamplerInput, SamplingInputs, validate_choice
+from ..core.inputs import SamplerInput, SamplingInputs, StrengthInput, validate_choice
 from ..core.model_choice import ModelMenu
-from ..core.preview import IMAGE_LABEL, PREVIEW_STEPS, cancellable_only, nearest_frames, needs_preview
+from ..core.picture import NO_IMAGE_RUNS, Picture, as_picture, picture_lines
+from ..core.preview import IMAGE_LABEL, cancellable_only, nearest_frames, needs_preview, preview_settings
 from ..core.verdict import check_against_prompt, describe_verdict
 from ..pipeline_map.edits import check_edits
-from ..pipeline_map.more_runs import FourSeeds, LastRuns
+from ..pipeline_map.more_runs import Batch, FourSeeds, LastRuns
 from ..pipeline_map.nodes import NODES, why_closed
-from .compute import MAX_FRAMES, RUN_SETTINGS, Request, Result, sample, with_image
-from .controls import further_settings, main_controls
+from .compute import MAX_FRAMES, RUN_SETTINGS, Request, Result, sample, sample_seeds, with_image
+from .controls import further_settings, main_controls, picture_settings
 from .navigation import Navigation, timings
 from .view import (
     describe_run,
+    describe_start,
     diagram_of,
     file_name_of,
     finished_caption,
+    help_line,
+    map_note,
     recording_of,
     step_table,
     to_dataset,
@@ -40,7 +44,7 @@ from .view import (
 )
 
 
-class Studio(SamplingInputs, SamplerInput, ModelMenu):
+class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
     """How do words become an image?
 
         studio = Studio(prompt="a golden retriever", seed=3, model="dit-flow")
@@ -54,28 +58,32 @@ class Studio(SamplingInputs, SamplerInput, ModelMenu):
         prompt, negative, seed, steps, guidance, sampler: as in calling a pipeline. Setting one samples again.
         model: a shipped denoiser; None for the pipeline given, or the default.
         edits: of the run, by point, as in `ex.edit`. Another model starts without any.
+        initial_image: a picture that the run starts from, with noise: a file, an array, a PIL image, or a caption to
+            draw; None: it starts from noise alone. strength: the share of the steps that are then sampled, up to 1.
         opened: the name of the part of the map that is open, "" for none.
     """
 
     question = "How do words become an image?"
     busy_text = "Sampling …"
-    inputs = (*RUN_SETTINGS, "model", "edits")
+    inputs = (*RUN_SETTINGS, "model", "edits", "initial_image", "strength")
 
     negative = tr.Unicode(None, allow_none=True)
     edits = tr.Dict()
+    initial_image = tr.Any(None)
     opened = tr.Unicode("")
 
     def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
         self._navigation: Navigation | None = None
         super().__init__(pipe, **values)
-        self._chips, self._diagram, self._timings = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self._chips, self._diagram, self._timings, self._start_text, self._map_note = (ipw.HTML() for _ in range(5))
         self._navigation = Navigation(self, self._edits.holding)
         self._last = LastRuns(self._restore)
         self._batch: dict[str, Any] = {}
         self._seeds = FourSeeds(self._batch_request, lambda seed: self._restore(self._batch | {"seed": seed}),
                                 self._edits.holding, self.set_status)
-        self.set_layout(*main_controls(self, self._draw_or_replay), side=[self._navigation.map, self._chips], groups={
-            "more settings": further_settings(self),
+        side = [self._map_note, self._navigation.map, self._chips]
+        self.set_layout(*main_controls(self, self._draw_or_replay), side=side, groups={
+            "more settings": further_settings(self), "start from a picture": picture_settings(self, self._start_text),
             "last runs, four seeds": [self._last.strip, self._seeds.button, self._seeds.strip],
             "shapes and times": [self._diagram, self._timings]})
         body = next(child for child in self.children if "ex-body" in child._dom_classes)
@@ -89,6 +97,14 @@ class Studio(SamplingInputs, SamplerInput, ModelMenu):
     @tr.validate("edits")
     def _validate_edits(self, proposal: Any) -> dict:
         return check_edits(proposal["value"])
+
+    @tr.validate("initial_image")
+    def _validate_initial_image(self, proposal: Any) -> Picture | None:
+        if proposal["value"] is None:
+            return None
+        if not self.capabilities.takes_image:
+            raise SettingError(f"initial_image cannot be set, for {NO_IMAGE_RUNS}")
+        return as_picture(proposal["value"])
 
     @tr.validate("opened")
     def _validate_opened(self, proposal: Any) -> str:
@@ -140,56 +156,60 @@ class Studio(SamplingInputs, SamplerInput, ModelMenu):
     # ---- from a request to the screen ------------------------------------------------------------------------------
 
     def request(self) -> Request:
-        settings = Settings(**{name: getattr(self, name) for name in RUN_SETTINGS})
-        return Request(self.model_name, settings, self.edits)
+        strength = 1.0 if self.initial_image is None else self.strength
+        settings = Settings(**{name: getattr(self, name) for name in RUN_SETTINGS}, strength=strength)
+        return Request(self.model_name, settings, self.edits, self.initial_image)
 
     def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
-        settings, edits = request.settings, request.active_edits
+        edits, sampled = request.active_edits, request.settings.sampled_steps
         with edit(pipe, edits) if edits else nullcontext():
-            if pipe.supports_preview and needs_preview(settings.steps):
-                few = sample(pipe, replace(settings, steps=PREVIEW_STEPS), cancellable_only(progress),
-                             preview_of=self.stage.layer or "noisy")
-                frames = nearest_frames(shown_steps(settings.steps, MAX_FRAMES), settings.steps)
-                self.show_preview(lambda: self._put_on_stage(few, settings, frames))
-                return sample(pipe, settings, progress, lambda run: self._show_image(few, run, frames))
-            return sample(pipe, settings, progress)
+            if pipe.supports_preview and needs_preview(sampled):
+                few = sample(pipe, replace(request, settings=preview_settings(request.settings)),
+                             cancellable_only(progress), preview_of=self.stage.layer or "noisy")
+                frames = nearest_frames(shown_steps(sampled, MAX_FRAMES), sampled, few.run.steps)
+                self.show_preview(lambda: self._put_on_stage(few, request, frames))
+                return sample(pipe, request, progress, lambda run: self._show_image(few, request, run, frames))
+            return sample(pipe, request, progress)
 
-    def _show_image(self, preview: Result, run: Run, frames: np.ndarray) -> None:
+    def _show_image(self, preview: Result, request: Request, run: Run, frames: np.ndarray) -> None:
         """Show the finished image as soon as it is there: decoding all steps takes as long again."""
         last = finished_caption(run.steps)
-        self.show_preview(lambda: self._put_on_stage(with_image(preview, run.image), run.settings, frames, last),
+        self.show_preview(lambda: self._put_on_stage(with_image(preview, run.image), request, frames, last),
                           IMAGE_LABEL)
 
     def show(self, result: Result) -> str:
         run = result.run
-        self._put_on_stage(result, run.settings)
+        self._put_on_stage(result, result.request)
         self._chips.value = token_chips(run.tokens)
-        self._diagram.value = diagram_of(run, self.pipe.text_width)
-        self._timings.value = f'<div class="ex-help">{escape(timings(run))}</div>'
+        self._diagram.value = diagram_of(result, self.pipe.text_width)
+        self._timings.value = help_line(timings(run))
+        self._start_text.value = help_line(describe_start(result))
+        self._map_note.value = help_line(map_note(result.request))
         if result.verdict is not None:
             self.set_score("The examiner sees", describe_verdict(result.verdict),
                            check_against_prompt(result.verdict, run.settings.prompt))
         if self._navigation is not None:
             self._navigation.follow(result)
-            self._last.add(_settings_of(self._result_request, run.settings), run.image)
+            self._last.add(_settings_of(result.request), run.image)
         return describe_run(result)
 
-    def _put_on_stage(self, result: Result, request: Settings, frame_indices: np.ndarray | None = None,
+    def _put_on_stage(self, result: Result, request: Request, frame_indices: np.ndarray | None = None,
                       last_caption: str = "") -> None:
         layers, captions = recording_of(result, frame_indices, last_caption)
         self.stage.show(layers, captions, thumbnails="denoised", file_name=file_name_of(request),
                         autoplay=not self.preview_label and not self.opened)
 
-    def _batch_request(self) -> tuple[PipelineProtocol, Settings, dict]:
-        request = self.request()
-        self._batch = _settings_of(request, request.settings)
-        return self.pipe, request.settings, request.active_edits
+    def _batch_request(self) -> Batch:
+        request, pipe = self.request(), self.pipe
+        self._batch = _settings_of(request)
+        text = f"“{request.settings.prompt}”" + (f" from “{request.picture.name}”" if request.picture else "")
+        return Batch(pipe, request.active_edits, request.settings.seed, text, partial(sample_seeds, pipe, request))
 
     def _restore(self, settings: dict[str, Any]) -> None:
         """Return to an earlier run: the model first, which clears the edits and may set the guidance."""
         if self._pipe is None and settings["model"] != self.model_name:
             self.model = settings["model"]
-        for name in (*RUN_SETTINGS, "edits"):
+        for name in settings.keys() - {"model"}:
             setattr(self, name, settings[name])
 
     def _draw_or_replay(self) -> None:
@@ -217,19 +237,31 @@ class Studio(SamplingInputs, SamplerInput, ModelMenu):
     def code(self) -> str:
         """Return the lines of code that generate the same image without Studio."""
         settings = [f"{name}={value!r}" for name in RUN_SETTINGS[1:] if (value := getattr(self, name)) is not None]
+        lines = ["import explorable as ex", "", self.pipe_code]
+        if self.initial_image is not None:
+            lines += picture_lines("image", self.initial_image)
+            settings += ["image=image", f"strength={self.strength!r}"]
         call = f"run = pipe({', '.join([repr(self.prompt), *settings])})"
         if edits := self.request().active_edits:
-            lines = "".join(f"    {point!r}: [{', '.join(f'ex.{each!r}' for each in group)}],\n"
-                            for point, group in edits.items())
-            call = f"with ex.edit(pipe, {{\n{lines}}}):\n    {call}"
-        return f"import explorable as ex\n\n{self.pipe_code}\n{call}\nrun.image"
+            edited = "".join(f"    {point!r}: [{', '.join(f'ex.{each!r}' for each in group)}],\n"
+                             for point, group in edits.items())
+            call = f"with ex.edit(pipe, {{\n{edited}}}):\n    {call}"
+        return "\n".join([*lines, call, "run.image"])
+
+    def _settings(self) -> dict[str, Any]:
+        """Without a picture, the strength has no meaning."""
+        return {name: value for name, value in super()._settings().items()
+                if name != "strength" or self.initial_image is not None}
 
     def __repr__(self) -> str:
         values = {name: getattr(self, name) for name in self.inputs}
-        return call_text(type(self).__name__, values | {"edits": self.edits or None})
+        strength = None if self.initial_image is None else self.strength
+        return call_text(type(self).__name__, values | {"edits": self.edits or None, "strength": strength})
 
 
-def _settings_of(request: Request, settings: Settings) -> dict[str, Any]:
+def _settings_of(request: Request) -> dict[str, Any]:
     """Return what Studio needs to return to a run."""
-    return {name: getattr(settings, name) for name in RUN_SETTINGS} | {"model": request.model,
-                                                                       "edits": dict(request.edits)}
+    settings = {name: getattr(request.settings, name) for name in RUN_SETTINGS}
+    strength = {} if request.picture is None else {"strength": request.settings.strength}
+    return settings | strength | {"model": request.model, "edits": dict(request.edits),
+                                  "initial_image": request.picture}

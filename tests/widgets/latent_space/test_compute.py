@@ -14,6 +14,7 @@ import explorable as ex
 from explorable.analysis import latents as la
 from explorable.diffusion.settings import Settings
 from explorable.pipeline.progress import decode_in_chunks, no_progress
+from explorable.widgets.core.picture import as_picture
 from explorable.widgets.latent_space import compute as module
 from explorable.widgets.latent_space.compute import (
     POSITIONS,
@@ -22,7 +23,6 @@ from explorable.widgets.latent_space.compute import (
     ImageRequest,
     MixRequest,
     NoiseRequest,
-    as_picture,
     compute,
     pixel_region,
     preview_request,

@@ -17,7 +17,7 @@ import explorable as ex
 from explorable.analysis.latents import label_latent
 from explorable.measure import spaces
 from explorable.widgets.core.layout import descendants
-from explorable.widgets.latent_space.compute import DRAWINGS, drawing
+from explorable.widgets.core.picture import DRAWINGS, drawing
 from explorable.widgets.latent_space.controls import MODES
 from explorable.widgets.latent_space.view import cell_colours, channel_tiles
 from explorable.widgets.latent_space.widget import LatentSpace
