@@ -80,6 +80,9 @@ def test_a_thing_stands_only_for_one_of_its_category():
      "hut -> cabin; lavender -> purple. I left out: painted"),
     ("black and white photo of a dog", "a dog", "I left out: black, white photo"),
     ("a red and white boat", "a red boat", "I left out: white"),
+    ("my cat Rex on a snowy hill", "a cat in a meadow", "hill -> meadow. I left out: Rex, snowy"),
+    ("a snowy owl at night", "a meadow at night", "I left out: snowy owl. I added: a meadow"),
+    ("peach coloured roses", "two pink flowers", "peach coloured -> pink; roses -> two flowers"),
     ("a black cat and a white cat", "two cats", "cat -> two cats. I left out: black, white"),
 ])
 def test_an_adjective_describes_its_own_noun():
@@ -120,6 +123,7 @@ def test_what_is_negated_or_a_likeness_is_not_drawn():
     ("a dog on the far left", "a dog on the left", "on the far left -> on the left"),
     ("a house in the background and a flower in the foreground", "a house behind a flower",
      "in the background -> behind; in the foreground -> behind"),
+    ("a cat with a flower on a ball", "a cat and a ball", "on -> and. I left out: flower"),
     ("a dog on a red sofa behind a car", "a dog behind a car", "I left out: red sofa"),
     ("a dog and a man behind a car", "a dog and a car", "I left out: man, behind"),
     ("a cat on a car", "a cat and a car", "on -> and"),

@@ -37,8 +37,8 @@ DETERMINERS = _words("a an the this these those my your his her their our its an
 PRONOUNS = _words("it him them they he she we me us you i itself something somebody someone")
 ADVERBS = _words("very so too just there here has have had do does did what some's if for")
 FUNCTION_WORDS = _words(  # not listed when they are lost
-    "by on in at to of with from into onto up out off over or as and while also just then if when where but than what "
-    "a an the this that these those any my your his her their our its it it's i he she you we they me him them us "
+    "by on in at to of for with from into onto up out off over or as and while also just then if when where but than "
+    "what a an the this that these those any my your his her their our its it it's i he she you we they me him them us "
     "is are was were be being been am which who whose has have had do does did there here very so too some's one one's")
 
 _MANY = _words("four five six seven eight nine ten dozen several many some few hundred hundreds thousands dozens lots "

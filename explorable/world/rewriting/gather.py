@@ -11,7 +11,7 @@ from .meanings import WEAK_PLACES
 from .phrases import Phrase, noun_phrases
 from .scene_parts import ADJECTIVES, PLACE_PHRASES, Parts, Thing
 from .tokens import is_silent
-from .words import Item
+from .words import Item, singulars
 
 Places = list[tuple[Phrase, Item]]
 SYMMETRIC = {"left of": "right of", "right of": "left of", "in front of": "behind", "behind": "in front of"}
@@ -52,7 +52,7 @@ class _Gatherer:
             if not following.link or following.link.role != "of":
                 continue
             last = phrase.items[-1]
-            if last.role == "count" or last.text.lower() in GROUPS:
+            if last.role == "count" or not GROUPS.isdisjoint(singulars(last.text.lower())):
                 following.count = last if last.role == "count" else _group(last)
                 self.replaced.add(phrase)
             elif phrase.head is None or phrase.head.role not in ("noun", "time"):
@@ -69,7 +69,7 @@ class _Gatherer:
         for phrase in self.phrases:
             thing = next((i for i in phrase.items[:-1] if i.role == "thing"), None)
             if phrase.head and thing and phrase.head.text.lower() in GROUPS:
-                phrase.count, phrase.head = _group(phrase.head), thing._replace(plural=True)
+                phrase.count, phrase.head = _group(phrase.head), thing
 
     def attach_adjectives(self) -> None:
         """Give adjectives without a noun of their own to the noun before ("the car is red")."""
@@ -102,8 +102,13 @@ class _Gatherer:
     # ---- things and their relation ----------------------------------------------------------------------------------
 
     def choose_things(self) -> None:
-        for phrase in self.heads("thing") or self.last_resort():
+        phrases = self.heads("thing") or self.last_resort()
+        accessories = [p for p in phrases if p.link and p.link.role == "with"]  # only if there is room for them
+        for phrase in [p for p in phrases if p not in accessories] + accessories:
             self.add_thing(phrase)
+        order = sorted(range(len(self.chosen)), key=lambda k: self.chosen[k].items[0].at)
+        self.chosen = [self.chosen[k] for k in order]
+        self.parts.things = [self.parts.things[k] for k in order]
         if len(self.chosen) < 2:
             self.add_flowers_of_places()
         if len(self.chosen) == 2:
@@ -119,7 +124,8 @@ class _Gatherer:
 
     def add_thing(self, phrase: Phrase) -> None:
         assert phrase.head
-        thing = Thing.of(phrase.head, phrase.count or next((i for i in phrase.items if i.role == "count"), None))
+        count = next((i for i in phrase.items if i.role == "count"), None)
+        thing = Thing.of(phrase.head if not phrase.count else phrase.head._replace(plural=True), phrase.count or count)
         for item in phrase.modifiers:
             if item.role in ADJECTIVES:
                 self.describe(thing, item)
@@ -209,7 +215,8 @@ class _Gatherer:
         of_things = [(p, i) for p in self.heads("thing") for i in p.modifiers if i.role == "place" and not _weak(i)]
         of_places = [(p, i) for p in heads for i in p.modifiers if i.role == "place"]
         weak = [(p, p.head) for p in heads if p.head and p.head.base in WEAK_PLACES]
-        adjectives = [(p, i) for p in self.phrases if self.is_drawn(p) for i in p.items if _weak(i) and i is not p.head]
+        adjectives = [(p, i) for p in self.phrases if self.is_drawn(p) and _is_outdoors(p) for i in p.items
+                      if _weak(i) and i is not p.head]
         places = [*strong, *of_things, *weak, *adjectives, *of_places] or self.far_places()
         for phrase, place in places:
             if self.parts.place is None:
@@ -222,7 +229,8 @@ class _Gatherer:
         """Return the places that stand for a text without any, and without things: "city lights", "as a forest"."""
         if self.parts.things:
             return []
-        described: Places = [(p, i) for p in self.phrases if self.is_drawn(p) for i in p.items if i.role == "place"]
+        described: Places = [(p, i) for p in self.phrases if self.is_drawn(p) for i in p.items
+                             if i.role == "place" and not _weak(i)]
         return described or [(p, p.head) for p in self.phrases if p.head and p.head.role == "place" and not p.negation]
 
     def say_preposition(self, phrase: Phrase) -> None:
@@ -248,7 +256,7 @@ class _Gatherer:
         head = phrase.head
         if item.base == "moon" and phrase.link and phrase.link.text.lower() == "on":
             return False
-        return head is None or item is head or head.role != "noun" or head.text.lower() in OPEN_AIR | DEPICTIONS or (
+        return item is head or _is_outdoors(phrase) or (
             item.base in ("starry", "moonlit", "starlit", "sunny", "sunlit"))
 
     def choose_mood_of_place(self) -> None:
@@ -264,6 +272,12 @@ class _Gatherer:
 def _group(item: Item) -> Item:
     """Return the noun of a group ("herd", "pair") as a number."""
     return Item(item.text, "count", str(COUNTS.get(item.text.lower(), 3)), near=False, at=item.at)
+
+
+def _is_outdoors(phrase: Phrase) -> bool:
+    """Whether what describes the phrase may describe the picture ("snowy hill", "night sky"; not "snowy owl")."""
+    head = phrase.head
+    return head is None or head.role != "noun" or head.text.lower() in OPEN_AIR | DEPICTIONS
 
 
 def _weak(item: Item) -> bool:

@@ -92,7 +92,8 @@ class _Chunker:
             return False
         if item.role in NOUNS and self.has_noun:
             last = self.current[-1]
-            return last.plural or self.is_verb(item, following)
+            is_name = item.role == "noun" and item.text[0].isupper() and last.text.islower()  # "my cat Whiskers"
+            return last.plural or is_name or self.is_verb(item, following)
         if item.role == "verb":
             return self.has_noun or not self.participle(item, following)
         return not (item.role in NOUNS or (item.role in (*_DESCRIBING, "determiner") and not self.has_noun)

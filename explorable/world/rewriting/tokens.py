@@ -60,6 +60,9 @@ def _next(words: list[str], at: int) -> tuple[Item, int]:
     """Return the item that begins at a word, and its number of words."""
     if not WORD.fullmatch(words[at]) or not re.search(r"\w", words[at]):
         return Item(words[at], "comma"), 1
+    if [w.lower() for w in words[at + 1 : at + 2]] in (["coloured"], ["colored"]):
+        text = " ".join(words[at : at + 2])
+        return look_up(text.replace(" ", "-"))._replace(text=text), 2
     for length in range(min(LONGEST, len(words) - at), 0, -1):
         text = " ".join(words[at : at + length])
         if text.lower() in _CLOSED:
