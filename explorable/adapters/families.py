@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..diffusion.settings import SettingError
-from .templates import FillTemplate, chat_template, formatted_template, system_prompt
+from .templates import FillTemplate, chat_template, formatted_template, instruction, system_prompt
 
 PAIR = ("uncond", "cond")
 CFG_MEANING = ("denoised = uncond + w (cond - uncond), two evaluations at each step; w = 1 is off, and this pipeline "
@@ -184,6 +184,9 @@ FAMILIES = (
            text_first=True, timestep_divisor=1000.0, timestep_reversed=True, sign=-1, latents_have="shift",
            branch_order=("cond", "uncond"), separate_calls=True, rescaled_to_cond="row",
            reserved=(("cfg_trunc_ratio", "cannot be set: some steps would have one branch, and others two"),)),
+    Family("Sana", ("SanaPipeline",), "transformer", "hidden_states",
+           (TextInput(("tokenizer",), "max_sequence_length", instruction("complex_human_instruction"),
+                      in_negative=False),)),
 )
 
 
@@ -191,21 +194,6 @@ FAMILIES = (
 def _forward_parameters(forward: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of the parameters of a class's forward without self."""
     return tuple(inspect.signature(forward).parameters)[1:]
-
-
-def call_parameters(pipeline: Any) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a pipeline's own call by name."""
-    return _call_parameters(type(pipeline).__call__)
-
-
-@cache
-def _call_parameters(call: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    return {name: p for name, p in inspect.signature(call).parameters.items() if name != "self"}
-
-
-def call_default(pipeline: Any, name: str) -> Any:
-    """Return the default of a parameter of a pipeline's own call."""
-    return call_parameters(pipeline)[name].default
 
 
 def find_family(pipeline: Any) -> Family:

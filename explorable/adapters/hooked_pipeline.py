@@ -34,11 +34,13 @@ _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyD
 
 
 class FoundPoints(NamedTuple):
-    """The points of a call, the size of its image, and the points that cannot be reached, with their processors."""
+    """The points of a call, the size of its image, and the points that cannot be reached, and those that this network
+    cannot have, with the reasons."""
 
     points: tuple[Point, ...]
     image_size: tuple[int, int]
     hidden: dict[str, str]
+    missing: dict[str, str]
 
 
 class HookedPipeline:
@@ -198,7 +200,8 @@ class HookedPipeline:
             check_branches_computed(self.denoiser.modules(), self._branches(settings))
             names = {b: _common_names(axes[b], layout.tokens) for b in PAIR if b in axes}
             found = self._find_points(settings)
-            table = OpenedPointTable(with_token_count(found.points, layout.tokens), settings.steps, found.hidden)
+            table = OpenedPointTable(with_token_count(found.points, layout.tokens), settings.steps, found.hidden,
+                                     found.missing)
             plan = RunPlan(table, self.schedule.evaluations(settings.steps), len(prompts), names, first_step,
                            found.image_size)
             with dispatching_to(dispatcher_for(attachments, plan)):
@@ -243,7 +246,8 @@ class HookedPipeline:
                 arguments |= stand_ins(self.pipeline, denoiser, arguments, len(branches))
                 with dispatching_to(finder), suppress(StopSampling):
                     call(**arguments)
-                found[key] = FoundPoints(tuple(finder.points.values()), call.image_size, finder.hidden)
+                found[key] = FoundPoints(tuple(finder.points.values()), call.image_size, finder.hidden,
+                                         finder.missing)
             return found[key]
 
 

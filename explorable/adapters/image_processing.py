@@ -20,7 +20,8 @@ def encode_images(pipeline: Any, family: Family, images: np.ndarray) -> Tensor:
     pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
     with upcast_if_needed(vae, family):
         encoded = vae.encode(with_time(family, pixels.to(vae.device, vae.dtype)))
-        latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+        names = [name for name in ("latents", "latent") if hasattr(encoded, name)]  # some autoencoders draw nothing
+        latents = getattr(encoded, names[0]) if names else encoded.latent_dist.mode()
     latents = latents[:, :, 0] if family.latents_have == "frames" else latents
     if family.latents_have == "batch_norm":
         latents = pipeline._patchify_latents(latents)

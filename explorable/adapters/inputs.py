@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from ..diffusion.settings import SettingError
-from .families import call_parameters
+from .call_parameters import call_parameters
 
 ADAPTER_ARGUMENTS = ("ip_adapter_image", "ip_adapter_image_embeds")
 

@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..nn.hook_points import hook_point, is_hooked
+from ..nn.hook_points import ACTIVE, hook_point, is_hooked
 from .attention import AttentionHook, TokenLayout
 from .patching import Wrapper
+from .points import LINEAR, OpenedPointFinder
 
 
 class ModuleHook(NamedTuple):
@@ -109,10 +110,23 @@ def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> 
     """Yield the hooks of self-attention, cross-attention, the MLP and the block's output."""
     for module, kind in ((block.attn1, "self"), (block.attn2, "cross")):
         if module is not None:
-            yield attention(module, prefix, kind)
+            is_linear = any("Linear" in cls.__name__ for cls in type(module.processor).__mro__)
+            yield _linear_attention(module, prefix) if is_linear else attention(module, prefix, kind)
             yield _output_hook(module, f"{prefix}{kind}.added", SEQUENCE_AXES)
     yield _output_hook(block.ff, f"{prefix}mlp.added", SEQUENCE_AXES)
     yield _output_hook(block, f"{prefix}mlp.out", SEQUENCE_AXES)
+
+
+def _linear_attention(module: nn.Module, prefix: str) -> ModuleHook:
+    """Return the hook of a self-attention without weights, which a survey of points reports as missing."""
+    name = f"{prefix}self.weights"
+
+    def wrapper(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if isinstance(ACTIVE.dispatcher, OpenedPointFinder):
+            ACTIVE.dispatcher.missing[name] = LINEAR
+        return original(*args, **kwargs)
+
+    return ModuleHook(module, (name,), wrapper)
 
 
 def _position_hooks(denoiser: Any, pieces: int) -> Iterator[ModuleHook]:
@@ -187,7 +201,7 @@ def _streams_hook(module: nn.Module, image_name: str, text_name: str, layout: To
 
 
 def _output_hook(module: nn.Module, name: str, axes: str) -> ModuleHook:
-    """Return a hook point at a module's output, or at the first part of it."""
+    """Return a hook point at a module's output, or at the first part of it; of a map, where an MLP has convolutions."""
 
     def wrapper(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
@@ -195,7 +209,7 @@ def _output_hook(module: nn.Module, name: str, axes: str) -> ModuleHook:
             return out
         if isinstance(out, tuple):
             return (hook_point(name, out[0], axes), *out[1:])
-        return hook_point(name, out, axes)
+        return hook_point(name, out, MAP_AXES if out.dim() == 4 else axes)
 
     return ModuleHook(module, (name,), wrapper)
 

@@ -18,7 +18,7 @@ from ..pipeline.arguments import check_image, check_noise_time, check_pairs, che
 from ..run import Run, collect_run
 from .attention import TokenLayout
 from .caches import cache_states
-from .families import call_default, call_parameters
+from .call_parameters import call_default, call_parameters
 from .hooked_pipeline import HookedPipeline
 from .image_processing import decode_latents, encode_images
 from .inputs import starting_image
@@ -236,12 +236,12 @@ class OpenedPipeline(HookedPipeline):
         """
         settings = self._settings(prompt or "", None, steps, None, **more)
         with self.lock:
-            points, _, hidden = self._find_points(settings)
+            points, _, *unreachable = self._find_points(settings)
             if prompt is not None:
                 texts = {"cond": prompt, "uncond": settings.negative or ""}
                 tokens = max(len(self._branch_tokens(text, settings, b).names) for b, text in texts.items())
                 points = with_token_count(points, tokens)
-            return OpenedPointTable(points, self.schedule.evaluations(settings.steps), hidden)
+            return OpenedPointTable(points, self.schedule.evaluations(settings.steps), *unreachable)
 
     def encode(self, images: np.ndarray) -> Tensor:
         """Encode images (n, height, width, 3) uint8 as latents (n, channel, y, x) float32, on the CPU."""

@@ -26,12 +26,18 @@ EQUIVALENT_PROCESSORS = {
 }
 
 
+LINEAR = ("the self-attention of this network is linear: it sums keys and values over all positions once, and forms no "
+          "weights between two of them")
+
+
 class OpenedPointFinder(PointFinder):
-    """Collect the reachable points, and separately the hidden ones, with what hides them."""
+    """Collect the reachable points, and separately the hidden ones, with what hides them, and those that this network
+    cannot have, with the reason."""
 
     def __init__(self) -> None:
         super().__init__()
         self.hidden: dict[str, str] = {}
+        self.missing: dict[str, str] = {}
 
     def dispatch(self, name: str, value: Tensor, axes: str) -> Tensor:
         """Collect a point. Where each branch is a call of its own, its size is that in the one with the longer text."""
@@ -43,10 +49,11 @@ class OpenedPointFinder(PointFinder):
 
 
 class OpenedPointTable(PointTable):
-    """The points of an opened pipeline. hidden: by point that cannot be reached, what is in the way."""
+    """The points of an opened pipeline. hidden: by point that cannot be reached, what is in the way; missing: by point
+    that other networks have, why this one has none."""
 
-    def __init__(self, points: Iterable[Point], steps: int, hidden: Mapping[str, str]):
-        super().__init__(points, steps)
+    def __init__(self, points: Iterable[Point], steps: int, hidden: Mapping[str, str], missing: Mapping[str, str]):
+        super().__init__(points, steps, missing)
         self.hidden = hidden
 
     def match(self, patterns: Iterable[str]) -> list[str]:
@@ -68,9 +75,10 @@ class OpenedPointTable(PointTable):
         return super()._repr_html_() + "".join(f"<p>{html.escape(note)}</p>" for note in self._hidden_notes())
 
     def _hidden_notes(self) -> list[str]:
-        """Return a sentence for each reason why points cannot be reached."""
-        reasons = Counter(self.hidden.values())
-        return [f"{n} more points cannot be reached: {reason}" for reason, n in reasons.items()]
+        """Return a sentence for each reason why points cannot be reached, or do not exist."""
+        found = (("cannot be reached", self.hidden), ("do not exist", self.others))
+        return [f"{n} more points {what}: {reason}" for what, points in found
+                for reason, n in Counter(points.values()).items()]
 
 
 def hiding_reason(attention: Any) -> str:

@@ -17,7 +17,8 @@ from ..diffusion.settings import (
     check_settings,
     check_strength,
 )
-from .families import Family, call_default, call_parameters
+from .call_parameters import call_default, call_parameters
+from .families import Family
 
 RESERVED_ARGUMENTS = {  # why they cannot be set
     **{name: f"is called {other} here" for name, other in DIFFUSERS_NAMES.items()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .call_parameters import call_default
+
 MARK = "\ue000"  # of private use, so that no template contains it
 
 
@@ -58,6 +60,18 @@ def system_prompt(separator: str) -> FillTemplate:
 
     def fill(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
         return FilledTemplate((arguments.get("system_prompt") or pipeline.system_prompt) + separator, text, "")
+
+    return fill
+
+
+def instruction(argument: str) -> FillTemplate:
+    """Return the template that puts an instruction before a prompt, of which the denoiser gets the first piece and the
+    last. argument: of the call, its lines; there is none where it is empty."""
+
+    def fill(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
+        before = "\n".join(arguments.get(argument, call_default(pipeline, argument)) or ())
+        pieces = len(pipeline.tokenizer.encode(before)) if before else 0
+        return FilledTemplate(before, text, "", range(1, pieces - 1))
 
     return fill
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ..diffusion.settings import SettingError
 from ..nn.special_tokens import END, PAD, START, TEMPLATE
-from .families import Family, TextInput, call_default
+from .call_parameters import call_default
+from .families import Family, TextInput
 from .templates import FilledTemplate, FillTemplate, unfilled
 
 
@@ -225,7 +226,8 @@ def fill_template(pipeline: Any, text_input: TextInput, text: str, arguments: Ma
     fill: FillTemplate = text_input.template or unfilled
     if is_negative and not text_input.in_negative:
         fill = unfilled
-    return fill(pipeline, text, arguments)
+    tokenizer = getattr(pipeline, text_input.tokenizers[0])
+    return fill(pipeline, _preprocess(pipeline, tokenizer, text, arguments), arguments)
 
 
 def tokenize_in_template(tokenizer: Any, text_input: TextInput, filled: FilledTemplate, length: int) -> PieceRow:

@@ -127,7 +127,7 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
     points = pipe.points()
     self_attention = [p.name for p in points
                       if p.axes == ("head", "query", "key") and not p.name.startswith(OTHER_NETWORKS)]
-    with record(pipe, *self_attention, reduce="mean:query,step") as recorder:
+    with record(pipe, *self_attention, reduce="mean:query,step" if self_attention else "") as recorder:
         run = pipe(prompt, record=[WEIGHTS], **settings)
     what = model_parts(points, run.tokens, kinds) if what is None else what
     has_examiner = examiner is not None or pipe.has_examiner

@@ -26,6 +26,7 @@ NAMES = {
                "blocks.1.joint.weights"],
     "lumina": ["refiner.txt.0.self.weights", "refiner.img.0.self.weights", "blocks.0.joint.weights",
                "blocks.1.joint.weights"],
+    "sana": [f"blocks.{k}.cross.weights" for k in range(4)],  # its self-attention is linear
     "qwen": [f"blocks.{k}.joint.weights" for k in range(3)],
     "pixart": [f"blocks.{k}.{kind}.weights" for k in (0, 1) for kind in U],
 }
@@ -35,12 +36,13 @@ T5 = [0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9] + [10] * (MAX_TOKENS - 12)
 CHAT = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9, 0]  # the template's first and last piece are token 0
 PIECES = {"klein": CHAT + [10] * (MAX_TOKENS - 13), "zimage": CHAT + [10] * (32 - 13),
           "qwen": CHAT[1:-1] + [0] * 5,  # the template's end; its beginning is dropped
-          "lumina": [0] * 4 + CHAT[1:-1],
+          "lumina": [0] * 4 + CHAT[1:-1], "sana": CHAT[:-1] + [10] * (MAX_TOKENS - 12),
           "sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5,
           "chroma": T5}
 # The same of the empty prompt of the uncond branch: <start> <end>, and padding.
 BLANK_CLIP, BLANK_T5 = [0, 1] + [2] * (MAX_TOKENS - 2), [0] + [1] * (MAX_TOKENS - 1)
 BLANKS = {"klein": [0, 0] + [1] * (MAX_TOKENS - 2), "zimage": [0, 0] + [1] * 30, "qwen": [0] * 5, "lumina": [0],
+          "sana": [0] + [1] * (MAX_TOKENS - 1),
           "sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5,
           "chroma": BLANK_T5}
 PROMPT_PIECES = {tp.PROMPT: 15, tp.OTHER: 7}  # Lumina's, with its template

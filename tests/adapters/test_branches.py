@@ -229,7 +229,7 @@ def test_latents_are_decoded_with_the_autoencoders_shift_and_scale(pipe):
                                                                                              "latents_std"))
             latent = (torch.from_numpy(z) * deviation + mean)[:, :, None]
         else:
-            latent = torch.from_numpy(z) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
+            latent = torch.from_numpy(z) / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
         raw = vae.decode(latent).sample
         raw = raw[:, :, 0] if raw.dim() == 5 else raw
     byte = ((raw / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()

@@ -58,7 +58,9 @@ def test_guidance_0_is_off_as_it_is_for_turbo_models(pipe, pipeline, family):
 
 def embeddings(pipeline: Any, family: str, text: str) -> dict[str, torch.Tensor]:
     """Return a text's embeddings as arguments of the pipeline's call."""
-    short = {"max_sequence_length": tp.MAX_TOKENS, **({"system_prompt": "draw"} if family == "lumina" else {})}
+    short = {"max_sequence_length": tp.MAX_TOKENS, **{
+        name: value for name, value in tp.CALL_DEFAULTS[family].items() if name in ("system_prompt",
+                                                                                    "complex_human_instruction")}}
     if family == "qwen":
         return {name: pipeline.encode_prompt(t, **short)[0] for name, t in (("prompt_embeds", text),
                                                                             ("negative_prompt_embeds", ""))}

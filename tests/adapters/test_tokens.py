@@ -13,8 +13,10 @@ from explorable.adapters.tokens import END, PAD, START, TEMPLATE, Piece, _merge_
 
 WORDS = ("a", "golden", "dog", "on", "a", "road", ",", "at", "night")
 STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": (), "chroma": (),
-          "zimage": (TEMPLATE,), "klein": (TEMPLATE,), "qwen": (TEMPLATE,), "lumina": (TEMPLATE,)}
-ENDS = dict.fromkeys(("zimage", "klein"), (PAD,)) | {"qwen": (), "lumina": ()}  # what ends the prompt is the template's
+          "zimage": (TEMPLATE,), "klein": (TEMPLATE,), "qwen": (TEMPLATE,), "lumina": (TEMPLATE,),
+          "sana": (TEMPLATE,)}
+# What ends the prompt is the template's, or nothing.
+ENDS = dict.fromkeys(("zimage", "klein", "sana"), (PAD,)) | {"qwen": (), "lumina": ()}
 
 
 def tokens_of(pipe, text: str = tp.PROMPT) -> tuple[str, ...]:
@@ -36,10 +38,12 @@ def test_pieces_can_be_kept_separate(pipeline, family):
         t5 = clip[1:]
         padded = {"clip": clip + (PAD,) * (tp.MAX_TOKENS - len(clip)), "t5": t5 + (PAD,) * (tp.MAX_TOKENS - len(t5))}
         rows = {"sd": ("clip",), "sdxl": ("clip",), "sd3": ("clip", "t5"), "flux": ("t5",), "pixart": ("t5",),
-                "chroma": ("t5",), "zimage": ("chat",), "klein": ("chat",), "qwen": ("qwen",), "lumina": ("lumina",)}
+                "chroma": ("t5",), "zimage": ("chat",), "klein": ("chat",),
+                **{name: (name,) for name in ("qwen", "lumina", "sana")}}
         padded["chat"] = (TEMPLATE, *t5[:-1], TEMPLATE, *[PAD] * ((32 if family == "zimage" else tp.MAX_TOKENS) - 13))
         padded["qwen"] = (*t5[:-1], *[TEMPLATE] * 5)  # the beginning of the template is dropped
         padded["lumina"] = (*[TEMPLATE] * 4, *t5[:-1])
+        padded["sana"] = (TEMPLATE, *t5[:-1], *[PAD] * (tp.MAX_TOKENS - 12))
         assert tokens_of(pipe) == sum((padded[kind] for kind in rows[family]), ())
 
 

@@ -247,15 +247,37 @@ def lumina(folder: Path) -> Any:
                                      gemma(tokenizer), tokenizer)
 
 
-def fit_lumina(pipeline: Any) -> None:
-    """Set the reduction of the autoencoder, which this pipeline takes to be that of the published one."""
-    pipeline.vae_scale_factor = 2
-    pipeline.image_processor = diffusers.image_processor.VaeImageProcessor(vae_scale_factor=4)
+def sana(folder: Path) -> Any:
+    tokenizer = gemma_tokenizer()
+    autoencoder = diffusers.AutoencoderDC(
+        latent_channels=4, attention_head_dim=8, encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8),
+        encoder_layers_per_block=(1, 1), decoder_layers_per_block=(1, 1), encoder_qkv_multiscales=((), ()),
+        decoder_qkv_multiscales=((), ()), scaling_factor=0.41)
+    network = diffusers.SanaTransformer2DModel(
+        in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=8, num_layers=4,
+        num_cross_attention_heads=2, cross_attention_head_dim=8, cross_attention_dim=16, caption_channels=WIDTH,
+        sample_size=8, patch_size=2)
+    scheduler = diffusers.DPMSolverMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction",
+                                                      flow_shift=3.0)
+    return diffusers.SanaPipeline(tokenizer, gemma(tokenizer), autoencoder, network, scheduler)
+
+
+def accept(*arguments: Any, **more: Any) -> None:
+    """Stand in for check_inputs where sizes must be those of the published model."""
+
+
+def fit(pipeline: Any) -> None:
+    """Make a pipeline that takes its autoencoder to be the published one accept a small one."""
+    if isinstance(pipeline, diffusers.Lumina2Pipeline):
+        pipeline.vae_scale_factor = 2
+        pipeline.image_processor = diffusers.image_processor.VaeImageProcessor(vae_scale_factor=4)
+    if isinstance(pipeline, diffusers.SanaPipeline):
+        pipeline.check_inputs = accept
 
 
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
                                               "chroma": chroma, "zimage": zimage, "klein": klein,
-                                              "qwen": qwen, "lumina": lumina}
+                                              "qwen": qwen, "lumina": lumina, "sana": sana}
 FAMILIES = tuple(BUILDERS)
 SEPARATE = ("chroma", "klein", "qwen", "lumina")  # call the network for cond, then for uncond
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
@@ -268,6 +290,8 @@ CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "klein": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
     "qwen": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "negative": ""},
     "lumina": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "system_prompt": "draw"},
+    "sana": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "use_resolution_binning": False,
+             "complex_human_instruction": ["draw", "now: "]},
 }
 
 
@@ -299,8 +323,7 @@ def fresh(family: str, **more: Any) -> Any:
     """Load a tiny pipeline with diffusers."""
     pipeline = diffusers.DiffusionPipeline.from_pretrained(saved(family), **more)
     pipeline.set_progress_bar_config(disable=True)
-    if family == "lumina":
-        fit_lumina(pipeline)
+    fit(pipeline)
     return pipeline
 
 

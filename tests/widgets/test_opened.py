@@ -177,7 +177,7 @@ def test_where_a_place_looks_is_the_gradient_and_nothing_is_left_behind(family):
         assert all(p.grad is None for p in pipe.denoiser.parameters())
 
 
-@pytest.mark.parametrize("family", ("sd3", "flux", "pixart", "chroma", "zimage", "klein", "qwen", "lumina"))
+@pytest.mark.parametrize("family", ("sd3", "flux", "pixart", "chroma", "zimage", "klein", "qwen", "lumina", "sana"))
 def test_the_x_ray_refuses_a_network_without_skips(family):
     with ex.open(tp.shared(family), **tp.CALL_DEFAULTS[family]) as pipe:
         made = ex.UNetXRay(pipe, **SMALL)
@@ -253,6 +253,17 @@ def test_the_patches_of_a_foreign_transformer_are_shown_and_edited(family, tmp_p
         assert np.array_equal(edited[:2], before[:2])  # the first step is not edited
         assert made.save_html(tmp_path / "saved.html").stat().st_size < 1_000_000
         made.close()
+
+
+def test_of_linear_attention_it_is_said_that_it_has_no_weights():
+    with ex.open(tp.shared("sana"), **tp.CALL_DEFAULTS["sana"]) as pipe:
+        made = ex.PatchTransformer(pipe, **SMALL)
+        made.wait()
+        assert "between patches cannot be shown: the self-attention of this network is linear" in str(made.error)
+        made.close()
+        assert "4 more points do not exist: the self-attention of this network is linear" in repr(pipe.points())
+        with pytest.raises(ex.UnknownPointError, match=r"does not pass 'blocks\.0\.self\.weights'.*is linear"):
+            pipe(tp.PROMPT, record="blocks.*.self.weights")
 
 
 @pytest.mark.parametrize("family", ("sd", "sdxl"))
