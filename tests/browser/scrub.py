@@ -7,8 +7,9 @@ In JupyterLab, in Chromium, with real mouse movements.
 For the first explorable of each notebook (default: all) and each axis of its stage: the median and 95th percentile of
 60 movements, the first time (frames are unpacked when they are first shown) and again. The first axis is moved by its
 slider, the others (word, layer, head, …) by pointing at their values. Times are from the event's time stamp to the
-first task after the frame that shows it. Targets: p50 12 ms, p95 33 ms, nothing sent to the kernel. Before the first
-movement the page is quiet: a second after it has drawn a chart, it sends the kernel that chart as SVG, for saved pages.
+first task after the frame that shows it. Targets: p50 12 ms, p95 33 ms, nothing sent to the kernel. Before each series
+of moves the page is quiet: the end of a drag is sent, its step is marked in the chart, and a second later the page
+sends that chart as SVG, for saved pages.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def move(page: Page, positions: list[tuple[float, float]], sent: list[int], pres
     after the last movement do not count.
     """
     page.mouse.move(*positions[0])
-    page.wait_for_timeout(500)
+    wait_until_idle(page, sent)
     page.evaluate("() => { window.scrubbed.length = 0 }")
     before = len(sent)
     if press:
