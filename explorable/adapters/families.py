@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..diffusion.settings import SettingError
-from .templates import FillTemplate, chat_template, formatted_template, instruction, system_prompt
+from .templates import FillTemplate, chat_template, conversation, formatted_template, instruction, system_prompt
 
 PAIR = ("uncond", "cond")
 CFG_MEANING = ("denoised = uncond + w (cond - uncond), two evaluations at each step; w = 1 is off, and this pipeline "
@@ -36,6 +36,7 @@ class TextInput:
     template: fills the prompt into what the text encoder reads; None: the prompt is all it reads. in_negative: the
     negative prompt is put into it, too. multiple_of: the pieces are padded to the next multiple of this number; None:
     to the length above. is_trimmed: the context is padded, and the denoiser leaves its padding out of its sequence.
+    padding_side: "right", or "" where it is the tokenizer's.
     """
 
     tokenizers: tuple[str, ...]
@@ -44,6 +45,7 @@ class TextInput:
     in_negative: bool = True
     multiple_of: int | None = None
     is_trimmed: bool = False
+    padding_side: str = "right"
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,12 @@ FAMILIES = (
            timestep_divisor=1000.0, latents_have="batch_norm", branch_order=("cond", "uncond"), separate_calls=True,
            patch=1, latent_stride=2,
            reserved=(("image", "cannot be given: the positions of reference images are not labelled"),)),
+    Family("FLUX.2", ("Flux2Pipeline",), "transformer", "hidden_states",
+           (TextInput(("tokenizer",), "max_sequence_length", conversation("system_message"), padding_side=""),),
+           text_first=True, timestep_divisor=1000.0, distilled=True, latents_have="batch_norm", patch=1,
+           latent_stride=2,
+           reserved=(("image", "cannot be given: the positions of reference images are not labelled"),
+                     ("caption_upsample_temperature", "cannot be set: the words that label recordings are yours"))),
     Family("Qwen-Image", ("QwenImagePipeline", "QwenImageImg2ImgPipeline"), "transformer", "hidden_states",
            (TextInput(("tokenizer",), "max_sequence_length",
                       formatted_template("prompt_template_encode", "prompt_template_encode_start_idx"),

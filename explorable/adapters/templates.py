@@ -37,11 +37,32 @@ def chat_template(**options: Any) -> FillTemplate:
                                                                    add_generation_prompt=True, **options)
             return rendered
 
-        before, _, after = render(MARK).partition(MARK)
-        whole = render(text)  # some templates strip what they are filled with
-        return FilledTemplate(before, whole[len(before):len(whole) - len(after)], after)
+        return _split(render, text)
 
     return fill
+
+
+def conversation(system: str) -> FillTemplate:
+    """Return the processor's own chat template, filled as a user's message after one of the system. system: the
+    pipeline's attribute with that message."""
+
+    def fill(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
+        def render(content: str) -> str:
+            messages = [{"role": role, "content": [{"type": "text", "text": part}]}
+                        for role, part in (("system", getattr(pipeline, system)), ("user", content))]
+            rendered: str = pipeline.tokenizer.apply_chat_template([messages], tokenize=False)[0]
+            return rendered
+
+        return _split(render, text.replace("[IMG]", ""))  # as the pipeline does: it would stand for an image
+
+    return fill
+
+
+def _split(render: Callable[[str], str], text: str) -> FilledTemplate:
+    """Return a rendered template in its parts."""
+    before, _, after = render(MARK).partition(MARK)
+    whole = render(text)  # some templates strip what they are filled with
+    return FilledTemplate(before, whole[len(before):len(whole) - len(after)], after)
 
 
 def formatted_template(text: str, dropped: str) -> FillTemplate:

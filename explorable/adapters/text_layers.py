@@ -13,7 +13,15 @@ import torch
 from ..nn.special_tokens import PAD, TEMPLATE
 from ..pipeline.encoded_text import EncodedText, EncodeTexts
 from .families import Family, TextInput
-from .tokens import PieceRow, fill_template, max_pieces, tokenize
+from .tokens import (
+    PieceRow,
+    adds_special_tokens,
+    fill_template,
+    find_tokenizer,
+    max_pieces,
+    pads_left,
+    tokenize,
+)
 
 BATCH_SIZE = 16  # texts
 
@@ -44,7 +52,7 @@ def _encode(pipeline: Any, text_input: TextInput, encoder: str, arguments: Mappi
     if not texts:
         return []
     with lock:
-        tokenizer, model = getattr(pipeline, text_input.tokenizers[0]), getattr(pipeline, encoder)
+        tokenizer, model = find_tokenizer(pipeline, text_input.tokenizers[0]), getattr(pipeline, encoder)
         rows = [row for text in texts if (row := tokenize(pipeline, text_input, text, arguments))]
         for text, row in zip(texts, rows, strict=True):
             if row.is_truncated:
@@ -56,8 +64,10 @@ def _encode(pipeline: Any, text_input: TextInput, encoder: str, arguments: Mappi
             part = slice(start, start + BATCH_SIZE)
             read = [fill_template(pipeline, text_input, text, arguments) for text in texts[part]]
             dropped = read[0].dropped
+            side = "left" if pads_left(tokenizer, text_input) else "right"
             inputs = tokenizer([str(text) for text in read], padding="max_length", max_length=length + len(dropped),
-                               padding_side="right", truncation=True, return_tensors="pt").to(model.device)
+                               padding_side=side, truncation=True, return_tensors="pt",
+                               add_special_tokens=adds_special_tokens(tokenizer, read[0])).to(model.device)
             # CLIP is causal: no word sees the padding behind it.
             mask = {} if "CLIP" in type(model).__name__ else {"attention_mask": inputs.attention_mask}
             states = model(inputs.input_ids, output_hidden_states=True, **mask).hidden_states

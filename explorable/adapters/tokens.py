@@ -140,7 +140,7 @@ def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping
 
     Returns None for an optional text encoder that is not loaded and takes no part in the context.
     """
-    tokenizers = [t for name in text_input.tokenizers if (t := getattr(pipeline, name, None)) is not None]
+    tokenizers = [t for name in text_input.tokenizers if (t := find_tokenizer(pipeline, name)) is not None]
     length = max_pieces(pipeline, text_input, arguments)
     if text_input.template is not None:
         filled = fill_template(pipeline, text_input, text, arguments, is_negative)
@@ -153,10 +153,16 @@ def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping
     return PieceRow(pieces, max(needed for _, needed in rows), text_input.length_argument)
 
 
+def find_tokenizer(pipeline: Any, name: str) -> Any:
+    """Return a tokenizer of a pipeline, also one within a processor of texts and images; None: there is none."""
+    found = getattr(pipeline, name, None)
+    return getattr(found, "tokenizer", found)
+
+
 def max_pieces(pipeline: Any, text_input: TextInput, arguments: Mapping[str, Any]) -> int:
     """Return the length of a text input in pieces."""
     if text_input.length_argument is None:
-        tokenizer = next(t for name in text_input.tokenizers if (t := getattr(pipeline, name, None)) is not None)
+        tokenizer = next(t for name in text_input.tokenizers if (t := find_tokenizer(pipeline, name)) is not None)
         return int(tokenizer.model_max_length)
     return int(arguments.get(text_input.length_argument, call_default(pipeline, text_input.length_argument)))
 
@@ -226,7 +232,7 @@ def fill_template(pipeline: Any, text_input: TextInput, text: str, arguments: Ma
     fill: FillTemplate = text_input.template or unfilled
     if is_negative and not text_input.in_negative:
         fill = unfilled
-    tokenizer = getattr(pipeline, text_input.tokenizers[0])
+    tokenizer = find_tokenizer(pipeline, text_input.tokenizers[0])
     return fill(pipeline, _preprocess(pipeline, tokenizer, text, arguments), arguments)
 
 
@@ -240,7 +246,8 @@ def tokenize_in_template(tokenizer: Any, text_input: TextInput, filled: FilledTe
     if not getattr(tokenizer, "is_fast", False):
         raise SettingError(f"the {type(tokenizer).__name__} does not tell which pieces are the prompt's: load the fast "
                            "tokenizer (use_fast=True)")
-    spans = tokenizer(str(filled), return_offsets_mapping=True).offset_mapping
+    spans = tokenizer(str(filled), return_offsets_mapping=True,
+                      add_special_tokens=adds_special_tokens(tokenizer, filled)).offset_mapping
     begin, end = len(filled.before), len(filled.before) + len(filled.text)
     own = [(max(a, begin) - begin, min(b, end) - begin) if a < end and b > begin else None for a, b in spans]
     pieces = [piece for k, piece in enumerate(_pieces_of_spans(filled.text, own)) if k not in filled.dropped]
@@ -248,7 +255,18 @@ def tokenize_in_template(tokenizer: Any, text_input: TextInput, filled: FilledTe
     padded_length = length if text_input.multiple_of is None else -(-needed // text_input.multiple_of
                                                                     ) * text_input.multiple_of
     padding = [Piece(PAD)] * max(0, padded_length - needed)
-    return PieceRow((*pieces[:length], *padding), needed, text_input.length_argument)
+    kept = (*padding, *pieces[:length]) if pads_left(tokenizer, text_input) else (*pieces[:length], *padding)
+    return PieceRow(kept, needed, text_input.length_argument)
+
+
+def adds_special_tokens(tokenizer: Any, filled: FilledTemplate) -> bool:
+    """Return whether a tokenizer adds its special tokens to a template: it does not where this begins with one."""
+    return not (tokenizer.bos_token and filled.before.startswith(tokenizer.bos_token))
+
+
+def pads_left(tokenizer: Any, text_input: TextInput) -> bool:
+    """Return whether padding comes before a text."""
+    return (text_input.padding_side or tokenizer.padding_side) == "left"
 
 
 def _pieces_of_spans(text: str, spans: Sequence[tuple[int, int] | None]) -> list[Piece]:

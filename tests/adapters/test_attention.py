@@ -21,6 +21,7 @@ NAMES = {
     "sd3": ["blocks.0.joint.weights", "blocks.0.self.weights", "blocks.1.joint.weights", "blocks.2.joint.weights"],
     "flux": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "chroma": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
+    "flux2": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "klein": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "zimage": ["refiner.img.0.self.weights", "refiner.txt.0.self.weights", "blocks.0.joint.weights",
                "blocks.1.joint.weights"],
@@ -36,6 +37,7 @@ T5 = [0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9] + [10] * (MAX_TOKENS - 12)
 CHAT = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9, 0]  # the template's first and last piece are token 0
 PIECES = {"klein": CHAT + [10] * (MAX_TOKENS - 13), "zimage": CHAT + [10] * (32 - 13),
           "qwen": CHAT[1:-1] + [0] * 5,  # the template's end; its beginning is dropped
+          "flux2": [10] * 3 + [0] * 5 + CHAT[1:],  # padded on the left
           "lumina": [0] * 4 + CHAT[1:-1], "sana": CHAT[:-1] + [10] * (MAX_TOKENS - 12),
           "sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5,
           "chroma": T5}
@@ -46,7 +48,7 @@ BLANKS = {"klein": [0, 0] + [1] * (MAX_TOKENS - 2), "zimage": [0, 0] + [1] * 30,
           "sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5,
           "chroma": BLANK_T5}
 PROMPT_PIECES = {tp.PROMPT: 15, tp.OTHER: 7}  # Lumina's, with its template
-TEXT_FIRST = ("flux", "chroma", "klein", "qwen", "lumina")
+TEXT_FIRST = ("flux", "chroma", "klein", "qwen", "lumina", "flux2")
 
 
 def image_first(weights: np.ndarray, positions: int, pieces: int) -> np.ndarray:
@@ -143,7 +145,8 @@ def test_images_that_are_not_square_have_maps_of_their_proportions(family, pipel
     reference = reference_weights(family, **shape)
     with ex.open(pipeline, half_precision=False, **{**tp.CALL_DEFAULTS[family], **shape}) as pipe:
         run = pipe(tp.PROMPT, steps=STEPS, record="*.cross.weights")
-    assert run.image.shape == (16, 24, 3) and run.latents.shape[-2:] == ((4, 6) if family == "klein" else (8, 12))
+    assert run.image.shape == (16, 24, 3) and run.latents.shape[-2:] == (
+        (4, 6) if family in ("klein", "flux2") else (8, 12))
     assert np.array_equal(run.image, tp.untouched(pipeline, family, num_inference_steps=STEPS, **shape))
     for name, array in run.recorded.items():
         assert 3 * array.sizes["y"] == 2 * array.sizes["x"]

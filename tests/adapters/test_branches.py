@@ -144,7 +144,7 @@ def test_image_to_image_pipelines_are_bit_identical_and_branch(family, kind):
 
 
 def test_guidance_meaning_describes_what_guidance_does(pipe, family):
-    if family == "flux":
+    if family in ("flux", "flux2"):
         assert "no comparison is made" in pipe.guidance_meaning and not pipe.uses_cfg
         assert pipe(tp.PROMPT, steps=2).branches == 1
         with pytest.raises(ex.SettingError, match="leave it out"):
@@ -168,7 +168,7 @@ def rescaled(prediction: np.ndarray, like: np.ndarray, side: int | None) -> np.n
 
 
 def test_the_recorded_difference_is_what_guidance_multiplies(pipe, family):
-    if family == "flux":
+    if family in ("flux", "flux2"):
         return
     w = 3.0
     run = pipe(tp.PROMPT, steps=2, guidance=w, record=["sampler.difference", "sampler.denoised"])
@@ -220,7 +220,7 @@ def test_latents_are_decoded_with_the_autoencoders_shift_and_scale(pipe):
     assert pipe.encode(pipe.decode(z)).shape == z.shape
     vae = pipe.pipeline.vae
     with torch.no_grad():
-        if pipe.family == "FLUX.2 Klein":  # batch normalisation in evaluation, backwards; then patches of 2 x 2
+        if pipe.family.startswith("FLUX.2"):  # batch normalisation in evaluation, backwards; then patches of 2 x 2
             mean, deviation = vae.bn.running_mean, (vae.bn.running_var + vae.bn.eps).sqrt()
             latent = torch.nn.functional.pixel_shuffle(
                 torch.from_numpy(z) * deviation.view(1, -1, 1, 1) + mean.view(1, -1, 1, 1), 2)

@@ -16,7 +16,7 @@ from explorable.adapters.opened_pipeline import BlockedImageError
 
 STATISTICS = {"latents_mean": [1.5, -2.0, 0.5, 1.0], "latents_std": [8.0, 6.0, 5.0, 7.0]}
 
-OWN_AUTOENCODER = ("klein", "qwen")  # families that work with no other
+OWN_AUTOENCODER = ("klein", "flux2", "qwen")  # families that work with no other
 
 
 def tiny_autoencoder() -> Any:

@@ -183,18 +183,43 @@ def zimage(folder: Path) -> Any:
                                     tokenizer, network)
 
 
-def klein(folder: Path) -> Any:
-    tokenizer = qwen_tokenizer()
+def flux2_vae() -> torch.nn.Module:
     autoencoder = diffusers.AutoencoderKLFlux2(
         block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4,
         up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=4, sample_size=16)
     autoencoder.bn.running_mean.normal_()
     autoencoder.bn.running_var.uniform_(0.5, 2)
-    network = diffusers.Flux2Transformer2DModel(
+    return autoencoder
+
+
+def flux2_network(guidance_embeds: bool) -> torch.nn.Module:
+    return diffusers.Flux2Transformer2DModel(
         patch_size=1, in_channels=16, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=3 * WIDTH, timestep_guidance_channels=16, axes_dims_rope=(4, 4, 4, 4),
-        guidance_embeds=False)
-    return diffusers.Flux2KleinPipeline(flow(1.0), autoencoder, qwen3(tokenizer, True), tokenizer, network)
+        guidance_embeds=guidance_embeds)
+
+
+def klein(folder: Path) -> Any:
+    tokenizer = qwen_tokenizer()
+    return diffusers.Flux2KleinPipeline(flow(1.0), flux2_vae(), qwen3(tokenizer, True), tokenizer,
+                                        flux2_network(False))
+
+
+def flux2(folder: Path) -> Any:
+    """Return FLUX.2 dev. Its tokenizer begins a text with <s>; `fit` makes it pad on the left, within a processor."""
+    tokenizer = qwen_tokenizer()
+    special = ["<s>", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[INST]", "[/INST]", "[IMG]", "[IMG_BREAK]", "[IMG_END]"]
+    tokenizer.add_special_tokens({"bos_token": "<s>", "additional_special_tokens": special[1:]})
+    tokenizer.chat_template = ("<s>[SYSTEM_PROMPT]{{ messages[0]['content'][0]['text'] }}[/SYSTEM_PROMPT]"
+                               "[INST]{{ messages[1]['content'][0]['text'] }}[/INST]")
+    text = transformers.MistralConfig(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8)
+    vision = transformers.PixtralVisionConfig(hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+                                              num_attention_heads=2)
+    encoder = transformers.Mistral3ForConditionalGeneration(transformers.Mistral3Config(
+        text_config=text, vision_config=vision))
+    return diffusers.Flux2Pipeline(flow(1.0), flux2_vae(), encoder, tokenizer, flux2_network(True))
 
 
 def qwen(folder: Path) -> Any:
@@ -262,6 +287,13 @@ def sana(folder: Path) -> Any:
     return diffusers.SanaPipeline(tokenizer, gemma(tokenizer), autoencoder, network, scheduler)
 
 
+class TextProcessor(transformers.ProcessorMixin):
+    """A processor of text alone, for FLUX.2's own needs torchvision."""
+
+    def __init__(self, tokenizer: Any = None, chat_template: str | None = None):
+        super().__init__(tokenizer, chat_template=chat_template)
+
+
 def accept(*arguments: Any, **more: Any) -> None:
     """Stand in for check_inputs where sizes must be those of the published model."""
 
@@ -271,13 +303,16 @@ def fit(pipeline: Any) -> None:
     if isinstance(pipeline, diffusers.Lumina2Pipeline):
         pipeline.vae_scale_factor = 2
         pipeline.image_processor = diffusers.image_processor.VaeImageProcessor(vae_scale_factor=4)
+    if isinstance(pipeline, diffusers.Flux2Pipeline):
+        pipeline.system_message, pipeline.tokenizer.padding_side = "a", "left"
+        pipeline.tokenizer = TextProcessor(pipeline.tokenizer, pipeline.tokenizer.chat_template)
     if isinstance(pipeline, diffusers.SanaPipeline):
         pipeline.check_inputs = accept
 
 
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
                                               "chroma": chroma, "zimage": zimage, "klein": klein,
-                                              "qwen": qwen, "lumina": lumina, "sana": sana}
+                                              "qwen": qwen, "lumina": lumina, "sana": sana, "flux2": flux2}
 FAMILIES = tuple(BUILDERS)
 SEPARATE = ("chroma", "klein", "qwen", "lumina")  # call the network for cond, then for uncond
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
@@ -288,6 +323,7 @@ CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "chroma": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "zimage": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "klein": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
+    "flux2": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
     "qwen": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "negative": ""},
     "lumina": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "system_prompt": "draw"},
     "sana": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "use_resolution_binning": False,
