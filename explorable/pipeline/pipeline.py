@@ -35,6 +35,7 @@ from ..hooks import (
 from ..hooks.points import IMAGE_SIZE
 from ..nn.hook_points import dispatching_to, set_branches, set_step
 from ..run import Run, collect_run
+from ..run.known import acting_edits, find_known_run
 from .arguments import (
     check_image,
     check_noise_time,
@@ -105,6 +106,11 @@ class Pipeline(LatentDiffusion):
         strength = 1.0 if image is None else DEFAULT_STRENGTH if strength is None else strength
         settings = make_settings(prompt, negative=negative, steps=steps, guidance=w, seed=seed, sampler=sampler,
                                  strength=strength, **more)
+        if image is None and (known := find_known_run(self, settings, record)):
+            check_progress(progress)
+            if progress:
+                progress(known.steps, known.steps)
+            return known
         image = None if image is None else starting_image(image, self.image_size, LATENT_SHAPE)
         return self._sample(settings, record, progress, image=image)
 
@@ -146,7 +152,8 @@ class Pipeline(LatentDiffusion):
         return collect_run(settings, self.name, tokens, steps, finished, seconds, denoise.evaluations,
                            len(denoise.branches), recorder.last if recorder else None, pipe=self,
                            edited_points=edited_points(self), branch_of=start and (start[0], start[1]),
-                           evaluation_seconds=tuple(denoise.evaluation_seconds))
+                           evaluation_seconds=tuple(denoise.evaluation_seconds),
+                           repeated_edits=acting_edits(self) if start is None and image is None else None)
 
     def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None,
                       progress: Callable[[int, int], None] | None = None) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..run.known import used_known_run
 from .protocol import PipelineProtocol
 
 Progress = Callable[[int, int], None]
@@ -25,15 +26,19 @@ def shown_steps(steps: int, max_frames: int) -> np.ndarray:
 
 
 def decode_in_chunks(pipe: PipelineProtocol, latents: np.ndarray, progress: Progress = no_progress) -> np.ndarray:
-    """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8, a few at a time.
+    """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8, a few at a time. Those of a known run
+    (run/known.py) are there already.
 
     progress: called after each chunk with the number of decoded images and n.
     """
-    images = [np.zeros((0, *pipe.image_size, 3), np.uint8)]
-    for start in range(0, len(latents), DECODE_CHUNK):
-        images.append(pipe.decode(latents[start : start + DECODE_CHUNK]))
-        progress(min(start + DECODE_CHUNK, len(latents)), len(latents))
-    return np.concatenate(images)
+    known = used_known_run()
+    found = {k: image for k, latent in enumerate(latents) if known and (image := known.image(pipe, latent)) is not None}
+    missing = [k for k in range(len(latents)) if k not in found]
+    for start in range(0, len(missing), DECODE_CHUNK):
+        chunk = missing[start : start + DECODE_CHUNK]
+        found |= zip(chunk, pipe.decode(latents[chunk]), strict=True)
+        progress(len(found), len(latents))
+    return np.stack([found[k] for k in range(len(latents))]) if found else np.zeros((0, *pipe.image_size, 3), np.uint8)
 
 
 class ProgressCounter:

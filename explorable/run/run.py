@@ -42,6 +42,8 @@ class Run:
     recorded:      recorded values by the names of the points, see `__getitem__`.
     steps_taken:   the sampler's steps, in float64.
     edited_points: the names and patterns of the points that were edited.
+    repeated_edits: points and edits under which its settings give it again; None where they do not (a branch, a run
+                   from an image) or it is not known.
     parent, branched_at: the run that this one branched off from, and at which step; None if it is no branch.
     """
 
@@ -60,6 +62,7 @@ class Run:
     parent: Run | None = field(default=None, repr=False)
     branched_at: int | None = None
     evaluation_seconds: tuple[float, ...] = field(default=(), repr=False)
+    repeated_edits: tuple[tuple[str, Any], ...] | None = field(default=None, repr=False)
     _pipe: Any = field(default=None, repr=False)
     _children: list[weakref.ref[Run]] = field(default_factory=list, repr=False)
 
@@ -218,7 +221,8 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: as in a file, neither the pipeline nor the parent and branches."""
-        return {f.name: getattr(self, f.name) for f in fields(self)} | {"_pipe": None, "parent": None, "_children": []}
+        left_out: dict[str, Any] = {"_pipe": None, "parent": None, "_children": [], "repeated_edits": None}
+        return {f.name: getattr(self, f.name) for f in fields(self)} | left_out
 
     def __copy__(self) -> Run:
         return replace(self)
@@ -247,7 +251,8 @@ def collect_run(settings: Settings, model: str, tokens: tuple[str, ...], steps: 
                 seconds: dict[str, float], evaluations: int, branches: int,
                 recorded: Mapping[str, xr.DataArray] | None = None, *, edited_points: tuple[str, ...] = (),
                 branch_of: tuple[Run, int] | None = None, pipe: Any = None,
-                evaluation_seconds: tuple[float, ...] = ()) -> Run:
+                evaluation_seconds: tuple[float, ...] = (),
+                repeated_edits: tuple[tuple[str, Any], ...] | None = None) -> Run:
     """Put the steps of one sampling into labelled arrays. branch_of: the parent, and the step where it left."""
 
     def label(tensors: list[torch.Tensor], t: list[float]) -> xr.DataArray:
@@ -259,4 +264,4 @@ def collect_run(settings: Settings, model: str, tokens: tuple[str, ...], steps: 
     parent, branched_at = branch_of or (None, None)
     return Run(settings, model, tokens, latents, denoised, image, seconds, evaluations, branches,
                recorded if recorded is not None else {}, tuple(steps), edited_points, parent, branched_at,
-               evaluation_seconds, pipe)
+               evaluation_seconds, repeated_edits, pipe)

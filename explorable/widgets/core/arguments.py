@@ -10,6 +10,7 @@ from typing import Any
 from ...hooks import Edits, check_pipeline, edited_points
 from ...hooks.attachments import all_attached, attached
 from ...pipeline import PipelineProtocol
+from ...run.known import used_known_run
 
 MAX_REPR_LENGTH = 109
 
@@ -50,12 +51,14 @@ def call_text(name: str, values: Mapping[str, Any]) -> str:
 
 
 class HeldEdits:
-    """The edits of each `with ex.edit(...)` in which an explorable was made: they hold in all its computations.
+    """The edits of each `with ex.edit(...)` in which an explorable was made: they hold in all its computations. So does
+    a known run (`run/known.py`).
 
     Recorders are left out: they record what is called in their own thread.
     """
 
     def __init__(self) -> None:
+        self._known = used_known_run()
         self._entries = [(pipe, edits) for pipe, edits in all_attached() if isinstance(edits, Edits)]
 
     @contextmanager
@@ -64,6 +67,8 @@ class HeldEdits:
         with ExitStack() as stack:
             for pipe, edits in self._entries:
                 stack.enter_context(attached(pipe, edits))
+            if self._known is not None:
+                stack.enter_context(self._known.used())
             yield
 
     def annotate(self, text: str, separator: str, get_pipe: Callable[[], object]) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 GREY = 127  # the grey of an image without noise, too
+COMPUTING = "computing …"
 
 
 def notice(text: str, size: tuple[int, int]) -> np.ndarray:
@@ -15,3 +16,8 @@ def notice(text: str, size: tuple[int, int]) -> np.ndarray:
     ImageDraw.Draw(image).text((width / 2, height / 2), text, fill="white", anchor="mm", align="center",
                                font=ImageFont.load_default(max(width / 9, 4)))
     return np.asarray(image)
+
+
+def computing_frames(count: int, size: tuple[int, int]) -> np.ndarray:
+    """Return frames in place of those that are still computed, (count, *size, 3) uint8."""
+    return np.repeat(notice(COMPUTING, size)[None], count, 0)

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ...diffusion.settings import Settings
-from ...pipeline.progress import Progress
+from ...hooks import edit
+from ...pipeline import PipelineProtocol
+from ...pipeline.progress import Progress, decode_in_chunks
+from ...run.known import find_known_run
 from ..stage.layers import FRAME, Arrows, Layer, Points
 
 PREVIEW_STEPS = 4
@@ -32,6 +37,22 @@ def needs_preview(steps: int) -> bool:
 def preview_settings(settings: Settings, steps: int = PREVIEW_STEPS) -> Settings:
     """Return the settings of a preview that samples so many steps: of a run from a picture, those of its strength."""
     return replace(settings, steps=math.ceil(steps / settings.strength))
+
+
+def known_images(pipe: PipelineProtocol, settings: Settings,
+                 edits: Mapping[str, Any] | None = None) -> np.ndarray | None:
+    """Return the predicted images of the known run (run/known.py), (step, y, x, 3) uint8, the last the finished image;
+    None if these settings and edits would give another run."""
+    with edit(pipe, dict(edits)) if edits else nullcontext():
+        run = find_known_run(pipe, settings)
+    if run is None:
+        return None
+    return np.concatenate([decode_in_chunks(pipe, run.denoised.values[:-1]), run.image[None]])
+
+
+def with_images(layers: Sequence[Layer], images: np.ndarray, *names: str) -> list[Layer]:
+    """Return the layers of a preview with the images of the full run in those of these names."""
+    return [replace(layer, frames=images, frame_indices=None) if layer.name in names else layer for layer in layers]
 
 
 def cancellable_only(progress: Progress) -> Progress:

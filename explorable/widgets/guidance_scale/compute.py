@@ -32,6 +32,7 @@ from ...flow2d.guidance import (
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
+from ..core.notice import computing_frames
 from ..core.verdict import scene_of
 
 MAX_FRAMES = 26  # of a run; a longer one shows this many of its steps, evenly spaced
@@ -133,8 +134,8 @@ def image_facts(pipe: PipelineProtocol, prompt: str, images: np.ndarray, examine
 
 
 def compute(pipe: PipelineProtocol, request: Request, progress: Progress,
-            on_guided: Callable[[np.ndarray], None] = lambda images: None, examined: bool = True) -> Result:
-    """Compute a request. on_guided receives the extrapolated predictions, decoded, before the others are. examined:
+            on_guided: Callable[[Result], None] = lambda result: None, examined: bool = True) -> Result:
+    """Compute a request. on_guided receives the result when only the extrapolated predictions are decoded. examined:
     False for a preview, which shows no verdict.
 
     Raises:
@@ -149,7 +150,9 @@ def compute(pipe: PipelineProtocol, request: Request, progress: Progress,
     steps = shown_steps(guided.run.steps - 1, MAX_FRAMES)  # some schedulers take more steps than requested
     extrapolated = counter.decode(pipe, guided.run.denoised.values[steps])
     extrapolated[-1] = guided.run.image
-    on_guided(extrapolated)
+    empty = computing_frames(len(steps), pipe.image_size)
+    on_guided(Result(request, guided, steps, empty, empty, extrapolated,
+                     image_facts(pipe, s.prompt, guided.run.image[None], examined=False)[0], None))
     uncond, cond = (counter.decode(pipe, estimates.values[steps]) for estimates in (guided.uncond, guided.cond))
     mix = _mix_images(pipe, s, len(steps), counter, examined) if request.mixes_images else None
     return Result(request, guided, steps, uncond, cond, extrapolated,

@@ -23,6 +23,7 @@ from .grid import GridResult
 
 CONVENTIONS = {"off at 1": 0.0, "off at 0": -1.0}
 """What is added to w: u + w (c - u) is off at 1, and c + s (c - u) with s = w - 1 is off at 0."""
+UNDECODED_LABEL = "the extrapolated prediction of every step; the others are being computed"
 GUIDED_LABEL = "the extrapolated prediction of every step; the others are a preview"
 LESSON = {1.0: "Generic animal, muted colors", 7.0: "Clear lion, warm sunset colors",
           15.0: "Dramatic lion, very orange sky", 30.0: "Over-saturated, weird artifacts"}

@@ -18,6 +18,7 @@ from ...measure.results import save_command
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ...run import Run
+from ...run.known import find_known_run
 from ..core.chart import Chart
 from ..core.inputs import SamplingInputs, validate_setting
 from ..core.layout import scrollable
@@ -115,14 +116,17 @@ class GuidanceScale(ScaleChoice, SamplingInputs, ModelChoice):
                 self._grid.forget()  # requested again, as when the model was edited
             return self._grid.compute(pipe, request, progress, lambda: (self.guidance, self.seed), self._preview_grid)
         steps, few = request.settings.steps, None
-        if pipe.supports_preview and needs_preview(steps):
+        is_known = find_known_run(pipe, request.settings) is not None and not request.mixes_images
+        if pipe.supports_preview and needs_preview(steps) and not is_known:
             few = compute(pipe, replace(request, settings=replace(request.settings, steps=PREVIEW_STEPS)),
                           cancellable_only(progress), examined=False)
             self.show_preview(lambda: self._put_on_stage(few, steps))
 
-        def on_guided(images: np.ndarray) -> None:
+        def on_guided(partial: Result) -> None:
             if few is not None:
-                self.show_preview(lambda: self._put_on_stage(few, steps, images), view.GUIDED_LABEL)
+                self.show_preview(lambda: self._put_on_stage(few, steps, partial.guided), view.GUIDED_LABEL)
+            elif is_known:
+                self.show_preview(lambda: self._put_on_stage(partial), view.UNDECODED_LABEL)
 
         return compute(pipe, request, progress, on_guided)
 

@@ -17,6 +17,7 @@ from ...pipeline.image_size import resize_to_fit
 from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
 from ...world import GrammarError, draw, parse
+from ..core.notice import computing_frames
 from ..core.preview import PREVIEW_STEPS, to_preview_step
 
 MAX_FRAMES = 51  # of a run; a longer one shows this many of its steps, evenly spaced
@@ -153,13 +154,15 @@ def with_image(preview: Result, image: np.ndarray) -> Result:
 
 
 def compute(pipe: PipelineProtocol, request: Request, progress: Progress, same_run: Result | None = None,
-            previous: Result | None = None, on_run: Callable[[Run], None] = lambda run: None) -> Result:
+            previous: Result | None = None, on_run: Callable[[Run], None] = lambda run: None,
+            on_undecoded: Callable[[Result], None] = lambda result: None) -> Result:
     """Compute a request.
 
     Args:
         on_run: called with a new run before its steps are decoded.
         same_run: a result of the same run, whose unchanged parts are reused.
         previous: any result, whose forward process is reused if it is the same.
+        on_undecoded: called with the result before a new forward process is decoded.
     """
     steps = request.settings.steps if same_run is None else same_run.parent.run.steps
     frames, branch_steps = len(frame_steps(steps)), steps - request.branch.step if request.branch else 0
@@ -174,7 +177,9 @@ def compute(pipe: PipelineProtocol, request: Request, progress: Progress, same_r
     elif previous is not None and previous.forward.is_drawing and _has_same_forward(previous.request, request):
         forward = previous.forward
     else:
-        forward = _noise_image(pipe, request, parent, counter)
+        forward = _noise_image(pipe, request, parent)
+        on_undecoded(Result(request, forward, parent, branch))
+        forward = replace(forward, images=counter.decode(pipe, forward.latents))
     return Result(request, forward, parent, branch)
 
 
@@ -212,14 +217,15 @@ def _has_same_forward(one: Request, other: Request) -> bool:
     return one.forward_image == "drawing" and key(one) == key(other)
 
 
-def _noise_image(pipe: PipelineProtocol, request: Request, parent: Trajectory, counter: ProgressCounter) -> Forward:
+def _noise_image(pipe: PipelineProtocol, request: Request, parent: Trajectory) -> Forward:
+    """Return the forward process, not decoded yet."""
     latents = parent.run.latents
     drawing = _draw_prompt(request.settings, pipe) if request.forward_image == "drawing" else None
     latent = latents.values[-1] if drawing is None else pipe.encode(drawing[None]).numpy()[0]
     times = latents.t.values[parent.steps[:0:-1]]
     noised = noised_latents(pipe.path, latent, latents.values[0], times)
     return Forward(parent.run.image if drawing is None else drawing, drawing is not None, times, noised,
-                   counter.decode(pipe, noised))
+                   computing_frames(len(noised), pipe.image_size))
 
 
 def _draw_prompt(settings: Settings, pipe: PipelineProtocol) -> np.ndarray | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...analysis.trajectory import describe_step, signal_to_noise
 from ...diffusion.paths import Path
-from ..core.notice import GREY, notice
+from ..core.notice import COMPUTING, GREY, notice
 from ..core.preview import PREVIEW_LABEL, nearest_frames, stretch_layers
 from ..stage.layers import Images, Layer, Panel, Points
 from .compute import Result, frame_steps
@@ -165,7 +165,7 @@ def branch_preview_content(result: Result, preview: Result, path: Path) -> Stage
 
 def pending_branch_content(result: Result, path: Path) -> StageContent:
     """Return the present run with empty panels for a branch of which there is no preview."""
-    empty = notice("computing …", result.parent.run.image.shape[:2])
+    empty = notice(COMPUTING, result.parent.run.image.shape[:2])
     return _beside_run(result, [Images(f"branch {name}", f"branch: {name}", empty, axes=())
                                 for name in ("noisy", "denoised", "noise")], "", path)
 

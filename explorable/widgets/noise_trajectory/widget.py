@@ -14,6 +14,7 @@ from ...diffusion.settings import Settings, check_settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ...run import Run
+from ...run.known import find_known_run
 from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplerInput, SamplingInputs, validate_setting
@@ -26,6 +27,7 @@ from .recording import StageContent
 
 BRANCH_SETTINGS = ("prompt", "seed", "guidance")
 PANELS_PER_ROW = 4
+UNDECODED_LABEL = "the run, while its forward process is being decoded"
 PENDING_LABEL = "the run, while its branch is being computed"
 LEGEND = """<div class="ex-help">One slider for both directions: the forward process noises an image, then the run
 denoises the same noise. <b>Noisy latent</b>: x_t, decoded. <b>Predicted image</b>: the denoised estimate, decoded; in
@@ -145,6 +147,10 @@ class NoiseTrajectory(SamplingInputs, SamplerInput, Explorable):
         if previous is not None and previous.request == request:
             previous = None  # requested again, as when the model was edited: nothing is reused
         same_run = previous if previous is not None and previous.request.settings == request.settings else None
+        if same_run is None and find_known_run(pipe, request.settings):
+            return compute(pipe, request, progress, None, previous, on_undecoded=lambda result: self.show_preview(
+                lambda: self._show_content(recording.stage_content(result, pipe.path), request, autoplay=False),
+                UNDECODED_LABEL))
         if pipe.supports_preview:
             self._compute_preview(pipe, request, same_run, progress)
         elif same_run is not None and request.branch not in (None, same_run.request.branch):

@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import traitlets as tr
 import xarray as xr
 
@@ -19,7 +20,15 @@ from ..core.chart import Chart
 from ..core.explorable import shipped_pipeline
 from ..core.inputs import SamplingInputs, validate_choice
 from ..core.model_choice import ModelChoice
-from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
+from ..core.preview import (
+    PREVIEW_LABEL,
+    PREVIEW_STEPS,
+    known_images,
+    nearest_frames,
+    needs_preview,
+    stretch_layers,
+    with_images,
+)
 from . import view
 from .compute import RUN_SETTINGS, UNETS, CachedComputation, Request, Result
 from .controls import EditControls, example_row, prompt_row, setting_rows
@@ -122,7 +131,9 @@ class PatchTransformer(SamplingInputs, ModelChoice):
         is_new = self.result is None or self.result.request.edit_key != request.edit_key
         if is_new and pipe.supports_preview and needs_preview(request.settings.steps):
             few = self._preview_computation.preview(pipe, layout, request, progress)
-            self.show_preview(functools.partial(self._put_on_stage, few, request.settings.steps))
+            known = None if request.edits else known_images(pipe, request.settings)
+            self.show_preview(functools.partial(self._put_on_stage, few, request.settings.steps, known),
+                              PREVIEW_LABEL if known is None else f"the image, and for the rest {PREVIEW_LABEL}")
 
         def on_runs(result: Result) -> None:
             if few is not None:
@@ -137,8 +148,9 @@ class PatchTransformer(SamplingInputs, ModelChoice):
         return "" if result.unet_influence is None else view.describe_training(
             {name: read_card(name)["steps"] for name in (result.request.model, result.unet)})
 
-    def _put_on_stage(self, result: Result, full_steps: int | None = None) -> None:
-        """Send a result, or a preview of one in `full_steps`, to the page."""
+    def _put_on_stage(self, result: Result, full_steps: int | None = None, known: np.ndarray | None = None) -> None:
+        """Send a result, or a preview of one in `full_steps`, to the page. known: the full run's images for a preview
+        without edits, if they are there."""
         times = result.edited.run.denoised.t.values
         captions = [describe_step(k, len(times), t) for k, t in enumerate(times)]
         layers, note = view.layers_of(result), ""
@@ -146,6 +158,10 @@ class PatchTransformer(SamplingInputs, ModelChoice):
             frames = nearest_frames(range(full_steps), full_steps, PREVIEW_STEPS - 1)
             layers, note = stretch_layers(layers, frames), ", preview"
             captions = [f"{PREVIEW_LABEL}: {captions[k]}" for k in frames]
+            if known is not None:
+                layers, note = with_images(layers, known, "image edited", "image original"), ""
+                captions = [f"step {k} of {full_steps}; everything but the image is {PREVIEW_LABEL}"
+                            for k in range(full_steps)]
         axes = view.axes_of(result.layout)
         chosen = {view.BLOCK: self.block, view.HEAD: self.head}
         self.stage.selection = {a.name: a.labels.index(chosen[a.name]) if chosen[a.name] in a.labels else 0

@@ -11,6 +11,7 @@ from typing import Any
 import traitlets as tr
 
 from ...hooks import PointTable, edit
+from ...run.known import KnownRun
 from ..core.explorable import Explorable
 from ..registry import EXPLORABLES
 from .edits import Edits, Pair, as_edits, as_list
@@ -22,13 +23,15 @@ class OpenedNode:
     """The explorable of a node, bound to one run and one step.
 
     settings, step, edits: of the run. The edits that the explorable can make itself become its settings; the others
-    hold in all that it computes, as do those that `held` attaches. on_setting(name, value), on_step(step), on_edits():
-    called when the user changes something in it. takes_edits: False for an explorable of another model than the run's.
+    hold in all that it computes, as do those that `held` attaches. known: has the run, which is not sampled again.
+    on_setting(name, value), on_step(step), on_edits(): called when the user changes something in it.
+    takes_edits: False for an explorable of another model than the run's.
     """
 
     def __init__(self, node: Node, pipe: Any, model: str | None, settings: Mapping[str, Any], step: int, edits: Edits,
-                 held: Callable[[], AbstractContextManager[None]], on_setting: Callable[[str, Any], None],
-                 on_step: Callable[[int], None], on_edits: Callable[[], None], takes_edits: bool = True):
+                 held: Callable[[], AbstractContextManager[None]], known: KnownRun,
+                 on_setting: Callable[[str, Any], None], on_step: Callable[[int], None],
+                 on_edits: Callable[[], None], takes_edits: bool = True):
         self.node, self._step, self._pipe, self._held = node, step, pipe, held
         self._on_setting, self._on_step, self._on_edits = on_setting, on_step, on_edits
         self._is_following, self._takes_edits = False, takes_edits
@@ -43,7 +46,7 @@ class OpenedNode:
             values["model"], pipe = model, None
         if "step" in kind.inputs:
             values["step"] = min(step, max(settings["steps"] - 1, 0))
-        with self._held(), edit(self._pipe, as_edits(self._foreign)) if self._foreign else nullcontext():
+        with known.used(), self._held(), edit(self._pipe, as_edits(self._foreign)) if self._foreign else nullcontext():
             self.explorable: Explorable = kind(pipe, **values)
         self.explorable.observe(self._from_user, names=self._names)
         if self._source:

@@ -78,6 +78,13 @@ class Result:
         """The step at which the run starts, among those of a run from noise: above 0 for one from a picture."""
         return self.request.settings.steps - self.request.settings.sampled_steps
 
+    @property
+    def decoded(self) -> tuple[np.ndarray, np.ndarray]:
+        """The latents whose images are there, and these. A last estimate that is the final latent has its image."""
+        run, shown = self.run, self.steps[:-1]
+        latents = [run.denoised.values[shown], run.latents.values[shown], run.latents.values[-1:]]
+        return np.concatenate(latents), np.concatenate([self.denoised[:-1], self.noisy[:-1], run.image[None]])
+
 
 def step_numbers(pipe: PipelineProtocol, run: Run) -> xr.Dataset:
     """Return what flows along the arrows at each step: t, next_t, alpha, sigma, and the root mean squares over the

@@ -13,6 +13,7 @@ import traitlets as tr
 
 from ...pipeline import PipelineProtocol
 from ...run import Run
+from ...run.known import KnownRun
 from ..core.explorable import shipped_pipeline
 from ..core.layout import format_duration
 from ..core.lifetime import ClosedError
@@ -36,7 +37,7 @@ class Navigation:
     def __init__(self, studio: ModelChoice, held: Callable[[], Any]):
         self.map, self.box = PipelineMap(), ipw.VBox()
         self.box.add_class("ex-opened")
-        self._studio, self._held = studio, held
+        self._studio, self._held, self._known = studio, held, KnownRun()
         self._opened: OpenedNode | None = None
         self._lock = threading.RLock()
         self._network: tuple[Any, str] = (None, "")  # the pipeline that was looked at, and the node of its network
@@ -59,7 +60,7 @@ class Navigation:
         with self._lock:
             if self.map.opened != name:
                 self.map.opened = name
-            self.close()
+            self._close_opened()
             if name and self._studio.result is not None:
                 try:
                     self._opened = self._open(name)
@@ -69,7 +70,11 @@ class Navigation:
                 self.box.children = (self._opened.explorable,)
 
     def close(self) -> None:
-        """Close what is open. The map still marks it, so that it opens again with the next result."""
+        """Close what is open, and forget the run. The map still marks it: it opens again with the next result."""
+        self._close_opened()
+        self._known.forget()
+
+    def _close_opened(self) -> None:
         with self._lock:
             (old, self._opened), shown, self.box.children = (self._opened, None), self.box.children, ()
             if old is not None:
@@ -85,12 +90,13 @@ class Navigation:
             model = twin_of(studio.model_name, name)
             pipe = shipped_pipeline(model)
         return OpenedNode(node, pipe, model, self._settings(), self._step_from_noise, self._edits, self._held,
-                          self._on_setting, self._on_step, self._on_edits, takes_edits=not is_twin)
+                          self._known, self._on_setting, self._on_step, self._on_edits, takes_edits=not is_twin)
 
     def follow(self, result: Result) -> None:
         """Show a new result: on the map, and in what is open."""
         self.draw(result)
         with self._lock:
+            self._known.keep(result.run, *result.decoded)
             if self._opened is None or not self._opened.holds(self._edits):
                 if self.map.opened:
                     with suppress(ValueError, tr.TraitError):  # it is shown there, and the run is good

@@ -12,14 +12,15 @@ import traitlets as tr
 import xarray as xr
 
 from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD, PAD
-from ...analysis.word_attention import WordAttention, WordWeight
+from ...analysis.word_attention import WordAttention, WordWeight, frame_steps
+from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplingInputs
 from ..core.layout import scrollable
-from ..core.preview import PREVIEW_STEPS, cancellable_only, needs_preview
+from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, cancellable_only, known_images, needs_preview, with_images
 from ..stage.layers import Layer
 from .compute import DRAWN, GENERATED, MAX_SCALE, Request, Result, code, compute_attention, report_turn, to_box
 from .controls import PageLink, image_row, region_row, settings_rows
@@ -149,8 +150,15 @@ class TokenAttention(PageLink, SamplingInputs, Explorable):
         if request.mode == GENERATED and pipe.supports_preview and needs_preview(request.steps):
             few = replace(request, steps=PREVIEW_STEPS)
             self._preview = preview = compute_attention(pipe, few, cancellable_only(progress))
-            recording = preview_layers(preview, preview.branch(self.branch), request.steps)
-            self.show_preview(lambda: self._send_layers(preview, *recording, autoplay=not self.preview_label))
+            settings = Settings(request.prompt, steps=request.steps, guidance=request.guidance, seed=request.seed)
+            known = known_images(pipe, settings)
+            layers, captions = preview_layers(preview, preview.branch(self.branch), request.steps)
+            if known is not None:
+                shown = frame_steps(request.steps)
+                layers = with_images(with_images(layers, known[shown], "denoised"), known[-1], "image")
+                captions = [f"step {k} of {request.steps}; the maps are {PREVIEW_LABEL}" for k in shown]
+            self.show_preview(lambda: self._send_layers(preview, layers, captions, autoplay=not self.preview_label),
+                              PREVIEW_LABEL if known is None else f"the image, and for the rest {PREVIEW_LABEL}")
 
     def _preview_edit(self, result: Result, progress: Progress) -> None:
         """Show the next edit, that of the chosen word first, in few steps, beside the attention in all steps."""

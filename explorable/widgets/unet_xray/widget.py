@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from numbers import Real
 from typing import Any
 
@@ -14,14 +13,22 @@ import xarray as xr
 
 from ...analysis.spectrum import CUTOFF
 from ...analysis.trajectory import describe_step
-from ...analysis.unet_activations import UNetPart, unet_parts
+from ...analysis.unet_activations import UNetPart, fader_edits, unet_parts
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplingInputs
-from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, nearest_frames, needs_preview, stretch_layers
+from ..core.preview import (
+    PREVIEW_LABEL,
+    PREVIEW_STEPS,
+    known_images,
+    nearest_frames,
+    needs_preview,
+    stretch_layers,
+    with_images,
+)
 from .compute import (
     MAX_FACTOR,
     RUN_SETTINGS,
@@ -48,6 +55,8 @@ from .view import (
     step_table,
     to_dataset,
 )
+
+IMAGES_LABEL = f"the edited image, and for the rest {PREVIEW_LABEL}"
 
 
 class UNetXRay(SamplingInputs, Explorable):
@@ -140,13 +149,14 @@ class UNetXRay(SamplingInputs, Explorable):
         is_new = self.result is None or self.result.request.edit_key != request.edit_key
         if is_new and pipe.supports_preview and needs_preview(request.settings.steps):
             few = self._preview_computation.preview(pipe, parts, request, progress)
-            self.show_preview(functools.partial(self._put_on_stage, few))
+            known = None if request.swapped_skips else known_images(
+                pipe, request.settings, fader_edits(request.faders, request.step_ranges))
+            self.show_preview(functools.partial(self._put_on_stage, few, known),
+                              PREVIEW_LABEL if known is None else IMAGES_LABEL)
 
         def on_edited_previews(previews: np.ndarray) -> None:
             if few is not None:
-                self.show_preview(
-                    lambda: self._put_on_stage(few, previews), f"the edited image, and for the rest {PREVIEW_LABEL}"
-                )
+                self.show_preview(lambda: self._put_on_stage(few, previews), IMAGES_LABEL)
 
         def on_runs(original: InspectedRun, edited: InspectedRun) -> None:
             if few is not None:
@@ -184,12 +194,10 @@ class UNetXRay(SamplingInputs, Explorable):
             )
             notes = dict.fromkeys(result.runs, ", preview")
         if previews is not None:
-            layers = [replace(layer, frames=previews, frame_indices=None) if layer.name == "image edited" else layer
-                      for layer in layers]
-            captions = [
-                f"step {k} of {steps}; everything but the edited image is {PREVIEW_LABEL}" for k in range(steps)
-            ]
-            del notes["edited"]
+            names = [name for name, run in result.runs.items() if run is result.edited]
+            layers = with_images(layers, previews, *(f"image {name}" for name in names))
+            captions = [f"step {k} of {steps}; all but the edited image is {PREVIEW_LABEL}" for k in range(steps)]
+            notes = {name: note for name, note in notes.items() if name not in names}
         if PART_AXIS not in self.stage.selection:
             self._select_part()
         self.stage.show(layers, captions, file_name="unet-x-ray", axes=axes_of(result.parts),

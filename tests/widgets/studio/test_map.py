@@ -18,6 +18,7 @@ from explorable.hooks import Ablate
 from explorable.pipeline.loading import card_guidance
 from explorable.widgets.pipeline_map.edits import acts_on, chips_of, describe, without
 from explorable.widgets.pipeline_map.nodes import NODES, TRANSFORMER, U_NET, frame_for, step_for, twin_of, why_closed
+from explorable.widgets.stage.stage import Stage
 from explorable.widgets.studio.widget import Studio
 from explorable.zoo import denoiser_names, read_card
 
@@ -262,3 +263,57 @@ def test_the_parts_of_the_time_add_up_to_the_whole(studio: Studio):
     parts = [float(part) for part in re.findall(r"([\d.]+) ms(?= [+=])", text)]
     assert len(parts) == 4 and abs(sum(parts) - whole) < 0.25  # of four roundings
     assert abs(whole - 1000 * sum(run.seconds.values())) < 0.06
+
+
+# ---- the run that Studio has -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def long_studio(pipe: CountingPipeline):
+    """A run of more steps than a preview has."""
+    studio = Studio(pipe, prompt="a red car", steps=12)
+    studio.wait()
+    yield studio
+    studio.close()
+
+
+def images_on(stage: Stage) -> dict[str, np.ndarray]:
+    return {spec["name"]: np.frombuffer(data, np.uint8).reshape(spec["shape"])
+            for data, spec in zip(stage.buffers, stage.layers, strict=True) if spec["kind"] == "image"}
+
+
+@pytest.mark.parametrize(("name", "layer"), [
+    ("NoiseTrajectory", "denoised"), ("GuidanceScale", "guided"),
+    ("UNetXRay", "image edited"), ("UNetXRay", "image original"), ("TokenAttention", "denoised"),
+    ("PatchTransformer", "image edited")])
+def test_the_first_view_of_a_part_is_of_studios_own_run(long_studio: Studio, name: str, layer: str,
+                                                        monkeypatch: pytest.MonkeyPatch):
+    seen: list[np.ndarray] = []
+    show = Stage.show
+
+    def record(stage: Stage, *args, **settings):
+        show(stage, *args, **settings)
+        if stage is not long_studio.stage:
+            seen.append(images_on(stage)[layer])
+
+    monkeypatch.setattr(Stage, "show", record)
+    opened = long_studio.open_part(next(part for part, node in NODES.items() if node.explorable == name))
+    settle(long_studio)
+    data = long_studio.data
+    frames = data.denoised.values[: 12 if name == "NoiseTrajectory" else 11]  # others show the image as the last of 12
+    assert opened.error is None and len(seen) > 1
+    shown = seen[0][-len(frames) - 1 :]
+    assert np.array_equal(shown[:-1], frames) and np.array_equal(shown[-1], data.image)
+
+
+@pytest.mark.parametrize("name", ["noise", "guidance"])
+def test_a_part_does_not_sample_the_run_again(long_studio: Studio, pipe: CountingPipeline, name: str):
+    long_studio.edits = {"sampler.denoised": ex.Scale(0.9)}
+    long_studio.wait()
+    finished = len(pipe.finished)
+    opened = long_studio.open_part(name)
+    settle(long_studio)
+    assert opened.run is long_studio.run and pipe.finished[finished:] == [long_studio.run.settings]
+    opened.seed = 5
+    settle(long_studio)
+    assert np.array_equal(opened.run.image, long_studio.run.image)
