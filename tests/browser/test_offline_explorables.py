@@ -61,3 +61,32 @@ def test_a_saved_page_is_scrubbed_by_keyboard_and_by_mouse(page: Page, tmp_path:
             choice.check(force=True)
             expect(choice).to_be_checked()
     assert errors == []
+
+
+def test_a_saved_studio_has_the_model_beside_it(page: Page, tmp_path: Path):
+    made = ex.Studio(steps=4, beside="dit-flow")
+    try:
+        made.wait(120)
+        made.save_html(tmp_path / "saved.html")
+    finally:
+        made.close()
+    page.set_viewport_size({"width": 1024, "height": 700})
+    page.goto((tmp_path / "saved.html").as_uri())
+    expect(page.locator(".ex-panel-title")).to_have_text(["left: unet-flow", "right: dit-flow"])
+    expect(page.locator(".ex-score")).to_have_count(2)
+    canvases = page.locator(".ex-panels .ex-canvas")
+
+    def shown() -> list[str]:
+        return [canvas.evaluate("canvas => canvas.toDataURL()") for canvas in canvases.all()]
+
+    slider = page.locator(".ex-slider")
+    slider.press("Home")
+    noise = shown()
+    assert noise[0] == noise[1], "both start from the same noise"
+    page.locator('[data-layer="denoised"]').click()
+    predicted = shown()
+    assert predicted[0] != noise[0] and predicted[1] != noise[1] and predicted[0] != predicted[1]
+    slider.press("End")
+    assert not set(shown()) & set(predicted)
+    stage, text = page.locator("#stage").bounding_box(), page.locator("#text").bounding_box()
+    assert stage and text and text["x"] > stage["x"] + stage["width"] - 1 and text["y"] < stage["y"] + stage["height"]

@@ -7,6 +7,7 @@ import re
 import pytest
 from lab import console_errors, open_and_run
 from playwright.sync_api import Locator, Page, expect
+from test_explorables_in_lab import parts_off_the_screen, serious_findings
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -147,6 +148,51 @@ def test_a_part_of_the_map_opens_by_keyboard_on_the_same_step(page: Page, studio
     node.press("Enter")
     expect(opened).to_have_count(0)
     expect(node).to_be_focused()
+    assert page.console_errors == []  # type: ignore[attr-defined]
+
+
+def test_a_second_model_is_scrubbed_together_and_all_of_it_is_on_the_screen(page: Page, studio: Locator):
+    menu, canvases = studio.get_by_label("beside it", exact=True), studio.locator(".ex-panels .ex-canvas")
+    menu.select_option(label="dit-flow")
+    expect(studio.locator(".ex-score")).to_have_count(2, timeout=60_000)
+    wait_until_played(studio)
+    expect(studio.locator(".ex-panel-title")).to_have_text(["left: unet-flow", "right: dit-flow"])
+    finished = [pixels(canvas) for canvas in canvases.all()]
+    assert len(finished) == 2 and finished[0] != finished[1]
+    slider = studio.locator(".ex-slider").first
+    slider.focus()
+    slider.press("Home")
+    noise = [pixels(canvas) for canvas in canvases.all()]
+    assert noise[0] == noise[1] and noise[0] not in finished, "both start from the same noise"
+    studio.locator('[data-layer="denoised"]').click()
+    predicted = [pixels(canvas) for canvas in canvases.all()]
+    assert predicted[0] != noise[0] and predicted[1] != noise[1] and predicted[0] != predicted[1]
+    slider.focus()
+    slider.press("End")
+    assert [pixels(canvas) for canvas in canvases.all()] == finished
+    assert serious_findings(page) == [] and parts_off_the_screen(page) == []
+    page.set_viewport_size({"width": 1440, "height": 900})
+    menu.select_option(label="none")
+    expect(studio.locator(".ex-score")).to_have_count(1, timeout=60_000)
+    expect(canvases).to_have_count(1)
+    assert page.console_errors == []  # type: ignore[attr-defined]
+
+
+def test_a_picture_starts_the_run_and_a_broken_file_is_said_beside_the_button(page: Page, studio: Locator):
+    title = studio.get_by_role("button", name="start from a picture")
+    title.focus()
+    title.press("Enter")
+    expect(studio).to_contain_text("starts from noise alone, at step 0 of 20")
+    studio.get_by_label("picture", exact=True).select_option(label="a majestic lion at sunset")
+    expect(studio).to_contain_text("with the noise of t = 0.60, at step 8 of 20: 12 steps are sampled", timeout=60_000)
+    wait_until_played(studio, 12)
+    expect(studio.locator(".ex-status").first).to_contain_text("From step 8 of 20: 24 evaluations")
+    before = pixels(studio.locator(".ex-canvas"))
+    studio.locator('input[type="file"]').set_input_files(
+        {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(studio.locator(".ex-group .ex-error")).to_contain_text("is no picture that can be read")
+    assert pixels(studio.locator(".ex-canvas")) == before
+    assert serious_findings(page) == []
     assert page.console_errors == []  # type: ignore[attr-defined]
 
 

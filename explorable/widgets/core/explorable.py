@@ -129,7 +129,11 @@ class Explorable(ComputingWidget):
 
     def set_score(self, name: str, value: str, note: str = "") -> None:
         """Set the score: what was measured, the number with its unit, and how to read it."""
-        self.status_area.set_score(name, value, note)
+        self.set_scores([(name, value, note)])
+
+    def set_scores(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Set a score of several rows, each as in `set_score`."""
+        self.status_area.set_scores(rows)
 
     def launch(self) -> None:
         """Compute the first result: the last line of a subclass's `__init__`."""

@@ -64,10 +64,10 @@ class ModelMenu(ModelChoice):
         if self.has_trait("guidance") and self.guidance == old:  # type: ignore[has-type]
             self.guidance = new
 
-    def model_menu(self) -> ipw.Widget:
-        """Return a menu of the shipped denoisers, with a line on what each stands for."""
+    def model_menu(self, flex: str = "1 1 190px") -> ipw.Widget:
+        """Return a menu of the shipped denoisers, with a line on what each stands for. flex: its width in a row."""
         options = [(f"{name}: {read_card(name)['stands_for']}", name) for name in denoiser_names()]
-        menu = ipw.Dropdown(description="model", options=options, style=NARROW, layout=ipw.Layout(flex="1 1 190px"),
+        menu = ipw.Dropdown(description="model", options=options, style=NARROW, layout=ipw.Layout(flex=flex),
                             tooltip="The network that predicts the image, and the noise path on which it was trained")
         self.bind("model", menu, lambda value: value or self.default_model)
         return menu

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 import ipywidgets as ipw
 import traitlets as tr
@@ -30,11 +31,12 @@ class StatusArea:
         self.caption_text = text
         self.caption.value = f'<div class="ex-description" aria-live="polite">{html.escape(text)}</div>' if text else ""
 
-    def set_score(self, name: str, value: str, note: str = "") -> None:
-        """Set the score: what was measured, the number with its unit, and how to read it."""
-        self.score_text = f"{name}: {value}" + (f"; {note}" if note else "")
-        self.score.value = (f'<div class="ex-score"><span>{html.escape(name)}</span> <b>{html.escape(value)}</b> '
-                            f'<span class="ex-help">{html.escape(note)}</span></div>')
+    def set_scores(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Set the score. Each row: what was measured, the number with its unit, and how to read it."""
+        self.score_text = ". ".join(f"{name}: {value}" + (f"; {note}" if note else "") for name, value, note in rows)
+        self.score.value = "".join(
+            f'<div class="ex-score"><span>{html.escape(name)}</span> <b>{html.escape(value)}</b> '
+            f'<span class="ex-help">{html.escape(note)}</span></div>' for name, value, note in rows)
 
     def set_status(self, text: str, kind: str = "note") -> None:
         """Set the status line. kind: "note", "busy" or "error"."""

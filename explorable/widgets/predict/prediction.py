@@ -176,7 +176,7 @@ class Predict(PlainTraits, ipw.VBox):
     def _show(self, reveal: Reveal, said: str, true: str, is_right: bool) -> None:
         mark, verdict = ("✓", "Right") if is_right else ("✗", f"Not quite: you said {said}")
         self._area.set_status("")
-        self._area.set_score(f"{mark} {verdict}. The answer is", true)
+        self._area.set_scores([(f"{mark} {verdict}. The answer is", true, "")])
         self._area.set_caption(reveal.explanation)
         shown = reveal.show if isinstance(reveal.show, tuple) else () if reveal.show is None else (reveal.show,)
         self._outcome.children = [self._area.description, *map(as_widget, shown), *self._footer()]

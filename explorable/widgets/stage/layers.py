@@ -207,7 +207,8 @@ def _ints(values: Sequence[int] | None) -> list[int] | None:
 class Panel:
     """One canvas on the stage: layers on top of each other, the first at the bottom.
 
-    layers: their names. switchable: only one of the layers is shown at a time, and the page has a switch for it.
+    layers: their names. switchable: only one of the layers is shown at a time, and the page has a switch for it. A
+    further switchable panel has as many layers, and shows the one in the same place.
     title: shown above the canvas; titles: instead of it, one for each choice along the axis `titles_along`. grid_area:
     (column, row, columns, rows) in the stage's grid, counted from 1; None: in order. interaction: the pointer gesture
     that the panel reports to Python in `Stage.pointer`: "click", "drag" or "draw"; "brush": a region is brushed, which

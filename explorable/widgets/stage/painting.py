@@ -67,7 +67,13 @@ class Snapshot:
             count = len(next(axis["labels"] for axis in self.axes if axis["name"] == panel["layer_axis"]))
             chosen = self.position[panel["layer_axis"]]
             return [name for k, name in enumerate(panel["layers"]) if k >= count or k == chosen]
-        return [name for name in panel["layers"] if not panel["switchable"] or name == self.layer]
+        return [self._chosen_layer(panel)] if panel["switchable"] else list(panel["layers"])
+
+    def _chosen_layer(self, panel: Mapping[str, Any]) -> str:
+        """Return the layer of a switchable panel that is shown: the chosen one, or that in its place."""
+        first = next(each for each in self.panels if each["switchable"])["layers"]
+        place = first.index(self.layer) if self.layer in first else 0
+        return self.layer if self.layer in panel["layers"] else panel["layers"][min(place, len(panel["layers"]) - 1)]
 
     def ratio(self, panel: Mapping[str, Any]) -> float:
         """Return a panel's width / height."""

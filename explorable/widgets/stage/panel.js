@@ -18,7 +18,7 @@ const INSTRUCTIONS = {
 };
 
 /**
- * The owner has: layers (opened, by name), specs, layer, axes, selection, positions(), peeked, peek(axis, index, choices),
+ * The owner has: layers (opened, by name), specs, layerChoices, axes, selection, positions(), peeked, peek(axis, index, choices),
  * choose(axis, index), scrub(frame), colour(name), opacity, reporter, inputs.
  */
 export class Panel {
@@ -79,7 +79,8 @@ export class Panel {
       const count = this.owner.axes.find((axis) => axis.name === along).labels.length;
       return names.filter((_, k) => k >= count || k === this.owner.positions()[along]);
     }
-    return this.spec.switchable ? names.filter((name) => name === this.owner.layer) : names;
+    const chosen = this.spec.switchable && this.owner.layerChoices.inPlace(names);
+    return this.spec.switchable ? names.filter((name) => name === chosen) : names;
   }
 
   updateShape() {

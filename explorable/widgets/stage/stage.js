@@ -2,8 +2,8 @@
 //
 // The model (stage.py) has: layers (descriptions) and for each of them its "bytes NAME", a DataView; captions, one per
 // frame; axes, panels, columns; thumbnails, the layer shown as thumbnails; frame, selection and layer, what is on the
-// screen; region and faders, what is set there; recording_id, which counts recordings. Only get, set, on, off and save_changes are used, so that a few lines
-// can replace the kernel in an offline file.
+// screen; region and faders, what is set there; recording_id, which counts recordings. Only get, set, on, off and
+// save_changes are used, so that a few lines can replace the kernel in an offline file.
 import { AxisChoices, countAlong } from "./axes.js";
 import { savePng } from "./dom.js";
 import { buildElements } from "./elements.js";
@@ -110,7 +110,7 @@ class Stage {
     for (const control of this.root.querySelectorAll("button, input")) control.disabled = this.count === 0;
     this.buildPanels(specs);
     this.axisChoices.build();
-    this.buildLayerChoices(specs);
+    this.buildLayerChoices();
     this.buildThumbnails();
     // The user stays at a frame that Python does not know yet, unless the recording plays or Python set another one.
     const stays = model.get("autoplay") === false && this.reporter.frameUnchanged;
@@ -165,12 +165,11 @@ class Stage {
     this.opacityBox.hidden = !panels.some(hasOverlay);
   }
 
-  buildLayerChoices(specs) {
+  buildLayerChoices() {
+    const names = this.panels.find((panel) => panel.spec.switchable)?.spec.layers ?? [];
     const chosen = this.model.get("layer");
-    const names = new Set(this.panels.filter((p) => p.spec.switchable).flatMap((p) => p.spec.layers));
-    const choices = specs.filter((spec) => names.has(spec.name));
-    this.layer = names.has(chosen) && this.layers.has(chosen) ? chosen : choices[0]?.name;
-    this.layerChoices.build(choices, this.layer);
+    this.layer = names.includes(chosen) ? chosen : names[0];
+    this.layerChoices.build(names.map((name) => this.specs.get(name)), this.layer);
   }
 
   /** The layer whose frames the strip shows: where several can be chosen, the chosen one. */

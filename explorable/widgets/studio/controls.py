@@ -37,7 +37,7 @@ def main_controls(w: ModelMenu, on_draw: Callable[[], None]) -> list[ipw.Widget]
     button = ipw.Button(description="Draw", tooltip="Sample the image; if it is there, play the recording again",
                         button_style="primary", layout=ipw.Layout(width="70px"))
     button.on_click(lambda _: on_draw())
-    models = [] if w._pipe is not None else [w.model_menu()]
+    models = [] if w._pipe is not None else [w.model_menu("1 1 150px"), beside_menu(w)]
     return [row(*prompt_controls(w), examples(w), button),
             row(*models, *seed_controls(w), guidance_control(w, "w in uncond + w (cond - uncond). 1: plain conditional."
                                                              " 0: the prompt is ignored"))]
@@ -48,6 +48,15 @@ def further_settings(w: Explorable) -> list[ipw.Widget]:
     negative = text_box("negative prompt", "What the image should not show. Press Enter to apply.", flex="1 1 170px")
     w.bind("negative", negative, lambda value: value or "", lambda value: value or None)
     return [row(*with_vocabulary(w, negative)), row(steps_control(w), sampler_control(w))]
+
+
+def beside_menu(w: ModelMenu) -> ipw.Widget:
+    """Return a menu of the models that can be shown beside the first."""
+    menu = ipw.Dropdown(description="beside it", options=[("none", ""), *((name, name) for name in w.model_choices)],
+                        style=NARROW, layout=ipw.Layout(width="175px"),
+                        tooltip="Another model on the same prompt, noise, seed, steps and guidance, scrubbed together")
+    w.bind("beside", menu)
+    return menu
 
 
 def picture_settings(w: Explorable, position: ipw.Widget) -> list[ipw.Widget]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -13,35 +14,74 @@ import xarray as xr
 from ...analysis.trajectory import describe_step
 from ...diffusion.settings import Settings
 from ...run import Run
-from ..core.layout import SPECIAL_TOKENS, format_duration, scrollable
+from ..core.layout import SPECIAL_TOKENS, format_duration
+from ..core.notice import notice
 from ..core.preview import PREVIEW_LABEL, stretch_layers
-from ..stage.layers import Images, Layer
-from .compute import RUN_SETTINGS, Request, Result
+from ..core.verdict import check_against_prompt, describe_verdict
+from ..pipeline_map.diagram import pipeline_diagram
+from ..stage.layers import Images, Layer, Panel
+from .compute import FOLLOWS, RUN_SETTINGS, Request, Result
 
 
-def recording_of(result: Result, frame_indices: np.ndarray | None = None, last_caption: str = "",
-                 ) -> tuple[list[Layer], list[str]]:
-    """Return layers and captions. frame_indices: of a preview, its frame for each frame of the full recording.
+def recording_of(results: Sequence[Result], models: Sequence[str] = (), frame_indices: np.ndarray | None = None,
+                 is_finished: bool = False) -> dict[str, Any]:
+    """Return the arguments of `Stage.show`: one panel, or with a model beside it two, which switch together.
 
-    last_caption: of the last frame, if that is no preview.
+    results: of the first model, and of the one beside it as soon as it is there. models: the titles of the panels, if
+    there are two. frame_indices: of previews, their frame for each frame of the full recording. is_finished: whether
+    the first one ends with its finished image.
     """
-    times = result.run.latents.t.values[result.steps]
-    layers: list[Layer] = [Images("noisy", "Noisy latent", result.noisy, "decoded to an image"),
-                           Images("denoised", "Predicted image", result.denoised, "the denoised estimate, decoded")]
+    first = results[0]
+    times = first.run.latents.t.values[first.steps]
+    layers = image_layers(first)
+    if models:
+        layers += image_layers(results[1] if len(results) > 1 else not_yet(first), "beside ")
+    captions = [describe_step(k, first.run.steps, t) for k, t in zip(first.steps, times, strict=True)]
+    if frame_indices is not None:
+        previews = [f"{PREVIEW_LABEL}: {captions[k]}" for k in frame_indices]
+        layers = stretch_layers(layers, frame_indices)
+        captions = [*previews[:-1], finished_caption(len(frame_indices) - 1) if is_finished else previews[-1]]
+    names = [layer.name for layer in layers]
+    half = len(names) // 2
+    panels = [Panel(name, tuple(shown), title, switchable=True) for name, shown, title in
+              zip(("image", "beside"), (names[:half], names[half:]), models, strict=True)] if models else []
+    return {"layers": layers, "captions": captions, "panels": panels, "columns": len(panels),
+            "thumbnails": "denoised", "file_name": file_name_of(first.request)}
+
+
+def image_layers(result: Result, prefix: str = "") -> list[Layer]:
+    """Return the layers of one model. prefix: of their names."""
+    layers: list[Layer] = [
+        Images(f"{prefix}noisy", "Noisy latent", result.noisy, "decoded to an image"),
+        Images(f"{prefix}denoised", "Predicted image", result.denoised, "the denoised estimate, decoded")]
     if result.start is not None:
-        layers.append(Images("start", "Picture", result.start[None], "what the run starts from, before its noise",
-                             frame_indices=[0] * len(result.steps)))
-    captions = [describe_step(k, result.run.steps, t) for k, t in zip(result.steps, times, strict=True)]
-    if frame_indices is None:
-        return layers, captions
-    previews = [f"{PREVIEW_LABEL}: {captions[k]}" for k in frame_indices]
-    return stretch_layers(layers, frame_indices), [*previews[:-1], last_caption or previews[-1]]
+        layers.append(Images(f"{prefix}start", "Picture", result.start[None], "what the run starts from, before its "
+                             "noise", frame_indices=[0] * len(result.steps)))
+    return layers
+
+
+def not_yet(first: Result) -> Result:
+    """Return what stands beside the first result until the other model has sampled anything."""
+    grey = np.repeat(notice(FOLLOWS, first.noisy.shape[1:3])[None], len(first.steps), 0)
+    return replace(first, noisy=grey, denoised=grey)
+
+
+def panel_titles(request: Request) -> list[str]:
+    """Return the titles of two panels; none for one."""
+    edited = ", edited" if request.active_edits else ""
+    other = ", without the edits" if request.active_edits else ""
+    return [f"left: {request.model}{edited}", f"right: {request.beside}{other}"] if request.beside else []
 
 
 def map_note(request: Request) -> str:
     """Say how what the map opens differs from the run that is shown; empty where it does not."""
-    return "" if request.picture is None else (
-        "What the map opens starts from noise alone, without the picture, and is shown at the same noise time.")
+    texts = []
+    if request.beside:
+        texts.append(f"The map and what it opens are of {request.model}, on the left.")
+    if request.picture is not None:
+        texts.append("What the map opens starts from noise alone, without the picture, and is shown at the same noise "
+                     "time.")
+    return " ".join(texts)
 
 
 def finished_caption(steps: int) -> str:
@@ -63,11 +103,39 @@ def file_name_of(request: Request) -> str:
 def describe_run(result: Result) -> str:
     """Return the status line: what is special about the settings, the work and the time it took."""
     run = result.run
-    seconds, decoding = format_duration(sum(run.seconds.values())), format_duration(result.decode_seconds)
     special = _describe_special_case(run.settings)
     start = "" if result.start is None else f"From step {result.first_step} of {result.request.settings.steps}:"
-    work = f"{describe_work(run)}: {seconds}, and {decoding} to decode the recording."
+    decoding = format_duration(sum(each.decode_seconds for each in with_beside(result)))
+    work = f"{describe_work(run)}: {describe_seconds(run)}, and {decoding} to decode the recording."
+    if result.beside is not None:
+        work = f"Two models, the same start and settings; {decoding} to decode both recordings."
     return " ".join(filter(None, (special, start, work)))
+
+
+def verdict_rows(result: Result) -> list[tuple[str, str, str]]:
+    """Return the rows of the score: name, value and note. With two models, each also has its work and time."""
+    rows = []
+    for each, side in zip(with_beside(result), ("left", "right"), strict=False):
+        verdict, sees = each.verdict, "the examiner sees"
+        if verdict is None:
+            continue
+        check = check_against_prompt(verdict, each.run.settings.prompt)
+        if result.beside is None:
+            rows.append((sees.capitalize(), describe_verdict(verdict), check))
+            continue
+        note = "; ".join(filter(None, (check, f"{count_evaluations(each.run)} in {describe_seconds(each.run)}")))
+        rows.append((f"{side}, {each.request.model}: {sees}", describe_verdict(verdict), note))
+    return rows
+
+
+def with_beside(result: Result) -> list[Result]:
+    """Return a result, and that of the model beside it if there is one."""
+    return [result] if result.beside is None else [result, result.beside]
+
+
+def describe_seconds(run: Run) -> str:
+    """Return how long a run took: "0.56 s"."""
+    return format_duration(sum(run.seconds.values()))
 
 
 def describe_start(result: Result) -> str:
@@ -140,6 +208,12 @@ def _chip(text: str, tip: str, is_special: bool) -> str:
     return f'<span class="{kind}" title="{escape(tip)}">{escape(text)}</span>'
 
 
+def diagrams_of(result: Result, text_width: int | None) -> str:
+    """Return the pipeline diagram of each run. text_width: channels of the text encoder's output, if known."""
+    drawn = [(each.request.model, diagram_of(each, text_width)) for each in with_beside(result)]
+    return drawn[0][1] if len(drawn) == 1 else "".join(help_line(model) + diagram for model, diagram in drawn)
+
+
 def diagram_of(result: Result, text_width: int | None) -> str:
     """Return the pipeline diagram of a run. text_width: channels of the text encoder's output, if known."""
     run = result.run
@@ -150,80 +224,44 @@ def diagram_of(result: Result, text_width: int | None) -> str:
                             None if result.start is None else float(run.latents.t[0]))
 
 
-def pipeline_diagram(words: int, tokens: int, text_width: int | None, latent: Sequence[int], image: Sequence[int],
-                     work: str, seconds: dict[str, float], start_t: float | None = None) -> str:
-    """Return an SVG of the pipeline with the shapes along it and the time that each part took.
-
-    words: tokens of the prompt without padding. tokens, text_width: shape of the context. latent, image: shapes,
-    (channels, height, width). work: what the denoiser did. start_t: of a run from a picture, the noise time at which it
-    starts.
-    """
-    latent_shape, image_shape = (" × ".join(map(str, shape)) for shape in (latent, image))
-    scale = f"{image[-1] / latent[-1]:g} × larger a side"
-    context = f"{tokens} × {text_width} context" if text_width else f"{tokens} tokens"
-    total = sum(seconds.values()) or 1.0
-
-    def box(x: float, y: float, w: float, h: float, colour: str, lines: Sequence[str], time: float | None = None,
-            ) -> str:
-        top = y + h / 2 + 5 - 9 * (len(lines) - 1) - (0 if time is None else 3)  # room for the bar
-        texts = "".join(f'<text x="{x + w / 2:g}" y="{top + 18 * i:g}"{" class=ex-name" if i == 0 else ""}>'
-                        f"{escape(line)}</text>" for i, line in enumerate(lines))
-        bar = "" if time is None else (f'<rect class="ex-share" x="{x + 4:g}" y="{y + h - 7:g}" rx="1.5" height="3" '
-                                       f'width="{max(2.0, (w - 8) * time / total):.1f}"/>')
-        return f'<g class="ex-c-{colour}"><rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6"/>{bar}{texts}</g>'
-
-    def arrow(x: float, y: float, to_x: float, to_y: float) -> str:
-        return (f'<path d="M{x} {y}H{(x + to_x) / 2}V{to_y}H{to_x - 6}"/>'
-                f'<path class="ex-head" d="M{to_x} {to_y}l-8 -4.5v9z"/>')
-
-    text, denoiser, decoder = (seconds[name] for name in ("text encoder", "denoiser", "decoder"))
-    encoder = seconds.get("encoder")  # an opened pipeline does not measure it by itself
-    encoding = f"{latent_shape} latent" if encoder is None else format_duration(encoder)
-    drawing = "".join([
-        box(1, 2, 130, 46, "word", ["words", f"{words} of {tokens} tokens"]),
-        box(175, 2, 150, 70, "word", ["text encoder", context, format_duration(text)], text),
-        box(1, 82, 130, 46, "noise", ["noise", f"{latent_shape} latent"]) if start_t is None else
-        box(1, 58, 130, 70, "noise", ["picture + noise", f"encoded, t = {start_t:.2f}", encoding], encoder),
-        box(371, 20, 198, 92, "guidance", ["denoiser", work, f"{latent_shape} latent", format_duration(denoiser)],
-            denoiser),
-        box(605, 31, 120, 70, "image", ["decoder", scale, format_duration(decoder)], decoder),
-        box(775, 43, 122, 46, "image", ["image", image_shape]),
-        arrow(131, 25, 175, 25), arrow(325, 35, 371, 52), arrow(131, 105, 371, 84),
-        arrow(569, 66, 605, 66), arrow(725, 66, 775, 66),
-    ])
-    source = "noise" if start_t is None else f"a picture with the noise of t = {start_t:.2f}"
-    label = (f"The text encoder ({format_duration(text)}) turns the words into a context. The denoiser ({work}, "
-             f"{format_duration(denoiser)}) turns {source} into a latent. The decoder ({format_duration(decoder)}) "
-             "turns the latent into the image.")
-    return scrollable(f'<div class="ex-map"><svg viewBox="0 0 899 130" role="img" aria-label="{escape(label)}">'
-                      f"{drawing}</svg></div>", "From words to an image")
-
-
 # ---- data -----------------------------------------------------------------------------------------------------------
 
 
 def to_dataset(result: Result) -> xr.Dataset:
-    """Return the recording as labelled arrays: noisy and denoised (step, y, x, rgb) and the image (y, x, rgb); of a run
-    from a picture also that picture, initial_image (y, x, rgb), and the strength."""
+    """Return the recording as labelled arrays: noisy and denoised (step, y, x, rgb) and the image (y, x, rgb).
+
+    Of a run from a picture also that picture, initial_image (y, x, rgb), and the strength; with a model beside it, its
+    name and the same three arrays of it, beside_noisy, beside_denoised and beside_image.
+    """
     axes, steps, settings = ("step", "y", "x", "rgb"), result.steps[:-1], result.run.settings
-    start = {} if result.start is None else {"initial_image": (axes[1:], result.start)}
-    strength = {} if result.start is None else {"strength": result.request.settings.strength}
-    return xr.Dataset(
-        {"noisy": (axes, result.noisy[:-1]), "denoised": (axes, result.denoised[:-1]),
-         "image": (axes[1:], result.run.image), **start},
-        coords={"step": steps, "t": ("step", result.run.latents.t.values[steps]), "rgb": list("rgb")},
-        attrs={name: value for name in RUN_SETTINGS if (value := getattr(settings, name)) is not None} | strength)
+    arrays: dict[str, Any] = {}
+    for each, prefix in zip(with_beside(result), ("", "beside_"), strict=False):
+        arrays |= {f"{prefix}noisy": (axes, each.noisy[:-1]), f"{prefix}denoised": (axes, each.denoised[:-1]),
+                   f"{prefix}image": (axes[1:], each.run.image)}
+    about = {name: value for name in RUN_SETTINGS if (value := getattr(settings, name)) is not None}
+    if result.start is not None:
+        arrays["initial_image"], about["strength"] = (axes[1:], result.start), result.request.settings.strength
+    if result.beside is not None:
+        about |= {"model": result.request.model, "beside": result.request.beside}
+    return xr.Dataset(arrays, attrs=about, coords={
+        "step": steps, "t": ("step", result.run.latents.t.values[steps]), "rgb": list("rgb")})
 
 
 def step_table(data: xr.Dataset) -> Any:
-    """Return a pandas table, one row per step: the distances from the finished image.
+    """Return a pandas table, one row per step: the distances from the finished image; with a model beside it, also its
+    distances from its own, and that between the predicted images of both.
 
     Distances are root mean squares over the pixels, where 0 is black and 1 is white.
     """
-    image = data.image.astype("float32") / 255
 
-    def distance(images: xr.DataArray) -> xr.DataArray:
-        return ((images.astype("float32") / 255 - image) ** 2).mean(["y", "x", "rgb"]) ** 0.5
+    def distance(first: str, second: str) -> xr.DataArray:
+        one, other = (data[name].astype("float32") / 255 for name in (first, second))
+        return ((one - other) ** 2).mean(["y", "x", "rgb"]) ** 0.5
 
-    return xr.Dataset({"noisy, from the image": distance(data.noisy),
-                       "denoised, from the image": distance(data.denoised)}).to_dataframe()
+    columns = {"noisy, from the image": distance("noisy", "image"),
+               "denoised, from the image": distance("denoised", "image")}
+    if "beside" in data.attrs:
+        columns |= {"beside: noisy, from its image": distance("beside_noisy", "beside_image"),
+                    "beside: denoised, from its image": distance("beside_denoised", "beside_image"),
+                    "denoised, of both": distance("denoised", "beside_denoised")}
+    return xr.Dataset(columns).to_dataframe()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,35 +12,36 @@ import traitlets as tr
 import xarray as xr
 
 from ...diffusion.settings import SettingError, Settings
-from ...hooks import edit
 from ...pipeline import PipelineProtocol
-from ...pipeline.progress import Progress, shown_steps
+from ...pipeline.progress import Progress
 from ...run import Run
 from ..core.arguments import call_text
+from ..core.explorable import shipped_pipeline
 from ..core.inputs import SamplerInput, SamplingInputs, StrengthInput, validate_choice
 from ..core.model_choice import ModelMenu
 from ..core.picture import NO_IMAGE_RUNS, Picture, as_picture, picture_lines
-from ..core.preview import IMAGE_LABEL, cancellable_only, nearest_frames, needs_preview, preview_settings
-from ..core.verdict import check_against_prompt, describe_verdict
 from ..pipeline_map.edits import check_edits
 from ..pipeline_map.more_runs import Batch, FourSeeds, LastRuns
 from ..pipeline_map.nodes import NODES, why_closed
-from .compute import MAX_FRAMES, RUN_SETTINGS, Request, Result, sample, sample_seeds, with_image
+from .compute import RUN_SETTINGS, Request, Result, compute, sample_seeds
 from .controls import further_settings, main_controls, picture_settings
 from .navigation import Navigation, timings
 from .view import (
     describe_run,
     describe_start,
-    diagram_of,
-    file_name_of,
-    finished_caption,
+    diagrams_of,
     help_line,
     map_note,
+    panel_titles,
     recording_of,
     step_table,
     to_dataset,
     token_chips,
+    verdict_rows,
+    with_beside,
 )
+
+TWO_MODELS = "ex-two-models"  # class of the page while a model is shown beside the first
 
 
 class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
@@ -57,7 +57,8 @@ class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
     Args:
         prompt, negative, seed, steps, guidance, sampler: as in calling a pipeline. Setting one samples again.
         model: a shipped denoiser; None for the pipeline given, or the default.
-        edits: of the run, by point, as in `ex.edit`. Another model starts without any.
+        beside: a shipped denoiser that samples with the same noise and settings, shown beside it; "" for none.
+        edits: of the run, by point, as in `ex.edit`. Another model starts without any, and one beside it has none.
         initial_image: a picture that the run starts from, with noise: a file, an array, a PIL image, or a caption to
             draw; None: it starts from noise alone. strength: the share of the steps that are then sampled, up to 1.
         opened: the name of the part of the map that is open, "" for none.
@@ -65,11 +66,12 @@ class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
 
     question = "How do words become an image?"
     busy_text = "Sampling …"
-    inputs = (*RUN_SETTINGS, "model", "edits", "initial_image", "strength")
+    inputs = (*RUN_SETTINGS, "model", "beside", "edits", "initial_image", "strength")
 
     negative = tr.Unicode(None, allow_none=True)
     edits = tr.Dict()
     initial_image = tr.Any(None)
+    beside = tr.Unicode("")
     opened = tr.Unicode("")
 
     def __init__(self, pipe: PipelineProtocol | str | None = None, **values: Any):
@@ -97,6 +99,13 @@ class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
     @tr.validate("edits")
     def _validate_edits(self, proposal: Any) -> dict:
         return check_edits(proposal["value"])
+
+    @tr.validate("beside")
+    def _validate_beside(self, proposal: Any) -> str:
+        if proposal["value"] and self._pipe is not None:
+            raise SettingError(f"beside is {proposal['value']!r}, but only shipped models are shown side by side, "
+                               "and this explores the pipeline that it was given: leave it out")
+        return validate_choice("beside", proposal["value"], ("", *self.model_choices))
 
     @tr.validate("initial_image")
     def _validate_initial_image(self, proposal: Any) -> Picture | None:
@@ -158,59 +167,51 @@ class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
     def request(self) -> Request:
         strength = 1.0 if self.initial_image is None else self.strength
         settings = Settings(**{name: getattr(self, name) for name in RUN_SETTINGS}, strength=strength)
-        return Request(self.model_name, settings, self.edits, self.initial_image)
+        return Request(self.model_name, settings, self.edits, self.initial_image, self.beside)
 
     def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
-        edits, sampled = request.active_edits, request.settings.sampled_steps
-        with edit(pipe, edits) if edits else nullcontext():
-            if pipe.supports_preview and needs_preview(sampled):
-                few = sample(pipe, replace(request, settings=preview_settings(request.settings)),
-                             cancellable_only(progress), preview_of=self.stage.layer or "noisy")
-                frames = nearest_frames(shown_steps(sampled, MAX_FRAMES), sampled, few.run.steps)
-                self.show_preview(lambda: self._put_on_stage(few, request, frames))
-                return sample(pipe, request, progress, lambda run: self._show_image(few, request, run, frames))
-            return sample(pipe, request, progress)
+        pipes = [pipe, *([shipped_pipeline(request.beside)] if request.beside else [])]
 
-    def _show_image(self, preview: Result, request: Request, run: Run, frames: np.ndarray) -> None:
-        """Show the finished image as soon as it is there: decoding all steps takes as long again."""
-        last = finished_caption(run.steps)
-        self.show_preview(lambda: self._put_on_stage(with_image(preview, run.image), request, frames, last),
-                          IMAGE_LABEL)
+        def show(results: Sequence[Result], frames: np.ndarray, label: str, is_finished: bool = False) -> None:
+            self.show_preview(lambda: self._put_on_stage(request, results, frames, is_finished), label)
+
+        return compute(pipes, request, progress, show, self.stage.layer)
 
     def show(self, result: Result) -> str:
         run = result.run
-        self._put_on_stage(result, result.request)
+        self._put_on_stage(result.request, with_beside(result))
         self._chips.value = token_chips(run.tokens)
-        self._diagram.value = diagram_of(result, self.pipe.text_width)
+        self._diagram.value = diagrams_of(result, self.pipe.text_width)
         self._timings.value = help_line(timings(run))
         self._start_text.value = help_line(describe_start(result))
         self._map_note.value = help_line(map_note(result.request))
-        if result.verdict is not None:
-            self.set_score("The examiner sees", describe_verdict(result.verdict),
-                           check_against_prompt(result.verdict, run.settings.prompt))
+        if rows := verdict_rows(result):
+            self.set_scores(rows)
         if self._navigation is not None:
             self._navigation.follow(result)
             self._last.add(_settings_of(result.request), run.image)
         return describe_run(result)
 
-    def _put_on_stage(self, result: Result, request: Request, frame_indices: np.ndarray | None = None,
-                      last_caption: str = "") -> None:
-        layers, captions = recording_of(result, frame_indices, last_caption)
-        self.stage.show(layers, captions, thumbnails="denoised", file_name=file_name_of(request),
+    def _put_on_stage(self, request: Request, results: Sequence[Result], frame_indices: np.ndarray | None = None,
+                      is_finished: bool = False) -> None:
+        (self.add_class if request.beside else self.remove_class)(TWO_MODELS)
+        self.stage.show(**recording_of(results, panel_titles(request), frame_indices, is_finished),
                         autoplay=not self.preview_label and not self.opened)
 
     def _batch_request(self) -> Batch:
         request, pipe = self.request(), self.pipe
         self._batch = _settings_of(request)
-        text = f"“{request.settings.prompt}”" + (f" from “{request.picture.name}”" if request.picture else "")
+        text = f"“{request.settings.prompt}”" + (f" from “{request.picture.name}”" if request.picture else "") + (
+            f" by {request.model}" if request.beside else "")
         return Batch(pipe, request.active_edits, request.settings.seed, text, partial(sample_seeds, pipe, request))
 
     def _restore(self, settings: dict[str, Any]) -> None:
         """Return to an earlier run: the model first, which clears the edits and may set the guidance."""
         if self._pipe is None and settings["model"] != self.model_name:
             self.model = settings["model"]
-        for name in settings.keys() - {"model"}:
-            setattr(self, name, settings[name])
+        for name in settings:
+            if name != "model":
+                setattr(self, name, settings[name])
 
     def _draw_or_replay(self) -> None:
         if self.result is not None and self.error is None and self._result_request == self.request():
@@ -246,6 +247,9 @@ class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
             edited = "".join(f"    {point!r}: [{', '.join(f'ex.{each!r}' for each in group)}],\n"
                              for point, group in edits.items())
             call = f"with ex.edit(pipe, {{\n{edited}}}):\n    {call}"
+        if self.beside:
+            other = f"beside = ex.load({self.beside!r})({', '.join([repr(self.prompt), *settings])})"
+            return "\n".join([*lines, call, other, "run.image, beside.image"])
         return "\n".join([*lines, call, "run.image"])
 
     def _settings(self) -> dict[str, Any]:
@@ -256,7 +260,8 @@ class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
     def __repr__(self) -> str:
         values = {name: getattr(self, name) for name in self.inputs}
         strength = None if self.initial_image is None else self.strength
-        return call_text(type(self).__name__, values | {"edits": self.edits or None, "strength": strength})
+        return call_text(type(self).__name__, values | {"edits": self.edits or None, "strength": strength,
+                                                        "beside": self.beside or None})
 
 
 def _settings_of(request: Request) -> dict[str, Any]:
@@ -264,4 +269,4 @@ def _settings_of(request: Request) -> dict[str, Any]:
     settings = {name: getattr(request.settings, name) for name in RUN_SETTINGS}
     strength = {} if request.picture is None else {"strength": request.settings.strength}
     return settings | strength | {"model": request.model, "edits": dict(request.edits),
-                                  "initial_image": request.picture}
+                                  "initial_image": request.picture, "beside": request.beside}

@@ -57,6 +57,16 @@ def test_a_switchable_panel_shows_the_chosen_layer():
     assert np.array_equal(painted(layers, 1, 8), second[0]), "on top of each other, the last one is seen"
 
 
+def test_switchable_panels_show_the_layer_in_the_same_place():
+    stage = Stage()
+    stage.show([Images(name, name, random_images(1)) for name in "abcd"], ["now"],
+               panels=[Panel("one", ("a", "b"), switchable=True), Panel("other", ("c", "d"), switchable=True)])
+    for layer, shown in (("a", [["a"], ["c"]]), ("b", [["b"], ["d"]])):
+        stage.layer = layer
+        snapshot = Snapshot.of(stage)
+        assert [snapshot.shown_layers(panel) for panel in snapshot.panels] == shown
+
+
 def test_a_heatmap_alone_is_squares_and_over_an_image_is_partly_transparent():
     numbers = np.array([[[0.0, 1.0]]])
     alone = painted([Heatmap("h", "H", numbers, high=1.0)], 1, 4)

@@ -14,11 +14,12 @@ from explorable.widgets.core import preview
 from explorable.widgets.core.layout import descendants
 from explorable.widgets.core.notice import notice
 from explorable.widgets.core.preview import IMAGE_LABEL, PREVIEW_LABEL, PREVIEW_STEPS
+from explorable.widgets.pipeline_map.diagram import pipeline_diagram
 from explorable.widgets.stage.stage import Images, Stage
 from explorable.widgets.studio import compute
 from explorable.widgets.studio.compute import FOLLOWS
 from explorable.widgets.studio.controls import EXAMPLES
-from explorable.widgets.studio.view import pipeline_diagram, token_chips
+from explorable.widgets.studio.view import token_chips
 from explorable.widgets.studio.widget import Studio
 
 NASTY = "<img src=x onerror=alert(1)>"
