@@ -19,7 +19,7 @@ from ...hooks.edits import Edit
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress, ProgressCounter, shown_steps
 from ...run import Run
-from ..core.notice import notice
+from ..core.notice import computing_frames
 from ..core.picture import Picture
 from ..core.preview import (
     IMAGE_LABEL,
@@ -34,7 +34,6 @@ from ..pipeline_map.edits import active_edits
 
 MAX_FRAMES = 101  # a recording of more steps shows this many of them, evenly spread
 PREDICTION = "prediction"  # the point whose recording holds the predictions of both branches: a few kilobytes a step
-FOLLOWS = "follows with\nthe full run"
 SECOND_LABEL = f"the first finished image, and {PREVIEW_LABEL} of the model beside it"
 BOTH_LABEL = "both finished images; the steps before them are a preview"
 RUN_SETTINGS = ("prompt", "negative", "steps", "guidance", "seed", "sampler")
@@ -186,7 +185,7 @@ def _decode(pipe: PipelineProtocol, request: Request, run: Run, counter: Progres
     # The last frame is the run's own image: decoded again in a batch, it could differ by rounding.
     noisy, denoised = (np.concatenate([
         counter.decode(pipe, latents.values[steps[:-1]]) if name in layers else
-        np.repeat(notice(FOLLOWS, pipe.image_size)[None], len(steps) - 1, 0), run.image[None]])
+        computing_frames(len(steps) - 1, pipe.image_size), run.image[None]])
         for name, latents in (("noisy", run.latents), ("denoised", run.denoised)))
     seconds = time.perf_counter() - started
     start = None if request.picture is None else request.picture.fitted(pipe.image_size)

@@ -15,12 +15,12 @@ from ...analysis.trajectory import describe_step
 from ...diffusion.settings import Settings
 from ...run import Run
 from ..core.layout import SPECIAL_TOKENS, format_duration
-from ..core.notice import notice
+from ..core.notice import computing_frames
 from ..core.preview import PREVIEW_LABEL, stretch_layers
 from ..core.verdict import check_against_prompt, describe_verdict
 from ..pipeline_map.diagram import pipeline_diagram
 from ..stage.layers import Images, Layer, Panel
-from .compute import FOLLOWS, RUN_SETTINGS, Request, Result
+from .compute import RUN_SETTINGS, Request, Result
 
 
 def recording_of(results: Sequence[Result], models: Sequence[str] = (), frame_indices: np.ndarray | None = None,
@@ -62,7 +62,7 @@ def image_layers(result: Result, prefix: str = "") -> list[Layer]:
 
 def not_yet(first: Result) -> Result:
     """Return what stands beside the first result until the other model has sampled anything."""
-    grey = np.repeat(notice(FOLLOWS, first.noisy.shape[1:3])[None], len(first.steps), 0)
+    grey = computing_frames(len(first.steps), first.run.image.shape[:2])
     return replace(first, noisy=grey, denoised=grey)
 
 

@@ -15,11 +15,10 @@ from explorable.diffusion.paths import Linear
 from explorable.diffusion.settings import SettingError
 from explorable.nn.dit import DiT, DiTConfig
 from explorable.widgets.core.layout import format_duration
-from explorable.widgets.core.notice import notice
+from explorable.widgets.core.notice import computing_frames
 from explorable.widgets.core.preview import PREVIEW_STEPS
 from explorable.widgets.core.verdict import describe_verdict
 from explorable.widgets.stage.painting import Snapshot
-from explorable.widgets.studio.compute import FOLLOWS
 from explorable.widgets.studio.widget import TWO_MODELS, Studio
 from explorable.zoo import denoiser_names
 
@@ -150,7 +149,7 @@ def test_images_come_as_soon_as_they_are_there(studio: Studio, pipe: CountingPip
         studio.steps, studio.beside = 3 * PREVIEW_STEPS, OTHER
     studio.wait()
     first, second = studio.run.image, studio.result.beside.run.image
-    grey = notice(FOLLOWS, pipe.image_size)
+    grey = computing_frames(1, pipe.image_size)
     assert len(came) == 5
     assert all((layers["beside noisy"] == grey).all() for layers in came[:2]), "the first model does not wait"
     for shown, (left, right) in zip(came, [(False, False), (True, False), (True, False), (True, True), (True, True)],

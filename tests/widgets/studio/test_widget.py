@@ -12,12 +12,11 @@ from explorable.diffusion.settings import SettingError
 from explorable.nn.text import UnknownWordError
 from explorable.widgets.core import preview
 from explorable.widgets.core.layout import descendants
-from explorable.widgets.core.notice import notice
+from explorable.widgets.core.notice import computing_frames
 from explorable.widgets.core.preview import IMAGE_LABEL, PREVIEW_LABEL, PREVIEW_STEPS
 from explorable.widgets.pipeline_map.diagram import pipeline_diagram
 from explorable.widgets.stage.stage import Images, Stage
 from explorable.widgets.studio import compute
-from explorable.widgets.studio.compute import FOLLOWS
 from explorable.widgets.studio.controls import EXAMPLES
 from explorable.widgets.studio.view import token_chips
 from explorable.widgets.studio.widget import Studio
@@ -106,7 +105,7 @@ def test_a_preview_decodes_only_the_layer_on_the_screen(studio: Studio, pipe: Co
     few = pipe("a red car", steps=PREVIEW_STEPS, guidance=studio.guidance)
     expected = {"noisy": few.noisy[:-1], "denoised": few.previews}[shown].values
     assert preview[shown] == expected.tobytes() + few.image.tobytes()
-    assert preview[hidden] == notice(FOLLOWS, pipe.image_size).tobytes() * PREVIEW_STEPS + few.image.tobytes()
+    assert preview[hidden] == computing_frames(PREVIEW_STEPS, pipe.image_size).tobytes() + few.image.tobytes()
     assert full[hidden][:-few.image.size] == studio.data[hidden].values.tobytes()
 
 
