@@ -93,7 +93,7 @@ def test_token_attention_by_keyboard_and_at_200_per_cent(address: str, window: P
         window.keyboard.press("Tab")
     wanted = {*(f"attention to “{word}” ×" for word in ("<start>", "a", "red", "car", "road", "<end>")), "brush",
               "radio word", "radio layer", "radio head", "Play", "Opacity of maps", "Save the image as a PNG file",
-              "ex-slider", "▸ more settings", "▸ chart of the words", "▸ table of regions", "words", "image"}
+              "ex-slider", "▸ more settings", "▸ chart of the words", "▸ table of regions", "▸ words", "image"}
     assert wanted <= reached, wanted - reached
 
     window.evaluate("() => window.jupyterapp.shell.collapseLeft()")

@@ -41,7 +41,7 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
                                "w in grad log p(x) + w grad log p(y | x): 1 is p(x | y)")
     points = ipw.Dropdown(description="points", options=list(CLASSES), style=NARROW, layout=ipw.Layout(width="190px"),
                           tooltip="The data: points in the plane that belong to classes")
-    told = ipw.Checkbox(description="always told t = 0", indent=False, layout=ipw.Layout(width="150px"),
+    told = ipw.Checkbox(description="noise-unaware classifier", indent=False, layout=ipw.Layout(width="190px"),
                         tooltip="A classifier that never saw noise: the same one, always told that there is none")
     w.bind("mode", mode)
     w.bind("target", target)

@@ -10,14 +10,14 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from ..core.palette import colour
-from ..core.theme import template
+from ..core.theme import log_ticks, template
 from ..guidance_scale.figure import plane_distances, spaced_ticks
 from .compute import Result, Side
 
 PRESENT = "this step"  # name of the line at the step on the stage, for Chart.move_line
 JUDGES = {"classifier": "guidance", "examiner": "image"}  # and their colours
-FACTS = {"shown": ("the examiner finds it", "image"), "confidence": ("the classifier's p", "guidance"),
-         "adversarial": ("adversarial", "other")}
+FACTS = {"shown": ("the examiner finds it", "image"), "confidence": ("the classifier's probability", "guidance"),
+         "adversarial": ("only the classifier finds it", "other")}
 """By share: its name and colour."""
 
 
@@ -44,7 +44,9 @@ def by_step(result: Result, step: int, dark: bool = False) -> go.Figure:
                         line={"color": colour(colour_name, dark), "width": 2}, marker={"size": 4},
                         hovertemplate=f"{label}: %{{y:.2g}} at step %{{x}}<extra></extra>")
     fig.update_yaxes(title_text=f"p({result.target})", range=[-0.04, 1.04], tickformat=".0%", nticks=4, row=1, col=1)
-    fig.update_yaxes(title_text="size (RMS)", type="log", exponentformat="power", nticks=4, row=2, col=1)
+    sizes = np.concatenate([trace.y for trace in fig.data[-2:]])
+    ends = (np.nanmin(sizes), np.nanmax(sizes)) if np.isfinite(sizes).any() else (0.1, 1.0)
+    fig.update_yaxes(title_text="size (RMS)", type="log", **log_ticks(*ends), row=2, col=1)
     fig.add_vline(x=step, line={"color": colour("plain", dark), "width": 1}, name=PRESENT)
     return fig.update_xaxes(title_text="step", row=2, col=1)
 

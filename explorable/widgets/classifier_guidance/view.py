@@ -106,7 +106,7 @@ def describe(result: Result) -> str:
 def score(result: Result, measured: str) -> tuple[str, str, str]:
     """Return the score's name, value and note. measured: a sentence on the measured sweep."""
     side = result.guided
-    return (f"p({result.target}) of the finished image, to the examiner and to the classifier:",
+    return (f"Probability of {result.target} in the finished image, by the examiner and by the classifier:",
             f"{side.examined[-1]:.0%} and {side.confidence:.0%}", measured)
 
 
@@ -171,10 +171,11 @@ def scales_recording(grid: ScalesResult) -> dict[str, Any]:
 def describe_scales(grid: ScalesResult) -> str:
     """Say in how many images of each scale the examiner finds the target, and how many are adversarial."""
     facts, target = grid.facts, grid.request.settings.target
-    counts, fooled = (", ".join(f"{int(row.sum())} at {scale:g}" for scale, row in zip(
-        facts.scale.values, facts[name], strict=True) if row.notnull().all()) for name in ("shown", "adversarial"))
-    return (f"The examiner finds {target}, of {facts.sizes['seed']} seeds: {counts}. Adversarial, the classifier "
-            f"certain and no {target} to the examiner: {fooled}.")
+    known = facts.isel(scale=facts.shown.notnull().all("seed").values)
+    shown, fooled = (scale_grid.counts_text(known.scale.values, known[name].sum("seed").values)
+                     for name in ("shown", "adversarial"))
+    return (f"Images of {facts.sizes['seed']} seeds in which the examiner finds {target}: {shown}. Adversarial ones, "
+            f"in which the classifier is certain of it and the examiner finds none: {fooled}.")
 
 
 def scales_score(grid: ScalesResult, measured: str) -> tuple[str, str, str]:

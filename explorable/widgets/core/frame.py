@@ -24,6 +24,7 @@ from .binding import GROUP_CLASS
 from .status import StatusArea
 
 FOLDED, UNFOLDED = "▸", "▾"
+MAX_BESIDE = 3  # panels of one row that have the right column beside them; with more it is below them
 PANEL_ROWS = {1: "ex-panel-rows-1", 2: "ex-panel-rows-2"}  # rows of panels over the whole width: their class
 
 

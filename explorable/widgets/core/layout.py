@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
@@ -18,6 +19,11 @@ SPECIAL_TOKENS = {
 def format_duration(seconds: float) -> str:
     """Return a duration with its unit: 4 ms, 0.41 s."""
     return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
+
+
+def with_minus_signs(text: str) -> str:
+    """Return a text whose negative numbers and differences have minus signs in place of hyphens: −2.6, 1 − t."""
+    return re.sub(r"(?<![\w.)-])-(?=[\d.])|(?<=[\w)] )-(?= [-−\w(])", "−", text)
 
 
 def scrollable(html: str, name: str) -> str:

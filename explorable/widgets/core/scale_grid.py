@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,15 @@ def seed_block(seed: int) -> tuple[int, ...]:
 def by_interest(scales: tuple[float, ...], scale: float) -> list[float]:
     """Sort scales by their distance from one, on a logarithmic axis that includes 0."""
     return sorted(scales, key=lambda w: abs(math.log1p(w) - math.log1p(scale)))
+
+
+def counts_text(scales: Sequence[float], counts: Sequence[float]) -> str:
+    """Put counts by scale in words, neighbours with the same count together: none at 0 to 3, 1 at 10."""
+    parts = []
+    for count, group in groupby(zip(scales, counts, strict=True), key=lambda pair: int(pair[1])):
+        alike = [f"{scale:g}" for scale, _ in group]
+        parts.append(f"{count or 'none'} at {' to '.join(dict.fromkeys((alike[0], alike[-1])))}")
+    return ", ".join(parts)
 
 
 def overview(images: np.ndarray, seeds: Sequence[int], labels: Sequence[str]) -> np.ndarray:
@@ -76,7 +86,7 @@ def grid_recording(images: np.ndarray, seeds: Sequence[int], labels: Sequence[st
         Points("chosen", "The chosen cell", (centres + np.array([-0.36, 0.36]) * CELL)[:, :, None],
                axes=("frame", "seed"), extent=extent, colours=("guidance",), highlighted=(0,), size=9.0)]
     panels = [Panel("image", ("image",), "the chosen image", grid_area=(3, 1, 1, 1)),
-              Panel("grid", ("grid", "cells", "chosen"), "the same noise at every scale: click an image to choose it",
+              Panel("grid", ("grid", "cells", "chosen"), "a row per seed, a column per scale: click an image",
                     grid_area=(1, 1, 2, 1), interaction="click")]
     axis = Axis("seed", "seed", tuple(map(str, seeds)))
     return {"layers": layers, "captions": list(captions), "axes": (axis,), "panels": panels, "columns": 3,

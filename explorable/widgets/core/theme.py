@@ -36,7 +36,14 @@ def log_ticks(low: float, high: float) -> dict[str, list]:
     values = [float(f"{digit}e{k}") for k in range(first, last + 1) for digit in digits]
     inside = [v for v in values if low / 1.001 <= v <= high * 1.001]
     shown = inside if len(inside) > 1 else sorted({float(f"{v:.2g}") for v in (low, high)})
-    return {"tickvals": shown, "ticktext": [f"{v:,g}" if 1e-3 <= v < 1e6 else f"{v:.0e}" for v in shown]}
+    return {"tickvals": shown, "ticktext": [f"{v:,g}" if 1e-3 <= v < 1e6 else _power(v) for v in shown]}
+
+
+def _power(value: float) -> str:
+    """Return a number with one digit as text: 10⁻⁴, 5·10⁻⁴."""
+    digit, _, exponent = f"{value:.0e}".partition("e")
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{raised}" if digit == "1" else f"{digit}·10{raised}"
 
 
 def figure(x: str, y: str, dark: bool = False, height: int = HEIGHT, **layout) -> go.Figure:

@@ -16,6 +16,7 @@ from ...world.words import (
     TIME_WORDS,
 )
 from .explorable import Explorable
+from .frame import FOLDED, UNFOLDED
 from .layout import row
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -54,14 +55,15 @@ def with_vocabulary(w: Explorable, box: ipw.Text) -> tuple[ipw.Widget, ...]:
     """
     if not w.capabilities.has_limited_vocabulary:
         return (box,)
-    button = ipw.ToggleButton(description="words", tooltip=f"Show or hide the words that the {box.description} can use",
-                              layout=ipw.Layout(width="64px"))
+    button = ipw.ToggleButton(description=f"{FOLDED} words", layout=ipw.Layout(width="78px"),
+                              tooltip=f"Show or hide the words that the {box.description} can use")
     panel = ipw.VBox(layout=ipw.Layout(display="none", flex="1 1 100%"))
 
     def fold(change: Any) -> None:
         if not panel.children:
             panel.children = _word_buttons(box)
         panel.layout.display = None if change["new"] else "none"
+        button.description = f"{UNFOLDED if change['new'] else FOLDED} words"
 
     button.observe(fold, names="value")
     return box, button, panel

@@ -35,7 +35,7 @@ def error_curves(errors: xr.Dataset, chosen: tuple[float, float] | None = None, 
         fig.add_scatter(x=x, y=y, name=f"{name}, median", mode="lines+markers", line={"color": line_colour},
                         hovertemplate="%{x:.0f} evaluations: %{y:.2g}<extra></extra>")
         if name in SOLVER_ORDERS:
-            fig.add_scatter(x=x, y=y[-1] * (x[-1] / x) ** SOLVER_ORDERS[name], name=f"slope -{SOLVER_ORDERS[name]}",
+            fig.add_scatter(x=x, y=y[-1] * (x[-1] / x) ** SOLVER_ORDERS[name], name=f"slope −{SOLVER_ORDERS[name]}",
                             mode="lines", line={"color": line_colour, "dash": "dot", "width": 1}, hoverinfo="skip")
     if chosen is not None:
         fig.add_scatter(x=[chosen[0]], y=_clip([chosen[1]]), name="chosen", mode="markers",

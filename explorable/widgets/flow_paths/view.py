@@ -12,6 +12,7 @@ import xarray as xr
 from ...flow2d import SEEDS, WALKS_PER_SEED, with_interval
 from ...pipeline import PipelineProtocol
 from ..core.image_table import ImageTable
+from ..core.layout import with_minus_signs
 from ..core.notice import notice
 from ..stage.layers import Arrows, Axis, Images, Layer, Panel, Points
 from .compute import (
@@ -39,21 +40,21 @@ def stage_layers(frames: Frames, own: OwnPath) -> list[Layer]:
     """Return the layers of both panels, the lowest first."""
 
     def points(name: str, label: str, positions: np.ndarray, colour: str, *, size: float = 6, is_still: bool = False,
-               trail: bool = False, has_ring: bool = False) -> Points:
+               trail: bool = False, has_ring: bool = False, legend: str = "") -> Points:
         return Points(name, label, positions, axes=() if is_still else ("frame",), extent=EXTENT, colours=(colour,),
-                      size=size, trail=trail, highlighted=(0,) if has_ring else ())
+                      size=size, trail=trail, highlighted=(0,) if has_ring else (), legend=(legend,))
 
     return [
         Arrows("field", "the marginal field", frames.arrows, "direction of motion at this t", extent=EXTENT),
-        points("points", "data points", frames.points, "image", is_still=True),
-        points("noise", "noises", frames.marginal[0], "noise", size=5, is_still=True),
-        points("marginal cloud", "particles", frames.marginal, "plain"),
+        points("points", "data points", frames.points, "image", is_still=True, legend="data"),
+        points("noise", "noises", frames.marginal[0], "noise", size=5, is_still=True, legend="noise"),
+        points("marginal cloud", "particles", frames.marginal, "plain", legend="particles at t"),
         points("marginal paths", "marginal paths", frames.marginal[:, :MAX_TRAILS], "plain", trail=True),
         points("conditional cloud", "alpha point + sigma noise", frames.conditional, "plain"),
         points("conditional paths", "conditional paths", frames.conditional[:, :MAX_TRAILS], "plain", trail=True),
         points("exact path", "the exact path from your start", own.exact[:, None], "image", size=9, trail=True),
         points("your path", "the solver's path from your start", own.solver, "guidance", size=10, trail=True,
-               has_ring=True),
+               has_ring=True, legend="from your start"),
         points("your start", "your start", own.solver[0, :1], "noise", size=9, is_still=True, has_ring=True),
     ]
 
@@ -61,8 +62,8 @@ def stage_layers(frames: Frames, own: OwnPath) -> list[Layer]:
 def stage_panels(request: Request) -> list[Panel]:
     """Return the panels: marginal paths with a start to drag, and conditional paths with a distribution to draw."""
     is_drawn, both = request.data.distribution == DRAWN, ("points", "noise")
-    left = "Marginal paths: drag your start"
-    right = "Conditional paths" + ": draw here" * is_drawn
+    left = "marginal paths: drag your start"
+    right = "conditional paths" + ": draw here" * is_drawn
     return [Panel("marginal", ("field", *both, "marginal paths", "marginal cloud", "exact path", "your path",
                                "your start"), left, interaction="drag", ratio=1.0),
             Panel("conditional", (*both, "conditional paths", "conditional cloud"), right,
@@ -101,7 +102,7 @@ def describe_own(result: Result) -> str:
     """Say where the path from the user's start ends, or the walks."""
     own, (x, y) = result.own, result.request.start
     if not result.request.has_noise:
-        return f"Your start ({x:.2f}, {y:.2f}) ends {own.error:.2g} from its exact endpoint."
+        return with_minus_signs(f"Your start ({x:.2f}, {y:.2f}) ends {own.error:.2g} from its exact endpoint.")
     ends = own.solver[-1]
     apart = np.linalg.norm(ends[:, None] - ends, axis=-1).max()
     nearest = np.linalg.norm(ends[:, None] - result.frames.points, axis=-1).min(axis=1).mean()
@@ -149,8 +150,8 @@ def score(result: Result) -> tuple[str, str, str]:
     if result.scores is None or result.chosen is None:  # an empty drawing
         return "", "", ""
     evaluations, error = result.chosen
-    note = (f"(0: one step is enough). After {count_text(evaluations, 'evaluation')} the median distance to the exact "
-            f"endpoint is {error:.2g}, over {SCORED_PARTICLES} noises.")
+    note = (f"(0: straight, one step is enough). After {count_text(evaluations, 'evaluation')} the median distance "
+            f"to the exact endpoint is {error:.2g}, over {SCORED_PARTICLES} noises.")
     return "Straightness:", f"{result.scores.straightness:.2g}", note
 
 

@@ -76,7 +76,8 @@ def against_scale(sweep: xr.Dataset | None, live: xr.Dataset | None, best: tuple
                             marker={"color": line, "symbol": "circle-open", "size": 9, "line": {"width": 2}},
                             showlegend=k == 0, legendgroup="live", hovertemplate=hover, **cell)
         fig.update_yaxes(rangemode="tozero", nticks=4, **cell)
-    for limits, colour_name, text in ((POPULAR_RANGE, "plain", "popular"), (best, "image", "best here")):
+    for limits, colour_name, text in ((POPULAR_RANGE, "plain", "popular scales"),
+                                      (best, "image", "best for this model")):
         if limits is not None:
             _mark_range(fig, limits, colour(colour_name, dark), f"{text}: " + " to ".join(
                 f"{w + offset:g}" for w in dict.fromkeys(limits)))

@@ -137,8 +137,8 @@ def score(result: Result, convention: str, measured: str) -> tuple[str, str, str
 
 
 def facts_text(facts: ImageFacts) -> str:
-    """Return the facts of one image, as in "right, 3.1% of pixels clipped, saturation 0.46"."""
-    right = {None: "", True: "right, ", False: "wrong, "}[facts.is_right]
+    """Return the facts of one image, as in "matches the prompt, 3.1% of pixels clipped, saturation 0.46"."""
+    right = {None: "", True: "matches the prompt, ", False: "does not match the prompt, "}[facts.is_right]
     return f"{right}{100 * facts.clipped:.1f}% of pixels clipped, saturation {facts.saturation:.2f}"
 
 
@@ -192,8 +192,8 @@ def describe_grid(grid: GridResult, convention: str) -> str:
     right, offset = grid.facts.right, CONVENTIONS[convention]
     if np.isnan(right.values).all():
         return "The same prompt and the same noise at every scale."
-    counts = ", ".join(f"{int(row.sum())} at {w + offset:g}" for w, row in zip(right.w.values, right, strict=True))
-    return f"Right, as the examiner sees it, of {right.sizes['seed']} seeds: {counts}."
+    counts = scale_grid.counts_text(right.w.values + offset, right.sum("seed").values)
+    return f"Images of {right.sizes['seed']} seeds that match the prompt, as the examiner sees them: {counts}."
 
 
 def grid_score(grid: GridResult, convention: str, measured: str) -> tuple[str, str, str]:

@@ -16,6 +16,7 @@ from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ..core.chart import Chart
 from ..core.explorable import Explorable
+from ..core.frame import MAX_BESIDE
 from ..core.inputs import SamplingInputs, StrengthInput
 from ..core.layout import row, scrollable
 from ..core.picture import DRAWINGS, Picture, as_picture
@@ -168,7 +169,9 @@ class LatentSpace(SamplingInputs, StrengthInput, Explorable):
         is_new = self._on_stage is None or type(self._on_stage.request) is not kind
         self._on_stage = result
         frame = FIRST_FRAMES.get(kind) if is_new else None
-        self.stage.show(**view.recording(result, preview_frames), frame=frame,
+        recording = view.recording(result, preview_frames)
+        self.set_panel_rows(1 if len(recording["panels"]) > MAX_BESIDE else 0)
+        self.stage.show(**recording, frame=frame,
                         autoplay=is_new and frame is None and not self.preview_label)
 
     def _draw_chart(self) -> None:

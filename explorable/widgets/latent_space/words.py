@@ -24,7 +24,7 @@ def describe(result: Result) -> str:
     request, data = result.request, result.data
     if isinstance(request, ChannelsRequest):
         return ("A latent is not a small photograph: its channels are not red, green and blue, and only the decoder "
-                "makes an image of them. The slider below silences one after the other.")
+                "makes an image of them. The slider silences one after the other.")
     if isinstance(request, CellsRequest) and result.cell is not None:
         inside, _, own = footprint_facts(result)
         return (f"The cell in row {result.cell[0]}, column {result.cell[1]}, with its numbers raised by "
@@ -72,7 +72,7 @@ def score(result: Result, costs: SpaceCosts) -> tuple[str, str, str]:
     request, data = result.request, result.data
     if isinstance(request, ChannelsRequest):
         pixels, latent = (FLOAT32 * n for n in costs.values)
-        value = f"{decibels(float(data.psnr[0]))} from {latent:,} bytes instead of {pixels:,}"
+        value = f"PSNR {decibels(float(data.psnr[0]))} from {latent:,} bytes instead of {pixels:,}"
         if math.isfinite(costs.speedup):
             value += f", and a step {costs.speedup:.0f} times faster"
         return "Decoded:", value, cost_note(costs)

@@ -25,10 +25,10 @@ MAX_SHOWN_POINTS = 300
 
 
 def points(name: str, label: str, positions: np.ndarray, colour: str, *, is_still: bool = False, size: float = 6,
-           trail: bool = False, has_ring: bool = False) -> Points:
+           trail: bool = False, has_ring: bool = False, legend: str = "") -> Points:
     """Return a layer of points in the plane, (frames, points, 2), or without frames if they are still."""
     return Points(name, label, positions, axes=() if is_still else ("frame",), extent=EXTENT, colours=(colour,),
-                  size=size, trail=trail, highlighted=(0,) if has_ring else ())
+                  size=size, trail=trail, highlighted=(0,) if has_ring else (), legend=(legend,))
 
 
 # ---- a training -----------------------------------------------------------------------------------------------------
@@ -41,12 +41,13 @@ def training_recording(result: Result) -> dict[str, Any]:
     layers = [
         Arrows("learnt", "the learnt field", arrows, axes=("frame", "t"), extent=EXTENT, colour="guidance"),
         Arrows("exact", "the exact field", result.exact_arrows, axes=("t",), extent=EXTENT, colour="image"),
-        points("data", "data points", data, "image", is_still=True, size=5),
-        points("samples", "samples", np.stack([c.samples for c in checkpoints]), "guidance"),
+        points("data", "data points", data, "image", is_still=True, size=5, legend="data"),
+        points("samples", "samples", np.stack([c.samples for c in checkpoints]), "guidance", legend="samples"),
     ]
     is_drawn = result.request.data.distribution == DRAWN
-    panels = [Panel("learnt", ("learnt",), "Learnt field", ratio=1.0), Panel("exact", ("exact",), "Exact", ratio=1.0),
-              Panel("samples", ("data", "samples"), "Samples: draw here" if is_drawn else "Samples",
+    panels = [Panel("learnt", ("learnt",), "learnt field", ratio=1.0),
+              Panel("exact", ("exact",), "exact field", ratio=1.0),
+              Panel("samples", ("data", "samples"), "samples: draw here" if is_drawn else "samples",
                     interaction="draw" if is_drawn else "", ratio=1.0)]
     total = result.request.settings.steps
     captions = [f"after {c.steps:,} of {total:,} steps: error {percent(c.share)}" for c in checkpoints]

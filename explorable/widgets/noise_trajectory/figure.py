@@ -28,7 +28,7 @@ def distance_chart(distances: xr.Dataset, dark: bool = False, threshold: float |
         height: of the plot, in pixels.
     """
     has_branch = "branch" in distances.run.values
-    fig = figure("step", "RMS from the end", dark, height, margin={"b": 36})
+    fig = figure("step", "distance (RMS)", dark, height, margin={"b": 36})
     for name in distances.run.values:
         for kind in LABELS:
             fig.add_trace(_line(distances[kind].sel(run=name), name != "parent", kind, dark))

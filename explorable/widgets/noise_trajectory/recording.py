@@ -19,6 +19,7 @@ LEVEL_STEP, MIN_ROUNDED_T = 8, 0.25
 NOISE_CONTRAST, PIXELS_PER_POSITION = 48, 4  # grey levels per unit of noise; pixels per position of the latent
 SHOWN_RATIOS = 0.001, 1000.0  # of signal to noise, in captions
 COLOURS = ("other", "plain", "noise", "image")  # branch, forward process, noisy, denoised; later ones cover earlier
+MEANINGS = ("branch", "adding noise", "noisy latent", "predicted image")  # of COLOURS, in the plane's legend
 
 
 def image_layers(result: Result) -> list[Layer]:
@@ -83,7 +84,8 @@ class PlanePaths:
         return [Points("positions", "every step", self.positions, axes=(), extent=self.extent,
                        groups=self.position_groups, colours=COLOURS, size=6, target_frames=self.frames.tolist()),
                 Points("paths", "this step", self.moving, extent=self.extent, groups=self.groups, colours=COLOURS,
-                       trail=True, highlighted=tuple(range(len(self.groups))), size=9)]
+                       trail=True, highlighted=tuple(range(len(self.groups))), size=9, legend=tuple(
+                           text if k in self.groups else "" for k, text in enumerate(MEANINGS)))]
 
 
 def plane_paths(result: Result) -> PlanePaths:
@@ -118,7 +120,7 @@ def stage_panels(result: Result, has_branch: bool) -> list[Panel]:
     titles = {"noisy": "noisy latent", "denoised": "predicted image", "noise": "predicted noise"}
     panels = [Panel(name, (name,), text, grid_area=(k, 1, 1, 1), compact=True)
               for k, (name, text) in enumerate(titles.items(), 1)]
-    panels.append(Panel("plane", ("positions", "paths"), f"PCA ({sum(result.plane.share):.0%})",
+    panels.append(Panel("plane", ("positions", "paths"), f"PCA: {sum(result.plane.share):.0%} of variance",
                         grid_area=(4, 1, 1, 1), interaction="click", compact=True))
     if has_branch:
         short = {"noisy": "branch: noisy", "denoised": "branch: image", "noise": "branch: noise"}

@@ -43,11 +43,12 @@ def score(result: Result) -> tuple[str, str, str]:
     from_end = result.distances.sel(run="parent").estimate.values
     step = settled_step(from_end)
     branch = result.branch
-    note = (f"and stays within {SETTLED_SHARE:.0%} of its first distance from the end, {from_end[0]:.2f} (RMS)"
+    note = (f"and then stays within {SETTLED_SHARE:.0%} of its first distance from the end, {from_end[0]:.2f} (RMS)"
             if branch is None else
             f"the branch from step {branch.run.branched_at} ends {_end_distance(result):.2f} (RMS) from the run")
     t = float(result.parent.run.latents.t[step])
-    return "The predicted image settles", f"at step {step} of {len(from_end) - 1}, t = {t:.2f};", note
+    value = f"at step {step} of {len(from_end) - 1}, t = {t:.2f}{',' if branch is None else ';'}"
+    return "The predicted image settles", value, note
 
 
 def status_text(result: Result) -> str:

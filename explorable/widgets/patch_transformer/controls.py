@@ -28,6 +28,10 @@ def _dropdown(name: str, tip: str, width: str, options: list[tuple[str, Any]]) -
     return ipw.Dropdown(description=name, options=options, style=NARROW, tooltip=tip, layout=ipw.Layout(width=width))
 
 
+def _radius_text(radius: float) -> str:
+    return f"{radius:g} patch{'' if radius == 1 else 'es'}"
+
+
 def _extend(control: ipw.Dropdown, value: Any, text: str) -> Any:
     """Add a value that was set from code to a dropdown's options. Returns the value."""
     if value not in [option for _, option in control.options]:
@@ -43,10 +47,10 @@ class EditControls:
     """The controls of the edits. Blocks and heads are filled in once the network's are known."""
 
     def __init__(self, w: Explorable):
-        radius = _dropdown("radius", "How far a patch may attend to other patches, in patches; it attends to all words",
-                           "130px", [("all", ALL), *((f"{r:g}", r) for r in RADII)])
+        radius = _dropdown("attention radius", "How far a patch may attend to other patches; it attends to all words",
+                           "220px", [("all patches", ALL), *((_radius_text(r), r) for r in RADII)])
         self.block = _dropdown("drop block", "The block that is dropped", "140px", [("none", "")])
-        self.head = _dropdown("head", "The head of that block that is dropped; all: the whole block", "115px",
+        self.head = _dropdown("only its head", "The head of that block that is dropped; all: the whole block", "160px",
                               [("all", ALL)])
         positions = _dropdown("positions", "What becomes of the positional embedding, which tells a patch where it is",
                               "145px", [(name, name) for name in POSITIONS])
@@ -64,7 +68,7 @@ class EditControls:
                 steps.max, steps.value = max(w.steps, steps.max), (0, w.steps)
             steps.max = w.steps
 
-        w.bind("radius", radius, lambda r: ALL if r is None else _extend(radius, r, f"{r:g}"), _to_trait)
+        w.bind("radius", radius, lambda r: ALL if r is None else _extend(radius, r, _radius_text(r)), _to_trait)
         w.bind("dropped_block", self.block, lambda b: _extend(self.block, b, b))
         w.bind("dropped_head", self.head, lambda h: ALL if h is None else _extend(self.head, h, f"{h}"), _to_trait)
         w.bind("positions", positions)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from ..core.palette import colour
 from ..core.theme import DASHES, figure
 
-LINES = {"attention": "word", "influence": "image", "U-Net": "guidance", "all alike": "plain"}
+LINES = {"attention": "word", "influence": "image", "U-Net": "guidance", "all patches alike": "plain"}
 """By line: its colour in the palette."""
 
 
@@ -33,6 +33,5 @@ def distances_and_words(shares: Mapping[str, np.ndarray], words: Sequence[str], 
                 marker={"color": colour("word", dark)}, hovertemplate="%{y}: %{x:.2f}% of the attention<extra></extra>")
     fig.update_layout(xaxis={"domain": [0, 0.5]}, yaxis={"rangemode": "tozero"},
                       xaxis2={"domain": [0.68, 1], "anchor": "y2", "title": {"text": "attention to words, %"}},
-                      yaxis2={"anchor": "x2", "autorange": "reversed", "ticks": "", "tickfont": {"size": 10},
-                              "dtick": 1})
+                      yaxis2={"anchor": "x2", "autorange": "reversed", "ticks": "", "dtick": 1})
     return fig

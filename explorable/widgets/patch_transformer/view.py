@@ -67,8 +67,8 @@ def panels_of(result: Result, note: str = "") -> list[Panel]:
     step = result.request.step
     edited = "image" if result.edited is result.original else "edited"
     titles = {"edited": f"{edited}{note}", "original": f"unedited{note}"}
-    maps = {"attention": "attention", "influence": f"influence, step {step}",
-            "U-Net": f"{result.unet}, step {step}"}
+    maps = {"attention": "attention of the patch", "influence": f"influence on it, step {step}",
+            "U-Net": f"… in {result.unet}, step {step}"}
     shown = MAPS if result.unet else MAPS[:2]
     return [*(Panel(f"image {name}", (f"image {name}", "ring") if name == "edited" else (f"image {name}",), title,
                     interaction="click" if name == "edited" else "") for name, title in titles.items()),
@@ -91,7 +91,7 @@ def shares(result: Result, attention: np.ndarray) -> dict[str, np.ndarray]:
     """Return the shares by distance of each map that there is, and of a map in which all patches are alike."""
     patch = result.request.patch
     maps = {"attention": attention, "influence": result.influence, "U-Net": result.unet_influence,
-            "all alike": np.ones(result.layout.grid)}
+            "all patches alike": np.ones(result.layout.grid)}
     return {name: share_by_distance(field, patch) for name, field in maps.items() if field is not None}
 
 
@@ -145,7 +145,7 @@ def describe_distances(result: Result, attention: np.ndarray) -> str:
     """Say how far attention and influence reach, and the U-Net's influence on the same latent."""
     patch = result.request.patch
     maps = {"attention": attention, "influence": result.influence, f"in {result.unet}": result.unet_influence,
-            "all alike": np.ones(result.layout.grid)}
+            "all patches alike": np.ones(result.layout.grid)}
     reach = [f"{name} {mean_distance(field, patch):.1f}" for name, field in maps.items() if field is not None]
     return f"Mean distance in patches: {', '.join(reach)}."
 
@@ -155,7 +155,8 @@ def describe_training(steps: Mapping[str, int]) -> str:
     (one, steps_of_one), (other, steps_of_other) = steps.items()
     if steps_of_one == steps_of_other:
         return f"Both networks were trained for {steps_of_one:,} steps."
-    return f"Training steps: {one} {steps_of_one:,}, {other} {steps_of_other:,} (an equal pair: dit-diffusion)."
+    return (f"Not trained equally long: {one} {steps_of_one:,} steps, {other} {steps_of_other:,}. For an equal pair "
+            "choose dit-diffusion.")
 
 
 def describe_correlation(result: Result, block: int, head: int) -> tuple[str, str]:

@@ -28,7 +28,7 @@ import traitlets as tr
 
 from ..core.cells import register
 from ..core.explorable import CSS
-from ..core.layout import close_styles, close_widgets, descendants, row
+from ..core.layout import close_styles, close_widgets, descendants, row, with_minus_signs
 from ..core.plain_traits import PlainTraits
 from ..core.status import StatusArea, error_text
 from ..core.worker import Check, Worker
@@ -134,7 +134,7 @@ class Predict(PlainTraits, ipw.VBox):
 
     def _make_controls(self) -> None:
         heading = ipw.HTML(f'<style>{CSS}</style><div class="ex-question" role="heading" aria-level="3">'
-                           f"{escape(self.question)}</div>")
+                           f"{escape(with_minus_signs(self.question))}</div>")
         self._control = answer_control(self.kind, lambda answer: setattr(self, "answer", answer))
         self._sure = ipw.ToggleButtons(options=CONFIDENCE, value=None, style={"button_width": "auto"},
                                        tooltip="How sure you are of your answer")
@@ -144,8 +144,8 @@ class Predict(PlainTraits, ipw.VBox):
         self._button.on_click(lambda _: self.check())
         self._area = StatusArea()
         self._outcome = ipw.VBox()
-        self.children = [heading, *self._material(), self._control, row(ipw.Label("This is"), self._sure, self._button),
-                         self._area.line, self._outcome]
+        confidence = row(ipw.Label("How sure are you?"), self._sure, self._button)
+        self.children = [heading, *self._material(), self._control, confidence, self._area.line, self._outcome]
 
     def _update_button(self, change: Any = None) -> None:
         self._button.disabled = self.answer is None or not self.confidence or self.is_right is not None
@@ -176,8 +176,8 @@ class Predict(PlainTraits, ipw.VBox):
     def _show(self, reveal: Reveal, said: str, true: str, is_right: bool) -> None:
         mark, verdict = ("✓", "Right") if is_right else ("✗", f"Not quite: you said {said}")
         self._area.set_status("")
-        self._area.set_scores([(f"{mark} {verdict}. The answer is", true, "")])
-        self._area.set_caption(reveal.explanation)
+        self._area.set_scores([(with_minus_signs(f"{mark} {verdict}. The answer is"), with_minus_signs(true), "")])
+        self._area.set_caption(with_minus_signs(reveal.explanation))
         shown = reveal.show if isinstance(reveal.show, tuple) else () if reveal.show is None else (reveal.show,)
         self._outcome.children = [self._area.description, *map(as_widget, shown), *self._footer()]
 

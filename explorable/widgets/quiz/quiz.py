@@ -114,6 +114,7 @@ class Quiz(ipw.VBox):
             old._close_replaced()
         super().__init__()
         self.add_class("ex-explorable")
+        self.add_class("ex-quiz")
         self._title = ipw.HTML()
         self._area = StatusArea()
         self._next_button = ipw.Button(description="Next question", disabled=True, layout=ipw.Layout(width="auto"),
@@ -215,9 +216,8 @@ class Quiz(ipw.VBox):
     def _start(self, number: int) -> None:
         """Make a question, on the worker's thread."""
         self.number, count = number, len(self.paper.kinds)
-        self._title.value = (f'<style>{CSS}</style><div class="ex-help">Quiz {self.paper.seed}: question {number} of '
-                             f'{count}, '
-                             f"about {escape(self.paper.kinds[number - 1].idea)}</div>")
+        self._title.value = (f'<style>{CSS}</style><div class="ex-help">Question {number} of {count}, about '
+                             f"{escape(self.paper.kinds[number - 1].idea)} (quiz of seed {self.paper.seed})</div>")
         self._next_button.disabled = True
         self._next_button.description = "Next question" if number < count else "Results"
         self._body.children = ()

@@ -20,7 +20,8 @@ export function buildElements(owner, { choices, axes, strip, opacity }) {
     button("last", "Last frame", () => owner.scrub(owner.count - 1)), slider);
   const opacityBox = buildOpacity(owner, opacity);
   const caption = make("label", { class: "ex-caption", for: id });
-  const below = make("div", { class: "ex-below" }, caption, opacityBox,
+  const key = make("div", { class: "ex-key" });
+  const below = make("div", { class: "ex-below" }, caption, key, opacityBox,
     button("save", "Save the image as a PNG file", () => owner.saveImage()));
   const grid = make("div", { class: "ex-panels" });
   const placeholder = make("div", { class: "ex-waiting" });
@@ -30,7 +31,7 @@ export function buildElements(owner, { choices, axes, strip, opacity }) {
   const root = make("div", { class: "ex-stage", role: "group", "aria-label": "Recording", onkeydown: (e) => owner.playback.onKey(e) },
     make("div", { class: "ex-main" }, make("div", { class: "ex-canvas-area" }, grid, placeholder, staleLabel), choices, axes, transport, below),
     side, live);
-  return { root, grid, placeholder, staleLabel, slider, playButton, transport, opacityBox, caption, below, live, side };
+  return { root, grid, placeholder, staleLabel, slider, playButton, transport, opacityBox, caption, key, below, live, side };
 }
 
 function buildOpacity(owner, value) {

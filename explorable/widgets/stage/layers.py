@@ -28,7 +28,8 @@ class Layer:
 
     name: identifies the layer in code. label, note: its title and explanation on the page, one line each. axes: the
     names of the axes of the leading dimensions. frame_indices: for each frame of the stage, which of the layer's own
-    frames it shows, if several frames show the same one; None: each shows its own.
+    frames it shows, if several frames show the same one; None: each shows its own. legend: of points and arrows, what
+    each of their colours means, for the key below the panels; an empty text: it is not in the key.
     """
 
     kind: ClassVar[str]  # selects the painter in layers.js
@@ -41,6 +42,7 @@ class Layer:
     note: str = ""
     axes: tuple[str, ...] = (FRAME,)
     frame_indices: Sequence[int] | None = None
+    legend: tuple[str, ...] = ()
 
     def validate(self, axis_lengths: dict[str, int]) -> None:
         """Check that the frames match the axes of a stage.
@@ -70,7 +72,8 @@ class Layer:
     def spec(self) -> dict[str, Any]:
         """Return the description that the page needs to read the bytes."""
         return {"name": self.name, "label": self.label, "note": self.note, "kind": self.kind, "axes": list(self.axes),
-                "shape": list(self.frames.shape), "frame_indices": _ints(self.frame_indices)}
+                "shape": list(self.frames.shape), "frame_indices": _ints(self.frame_indices),
+                "legend": list(self.legend)}
 
     def data(self) -> bytes:
         """Return the bytes that are sent to the page."""

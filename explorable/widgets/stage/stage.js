@@ -9,6 +9,7 @@ import { savePng } from "./dom.js";
 import { buildElements } from "./elements.js";
 import { Inputs } from "./inputs.js";
 import { watchKernel } from "./kernel.js";
+import { updateKey } from "./key.js";
 import { keepKeys } from "./keys.js";
 import { LayerChoices } from "./layer_choices.js";
 import { indexAt, openAll } from "./layers.js";
@@ -161,8 +162,7 @@ class Stage {
     this.root.style.setProperty("--ex-rows", Math.max(Math.ceil(panels.length / columns),
       ...panels.map(({ grid_area: area }) => (area ? area[1] + area[3] - 1 : 1))));
     this.root.classList.toggle("ex-many", panels.length > 1);
-    const hasOverlay = (spec) => !spec.switchable && spec.layers.slice(1).some((name) => this.layers.get(name)?.overlays);
-    this.opacityBox.hidden = !panels.some(hasOverlay);
+    updateKey(this);
   }
 
   buildLayerChoices() {

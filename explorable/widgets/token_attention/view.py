@@ -21,7 +21,7 @@ THIRDS = {f"{name} third": (0.0, k / 3, 1.0, (k + 1) / 3) for k, name in enumera
 BRUSHED = "brushed"
 MAX_NAMED_REGIONS = 14
 COMPUTING = "computing …"
-ROWS = "word, its share of the attention, and the factor on it in the edited image (0 masks it)"
+ROWS = "word, its share of the attention, and the factor on it when it alone is edited (0 masks it)"
 SHARE = "share of the attention that goes to this word: mean over the image"
 TINY = 1e-9  # a map without attention is divided by this
 
@@ -278,17 +278,17 @@ def panels_of(result: Result, preview: WordAttention | None = None) -> tuple[Pan
         scale = weight(token).scale
         is_preview = preview is not None and attention.is_pending(token, weight(token)) and (
             not preview.is_pending(token, weight(token)))
-        return (f"“{label}” × {scale:g}" if scale else f"Without “{label}”") + (
+        return (f"“{label}” × {scale:g}" if scale else f"without “{label}”") + (
             f" ({PREVIEW_LABEL})" if is_preview else "")
 
     def effect(label: str, token: str) -> str:
         is_there = _edited_and_effect(token, weight(token), attention, preview) is not None
-        return "Effect" if is_there or token in SPECIAL_TOKENS else f"Effect: {COMPUTING}"
+        return "effect" if is_there or token in SPECIAL_TOKENS else f"effect: {COMPUTING}"
 
-    return (Panel("attention", ("image" if is_drawn else "denoised", "attention"), "Attention", interaction="brush",
+    return (Panel("attention", ("image" if is_drawn else "denoised", "attention"), "attention", interaction="brush",
                   ranks="word", ranking_title="attends to"),
-            *([Panel("ground truth", ("image", "ground truth"), "Ground truth")] if is_drawn else []),
-            Panel("image", (original,), **by_word(lambda label, token: f"With “{label}”")),
+            *([Panel("ground truth", ("image", "ground truth"), "ground truth")] if is_drawn else []),
+            Panel("image", (original,), **by_word(lambda label, token: f"with “{label}”")),
             Panel("edited", ("edited",), **by_word(edited)),
             Panel("effect", (original, "effect"), **by_word(effect)))
 

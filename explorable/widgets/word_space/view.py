@@ -54,12 +54,14 @@ def sentence_recording(result: SentenceResult) -> dict[str, Any]:
                   counts=tuple(len(text.tokens) for text in result.prefixes))
     layer = _bar_layer(codes, ("frame", "words", "token"), whole.vectors.shape[-1])
     return {"layers": [layer], "captions": [layer_caption(name) for name in whole.layers], "axes": [words, tokens],
-            "panels": [Panel("bars", ("bars",), layer.label)], "file_name": "words"}
+            "panels": [Panel("bars", ("bars",), titles_along="token", titles=tuple(
+                f"“{token}” as {layer.label}" for token in whole.tokens))], "file_name": "words"}
 
 
 def layer_caption(name: str) -> str:
     """Return the caption of a layer's frame."""
-    return {"embedding": "before the first layer", "context": "context of the denoiser"}.get(name, f"after {name}")
+    special = {"embedding": "before the first layer", "context": "context: what the denoiser gets"}
+    return special.get(name, f"after {name}")
 
 
 def map_recording(result: MapResult, chosen: str) -> dict[str, Any]:
@@ -205,7 +207,7 @@ def score(result: AnyResult) -> tuple[str, str, str]:
                 "it is the nearest word once those of the sum are left out: a sum chosen by hand needs that")
     found, pairs = synonyms_found(result.space)
     nearer, combinations = animals_before_cars(result.space)
-    return (f"{result.space.name}: synonyms among the first three neighbours", f"{found / pairs:.0%}",
+    return (f"Encoder {result.space.name}: synonyms among the first three neighbours", f"{found / pairs:.0%}",
             f"{found} of {pairs} pairs; a cat is nearer to a dog than to a car in {nearer} of {combinations} "
             "combinations of their synonyms")
 

@@ -98,7 +98,7 @@ def test_the_controls_set_the_run(made):
     explorable = made()
     control(explorable, Dropdown, "target").value = "beach"
     control(explorable, SelectionSlider, "classifier scale").value = 100.0
-    control(explorable, Checkbox, "always told t = 0").value = True
+    control(explorable, Checkbox, "noise-unaware classifier").value = True
     control(explorable, ToggleButtons, "the gradient in").value = "ddpm"
     explorable.classifier_interval = (0.2, 0.9)
     explorable.wait()
@@ -119,7 +119,7 @@ def test_a_scale_between_those_of_the_slider_stays_as_it_was_set(made):
 
 def test_the_words_of_the_prompt_stay_as_they_were_in_two_dimensions(made):
     explorable = made()
-    words = next(w for w in descendants(explorable) if getattr(w, "description", "") == "words")
+    words = next(w for w in descendants(explorable) if getattr(w, "description", "") == "▸ words")
     shown = []
     for is_open in (False, True):
         words.value = is_open

@@ -49,7 +49,7 @@ def test_a_word_goes_on_from_what_was_typed(typed, prompt):
 def test_the_words_are_folded_and_made_when_they_are_first_shown(studio):
     (button, panel), *_ = [row.children[1:3] for row in descendants(studio) if isinstance(row, ipw.Box) and row.children
                            and getattr(row.children[0], "description", "") == "prompt"]
-    assert button.description == "words" and panel.layout.display == "none" and not panel.children
+    assert button.description == "▸ words" and panel.layout.display == "none" and not panel.children
     before = len(MODELS)
     button.value = True
     made = len(MODELS) - before
@@ -72,7 +72,7 @@ def test_a_click_adds_words_and_samples(studio):
 
 def test_a_pipeline_that_knows_all_words_has_no_vocabulary():
     studio = Studio(tp.shared("sd"), prompt=tp.PROMPT)
-    assert not [w for w in descendants(studio) if getattr(w, "description", "") == "words"]
+    assert not [w for w in descendants(studio) if getattr(w, "description", "") == "▸ words"]
     studio.close()
 
 
@@ -84,6 +84,6 @@ def test_every_prompt_has_its_words(name: str, boxes: list[str], pipe: CountingP
     made.wait()
     rows = [w.children for w in descendants(made) if isinstance(w, ipw.Box) and w.children] + [made.children]
     found = [row[k - 1].description for row in rows for k, w in enumerate(row)
-             if isinstance(w, ipw.ToggleButton) and w.description == "words"]
+             if isinstance(w, ipw.ToggleButton) and w.description == "▸ words"]
     made.close()
     assert sorted(found) == sorted(boxes)

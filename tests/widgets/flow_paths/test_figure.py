@@ -25,11 +25,11 @@ def errors() -> xr.Dataset:
 def test_the_median_is_plotted_on_its_slope(dark: bool):
     fig = error_curves(errors(), (4, 0.25), dark)
     named = {trace.name: trace for trace in fig.data}
-    assert list(named) == ["euler, median", "slope -1", "heun, median", "slope -2", "chosen"]
+    assert list(named) == ["euler, median", "slope −1", "heun, median", "slope −2", "chosen"]
     np.testing.assert_allclose(named["euler, median"].y, [1, 1 / 2, 1 / 4, 1 / 8])
     np.testing.assert_allclose(named["heun, median"].x, [1, 3, 7, 15])
     for solver, slope in (("euler", "1"), ("heun", "2")):
-        np.testing.assert_allclose(named[f"slope -{slope}"].y, named[f"{solver}, median"].y)
+        np.testing.assert_allclose(named[f"slope −{slope}"].y, named[f"{solver}, median"].y)
     assert (named["chosen"].x, named["chosen"].y) == ((4,), (0.25,))
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
     assert "evaluations" in fig.layout.xaxis.title.text and "exact end" in fig.layout.yaxis.title.text

@@ -65,15 +65,15 @@ def test_the_best_range_and_the_popular_one_are_marked_in_every_panel():
 
     fig = against_scale(sweep(), None, (1.0, 4.0))
     assert spans(fig) == {(1, 4), POPULAR_RANGE} and len(fig.layout.shapes) == 2 * len(FACTS)
-    assert [trace.name for trace in fig.data[-2:]] == ["popular: 7 to 12", "best here: 1 to 4"]
+    assert [trace.name for trace in fig.data[-2:]] == ["popular scales: 7 to 12", "best for this model: 1 to 4"]
     alone = against_scale(sweep(), live(), (2.0, 2.0), -1.0)
-    assert [trace.name for trace in alone.data[-2:]] == ["popular: 6 to 11", "best here: 1"]
+    assert [trace.name for trace in alone.data[-2:]] == ["popular scales: 6 to 11", "best for this model: 1"]
     assert spans(against_scale(sweep(), live(), None)) == {POPULAR_RANGE}
 
 
 def test_without_a_sweep_the_live_points_are_drawn_alone():
     names = [trace.name for trace in against_scale(None, live()).data]
-    assert names == ["this prompt"] * len(FACTS) + ["popular: 7 to 12"]
+    assert names == ["this prompt"] * len(FACTS) + ["popular scales: 7 to 12"]
 
 
 def test_the_distance_is_drawn_with_its_noise_floor():

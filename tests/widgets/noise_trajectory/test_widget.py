@@ -174,17 +174,17 @@ def test_every_point_of_the_plane_leads_to_its_step(w: NoiseTrajectory):
 
 def test_rewinding_to_the_shown_step(w: NoiseTrajectory):
     w.stage.frame = STEPS + 1
-    controls_of(w)["this step"].click()
+    controls_of(w)["rewind here"].click()
     assert w.branch_step == 1
     w.stage.frame = 1  # the forward process
-    controls_of(w)["this step"].click()
+    controls_of(w)["rewind here"].click()
     assert w.branch_step == 0
 
 
 def test_the_plane_is_titled_and_contains_every_point(w: NoiseTrajectory):
     title = next(p["title"] for p in w.stage.panels if p["name"] == "plane")
     first, second = w.data.variance.values
-    assert title == f"PCA ({first + second:.0%})" and first > second
+    assert title == f"PCA: {first + second:.0%} of variance" and first > second
     paths = plane_paths(w.result)
     left, right, bottom, top = paths.extent
     assert (paths.positions > [left, bottom]).all() and (paths.positions < [right, top]).all()
@@ -200,7 +200,7 @@ def test_the_caption_follows_the_frame(w: NoiseTrajectory):
     assert f"Step 1: the noisy latent is {float(distance):.2f}" in w.status_area.caption.value
     w.stage.frame = 2 * STEPS
     assert "has become an image" in w.status_area.caption.value
-    assert "at step" in w.status_area.score.value and "and stays within 10%" in w.status_area.score.value
+    assert "at step" in w.status_area.score.value and "and then stays within 10%" in w.status_area.score.value
 
 
 def test_an_invalid_branch_is_reported(w: NoiseTrajectory):
@@ -358,7 +358,7 @@ def test_a_refused_branch_changes_nothing(w: NoiseTrajectory):
 def test_rewinding_stays_at_the_step_and_invites_a_change(w: NoiseTrajectory):
     before, recordings = w.result, w.stage.recording_id
     w.stage.frame = frame = STEPS + 3
-    controls_of(w)["this step"].click()
+    controls_of(w)["rewind here"].click()
     w.wait()
     assert (w.branch_step, w.stage.frame) == (3, frame)
     assert w.result is before and w.stage.recording_id == recordings, "nothing was sampled again"
@@ -369,7 +369,7 @@ def test_rewinding_stays_at_the_step_and_invites_a_change(w: NoiseTrajectory):
     w.wait()
     assert w.branch_run.branched_at == 1 and w.stage.frame == STEPS + 1
     w.stage.frame = STEPS + 2
-    controls_of(w)["this step"].click()
+    controls_of(w)["rewind here"].click()
     w.wait()
     assert w.branch_run.branched_at == 2 and w.stage.frame == STEPS + 2
 

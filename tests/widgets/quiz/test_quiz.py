@@ -149,7 +149,7 @@ def test_nothing_of_the_answer_is_on_the_page_before_one_is_given(quiz):
 def test_a_paper_is_answered_one_by_one_and_its_results_can_be_taken_away(quiz, tmp_path):
     with pytest.raises(ValueError, match="answer this question first"):
         quiz.next()
-    assert quiz._next_button.disabled and "question 1 of 2" in quiz._title.value
+    assert quiz._next_button.disabled and "Question 1 of 2" in quiz._title.value
     assert quiz.answer(quiz.question.item.answer, "certain") is True
     assert not quiz._next_button.disabled
     quiz._next_button.click()

@@ -461,7 +461,7 @@ def test_a_fader_edits_its_word_alone(generated):
     sent, car = layer_of(generated, "edited")[1], generated.attention.label_tokens.index("car")
     weight = generated._current.request.weight("car")
     assert np.array_equal(sent[2], scaled) and np.array_equal(sent[car], generated.attention.edited["car", weight])
-    assert title(generated, "edited") == "“red” × 3" and title(generated, "image") == "With “red”"
+    assert title(generated, "edited") == "“red” × 3" and title(generated, "image") == "with “red”"
     factors = generated.data.factor
     assert factors.sel(token="red") == 3 and factors.sel(token="car") == 0
     names = {"pipe": generated.pipe, "ex": ex}
@@ -537,14 +537,14 @@ def test_a_head_is_refused_before_the_first_result_too():
 def test_the_image_with_the_word_stands_beside_the_one_without(either):
     names = [panel["name"] for panel in either.stage.panels]
     assert names.index("edited") == names.index("image") + 1
-    assert (title(either, "image"), title(either, "edited")) == ("With “car”", "Without “car”")
+    assert (title(either, "image"), title(either, "edited")) == ("with “car”", "without “car”")
     assert len(either.stage.panels[1]["titles"]) == len(either.attention.labels)
 
 
 def test_in_a_drawing_the_estimate_with_the_word_stands_beside_the_one_without(drawn):
     names = [panel["name"] for panel in drawn.stage.panels]
     assert names == ["attention", "ground truth", "image", "edited", "effect"]
-    assert drawn.stage.panels[2]["layers"] == ["denoised"] and title(drawn, "image") == "With “car”"
+    assert drawn.stage.panels[2]["layers"] == ["denoised"] and title(drawn, "image") == "with “car”"
 
 
 def test_panels_say_what_is_still_computed():
@@ -554,9 +554,9 @@ def test_panels_say_what_is_still_computed():
     first, start = came[0], w.attention.label_tokens.index("<start>")
     effect = next(panel for panel in first["panels"] if panel["name"] == "effect")
     car = w.attention.label_tokens.index("car")
-    assert effect["titles"][car] == "Effect: computing …" and effect["titles"][-1] == "Effect"
+    assert effect["titles"][car] == "effect: computing …" and effect["titles"][-1] == "effect"
     assert np.array_equal(first["layers"]["edited"][car], notice("computing …", w.attention.image.shape[:2]))
-    assert title(w, "effect") == "Effect"
+    assert title(w, "effect") == "effect"
     last = came[-1]["layers"]["edited"]
     assert np.array_equal(last[start], notice("is computed\nonce chosen", w.attention.image.shape[:2]))
     w.close()
