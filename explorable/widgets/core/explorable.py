@@ -23,7 +23,7 @@ from .arguments import call_text, split_arguments
 from .binding import bind_control, check_trait_names
 from .computing import EMPTY_TEXT, ComputingWidget
 from .display import HIDE_STILL, show_view
-from .frame import arrange_panels, framed
+from .frame import MAX_BESIDE, arrange_panels, framed
 from .offline import offline_page, position_text
 from .palette import css_variables
 from .still import Texts, still_png
@@ -122,6 +122,10 @@ class Explorable(ComputingWidget):
         beside them where there is room. 0: one image, with chart and verdict beside it, as `set_layout` does.
         """
         arrange_panels(self, rows)
+
+    def set_row_of_panels(self, count: int) -> None:
+        """Arrange the page for one row of panels: more than MAX_BESIDE have the whole width."""
+        self.set_panel_rows(1 if count > MAX_BESIDE else 0)
 
     def set_caption(self, text: str) -> None:
         """Set the sentence that says what is on the screen now."""

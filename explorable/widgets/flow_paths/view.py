@@ -240,8 +240,8 @@ def image_recording(result: ImageResult) -> dict[str, Any]:
     table = ImageTable("steps", tuple(map(str, STEP_COUNTS)), tuple(names))
     shown = table.layers("table", "Every model and number of steps", result.images.values, "model")
     layers = [Images("image", "The chosen image", chosen, axes=("frame", "model"), frame_indices=frame_indices), *shown]
-    panels = [Panel("image", ("image",), "The chosen image", grid_area=(3, 1, 1, 1)),
-              Panel("table", tuple(layer.name for layer in shown), "The same noise: click an image to choose it",
+    panels = [Panel("image", ("image",), "the chosen image", grid_area=(3, 1, 1, 1)),
+              Panel("table", tuple(layer.name for layer in shown), "the same noise: click an image to choose it",
                     grid_area=(1, 1, 2, 1), interaction="click")]
     captions = [count_text(n, "step") + ("" if is_done else ": computing …")
                 for n, is_done in zip(STEP_COUNTS, columns, strict=True)]

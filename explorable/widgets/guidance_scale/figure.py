@@ -81,9 +81,9 @@ def against_scale(sweep: xr.Dataset | None, live: xr.Dataset | None, best: tuple
         if limits is not None:
             _mark_range(fig, limits, colour(colour_name, dark), f"{text}: " + " to ".join(
                 f"{w + offset:g}" for w in dict.fromkeys(limits)))
-    ticks = spaced_ticks(sorted(scales))
+    ticks = spaced_ticks(sorted(scales), 1.0)
     fig.update_xaxes(tickvals=_positions(ticks), ticktext=[f"{w + offset:g}" for w in ticks])
-    return fig.update_xaxes(title_text=f"guidance scale {scale_name(offset)}", row=2)
+    return fig.update_xaxes(title_text=f"scale {scale_name(offset)}", row=2)
 
 
 def _mark_range(fig: go.Figure, limits: tuple[float, float], shade: str, text: str) -> None:

@@ -20,7 +20,6 @@ from ...pipeline.progress import Progress
 from ...run import Run
 from ...run.known import find_known_run
 from ..core.chart import Chart
-from ..core.frame import MAX_BESIDE
 from ..core.inputs import SamplingInputs, validate_setting
 from ..core.layout import scrollable
 from ..core.model_choice import ModelChoice
@@ -154,7 +153,7 @@ class GuidanceScale(ScaleChoice, SamplingInputs, ModelChoice):
             frame = len(recording["captions"]) // 10 if is_new and not result.mix else None  # where much differs
         with self.stage_follows():
             self._on_stage = result
-            self.set_panel_rows(1 if len(recording["panels"]) > MAX_BESIDE else 0)
+            self.set_row_of_panels(len(recording["panels"]))
             self.stage.show(**recording, autoplay=is_new and frame is None and not self.preview_label, frame=frame)
         self.follow_traits()
 

@@ -164,7 +164,7 @@ def _run(result: Result) -> dict[str, Any]:
     captions = [describe_step(k, run.steps, t) for k, t in zip(data.frame_step.values, data.t.values, strict=True)]
     return {"layers": layers, "captions": captions, "file_name": f"image-seed-{request.settings.seed}", **_panels(
         ("picture", ("picture",), "the picture"),
-        ("noisy", ("noisy",), f"noised to t = {data.t.values[0]:.2f}, decoded"),
+        ("noisy", ("noisy",), f"noisy latent, from t = {data.t.values[0]:.2f}"),
         ("predicted", ("predicted",), "predicted image"), first=2)}
 
 

@@ -16,7 +16,6 @@ from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
 from ..core.chart import Chart
 from ..core.explorable import Explorable
-from ..core.frame import MAX_BESIDE
 from ..core.inputs import SamplingInputs, StrengthInput
 from ..core.layout import row, scrollable
 from ..core.picture import DRAWINGS, Picture, as_picture
@@ -170,7 +169,7 @@ class LatentSpace(SamplingInputs, StrengthInput, Explorable):
         self._on_stage = result
         frame = FIRST_FRAMES.get(kind) if is_new else None
         recording = view.recording(result, preview_frames)
-        self.set_panel_rows(1 if len(recording["panels"]) > MAX_BESIDE else 0)
+        self.set_row_of_panels(len(recording["panels"]))
         self.stage.show(**recording, frame=frame,
                         autoplay=is_new and frame is None and not self.preview_label)
 

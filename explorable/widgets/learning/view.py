@@ -174,8 +174,8 @@ def step_recording(result: StepResult) -> dict[str, Any]:
         points("network", "the network's prediction", a.converted.sel(kind="x0").values[:, None], "guidance",
                size=8),
     ]
-    panels = [Panel("draw", ("data", "noise", "x0", "x", "network"), "Draw, mix, predict: all as x0", ratio=1.0),
-              Panel("possible", ("data", "possible", "x", "best", "network"), "What x can come from", ratio=1.0)]
+    panels = [Panel("draw", ("data", "noise", "x0", "x", "network"), "draw, mix, predict: all as x0", ratio=1.0),
+              Panel("possible", ("data", "possible", "x", "best", "network"), "what x can come from", ratio=1.0)]
     captions = [f"t = {t:.2f}: loss {loss:.2f}" for t, loss in zip(a.t.values, a.loss.values, strict=True)]
     return {"layers": layers, "captions": captions, "panels": panels, "columns": 2, "file_name": "training-step"}
 

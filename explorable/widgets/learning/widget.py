@@ -204,6 +204,7 @@ class Learning(Explorable):
             recording = view.image_recording(result)
         self._is_sending = True
         try:
+            self.set_row_of_panels(len(recording["panels"]))
             self.stage.show(**recording, autoplay=False, frame=frame)
         finally:
             self._is_sending = False

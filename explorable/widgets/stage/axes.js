@@ -7,6 +7,9 @@ const THUMBNAIL_SIZE = 40; // pixels per side
 
 const inputName = (input) => `${input.closest("[data-axis]")?.dataset.axis} ${input.getAttribute("aria-label") ?? input.value}`;
 
+/** Whether the pointer is on a choice now: that one is shown at once, without the chosen one in between. */
+const isChip = (element) => Boolean(element?.closest?.(".ex-chip"));
+
 /** How many choices there are along an axis, at a selection along the others. */
 export function countAlong(axis, selection) {
   return axis.counts?.[selection[axis.counts_along]] ?? axis.labels.length;
@@ -50,7 +53,7 @@ export class AxisChoices {
     const thumbnails = axis.labels.map(() => (axis.thumbnail_layer
       ? make("canvas", { class: "ex-mini", width: THUMBNAIL_SIZE, height: THUMBNAIL_SIZE, "aria-hidden": "true" }) : null));
     const chips = axis.labels.map((label, k) => make("label", { class: "ex-chip", title: axis.tooltips?.[k] || undefined,
-      onmouseenter: () => this.owner.peek(axis.name, k), onmouseleave: () => this.owner.peek() },
+      onmouseenter: () => this.owner.peek(axis.name, k), onmouseleave: (event) => isChip(event.relatedTarget) || this.owner.peek() },
     radios[k], make("span", {}, ...(thumbnails[k] ? [thumbnails[k]] : []), label)));
     const rows = axis.share_layer ? new Rows(this.owner, axis, chips) : null;
     const element = make("div", { class: rows ? "ex-axis ex-rows" : "ex-axis", role: rows ? "group" : "radiogroup",

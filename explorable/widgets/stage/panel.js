@@ -92,10 +92,17 @@ export class Panel {
     this.element.classList.toggle("ex-wide", ratio > WIDE || Boolean(this.choices));
   }
 
-  paint() {
+  /** moved: only the position along the axes is another: a canvas on which that changes nothing stays as it is. */
+  paint(moved = false) {
+    const positions = this.owner.positions();
+    const painted = this.paintedAt(positions);
+    if (moved && painted.length === this.painted?.length && painted.every((part, k) => part === this.painted[k])) {
+      this.paintTexts(positions);
+      return;
+    }
+    this.painted = painted;
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    const positions = this.owner.positions();
     this.shownLayers().forEach((name, k) => {
       this.owner.layers.get(name).paint(context, indexAt(this.owner.specs.get(name), positions), {
         over: k > 0, opacity: this.owner.opacity, frame: positions.frame, colour: (name) => this.owner.colour(name),
@@ -105,6 +112,14 @@ export class Panel {
     this.paintTexts(positions);
     if (this.spec.interaction) this.paintMarks(context);
     this.brush?.paint();
+  }
+
+  /** What the canvas shows at a position: each layer with its index, and the frame where more depends on it. */
+  paintedAt(positions) {
+    const names = this.shownLayers();
+    const more = this.brush || names.some((name) => this.owner.layers.get(name).textOf) ? [positions]
+      : names.some((name) => this.owner.specs.get(name).trail) ? [positions.frame] : [];
+    return [...names.flatMap((name) => [this.owner.layers.get(name), indexAt(this.owner.specs.get(name), positions)]), ...more];
   }
 
   /**

@@ -194,22 +194,22 @@ class Stage {
   show(k) {
     if (!this.count) return;
     this.frame = Math.max(0, Math.min(k, this.count - 1));
-    this.paint();
+    this.paint(true);
     this.slider.value = this.frame;
     this.slider.setAttribute("aria-valuetext", this.captions[this.frame]);
     this.caption.textContent = this.captions[this.positions().frame];
     this.thumbnails.mark(this.frame);
   }
 
-  paint() {
-    for (const panel of this.panels) panel.paint();
+  paint(moved = false) {
+    for (const panel of this.panels) panel.paint(moved);
     this.axisChoices.paint();
   }
 
   /** Show another position without going there; without arguments, the present one again. */
   peek(name, k, choices = {}) {
     this.peeked = k === undefined ? {} : { ...choices, [name]: k };
-    this.paint();
+    this.paint(true);
     this.caption.textContent = this.captions[this.positions().frame] ?? "";
   }
 

@@ -39,6 +39,29 @@ test("pointing at a word shows it, and leaving shows the chosen one, without a w
   assert.deepEqual(model.said, []);
 });
 
+test("from one word to the next, the chosen one is not painted in between", (t) => {
+  const { el, read, shown } = opened(t);
+  const chips = el.find("ex-chip");
+  chips[1].fire("mouseenter");
+  const image = read.painted;
+  chips[1].fire("mouseleave", { relatedTarget: { closest: () => chips[0] } });
+  assert.equal(read.painted, image);
+  chips[0].fire("mouseenter");
+  assert.equal(shown(), 30);
+});
+
+test("a canvas on which a movement changes nothing is not painted again; one with other bytes is", (t) => {
+  const { model, el, read, ways } = opened(t);
+  const [path, image] = [ways.painted, read.painted]; // a new array each time a canvas is cleared
+  el.find("ex-chip")[1].fire("mouseenter");
+  assert.equal(ways.painted, path);
+  assert.notEqual(read.painted, image);
+  model.state["bytes path"] = new DataView(Uint16Array.from({ length: 8 }, () => 0).buffer);
+  Object.assign(model.state, { recording_id: 2 });
+  model.tell("change:recording_id");
+  assert.notEqual(ways.painted, path);
+});
+
 test("each choice of an axis that shows a layer has a small picture of it, at the frame on the screen", (t) => {
   const { model, el } = opened(t);
   const minis = () => el.find("ex-mini").map((canvas) => canvas.painted[0].image[0]);
