@@ -11,10 +11,9 @@ from plotly.subplots import make_subplots
 
 from ..core.palette import colour
 from ..core.theme import log_ticks, template
-from ..guidance_scale.figure import plane_distances, spaced_ticks
+from ..guidance_scale.figure import PRESENT, plane_distances, spaced_ticks
 from .compute import Result, Side
 
-PRESENT = "this step"  # name of the line at the step on the stage, for Chart.move_line
 JUDGES = {"classifier": "guidance", "examiner": "image"}  # and their colours
 FACTS = {"shown": ("the examiner finds it", "image"), "confidence": ("the classifier's probability", "guidance"),
          "adversarial": ("only the classifier finds it", "other")}

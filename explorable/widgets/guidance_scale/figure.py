@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from ..core.palette import colour
 from ..core.theme import figure, template
 
+PRESENT = "this step"  # name of the line at the step on the stage, for Chart.move_line
 ESTIMATE_STYLES = {"uncond": ("without", "plain", "dash"), "cond": ("with", "image", "solid"),
                    "difference": ("with − without", "guidance", "solid"), "guided": ("extrapolated", "word", "dot")}
 BAND_MARGIN = 0.06  # on either side of a marked range, so that a single scale is visible
@@ -22,10 +23,10 @@ FACTS = {"right": ("right", "image", 100.0, "%"), "clipped": ("clipped", "guidan
 """By quantity: its title, colour, factor and unit."""
 
 
-def by_step(geometry: xr.Dataset, dark: bool = False) -> go.Figure:
+def by_step(geometry: xr.Dataset, step: int, dark: bool = False) -> go.Figure:
     """Plot the lengths of the estimates and the angle between the two predictions against the step.
 
-    geometry: `GuidedRun.geometry`.
+    geometry: `GuidedRun.geometry`. step: marked.
     """
     fig = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.6, 0.4], vertical_spacing=0.08)
     fig.update_layout(template=template(dark), height=245)
@@ -38,6 +39,7 @@ def by_step(geometry: xr.Dataset, dark: bool = False) -> go.Figure:
                     hovertemplate="%{y:.0f}° at step %{x}<extra></extra>")
     fig.update_yaxes(title_text="length (RMS)", rangemode="tozero", row=1, col=1)
     fig.update_yaxes(title_text="angle (°)", rangemode="tozero", row=2, col=1)
+    fig.add_vline(x=step, line={"color": colour("plain", dark), "width": 1}, name=PRESENT)
     return fig.update_xaxes(title_text="step", row=2, col=1)
 
 

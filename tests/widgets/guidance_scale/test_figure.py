@@ -13,6 +13,7 @@ from explorable.widgets.guidance_scale.figure import (
     ESTIMATE_STYLES,
     FACTS,
     POPULAR_RANGE,
+    PRESENT,
     against_scale,
     by_step,
     plane_distances,
@@ -37,9 +38,10 @@ def test_each_estimate_and_the_angle_are_drawn_by_step():
     norm = ("estimate", "step"), np.arange(12.0).reshape(4, 3)
     geometry = xr.Dataset({"norm": norm, "angle": ("step", [90, 20, 1])},
                           coords={"estimate": list(ESTIMATE_STYLES), "step": [0, 1, 2], "t": ("step", [1, 0.6, 0.3])})
-    fig = by_step(geometry)
+    fig = by_step(geometry, 2)
     assert [trace.y.tolist() for trace in fig.data] == [*geometry.norm.values.tolist(), [90, 20, 1]]
     assert fig.layout.yaxis2.title.text == "angle (°)"
+    assert [s.x0 for s in fig.layout.shapes if s.name == PRESENT] == [2, 2]  # in both charts
 
 
 @pytest.mark.parametrize("offset", [0.0, -1.0])
