@@ -46,6 +46,8 @@ def training_curves(result: Result, frame: int, dark: bool = False) -> go.Figure
                     line={"color": colour("guidance", dark), "width": 2}, customdata=100 * checkpoint.shares,
                     hovertemplate="error %{customdata:.3g}% at t = %{x}<extra></extra>", row=2, col=1)
     fig.add_hline(y=GOAL, line={"color": colour("plain", dark), "width": 1, "dash": "dot"}, row=2, col=1)
+    fig.add_annotation(x=1, xref="x2 domain", xanchor="right", y=np.log10(GOAL), yref="y2", yanchor="bottom",
+                       text=f"good: below {GOAL:g}%", showarrow=False, font={"size": 11})
     fig.update_xaxes(title_text="step", range=[0, result.request.settings.steps], row=1, col=1)
     fig.update_yaxes(title_text="loss", nticks=4, row=1, col=1)
     fig.update_xaxes(title_text="t", range=[0, 1], row=2, col=1)

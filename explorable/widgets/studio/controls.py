@@ -74,7 +74,7 @@ def examples(w: Explorable) -> ipw.Widget:
     """Return a menu of examples of a prompt."""
     options = [(EXAMPLES_TITLE, ""), *((text, text) for text in EXAMPLES)]
     menu = ipw.Dropdown(description="examples", options=options, style=NARROW,
-                        tooltip="Examples of prompts: choose one to draw it", layout=ipw.Layout(width="150px"))
+                        tooltip="Examples of prompts: choose one to draw it", layout=ipw.Layout(width="168px"))
 
     def choose(change: dict) -> None:
         if change["new"]:
