@@ -85,7 +85,7 @@ def _step_layers(result: Result, convention: str) -> tuple[list[Layer], list[str
         Images("uncond", f"Predicted {without}", result.uncond, "the first of the two evaluations of the network"),
         Images("cond", "Predicted with the prompt", result.cond, "the second evaluation, at the same noisy latent"),
         Images("difference", "With minus without", result.difference, "grey where both predictions agree")]
-    return layers, [formula(s.guidance, convention), without, "with the prompt", "difference: with − without"]
+    return layers, [formula(s.guidance, convention), without, "with the prompt", "with − without"]
 
 
 def _mixed_layers(result: Result, convention: str) -> tuple[list[Layer], list[str]]:

@@ -67,7 +67,7 @@ def caption(scale) -> str:
 def test_the_result_stands_beside_both_predictions_and_their_difference(made):
     scale = made(guidance=3.0)
     assert [p["title"] for p in scale.stage.panels] == [
-        "without + 3 × difference", "without the prompt", "with the prompt", "difference: with − without"]
+        "without + 3 × difference", "without the prompt", "with the prompt", "with − without"]
     assert [p["grid_area"][0] for p in scale.stage.panels] == [4, 1, 2, 3]
     assert np.array_equal(scale.data.guided[-1], scale.run.image) and len(scale.stage.captions) == 2
     assert scale.table().columns.tolist() == ["uncond", "cond", "difference", "guided", "t", "angle"]
