@@ -19,7 +19,7 @@ def cost_bars(costs: SpaceCosts, dark: bool = False) -> go.Figure:
     """Plot how many times more pixels have, or take, than latents, with a popular lesson's number as a line."""
     ratios = costs.ratios()
     values = list(ratios.values())
-    fig = figure(f"times more (dashed: {LESSON})", "", dark, HEIGHT, showlegend=False)
+    fig = figure(f"times more in pixels (dashed: {LESSON})", "", dark, HEIGHT, showlegend=False)
     fig.add_bar(x=values, y=list(ratios), orientation="h", marker_color=[
         colour("guidance" if name.startswith("time") else "image", dark) for name in ratios],
         text=[f"{value:.3g}" for value in values], textposition="inside", insidetextanchor="start",

@@ -40,5 +40,5 @@ function buildOpacity(owner, value) {
       owner.opacity = Number(slider.value);
       owner.paint();
     } });
-  return make("label", { class: "ex-veil-box" }, "map opacity ", slider);
+  return make("label", { class: "ex-veil-box" }, "opacity", slider);
 }
