@@ -138,7 +138,7 @@ def test_maps_are_scaled_to_the_other_patches():
 
 def test_the_training_of_both_networks_is_said():
     assert "5,500 steps." in view.describe_training({"a": 5500, "b": 5500})
-    assert "a 5,500, b 14,000" in view.describe_training({"a": 5500, "b": 14000})
+    assert "a 5,500 steps, b 14,000" in view.describe_training({"a": 5500, "b": 14000})
 
 
 def test_attention_to_nobody_else_has_no_correlation(w):
