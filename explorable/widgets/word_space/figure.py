@@ -118,7 +118,7 @@ def rank_figure(ranks: xr.Dataset, dark: bool = False) -> go.Figure:
     """Plot the words nearest to a sum, the inputs in another colour. ranks: see `arithmetic_ranks`."""
     top = ranks.isel(word=slice(0, SHOWN_RANKS))
     fig = figure("cosine with the sum", "", dark, HEIGHT, margin={"l": 90, "r": 12, "t": 10, "b": 40})
-    names = [f"{word} {rank}." for word, rank in zip(top.word.values, top["rank"].values, strict=True)]
+    names = [f"{rank}. {word}" for word, rank in zip(top.word.values, top["rank"].values, strict=True)]
     for is_input, name, label, pattern in ((True, "plain", "in the sum", "/"), (False, "word", "not in the sum", "")):
         shown = top.is_input.values == is_input
         fig.add_bar(orientation="h", y=[n for n, keep in zip(names, shown, strict=True) if keep],

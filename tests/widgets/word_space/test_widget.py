@@ -134,8 +134,8 @@ def test_every_example_can_be_computed(pipe):
 def test_only_the_controls_of_the_mode_are_shown(made):
     rows = {name: next(box for box in made.children[1].children[1].children
                        if control in list(box.children)) for name, control in controls_of(made).items()
-            if name in ("prompt", "beside", "sum", "word")}
-    for mode, names in (("sentence", {"prompt"}), ("map", {"word"}), ("swap", {"prompt", "beside"}),
+            if name in ("prompt", "compare with", "sum", "word")}
+    for mode, names in (("sentence", {"prompt"}), ("map", {"word"}), ("swap", {"prompt", "compare with"}),
                         ("sum", {"sum"})):
         made.mode = mode
         assert {name for name, box in rows.items() if box.layout.display != "none"} == names
