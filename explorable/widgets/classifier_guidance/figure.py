@@ -45,7 +45,9 @@ def by_step(result: Result, step: int, dark: bool = False) -> go.Figure:
     fig.update_yaxes(title_text=f"p({result.target})", range=[-0.04, 1.04], tickformat=".0%", nticks=4, row=1, col=1)
     sizes = np.concatenate([trace.y for trace in fig.data[-2:]])
     ends = (np.nanmin(sizes), np.nanmax(sizes)) if np.isfinite(sizes).any() else (0.1, 1.0)
-    fig.update_yaxes(title_text="size (RMS)", type="log", **log_ticks(*ends), row=2, col=1)
+    ticks = log_ticks(*ends)
+    few = {name: shown[:: 1 + len(shown) // 4] for name, shown in ticks.items()}  # the chart is low
+    fig.update_yaxes(title_text="size (RMS)", type="log", **few, row=2, col=1)
     fig.add_vline(x=step, line={"color": colour("plain", dark), "width": 1}, name=PRESENT)
     return fig.update_xaxes(title_text="step", row=2, col=1)
 

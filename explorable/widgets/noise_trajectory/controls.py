@@ -33,7 +33,7 @@ EXAMPLES: dict[str, tuple[float, dict[str, Any]]] = {  # the fraction of the ste
 
 def main_rows(w: Explorable) -> tuple[ipw.Widget, ipw.Widget]:
     """Return the run's prompt and seed, and below them the step of the branch and its prompt."""
-    this_step = ipw.Button(description="rewind here", layout=ipw.Layout(width="96px"),
+    this_step = ipw.Button(description="rewind here", layout=ipw.Layout(width="112px"),
                            tooltip="Rewind to the shown step")
     this_step.on_click(lambda _: w.rewind_here())
     prompt = text_box("branch prompt", "Another prompt from that step on; press Enter to sample", flex="2 1 200px")
