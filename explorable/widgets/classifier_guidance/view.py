@@ -172,7 +172,7 @@ def describe_scales(grid: ScalesResult) -> str:
     """Say in how many images of each scale the examiner finds the target, and how many are adversarial."""
     facts, target = grid.facts, grid.request.settings.target
     known = facts.isel(scale=facts.shown.notnull().all("seed").values)
-    shown, fooled = (scale_grid.counts_text(known.scale.values, known[name].sum("seed").values)
+    shown, fooled = (scale_grid.counts_text(known.scale.values.tolist(), known[name].sum("seed").values.tolist())
                      for name in ("shown", "adversarial"))
     return (f"Images of {facts.sizes['seed']} seeds in which the examiner finds {target}: {shown}. Adversarial ones, "
             f"in which the classifier is certain of it and the examiner finds none: {fooled}.")

@@ -192,7 +192,7 @@ def describe_grid(grid: GridResult, convention: str) -> str:
     right, offset = grid.facts.right, CONVENTIONS[convention]
     if np.isnan(right.values).all():
         return "The same prompt and the same noise at every scale."
-    counts = scale_grid.counts_text(right.w.values + offset, right.sum("seed").values)
+    counts = scale_grid.counts_text((right.w.values + offset).tolist(), right.sum("seed").values.tolist())
     return f"Images of {right.sizes['seed']} seeds that match the prompt, as the examiner sees them: {counts}."
 
 
