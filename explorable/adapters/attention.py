@@ -52,7 +52,8 @@ class TokenLayout:
     tokens) of 0 and 1, which merges pieces into words; None where each piece is a token. names: of the first prompt's
     tokens. positions: of the image in the sequence of joint attention, where the rest is not all text; 0: all of it.
     lengths: pieces of each text of the batch, where sequences are padded behind text and image; empty: where each text
-    is padded. by_branch: pieces, assignment and lengths of each branch, where the network is called for one at a time.
+    is padded. frames: of a video's latent, in patches; 0: it is an image. by_branch: pieces, assignment and lengths of
+    each branch, where the network is called for one at a time.
     """
 
     tokens: int
@@ -61,6 +62,7 @@ class TokenLayout:
     names: tuple[str, ...] = ()
     positions: int = 0
     lengths: tuple[int, ...] = ()
+    frames: int = 0
     by_branch: dict[str, tuple[int, Tensor | None, tuple[int, ...]]] = field(default_factory=dict)
 
     def select(self, branch: str) -> None:
@@ -79,6 +81,15 @@ class TokenLayout:
             rows.append(torch.cat([row.narrow(dim, a, b), row.narrow(dim, 0, a),
                                    row.narrow(dim, a + b, length - a - b)], dim))
         return torch.cat(rows)
+
+    def hook_positions(self, name: str, x: Tensor, axes: str) -> Tensor:
+        """Pass a value through its hook point; of a video, positions with an axis for frames before them."""
+        if not self.frames or "position" not in axes:
+            return hook_point(name, x, axes)
+        axis = 1 + axes.split().index("position")
+        old = x.unflatten(axis, (self.frames, -1))
+        new = hook_point(name, old, axes.replace("position", "frame position"))
+        return x if new is old else new.flatten(axis, axis + 1)
 
     def image_part(self, length: int) -> slice:
         """Return where the image is in a joint sequence of this length, before the text."""
@@ -219,9 +230,9 @@ class AttentionHook:
         name = self.prefix + WEIGHT_POINTS[kind]
         axes = "head position token" if kind == "cross" else "head query key"
         if is_edited(name):
-            return hook_point(name, weights, axes)
+            return self.layout.hook_positions(name, weights, axes)
         if is_hooked(name):
-            hook_point(name, weights.half() if self.half_precision else weights, axes)
+            self.layout.hook_positions(name, weights.half() if self.half_precision else weights, axes)
         return weights
 
 

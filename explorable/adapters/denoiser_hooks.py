@@ -14,7 +14,7 @@ from ..nn.hook_points import Dispatcher, hook_point, is_hooked, set_branches
 from .attention import TokenLayout
 from .families import Family
 from .latents import context_like, in_form_of, stack_context, to_map
-from .networks import MAP_AXES
+from .networks import map_axes
 from .patching import CallArguments
 from .schedulers import NoiseLevel, NoiseSchedule
 from .steps import SchedulerStep, SingleEvaluation
@@ -48,7 +48,8 @@ class DenoiserHooks:
     def image_size(self) -> tuple[int, int]:
         """Height and width of the image in pixels."""
         height, width = self.latent_size
-        stride = self.pipeline.vae_scale_factor * self.family.latent_stride
+        factor = "vae_scale_factor_spatial" if self.family.is_video else "vae_scale_factor"
+        stride = getattr(self.pipeline, factor) * self.family.latent_stride
         return height * stride, width * stride
 
     @property
@@ -66,6 +67,8 @@ class DenoiserHooks:
         branches = self.call_branches
         if self.layout.by_branch and branches:
             self.layout.select(branches[0])
+        if self.family.is_video:
+            self.layout.frames = inputs[name].shape[2] // self.denoiser.config.patch_size[0]
         if isinstance(inputs[name], list):  # Z-Image pads the image too, so that the rest is not all text
             self.layout.positions = self.latent_size[0] * self.latent_size[1] // self.family.patch ** 2
         dispatcher.set_branches(("",))
@@ -103,7 +106,7 @@ class DenoiserHooks:
         return self.single.level if self.single else self.schedule.level(len(self.steps_taken), timestep)
 
     def unpack(self, x: Tensor) -> Tensor:
-        """Return a latent as (batch, channel, y, x)."""
+        """Return a latent as (batch, channel, y, x), with an axis for frames before y in a video."""
         return to_map(x, self.patch_grid, self.family.patch)
 
     def pack(self, x: Tensor, like: Any) -> Any:
@@ -125,7 +128,7 @@ class DenoiserHooks:
             raise SettingError(f"the image has a latent of shape {given}, but this pipeline expects {expected}: "
                                "resize the image")
         like = old[0] if isinstance(old, list) else old
-        repeated = single.x.to(like).repeat(len(self.call_branches), 1, 1, 1)
+        repeated = torch.cat([single.x.to(like)] * len(self.call_branches))
         inputs[self.family.latent_argument] = self.pack(repeated, old)
         name, timestep = self.family.timestep_argument, single.timestep / self.family.timestep_divisor
         inputs[name] = torch.full_like(torch.as_tensor(inputs[name]),
@@ -137,15 +140,15 @@ class DenoiserHooks:
             return x if self.edited_latent is None else self.pack(self.edited_latent, x)
         copies = len(self.call_branches)
         one = self.unpack(x[:len(x) // copies])
-        new = hook_point("sampler.latent", one, MAP_AXES)
+        new = hook_point("sampler.latent", one, map_axes(one))
         self.edited_latent = None if new is one else new
-        return x if new is one else self.pack(new.repeat(copies, 1, 1, 1), x)
+        return x if new is one else self.pack(torch.cat([new] * copies), x)
 
     def hook_prediction(self, packed: Any, level: NoiseLevel, branches: tuple[str, ...]) -> Any:
         """Pass the prediction, and the difference cond - uncond of denoised estimates, through their hook points."""
         sign, separate = self.family.sign, self.family.separate_calls
         old = self.unpack(packed) * sign if sign != 1 else self.unpack(packed)
-        new = hook_point("prediction", old, MAP_AXES)
+        new = hook_point("prediction", old, map_axes(old))
         result = packed if new is old else self.pack(new * sign, packed)
         if len(self.branches) < 2 or not is_hooked("sampler.difference"):
             return result
@@ -171,7 +174,7 @@ class DenoiserHooks:
         slope = self.schedule.d_denoised(level)
         difference = (cond - uncond)[:, :self.channels] * slope  # further channels are a learned variance
         set_branches("")
-        edited = hook_point("sampler.difference", difference, MAP_AXES)
+        edited = hook_point("sampler.difference", difference, map_axes(difference))
         if edited is difference:
             return cond
         return torch.cat([uncond[:, :self.channels] + edited / slope, cond[:, self.channels:]], 1)

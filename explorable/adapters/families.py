@@ -24,7 +24,7 @@ UNGUIDED_MEANING = "none: this model was trained to sample without guidance, and
 
 NEGATIVE_NEEDED = ("; but this pipeline compares only where it is given a negative prompt, so that without one w has "
                    "no effect: open it with ex.open(pipeline, negative=\" \") to compare in every run")
-BLOCKS = {"down_blocks", "transformer_blocks", "layers"}  # the submodules by which a denoiser is recognised
+BLOCKS = {"down_blocks", "transformer_blocks", "layers", "blocks"}  # the submodules by which a denoiser is recognised
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,16 @@ class Family:
     before the image. timestep_divisor: the scheduler's timestep is divided by it before the denoiser gets it.
     distilled: guidance is an input of the denoiser. latents_have: what its pipelines take from the autoencoder's config
     beside the scale: "shift"; "statistics": each channel's mean and deviation, and float32 where float16 overflows;
-    "frames": the same of latents with an axis for time; "batch_norm": of 2 x 2 patches, in its own layer.
+    "frames": the same of latents with an axis for time, of one frame; "video": of several; "batch_norm": of 2 x 2
+    patches, in its own layer.
 
     context_argument, timestep_argument: the denoiser's. timestep_reversed: it gets 1 - t. sign: of its prediction, in
     the scheduler's terms. branch_order: in its batch; separate_calls: each branch is an evaluation of its own.
     guidance_argument: of the call. guidance_offset: w here less the pipeline's. needs_negative: branches are compared
     only with a negative prompt. rescaled_to_cond: the parts ("patch", "row") of the guided prediction that get the norm
     of those with the prompt. patch: side of the patches in which latents are packed; latent_stride: pixels of a
-    latent's position, in the autoencoder's. reserved: arguments of the call that cannot be set, and why.
+    latent's position, in the autoencoder's. reserved: arguments of the call that cannot be set, and why. unsupported:
+    components that a pipeline must not have, and why.
     """
 
     name: str
@@ -89,6 +91,12 @@ class Family:
     patch: int = 2
     latent_stride: int = 1
     reserved: tuple[tuple[str, str], ...] = ()
+    unsupported: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_video(self) -> bool:
+        """Whether its pipelines sample videos."""
+        return self.latents_have == "video"
 
     @property
     def has_varying_length(self) -> bool:
@@ -195,6 +203,11 @@ FAMILIES = (
     Family("Sana", ("SanaPipeline",), "transformer", "hidden_states",
            (TextInput(("tokenizer",), "max_sequence_length", instruction("complex_human_instruction"),
                       in_negative=False),)),
+    Family("Wan", ("WanPipeline",), "transformer", "hidden_states",
+           (TextInput(("tokenizer",), "max_sequence_length"),), latents_have="video",
+           branch_order=("cond", "uncond"), separate_calls=True,
+           reserved=(("guidance_scale_2", "cannot be set: it is the scale of a second network"),),
+           unsupported=(("transformer_2", "it has a second network for the later steps, and a run here is of one"),)),
 )
 
 

@@ -173,6 +173,7 @@ class HookedPipeline:
             "negative_prompt": negative}  # None beside embeddings, for PixArt's own default is ""
         guidance = {self._family.guidance_argument: settings.guidance - self._family.guidance_offset}
         prompt = list(prompt) if isinstance(prompt, list) else prompt  # Z-Image writes its template into the list
+        optional |= {"output_type": "pil"} if self._family.is_video else {}
         return {"prompt": prompt, "num_inference_steps": settings.steps, **guidance, "generator": generator,
                 **optional, **arguments}
 

@@ -55,7 +55,8 @@ def starting_image(pipeline: Any, image: np.ndarray) -> dict[str, Any]:
     parameters = call_parameters(pipeline)
     if "strength" not in parameters:  # what it calls image is no start, but a reference
         parameters = {name: p for name, p in parameters.items() if name != "image"}
-    arguments = {"height": image.shape[0], "width": image.shape[1], "image": Image.fromarray(image), "strength": 1.0}
+    arguments = {"height": image.shape[0], "width": image.shape[1], "image": Image.fromarray(image), "strength": 1.0,
+                 "num_frames": 1}
     return {name: value for name, value in arguments.items() if name in parameters}
 
 

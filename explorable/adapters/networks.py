@@ -36,9 +36,14 @@ class ModuleHook(NamedTuple):
 
 # The lists of blocks of a transformer, and the beginnings of their points' names.
 SEQUENCES = {"noise_refiner": "refiner.img", "context_refiner": "refiner.txt", "transformer_blocks": "blocks",
-             "layers": "blocks", "single_transformer_blocks": "single"}
+             "layers": "blocks", "blocks": "blocks", "single_transformer_blocks": "single"}
 AttentionFactory = Callable[[nn.Module, str, str], ModuleHook]  # of a module, a prefix and a kind of attention
 MAP_AXES, SEQUENCE_AXES = "channel y x", "position channel"
+
+
+def map_axes(x: Tensor) -> str:
+    """Return the axes of a batch of latents, of images or videos."""
+    return MAP_AXES if x.dim() == 4 else "channel frame y x"
 
 
 def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
@@ -60,7 +65,7 @@ def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
             elif _attention_of(block) is not None:
                 yield from _joint_block(block, f"{prefix}.{k}.", layout, text_first, attention)
             else:
-                yield from _transformer_block(block, f"{prefix}.{k}.", attention)
+                yield from _transformer_block(block, f"{prefix}.{k}.", attention, layout)
 
 
 def _unet(unet: Any, attention: AttentionFactory) -> Iterator[ModuleHook]:
@@ -106,15 +111,17 @@ def _transformer(prefix: str, transformer: Any, attention: AttentionFactory) -> 
     yield _output_hook(transformer, f"{prefix}out", MAP_AXES)
 
 
-def _transformer_block(block: Any, prefix: str, attention: AttentionFactory) -> Iterator[ModuleHook]:
+def _transformer_block(block: Any, prefix: str, attention: AttentionFactory,
+                       layout: TokenLayout | None = None) -> Iterator[ModuleHook]:
     """Yield the hooks of self-attention, cross-attention, the MLP and the block's output."""
     for module, kind in ((block.attn1, "self"), (block.attn2, "cross")):
         if module is not None:
             is_linear = any("Linear" in cls.__name__ for cls in type(module.processor).__mro__)
             yield _linear_attention(module, prefix) if is_linear else attention(module, prefix, kind)
-            yield _output_hook(module, f"{prefix}{kind}.added", SEQUENCE_AXES)
-    yield _output_hook(block.ff, f"{prefix}mlp.added", SEQUENCE_AXES)
-    yield _output_hook(block, f"{prefix}mlp.out", SEQUENCE_AXES)
+            yield _output_hook(module, f"{prefix}{kind}.added", SEQUENCE_AXES, layout)
+    mlp = block.ff if hasattr(block, "ff") else block.ffn
+    yield _output_hook(mlp, f"{prefix}mlp.added", SEQUENCE_AXES, layout)
+    yield _output_hook(block, f"{prefix}mlp.out", SEQUENCE_AXES, layout)
 
 
 def _linear_attention(module: nn.Module, prefix: str) -> ModuleHook:
@@ -200,16 +207,17 @@ def _streams_hook(module: nn.Module, image_name: str, text_name: str, layout: To
     return ModuleHook(module, names, wrapper)
 
 
-def _output_hook(module: nn.Module, name: str, axes: str) -> ModuleHook:
+def _output_hook(module: nn.Module, name: str, axes: str, layout: TokenLayout | None = None) -> ModuleHook:
     """Return a hook point at a module's output, or at the first part of it; of a map, where an MLP has convolutions."""
 
     def wrapper(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
         if not is_hooked(name):
             return out
+        hook = hook_point if layout is None else layout.hook_positions
         if isinstance(out, tuple):
-            return (hook_point(name, out[0], axes), *out[1:])
-        return hook_point(name, out, MAP_AXES if out.dim() == 4 else axes)
+            return (hook(name, out[0], axes), *out[1:])
+        return hook(name, out, MAP_AXES if out.dim() == 4 else axes)
 
     return ModuleHook(module, (name,), wrapper)
 

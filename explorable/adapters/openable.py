@@ -16,6 +16,9 @@ def check_openable(pipeline: Any, family: Family) -> None:
     Raises:
         SettingError: it is compiled, spread over devices, offloaded or quantised; says what to do.
     """
+    for component, reason in family.unsupported:
+        if getattr(pipeline, component, None) is not None:
+            raise SettingError(f"this {type(pipeline).__name__} cannot be opened: {reason} (pipeline.{component})")
     name, network, denoiser = family.denoiser, getattr(pipeline, family.denoiser), family.find_denoiser(pipeline)
     is_mapped = bool(getattr(pipeline, "hf_device_map", None))
     for wrapper in network.modules():

@@ -17,18 +17,15 @@ from ..hooks import PointTable, Recording, edited_points
 from ..pipeline.arguments import check_image, check_noise_time, check_pairs, check_progress, make_recorder
 from ..run import Run, collect_run
 from .attention import TokenLayout
+from .blocked_images import check_not_blocked
 from .caches import cache_states
 from .call_parameters import call_default, call_parameters
 from .hooked_pipeline import HookedPipeline
-from .image_processing import decode_latents, encode_images
+from .image_processing import decode_frames, decode_latents, encode_images, middle_frame
 from .inputs import starting_image
 from .points import OpenedPointTable, with_token_count
 from .settings import OpenedSettings, change_opened_settings
 from .steps import BranchStart, SingleEvaluation, StopSampling
-
-
-class BlockedImageError(SettingError):
-    """The pipeline's own safety checker blocked the image: neither it nor the steps towards it are returned."""
 
 
 class OpenedPipeline(HookedPipeline):
@@ -59,6 +56,11 @@ class OpenedPipeline(HookedPipeline):
     def takes_image(self) -> bool:
         """Whether a run can start from an image: in the pipelines that diffusers calls image-to-image."""
         return {"image", "strength"} <= call_parameters(self.pipeline).keys()
+
+    @property
+    def samples_video(self) -> bool:
+        """Whether a run is a video: its image is the middle frame, and `run.frames` are all."""
+        return self._family.is_video
 
     @property
     def guidance_meaning(self) -> str:
@@ -140,20 +142,22 @@ class OpenedPipeline(HookedPipeline):
                                 torch.Generator().manual_seed(settings.seed) if reseeded else None)
         with self._dispatching([settings.prompt], settings, start.step if start else 0, recorder) as layout:
             call = self._make_call(layout, settings, progress=progress, start=start)
-            image = call(**self._arguments(settings, settings.prompt, settings.negative,
-                                           torch.Generator().manual_seed(settings.seed)))[0]
-        _check_not_blocked(call.blocked)
+            sampled = np.asarray(call(**self._arguments(settings, settings.prompt, settings.negative,
+                                                        torch.Generator().manual_seed(settings.seed)))[0])
+        image = middle_frame(sampled) if self.samples_video else sampled
+        check_not_blocked(call.blocked)
         begin, first_evaluation, last_step, end = call.timestamps
         seconds = {"text encoder": first_evaluation - begin, "denoiser": last_step - first_evaluation,
                    "decoder": end - last_step}
         steps: list[Any] = call.finished_steps()
-        return collect_run(settings, self.name, layout.names, steps, np.asarray(image), seconds, len(steps),
+        return collect_run(settings, self.name, layout.names, steps, image, seconds, len(steps),
                            len(self._branches(settings)), recorder.last if recorder else None, pipe=self,
                            edited_points=edited_points(self), branch_of=parent)
 
     def sample_images(self, prompts: list[str], seeds: list[int], settings: Settings | None = None,
                       progress: Callable[[int, int], None] | None = None) -> np.ndarray:
-        """Sample a batch of images in one call, each from its own prompt and seed: (batch, height, width, 3) uint8.
+        """Sample a batch of images in one call, each from its own prompt and seed: (batch, height, width, 3) uint8. Of
+        videos, these are the middle frames.
 
         Raises:
             SettingError: before the first step. BlockedImageError: the pipeline's own safety checker blocked some.
@@ -168,8 +172,9 @@ class OpenedPipeline(HookedPipeline):
         with self._dispatching(prompts, s) as layout:
             call = self._make_call(layout, s, progress=progress)
             images = call(**self._arguments(s, prompts, negative, generators))
-        _check_not_blocked(call.blocked)
-        return np.stack([np.asarray(image) for image in images])
+        check_not_blocked(call.blocked)
+        sampled = [np.asarray(image) for image in images]
+        return np.stack([middle_frame(frames) for frames in sampled] if self.samples_video else sampled)
 
     # ---- single evaluations of the denoiser ----------------------------------------------------------------------
 
@@ -244,28 +249,20 @@ class OpenedPipeline(HookedPipeline):
             return OpenedPointTable(points, self.schedule.evaluations(settings.steps), *unreachable)
 
     def encode(self, images: np.ndarray) -> Tensor:
-        """Encode images (n, height, width, 3) uint8 as latents (n, channel, y, x) float32, on the CPU."""
+        """Encode images (n, height, width, 3) uint8 as latents (n, channel, y, x) float32, on the CPU; for videos,
+        (n, channel, frame, y, x) of one frame."""
         with self.lock:
             return encode_images(self.pipeline, self._family, images)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8."""
+        """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8; of videos, to middle frames."""
         with self.lock:
             return decode_latents(self.pipeline, self._family, latents)
 
-
-def _check_not_blocked(blocked: Sequence[bool]) -> None:
-    """Refuse images of which the safety checker blocked some.
-
-    Raises:
-        BlockedImageError: says which, where there are several.
-    """
-    found = [str(k) for k, is_blocked in enumerate(blocked) if is_blocked]
-    if found:
-        which = "this image" if len(blocked) == 1 else f"of these {len(blocked)} images number {', '.join(found)}"
-        raise BlockedImageError(f"the pipeline's safety checker blocked {which}, so there is nothing to show: choose "
-                                "another prompt or seed. If it is mistaken, load the pipeline with "
-                                "safety_checker=None, requires_safety_checker=False")
+    def decode_frames(self, latent: np.ndarray) -> np.ndarray:
+        """Decode the latent of a video (channel, frame, y, x) to all its frames, (frame, height, width, 3) uint8."""
+        with self.lock:
+            return decode_frames(self.pipeline, self._family, latent[None])[0]
 
 
 def open_pipeline(pipeline: Any, merge_subwords: bool = True, half_precision: bool = True,

@@ -25,7 +25,7 @@ from .caches import cache_states, fresh_caches, innermost_forward, warn_of_skipp
 from .denoiser_hooks import DenoiserHooks, timestep_value
 from .families import Family
 from .latents import patch_grid
-from .networks import MAP_AXES, module_hooks
+from .networks import map_axes, module_hooks
 from .patching import (
     CallArguments,
     TensorCopies,
@@ -62,7 +62,8 @@ class PipelineCall(DenoiserHooks):
         self.timestamps = [time.perf_counter()]  # start, first evaluation, last step, end
 
     def __call__(self, **arguments: Any) -> list[Any]:
-        """Call the pipeline with its own arguments and return its images; StopSampling ends a single evaluation."""
+        """Call the pipeline with its own arguments and return its images, or its videos as lists of frames.
+        StopSampling ends a single evaluation."""
         generator, modules = arguments["generator"], list(self.denoiser.modules())
         for name in CALLBACKS:
             if arguments.get(name) is not None:
@@ -86,7 +87,7 @@ class PipelineCall(DenoiserHooks):
         if isinstance(ACTIVE.dispatcher, HookDispatcher):
             warn_of_skipped(ACTIVE.dispatcher.passes, len(self.steps_taken) - self.first_step, self.denoiser)
         self.blocked = list(getattr(output, "nsfw_content_detected", None) or ())
-        return output.images
+        return output.frames if self.family.is_video else output.images
 
     def wrap_methods(self, stack: ExitStack) -> None:
         """Wrap the denoiser's and the scheduler's methods until the stack is closed."""
@@ -119,7 +120,7 @@ class PipelineCall(DenoiserHooks):
         name = self.family.latent_argument
         self.patch_grid = patch_grid(inputs)
         _, self.channels, *size = self.unpack(inputs[name]).shape
-        self.latent_size = (size[0], size[1])
+        self.latent_size = (size[-2], size[-1])
         if len(self.timestamps) == 1:
             self.timestamps += [time.perf_counter()] * 2
         if len(self.steps_taken) < self.first_step:
@@ -146,7 +147,7 @@ class PipelineCall(DenoiserHooks):
         level = self.level(timestep_number)
         x = self.schedule.to_latent(self.unpack(sample).cpu(), level)
         denoised = self.schedule.denoised(x, self.unpack(prediction).cpu(), level)
-        edited = hook_point("sampler.denoised", denoised, MAP_AXES)
+        edited = hook_point("sampler.denoised", denoised, map_axes(denoised))
         if edited is not denoised:
             denoised = edited
             prediction = self.pack(self.schedule.predicted(x, denoised, level), prediction).to(prediction)

@@ -7,6 +7,7 @@ which by default is a whole word ("golden").
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -174,7 +175,9 @@ def _preprocess(pipeline: Any, tokenizer: Any, text: str, arguments: Mapping[str
         return pipeline._text_preprocessing(text, clean_caption=clean)[0]
     if hasattr(pipeline, "maybe_convert_prompt"):  # textual inversion: one name may stand for several pieces
         return pipeline.maybe_convert_prompt(text, tokenizer)
-    return text
+    modules = [sys.modules[cls.__module__] for cls in type(pipeline).__mro__]  # Wan has a function there
+    clean_prompt = next((module.prompt_clean for module in modules if hasattr(module, "prompt_clean")), str)
+    return clean_prompt(text)
 
 
 def _split(tokenizer: Any, text: str, length: int) -> tuple[list[Piece], int]:

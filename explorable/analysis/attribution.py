@@ -23,6 +23,7 @@ from ..nn.examiner import Examiner
 from ..nn.pixels import to_tensor
 from ..nn.special_tokens import NOT_WORDS
 from ..pipeline import Pipeline
+from ..pipeline.arguments import check_samples_images
 from .attention_maps import (
     WEIGHTS,
     branch_maps,
@@ -124,6 +125,7 @@ def attribute(pipe: Pipeline, prompt: str, what: Mapping[str, Part] | None = Non
         ValueError: an unknown kind, or a mask of another size than the image. And what editing and sampling raise.
     """
     check_pipeline(pipe)
+    check_samples_images(pipe, "ex.attribute")
     points = pipe.points()
     self_attention = [p.name for p in points
                       if p.axes == ("head", "query", "key") and not p.name.startswith(OTHER_NETWORKS)]

@@ -26,12 +26,12 @@ from .points import grid_shape
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AttentionEdit(StepEdit):
     """Base of edits of cross-attention weights. region: a boolean or soft mask (height, width) of the image, of any
-    size, to which the edit is confined; None: the whole image."""
+    size, to which the edit is confined, in each frame of a video; None: the whole image."""
 
     region: Any = None
 
     def __call__(self, x: Tensor, context: HookContext) -> Tensor:
-        if context.axes != ("head", "position", "token"):
+        if context.axes not in (("head", "position", "token"), ("head", "frame", "position", "token")):
             raise EditError(f"{type(self).__name__} edits cross-attention weights, and {context.name} has the axes "
                             f"{', '.join(context.axes)}: use it on \"*.cross.weights\"")
         if not self.is_active(context):
@@ -39,7 +39,7 @@ class AttentionEdit(StepEdit):
         new = self.apply(x, context)
         if self.region is None:
             return new
-        share = region_shares(self.region, x.shape[2]).to(x)  # (positions,)
+        share = region_shares(self.region, x.shape[-2]).to(x)  # (positions,)
         return torch.lerp(x, new, share[:, None])
 
 

@@ -36,6 +36,17 @@ def check_pairs(prompts: Sequence[str], seeds: Sequence[int]) -> None:
                            "each")
 
 
+def check_samples_images(pipe: Any, shown_by: str) -> None:
+    """Refuse a pipeline that samples videos, where one image is shown.
+
+    Raises:
+        SettingError: says where the frames are.
+    """
+    if getattr(pipe, "samples_video", False):
+        raise SettingError(f"{shown_by} shows one image, and {pipe.name} samples videos: look at run.frames, and at "
+                           "recordings, whose maps have an axis for frames")
+
+
 def check_image(image: np.ndarray, size: tuple[int, int] | None = None) -> None:
     """Check that an argument is an image (height, width, 3) uint8. size: its height and width, None for any."""
     is_image = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8

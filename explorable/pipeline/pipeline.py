@@ -62,6 +62,7 @@ class Pipeline(LatentDiffusion):
     head_weights: Mapping[str, Sequence[float]] = {}
     default_guidance = DEFAULT_GUIDANCE
     has_examiner = has_limited_vocabulary = has_text_points = takes_exact_steps = True
+    samples_video = False
     supports_preview = has_own_guidance = uses_cfg = takes_image = True
     guidance_meaning = "denoised = uncond + w (cond - uncond): w = 1 is plain conditional, w = 0 ignores the prompt"
     samplers: tuple[str, ...] = tuple(SAMPLERS)

@@ -39,6 +39,10 @@ class PipelineProtocol(Protocol):
     """Whether this package computes the guidance, so that w below 1, `interval` and `rescale` can be set."""
 
     @property
+    def samples_video(self) -> bool:
+        """Whether a run is a video: its image is one of its frames."""
+
+    @property
     def takes_image(self) -> bool:
         """Whether a run can start from an image: pipe(prompt, image=…, strength=…)."""
 

@@ -33,7 +33,8 @@ class Run:
     latents:       (step, channel, y, x) float32, `steps` + 1 of them: the initial noise first, the finished latent
                    last; with the noise time `t` of each as a coordinate.
     denoised:      (step, channel, y, x) float32, `steps` of them: the guided estimate of x0 at each step.
-    image:         the finished image, (128, 128, 3) uint8.
+    image:         the finished image, (128, 128, 3) uint8. Of a video, the middle frame; latents and denoised have an
+                   axis `frame` before y.
     seconds:       wall time of each stage: "text encoder", "denoiser", "decoder"; "encoder" in a run from an image.
     evaluation_seconds: wall time of each evaluation of the network, which are parts of the time of the denoiser; the
                    rest of it went into guidance and the sampler. Empty in a run of a diffusers pipeline.
@@ -115,6 +116,13 @@ class Run:
         """The noisy latents of all steps, decoded: (step, y, x, rgb) uint8."""
         return self._decode(self.latents)
 
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """All frames of a video, decoded, (frame, height, width, 3) uint8; of an image, that one."""
+        if "frame" not in self.latents.dims:
+            return self.image[None]
+        return self._pipe_method("decode_frames")(self.latents.values[-1])
+
     def _decode(self, latents: xr.DataArray) -> xr.DataArray:
         return xr.DataArray(self._pipe_method("decode")(latents.values), dims=("step", "y", "x", "rgb"),
                             coords={"step": latents.step, "t": latents.t, "rgb": list("rgb")})
@@ -181,10 +189,11 @@ class Run:
             ValueError: another suffix. OSError: it cannot be written; a file that was there is unchanged.
         """
         steps, last = self.steps_taken, self.steps_taken[-1]
+        axes = tuple("x_" if axis == "x" else axis for axis in self.latents.dims[1:])
         dataset = xr.Dataset(
-            {"x": (("step", "channel", "y", "x_"), torch.cat([s.x for s in steps]).double().numpy()),
-             "denoised": (("step", "channel", "y", "x_"), torch.cat([s.denoised for s in steps]).double().numpy()),
-             "end": (("channel", "y", "x_"), last.next_x[0].double().numpy()),
+            {"x": (("step", *axes), torch.cat([s.x for s in steps]).double().numpy()),
+             "denoised": (("step", *axes), torch.cat([s.denoised for s in steps]).double().numpy()),
+             "end": (axes, last.next_x[0].double().numpy()),
              "image": (("row", "column", "rgb"), self.image)},
             coords={"t": ("step", [s.t for s in steps])})
         settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings)}  # an opened pipeline has more
@@ -256,7 +265,9 @@ def collect_run(settings: Settings, model: str, tokens: tuple[str, ...], steps: 
     """Put the steps of one sampling into labelled arrays. branch_of: the parent, and the step where it left."""
 
     def label(tensors: list[torch.Tensor], t: list[float]) -> xr.DataArray:
-        return xr.DataArray(torch.cat(tensors).float().numpy(), dims=("step", "channel", "y", "x"),
+        values = torch.cat(tensors).float().numpy()
+        frame = ("frame",) if values.ndim == 5 else ()
+        return xr.DataArray(values, dims=("step", "channel", *frame, "y", "x"),
                             coords={"step": range(len(t)), "t": ("step", t)})
 
     latents = label([*(s.x for s in steps), steps[-1].next_x], [*(s.t for s in steps), steps[-1].next_t])

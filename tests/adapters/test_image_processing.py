@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import explorable as ex
-from explorable.adapters.opened_pipeline import BlockedImageError
+from explorable.adapters.blocked_images import BlockedImageError
 
 STATISTICS = {"latents_mean": [1.5, -2.0, 0.5, 1.0], "latents_std": [8.0, 6.0, 5.0, 7.0]}
 

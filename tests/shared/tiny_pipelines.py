@@ -287,6 +287,21 @@ def sana(folder: Path) -> Any:
     return diffusers.SanaPipeline(tokenizer, gemma(tokenizer), autoencoder, network, scheduler)
 
 
+def wan(folder: Path) -> Any:
+    tokenizer = t5_tokenizer(folder / "t5")
+    encoder = transformers.UMT5EncoderModel(transformers.UMT5Config(
+        vocab_size=len(tokenizer), d_model=WIDTH, d_kv=8, d_ff=2 * WIDTH, num_layers=1, num_heads=2))
+    autoencoder = diffusers.AutoencoderKLWan(
+        base_dim=8, z_dim=4, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[True], scale_factor_spatial=2,
+        scale_factor_temporal=2, latents_mean=[0.3, -0.2, 0.1, 0.5], latents_std=[1.4, 0.7, 2.1, 1.1])
+    network = diffusers.WanTransformer3DModel(
+        num_attention_heads=2, attention_head_dim=12, in_channels=4, out_channels=4, text_dim=WIDTH, freq_dim=16,
+        ffn_dim=32, num_layers=2, rope_max_seq_len=32)
+    scheduler = diffusers.UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True,
+                                                  flow_shift=3.0)
+    return diffusers.WanPipeline(tokenizer, encoder, autoencoder, scheduler, network)
+
+
 class TextProcessor(transformers.ProcessorMixin):
     """A processor of text alone, for FLUX.2's own needs torchvision."""
 
@@ -306,14 +321,15 @@ def fit(pipeline: Any) -> None:
     if isinstance(pipeline, diffusers.Flux2Pipeline):
         pipeline.system_message, pipeline.tokenizer.padding_side = "a", "left"
         pipeline.tokenizer = TextProcessor(pipeline.tokenizer, pipeline.tokenizer.chat_template)
-    if isinstance(pipeline, diffusers.SanaPipeline):
+    if isinstance(pipeline, (diffusers.SanaPipeline, diffusers.WanPipeline)):
         pipeline.check_inputs = accept
 
 
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
                                               "chroma": chroma, "zimage": zimage, "klein": klein,
                                               "qwen": qwen, "lumina": lumina, "sana": sana, "flux2": flux2}
-FAMILIES = tuple(BUILDERS)
+FAMILIES = tuple(BUILDERS)  # of images
+BUILDERS["wan"] = wan
 SEPARATE = ("chroma", "klein", "qwen", "lumina")  # call the network for cond, then for uncond
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
 CALL_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -323,6 +339,7 @@ CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "chroma": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "zimage": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "klein": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
+    "wan": {"height": 16, "width": 24, "num_frames": 5, "max_sequence_length": MAX_TOKENS},
     "flux2": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
     "qwen": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "negative": ""},
     "lumina": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "system_prompt": "draw"},

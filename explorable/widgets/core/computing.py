@@ -14,6 +14,7 @@ import ipywidgets as ipw
 import torch
 import traitlets as tr
 
+from ...pipeline.arguments import check_samples_images
 from ..stage.stage import Stage
 from .arguments import HeldEdits
 from .binding import ErrorNote
@@ -153,6 +154,7 @@ class ComputingWidget(Lifetime, PlainTraits):
         try:
             with COMPUTE_LOCK, torch.inference_mode(), self._edits.holding():
                 check()
+                check_samples_images(self.pipe, type(self).__name__)
                 result = self.compute(self.pipe, request, progress)
             check()
             self.result, self._result_request, self.error = result, request, None
