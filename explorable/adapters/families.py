@@ -24,6 +24,13 @@ UNGUIDED_MEANING = "none: this model was trained to sample without guidance, and
 
 NEGATIVE_NEEDED = ("; but this pipeline compares only where it is given a negative prompt, so that without one w has "
                    "no effect: open it with ex.open(pipeline, negative=\" \") to compare in every run")
+REFUSED = {  # by part of a class's name, why pipelines like it cannot be opened
+    "Inpaint": "it mixes the latent with that of the image around the mask after each step, or gives its network that "
+               "one and the mask too, and a run has one latent; its text-to-image pipeline can be opened",
+    "StableDiffusion3ControlNet": "it encodes the image with noise that no generator draws, so that no seed determines "
+                                  "what it samples; its pipeline without a ControlNet can be opened",
+    "ControlNetImg2Img": "it takes two images; the one without ControlNet, or without the image to start from, can be",
+}
 BLOCKS = {"down_blocks", "transformer_blocks", "layers", "blocks"}  # the submodules by which a denoiser is recognised
 
 
@@ -153,15 +160,17 @@ class Family:
 
 
 FAMILIES = (
-    Family("Stable Diffusion", ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"), "unet", "sample",
+    Family("Stable Diffusion", ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline",
+                                 "StableDiffusionControlNetPipeline"), "unet", "sample",
            (TextInput(("tokenizer",)),)),
-    Family("Stable Diffusion XL", ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"), "unet", "sample",
+    Family("Stable Diffusion XL", ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline",
+                                    "StableDiffusionXLControlNetPipeline"), "unet", "sample",
            (TextInput(("tokenizer", "tokenizer_2")),), latents_have="statistics"),
     Family("Stable Diffusion 3", ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"), "transformer",
            "hidden_states",
            (TextInput(("tokenizer", "tokenizer_2")), TextInput(("tokenizer_3",), "max_sequence_length")),
            latents_have="shift"),
-    Family("Flux", ("FluxPipeline", "FluxImg2ImgPipeline"), "transformer", "hidden_states",
+    Family("Flux", ("FluxPipeline", "FluxImg2ImgPipeline", "FluxControlNetPipeline"), "transformer", "hidden_states",
            (TextInput(("tokenizer_2",), "max_sequence_length"),), text_first=True, timestep_divisor=1000.0,
            distilled=True, latents_have="shift"),
     Family("PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), "transformer", "hidden_states",
@@ -232,5 +241,8 @@ def find_family(pipeline: Any) -> Family:
     for family in FAMILIES:
         if any(name in family.pipelines for name in names):
             return family
+    for part, reason in REFUSED.items():
+        if any(part in name for name in names):
+            raise SettingError(f"a {names[0]} cannot be opened: {reason}")
     known = "; ".join(f"{f.name} ({', '.join(f.pipelines)})" for f in FAMILIES)
     raise SettingError(f"{names[0]} belongs to no family that can be opened: {known}")

@@ -162,8 +162,8 @@ class HookedPipeline:
     def _arguments(self, settings: OpenedSettings, prompt: Any, negative: Any, generator: Any) -> dict[str, Any]:
         """Return the arguments of the pipeline's own call. prompt, negative, generator: one each, or lists."""
         arguments = dict(settings.arguments)
-        if "image" in arguments:
-            arguments["image"] = image_argument(arguments["image"])
+        for name in {"image", "control_image"} & arguments.keys():
+            arguments[name] = image_argument(arguments[name])
         if arguments.get("prompt_embeds") is not None:  # given instead of the prompt, once for each image of the batch
             batch = len(prompt) if isinstance(prompt, list) else 1
             arguments |= {name: value.repeat_interleave(batch, 0) for name, value in arguments.items()

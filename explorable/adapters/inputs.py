@@ -22,9 +22,10 @@ def check_inputs(pipeline: Any, denoiser: nn.Module, arguments: Mapping[str, Any
     Raises:
         SettingError: names the argument.
     """
-    if _lacks_image(pipeline, arguments):
-        raise SettingError(f"a {type(pipeline).__name__} starts from an image: give image=…, to this call, or to "
-                           "ex.open(pipeline, image=…) for all calls")
+    if name := _lacking_image(pipeline, arguments):
+        use = "starts from an image" if "strength" in call_parameters(pipeline) else "is conditioned on an image"
+        raise SettingError(f"a {type(pipeline).__name__} {use}: give {name}=…, to this call, or to "
+                           f"ex.open(pipeline, {name}=…) for all calls")
     if _lacks_adapter_image(pipeline, denoiser, arguments):
         raise SettingError("an IP-Adapter is loaded: give ip_adapter_image=… or ip_adapter_image_embeds=…, to this "
                            "call, or to ex.open(pipeline, ip_adapter_image=…) for all calls; or unload it with "
@@ -34,10 +35,14 @@ def check_inputs(pipeline: Any, denoiser: nn.Module, arguments: Mapping[str, Any
 def stand_ins(pipeline: Any, denoiser: Any, arguments: Mapping[str, Any], branches: int) -> dict[str, Any]:
     """Return a black image for each that a call needs and does not have, to find its points. branches: of the batch."""
     found: dict[str, Any] = {}
-    if _lacks_image(pipeline, arguments):
-        height, width = (arguments.get(name) or _default_side(pipeline, denoiser, k)
-                         for k, name in enumerate(("height", "width")))
-        found |= {"image": Image.new("RGB", (width, height)), "strength": arguments.get("strength", 1.0)}
+    if name := _lacking_image(pipeline, arguments):
+        height, width = (arguments.get(side) or _default_side(pipeline, denoiser, k)
+                         for k, side in enumerate(("height", "width")))
+        black = Image.new("RGB", (width, height))
+        several = getattr(getattr(pipeline, "controlnet", None), "nets", ())
+        found[name] = [black for _ in several] if several else black
+        if "strength" in call_parameters(pipeline):
+            found["strength"] = arguments.get("strength", 1.0)
     if _lacks_adapter_image(pipeline, denoiser, arguments):
         projections = denoiser.encoder_hid_proj.image_projection_layers
         if getattr(pipeline, "image_encoder", None) is not None:
@@ -70,8 +75,13 @@ def image_argument(image: Any) -> Any:
     return image
 
 
-def _lacks_image(pipeline: Any, arguments: Mapping[str, Any]) -> bool:
-    return {"image", "strength"} <= call_parameters(pipeline).keys() and arguments.get("image") is None
+def _lacking_image(pipeline: Any, arguments: Mapping[str, Any]) -> str:
+    """Return the name of the image that each call of a pipeline needs, and this one has not: to start from, or to
+    condition a ControlNet on. Empty: it lacks none."""
+    parameters, has_controlnet = call_parameters(pipeline), getattr(pipeline, "controlnet", None) is not None
+    name = "control_image" if "control_image" in parameters else "image"
+    is_needed = name in parameters and ("strength" in parameters or has_controlnet)
+    return name if is_needed and arguments.get(name) is None else ""
 
 
 def _lacks_adapter_image(pipeline: Any, denoiser: nn.Module, arguments: Mapping[str, Any]) -> bool:

@@ -84,6 +84,41 @@ def test_lora_layers_are_part_of_the_recorded_weights():
     assert isinstance(attention.to_q, LowRank)
 
 
+class SeveralLowRank(nn.Module):
+    """A linear layer plus several low-rank ones, each with a scale, as set_adapters(names, scales) leaves them."""
+
+    def __init__(self, base: nn.Linear, scales: list[float]):
+        super().__init__()
+        self.base, self.scales = base, scales
+        self.added = nn.ModuleList(nn.Sequential(nn.Linear(base.in_features, 2, False),
+                                                 nn.Linear(2, base.out_features, False)) for _ in scales)
+
+    def forward(self, x: torch.Tensor, *args: Any) -> torch.Tensor:
+        return self.base(x) + sum(scale * added(x) for scale, added in zip(self.scales, self.added, strict=True))
+
+
+@pytest.mark.parametrize("family", ("sd", "flux", "qwen"))
+def test_several_scaled_lora_layers_are_part_of_recorded_weights(family):
+    pipeline, scales, images = tp.fresh(family), [1.0, 0.0], []
+    layers = [m for m in tp.network_of(pipeline).modules() if hasattr(m, "to_q") and hasattr(m, "to_k")]
+    for layer in layers:
+        for name in ("to_q", "to_k"):
+            old = getattr(layer, name)
+            setattr(layer, name, seeded(lambda old=old: SeveralLowRank(old, scales)))
+    with ex.open(pipeline, half_precision=False, **tp.CALL_DEFAULTS[family]) as pipe:
+        for scales[:] in ([1.0, 0.0], [0.0, 1.0], [0.7, 0.4]):
+            with record_attention(tp.network_of(pipeline)) as recorded:
+                images.append(tp.untouched(pipeline, family, num_inference_steps=2))
+            run = pipe(tp.PROMPT, steps=2, record="*.weights")
+            assert np.array_equal(run.image, images[-1])
+            name = "down.0.0.self.weights" if family == "sd" else "blocks.0.joint.weights"
+            ours, theirs = run[name].isel(step=0).values, recorded[0].numpy()
+            ours = ours[-1:] if len(theirs) < len(ours) else ours  # a call for each branch, the prompt's first
+            theirs = theirs if family == "sd" else np.roll(theirs, (16, 16), (-2, -1))  # the text comes first
+            np.testing.assert_allclose(ours.reshape(theirs.shape), theirs, atol=1e-5)
+    assert len({image.tobytes() for image in images}) == 3
+
+
 def test_an_ip_adapters_attention_to_an_image_is_unchanged():
     """Only the first attention that its processor computes, to the text, is recorded and edited."""
     pipeline = tp.fresh("sd")
