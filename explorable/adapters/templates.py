@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .call_parameters import call_default
@@ -27,17 +27,21 @@ class FilledTemplate:
 FillTemplate = Callable[[Any, str, Mapping[str, Any]], FilledTemplate]  # of a pipeline, a prompt, the call's arguments
 
 
-def chat_template(**options: Any) -> FillTemplate:
-    """Return the tokenizer's own chat template, filled as a user's message. options: of apply_chat_template."""
+def chat_template(prefix: str = "", dropped: str = "", **options: Any) -> FillTemplate:
+    """Return the tokenizer's own chat template, filled as a user's message.
+
+    prefix, dropped: the pipeline's attributes with what begins that message, and with the number of pieces at the start
+    that the denoiser does not get. options: of apply_chat_template.
+    """
 
     def fill(pipeline: Any, text: str, arguments: Mapping[str, Any]) -> FilledTemplate:
         def render(content: str) -> str:
-            message = {"role": "user", "content": content}
+            message = {"role": "user", "content": (getattr(pipeline, prefix) if prefix else "") + content}
             rendered: str = pipeline.tokenizer.apply_chat_template([message], tokenize=False,
                                                                    add_generation_prompt=True, **options)
             return rendered
 
-        return _split(render, text)
+        return replace(_split(render, text), dropped=range(getattr(pipeline, dropped) if dropped else 0))
 
     return fill
 

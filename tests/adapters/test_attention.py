@@ -21,6 +21,7 @@ NAMES = {
     "sd3": ["blocks.0.joint.weights", "blocks.0.self.weights", "blocks.1.joint.weights", "blocks.2.joint.weights"],
     "flux": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "chroma": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
+    "ovis": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "flux2": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "klein": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "zimage": ["refiner.img.0.self.weights", "refiner.txt.0.self.weights", "blocks.0.joint.weights",
@@ -38,17 +39,18 @@ CHAT = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 9, 0]  # the template's first and last 
 PIECES = {"klein": CHAT + [10] * (MAX_TOKENS - 13), "zimage": CHAT + [10] * (32 - 13),
           "qwen": CHAT[1:-1] + [0] * 5,  # the template's end; its beginning is dropped
           "flux2": [10] * 3 + [0] * 5 + CHAT[1:],  # padded on the left
+          "ovis": CHAT[1:] + [10] * (MAX_TOKENS - 12),
           "lumina": [0] * 4 + CHAT[1:-1], "sana": CHAT[:-1] + [10] * (MAX_TOKENS - 12),
           "sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5,
           "chroma": T5}
 # The same of the empty prompt of the uncond branch: <start> <end>, and padding.
 BLANK_CLIP, BLANK_T5 = [0, 1] + [2] * (MAX_TOKENS - 2), [0] + [1] * (MAX_TOKENS - 1)
 BLANKS = {"klein": [0, 0] + [1] * (MAX_TOKENS - 2), "zimage": [0, 0] + [1] * 30, "qwen": [0] * 5, "lumina": [0],
-          "sana": [0] + [1] * (MAX_TOKENS - 1),
+          "ovis": [0, 0] + [1] * (MAX_TOKENS - 2), "sana": [0] + [1] * (MAX_TOKENS - 1),
           "sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5,
           "chroma": BLANK_T5}
 PROMPT_PIECES = {tp.PROMPT: 15, tp.OTHER: 7}  # Lumina's, with its template
-TEXT_FIRST = ("flux", "chroma", "klein", "qwen", "lumina", "flux2")
+TEXT_FIRST = ("flux", "chroma", "klein", "qwen", "lumina", "flux2", "ovis")
 
 
 def image_first(weights: np.ndarray, positions: int, pieces: int) -> np.ndarray:

@@ -73,6 +73,8 @@ def embeddings(pipeline: Any, family: str, text: str) -> dict[str, torch.Tensor]
         return dict(zip(names, pipeline.encode_prompt(text, None, None, **short), strict=True))
     if family == "flux":
         return dict(zip(names[::2], pipeline.encode_prompt(text, None, **short), strict=False))
+    if family == "ovis":
+        return dict(zip(names[:2], pipeline.encode_prompt(text, **short), strict=False))
     if family in ("klein", "flux2"):
         return {"prompt_embeds": pipeline.encode_prompt(text, text_encoder_out_layers=(0, 1, 2), **short)[0]}
     if family == "chroma":

@@ -26,7 +26,8 @@ def test_the_family_follows_from_the_class(pipe, family):
     assert pipe.family == {"sd": "Stable Diffusion", "sdxl": "Stable Diffusion XL", "sd3": "Stable Diffusion 3",
                            "flux": "Flux", "pixart": "PixArt", "chroma": "Chroma",
                            "zimage": "Z-Image", "klein": "FLUX.2 Klein",
-                           "qwen": "Qwen-Image", "lumina": "Lumina 2", "sana": "Sana", "flux2": "FLUX.2"}[family]
+                           "qwen": "Qwen-Image", "lumina": "Lumina 2", "sana": "Sana", "flux2": "FLUX.2",
+                           "ovis": "Ovis-Image"}[family]
     assert pipe.image_size == (16, 16) and pipe.samplers == (type(pipe.pipeline.scheduler).__name__,)
     assert repr(pipe).startswith("OpenedPipeline(") and pipe.family in repr(pipe)
 
@@ -161,6 +162,7 @@ def test_points_have_the_names_and_axes_of_the_shipped_networks(family, pipe):
               "chroma": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "lumina": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "qwen": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
+              "ovis": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "flux2": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.denoised"),
               "sana": ("blocks.0.cross.weights", "prediction", "sampler.difference"),
               "pixart": ("blocks.0.cross.weights", "prediction", "sampler.difference")}[family]

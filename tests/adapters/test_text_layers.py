@@ -14,7 +14,7 @@ ENCODERS = {"sd": ["text_encoder"], "sdxl": ["text_encoder", "text_encoder_2"],
             "pixart": ["text_encoder"], "chroma": ["text_encoder"],
             "zimage": ["text_encoder"], "klein": ["text_encoder"], "qwen": ["text_encoder"],
             "lumina": ["text_encoder"], "sana": ["text_encoder"],
-            "flux2": ["text_encoder"]}
+            "flux2": ["text_encoder"], "ovis": ["text_encoder"]}
 
 
 @pytest.fixture(params=tp.FAMILIES)

@@ -14,9 +14,9 @@ from explorable.adapters.tokens import END, PAD, START, TEMPLATE, Piece, _merge_
 WORDS = ("a", "golden", "dog", "on", "a", "road", ",", "at", "night")
 STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": (), "chroma": (),
           "zimage": (TEMPLATE,), "klein": (TEMPLATE,), "qwen": (TEMPLATE,), "lumina": (TEMPLATE,),
-          "sana": (TEMPLATE,), "flux2": (TEMPLATE,)}
+          "sana": (TEMPLATE,), "flux2": (TEMPLATE,), "ovis": (TEMPLATE,)}
 # What ends the prompt is the template's, or nothing.
-ENDS = dict.fromkeys(("zimage", "klein", "sana", "flux2"), (PAD,)) | {"qwen": (), "lumina": ()}
+ENDS = dict.fromkeys(("zimage", "klein", "sana", "flux2", "ovis"), (PAD,)) | {"qwen": (), "lumina": ()}
 
 
 def tokens_of(pipe, text: str = tp.PROMPT) -> tuple[str, ...]:
@@ -39,11 +39,12 @@ def test_pieces_can_be_kept_separate(pipeline, family):
         padded = {"clip": clip + (PAD,) * (tp.MAX_TOKENS - len(clip)), "t5": t5 + (PAD,) * (tp.MAX_TOKENS - len(t5))}
         rows = {"sd": ("clip",), "sdxl": ("clip",), "sd3": ("clip", "t5"), "flux": ("t5",), "pixart": ("t5",),
                 "chroma": ("t5",), "zimage": ("chat",), "klein": ("chat",),
-                **{name: (name,) for name in ("qwen", "lumina", "sana", "flux2")}}
+                **{name: (name,) for name in ("qwen", "lumina", "sana", "flux2", "ovis")}}
         padded["chat"] = (TEMPLATE, *t5[:-1], TEMPLATE, *[PAD] * ((32 if family == "zimage" else tp.MAX_TOKENS) - 13))
         padded["qwen"] = (*t5[:-1], *[TEMPLATE] * 5)  # the beginning of the template is dropped
         padded["lumina"] = (*[TEMPLATE] * 4, *t5[:-1])
         padded["flux2"] = (*[PAD] * 3, *[TEMPLATE] * 5, *t5[:-1], TEMPLATE)  # it pads on the left
+        padded["ovis"] = (*t5[:-1], TEMPLATE, *[PAD] * (tp.MAX_TOKENS - 12))
         padded["sana"] = (TEMPLATE, *t5[:-1], *[PAD] * (tp.MAX_TOKENS - 12))
         assert tokens_of(pipe) == sum((padded[kind] for kind in rows[family]), ())
 

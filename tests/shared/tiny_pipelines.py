@@ -205,6 +205,15 @@ def klein(folder: Path) -> Any:
                                         flux2_network(False))
 
 
+def ovis(folder: Path) -> Any:
+    tokenizer = qwen_tokenizer()
+    network = diffusers.OvisImageTransformer2DModel(
+        patch_size=1, in_channels=16, out_channels=16, num_layers=2, num_single_layers=2, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=WIDTH, axes_dims_rope=(4, 4, 8))
+    return diffusers.OvisImagePipeline(flow(1.0), vae(shift_factor=0.11, scaling_factor=0.36), qwen3(tokenizer),
+                                       tokenizer, network)
+
+
 def flux2(folder: Path) -> Any:
     """Return FLUX.2 dev. Its tokenizer begins a text with <s>; `fit` makes it pad on the left, within a processor."""
     tokenizer = qwen_tokenizer()
@@ -318,6 +327,8 @@ def fit(pipeline: Any) -> None:
     if isinstance(pipeline, diffusers.Lumina2Pipeline):
         pipeline.vae_scale_factor = 2
         pipeline.image_processor = diffusers.image_processor.VaeImageProcessor(vae_scale_factor=4)
+    if isinstance(pipeline, diffusers.OvisImagePipeline):  # <|im_start|> and "a" are dropped
+        pipeline.system_prompt, pipeline.user_prompt_begin_id = "a ", 2
     if isinstance(pipeline, diffusers.Flux2Pipeline):
         pipeline.system_message, pipeline.tokenizer.padding_side = "a", "left"
         pipeline.tokenizer = TextProcessor(pipeline.tokenizer, pipeline.tokenizer.chat_template)
@@ -327,10 +338,11 @@ def fit(pipeline: Any) -> None:
 
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
                                               "chroma": chroma, "zimage": zimage, "klein": klein,
-                                              "qwen": qwen, "lumina": lumina, "sana": sana, "flux2": flux2}
+                                              "qwen": qwen, "lumina": lumina, "sana": sana, "flux2": flux2,
+                                              "ovis": ovis}
 FAMILIES = tuple(BUILDERS)  # of images
 BUILDERS["wan"] = wan
-SEPARATE = ("chroma", "klein", "qwen", "lumina")  # call the network for cond, then for uncond
+SEPARATE = ("chroma", "klein", "qwen", "lumina", "ovis")  # call the network for cond, then for uncond
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
 CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": MAX_TOKENS},
@@ -339,6 +351,7 @@ CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "chroma": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "zimage": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "klein": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
+    "ovis": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "wan": {"height": 16, "width": 24, "num_frames": 5, "max_sequence_length": MAX_TOKENS},
     "flux2": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
     "qwen": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "negative": ""},
