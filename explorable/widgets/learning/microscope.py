@@ -26,7 +26,8 @@ from .compute import Data, LiveTraining
 
 PLANE_TIMES = tuple(round(0.98 - 0.02 * k, 2) for k in range(49))  # from noise to data, as a sampler goes
 IMAGE_TIMES = tuple(round(1 - 0.05 * k, 2) for k in range(20))
-PREVIEW_TIMES = IMAGE_TIMES[::5]
+FIRST_TIME = 0.5  # shown first
+PREVIEW_TIMES = ((FIRST_TIME,), IMAGE_TIMES[::5])  # of the previews: a step at 20 times takes two seconds
 POSSIBLE_POINTS = 60  # drawn of those that x could come from
 
 Array = np.ndarray
@@ -159,7 +160,7 @@ def possible_points(exact: MixtureField, path_name: str, x: Array) -> Array:
 
 def compute_image(pipe: PipelineProtocol, request: ImageRequest, progress: Progress,
                   show_partial: Callable[[ImageResult], object]) -> ImageResult:
-    """Take a step on a drawing apart; a few times first, shown as a preview.
+    """Take a step on a drawing apart; at one time and at a few first, which show_partial receives.
 
     Raises:
         ValueError: the pipeline was not trained on the picture world, or a word is unknown.
@@ -169,8 +170,9 @@ def compute_image(pipe: PipelineProtocol, request: ImageRequest, progress: Progr
                          "choose the mode “train” or “one step”, or open Learning without a pipeline")
     pipe = cast(Pipeline, pipe)
     image = draw_scene(replace(parse(request.prompt).scene, seed=request.draw), masks=False).image
-    show_partial(_decoded(pipe, request, image, training_step(pipe, image, request.prompt, PREVIEW_TIMES, request.draw,
-                                                              lambda done, total: progress(0, 1))))
+    for times in PREVIEW_TIMES:
+        few = training_step(pipe, image, request.prompt, times, request.draw, lambda done, total: progress(0, 1))
+        show_partial(_decoded(pipe, request, image, few))
     step = training_step(pipe, image, request.prompt, IMAGE_TIMES, request.draw, progress)
     return _decoded(pipe, request, image, step)
 

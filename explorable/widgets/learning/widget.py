@@ -28,6 +28,7 @@ from . import figure, view
 from .compute import Data, LiveTraining, Request, Result
 from .controls import MODES, main_rows, setting_rows
 from .microscope import (
+    FIRST_TIME,
     IMAGE_TIMES,
     PLANE_TIMES,
     ImageRequest,
@@ -150,7 +151,8 @@ class Learning(Explorable):
 
     def compute(self, pipe: PipelineProtocol, request: AnyRequest, progress: Progress) -> AnyResult:
         if isinstance(request, ImageRequest):
-            return compute_image(pipe, request, progress, lambda result: self._preview(result, "a preview at four t"))
+            return compute_image(pipe, request, progress, lambda result: self._preview(
+                result, f"a preview at {result.step.sizes['t']} of {len(IMAGE_TIMES)} noise times"))
         live = self._training(request.data, request.settings)
         if isinstance(request, StepRequest):
             return compute_step(live, request)
@@ -199,7 +201,7 @@ class Learning(Explorable):
         else:
             times = result.step.t.values
             at = (before.step.t.values[self.stage.frame]
-                  if isinstance(before, ImageResult) and before.request == result.request else 0.5)
+                  if isinstance(before, ImageResult) and before.request == result.request else FIRST_TIME)
             frame = int(np.abs(times - at).argmin())
             recording = view.image_recording(result)
         self._is_sending = True
