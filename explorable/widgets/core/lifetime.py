@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import warnings
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import ipywidgets as ipw
@@ -50,6 +52,7 @@ class Lifetime(ipw.VBox):
         for name in self.result_attributes:
             setattr(self, name, None)
         self.stage.forget()
+        return_freed_memory()
 
     def check_open(self) -> None:
         """Raise ClosedError if this explorable is closed."""
@@ -80,3 +83,9 @@ class Lifetime(ipw.VBox):
         super().close()
         close_styles([*widgets, self])
         self.forget_results()
+
+
+def return_freed_memory() -> None:
+    """Give freed memory back to the operating system, where the C library is glibc, which keeps it otherwise."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
