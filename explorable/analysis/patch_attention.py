@@ -169,8 +169,7 @@ class PatchEdits:
             if not 0 <= self.head < layout.heads:
                 raise ValueError(f"dropped_head is {self.head + 1}: choose 1 to {layout.heads}")
             return {weights: Ablate(heads=(self.head,), steps=self.steps)}
-        added = sorted(name for name in layout.points if name.startswith(prefix) and name.endswith(".added"))
-        return {name: Ablate(steps=self.steps) for name in added or [weights]}
+        return {f"{prefix}*.added" if self.drops_whole_block(layout) else weights: Ablate(steps=self.steps)}
 
     def drops_whole_block(self, layout: PatchLayout) -> bool:
         """Whether dropping the block removes its attention and its MLP, and not only its attention."""

@@ -10,7 +10,17 @@ import numpy as np
 
 from ...analysis.attention_maps import WEIGHTS
 from ...analysis.word_attention import TEXT_INPUT
-from ...hooks import Ablate, MaskToken, PatchFrom, PromptToPrompt, Replace, Reweight, Scale
+from ...hooks import (
+    Ablate,
+    LocalAttention,
+    MaskToken,
+    PatchFrom,
+    PromptToPrompt,
+    Replace,
+    Reweight,
+    Scale,
+    ShufflePositions,
+)
 from ...hooks.edits import Edit
 from ...hooks.step_range import StepRange
 
@@ -102,8 +112,15 @@ def _what(point: str, edit: Edit) -> str:
         return f"layout of another prompt{at}"
     if isinstance(edit, Scale):
         return f"{point} × {edit.factor:g}"
+    if isinstance(edit, LocalAttention):
+        return f"attention within {edit.radius:g} patches"
+    if isinstance(edit, ShufflePositions):
+        return "positions shuffled"
     if isinstance(edit, Ablate):
-        return f"{point} ablated"
+        block = re.fullmatch(r"(blocks|single)\.(\d+)\.\*\.added", point)
+        if block:
+            return f"{'block' if block[1] == 'blocks' else 'single block'} {block[2]} dropped"
+        return "positions removed" if point == "pos_embed" else f"{point} ablated"
     if isinstance(edit, Replace):
         return f"{point} replaced"
     if isinstance(edit, PatchFrom):

@@ -65,7 +65,7 @@ class OpenedNode:
         """Take over settings and step of the run, and those of its edits that are made here. If the explorable refuses
         one of them, it says so, and keeps all that it had."""
         opened, values = self.explorable, self._shared(type(self.explorable), settings)
-        if self._source and as_edits(own := self._split(edits)[0]) != as_edits(self._made_here()):
+        if self._source and self._takes_edits and as_edits(own := self._split(edits)[0]) != as_edits(self._made_here()):
             values |= self._source.to_traits(own)
         try:
             with self._following(), opened.computing_once(), _all_or_none(opened, list(values)):

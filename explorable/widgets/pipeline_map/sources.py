@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ...analysis.patch_attention import KEPT, REMOVED, SHUFFLED, PatchEdits, patch_layout
 from ...analysis.unet_activations import fader_edits
 from ...analysis.word_attention import TEXT_INPUT, WordWeight
-from ...hooks import MaskToken, Point, Reweight, Scale
+from ...hooks import Ablate, LocalAttention, MaskToken, Point, Reweight, Scale, ShufflePositions
 from ..token_attention.compute import MAX_SCALE
 from ..unet_xray.compute import MAX_FACTOR
 from .edits import Edits, Pair, as_edits, as_list
@@ -42,8 +44,8 @@ class EditSource:
         groups = _grouped(pairs, keys)
         own = set(groups) - {None}
         while own:
-            made = as_list(self.read(self.to_traits([p for p, key in zip(pairs, keys, strict=True) if key in own]),
-                                     points))
+            traits = self.to_traits([pair for pair, key in zip(pairs, keys, strict=True) if key in own])
+            made = as_list(self.read(traits, points))
             again = _grouped(made, [self.key(pair) for pair in made])
             kept = {key for key in own if as_edits(again.get(key, ())) == as_edits(groups[key])}
             kept -= {key for k, key in enumerate(keys) for other, later in zip(keys[k:], pairs[k:], strict=True)
@@ -95,6 +97,49 @@ def _read_scales(traits: Settings, points: Points) -> Edits:
                     for point, edit in WordWeight(scale, masks_text and scale == 0).edits(word).items())
 
 
+# ---- PatchTransformer ------------------------------------------------------------------------------------------------
+
+_BLOCK = re.compile(r"(blocks|single)\.(\d+)\.")
+UNEDITED = {"radius": None, "dropped_block": "", "dropped_head": None, "positions": KEPT}
+
+
+def _part_of_transformer(pair: Pair) -> str | None:
+    point, edit = pair
+    if isinstance(edit, LocalAttention):
+        return "radius"
+    if point == "pos_embed":
+        return "positions"
+    return "block" if _BLOCK.match(point) else None
+
+
+def _to_patch_edits(pairs: Sequence[Pair]) -> dict[str, Any]:
+    traits: dict[str, Any] = dict(UNEDITED)
+    for point, edit in pairs:
+        block = _BLOCK.match(point)
+        if isinstance(edit, LocalAttention):
+            traits["radius"] = edit.radius
+        elif isinstance(edit, ShufflePositions):
+            traits["positions"] = SHUFFLED
+        elif isinstance(edit, Ablate) and point == "pos_embed":
+            traits["positions"] = REMOVED
+        elif isinstance(edit, Ablate) and block:
+            traits["dropped_block"] = block[2] if block[1] == "blocks" else f"single {block[2]}"
+            traits["dropped_head"] = edit.heads[0] + 1 if edit.heads else None
+        steps = getattr(edit, "steps", None)
+        traits["edit_steps"] = steps if _is_range(steps) else None
+    return traits
+
+
+def _read_patch_edits(traits: Settings, points: Points) -> Edits:
+    block, head = traits["dropped_block"], traits["dropped_head"]
+    edits = PatchEdits(traits["radius"], block, head - 1 if block and head is not None else None, traits["positions"],
+                       traits.get("edit_steps"))
+    try:
+        return edits.points(patch_layout(points))
+    except ValueError:  # another network's block or head: the explorable says so
+        return {}
+
+
 SOURCES = {
     "UNetXRay": EditSource(
         ("faders", "step_ranges"), lambda pair: None if set(pair[0]) & set("*?[") else pair[0], _to_faders,
@@ -102,4 +147,5 @@ SOURCES = {
     "TokenAttention": EditSource(
         ("scales", "mask_in_text_encoder"),
         lambda pair: pair[1].word if isinstance(pair[1], Reweight) else None, _to_scales, _read_scales),
+    "PatchTransformer": EditSource((*UNEDITED, "edit_steps"), _part_of_transformer, _to_patch_edits, _read_patch_edits),
 }

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 import traitlets as tr
 from tiny import CountingPipeline, settle, shown_nodes, status
 
@@ -13,7 +14,7 @@ import explorable as ex
 from explorable.hooks import Ablate
 from explorable.widgets.guidance_scale.widget import GuidanceScale
 from explorable.widgets.pipeline_map.edits import as_edits, chips_of, describe, without
-from explorable.widgets.pipeline_map.nodes import U_NET
+from explorable.widgets.pipeline_map.nodes import TRANSFORMER, U_NET
 from explorable.widgets.pipeline_map.sources import SOURCES
 from explorable.widgets.studio.widget import Studio
 
@@ -143,6 +144,8 @@ def test_a_part_that_cannot_open_says_why_in_its_place(studio: Studio, monkeypat
     (ex.Reweight("red", 2.0, region=np.eye(2)), "“red” × 2 at x, in a region of 50% of the image"),
     (ex.Replace(HALF), "x replaced"), (ex.PatchFrom(None), "x from another run"),
     (ex.PromptToPrompt(None), "layout of another prompt at x"),
+    (ex.LocalAttention(1.5, grid=(8, 8), steps=(0, 2)), "attention within 1.5 patches, steps 0 to 1"),
+    (ex.ShufflePositions(), "positions shuffled"),
 ])
 def test_a_chip_says_where_and_when_an_edit_acts(edit, text: str):
     assert describe("x", edit) == text
@@ -165,3 +168,58 @@ def test_the_map_and_the_status_count_the_same_evaluations(studio: Studio):
         texts = (shown_nodes(studio)[U_NET]["detail"], status(studio), studio._diagram.value, studio._timings.value)
         counts = [re.search(r"(\d+) evaluations", text)[1] for text in texts]
         assert set(counts) == {str(run.evaluations * run.branches)}
+
+
+TRANSFORMER_EDITS = [
+    ({"radius": 1.5}, ["attention within 1.5 patches"]),
+    ({"dropped_block": "1"}, ["block 1 dropped"]),
+    ({"dropped_block": "0", "dropped_head": 2}, ["blocks.0.joint.weights ablated, head 2"]),
+    ({"positions": "removed"}, ["positions removed"]),
+    ({"positions": "shuffled", "radius": 2.0, "edit_steps": (0, 2)},
+     ["positions shuffled, steps 0 to 1", "attention within 2 patches, steps 0 to 1"]),
+]
+
+
+@pytest.mark.parametrize("name", ["PatchTransformer"])  # its pipeline is a transformer
+@pytest.mark.parametrize(("settings", "chips"), TRANSFORMER_EDITS)
+def test_what_is_limited_in_the_transformer_is_a_chip(studio: Studio, pipe: CountingPipeline, name: str, settings,
+                                                      chips: list[str]):
+    torch.manual_seed(0)
+    for parameter in pipe.denoiser.parameters():  # its gates start at 0
+        torch.nn.init.normal_(parameter, std=0.2)
+    studio.recompute()
+    studio.wait()
+    plain = studio.run.image
+    opened = studio.open_part(TRANSFORMER)
+    settle(studio)
+    with opened.hold_trait_notifications():
+        for trait, value in settings.items():
+            setattr(opened, trait, value)
+    settle(studio)
+    assert sorted(chip["text"] for chip in studio._navigation.map.chips) == sorted(chips)
+    image = studio.run.image
+    assert np.array_equal(opened.result.edited.run.image, image) and not np.array_equal(image, plain)
+    with ex.edit(pipe, studio.edits):
+        assert np.array_equal(pipe("a red car", steps=3, guidance=studio.guidance, seed=0).image, image)
+    studio.open_part("")
+    assert len(studio._navigation.map.chips) == len(chips), "closing leaves them"
+    again = studio.open_part(TRANSFORMER)
+    settle(studio)
+    assert {trait: getattr(again, trait) for trait in settings} == settings
+    for chip in chips:
+        studio._navigation.map.removed = chip
+    settle(studio)
+    assert studio.edits == {} and np.array_equal(studio.run.image, plain)
+    assert (again.radius, again.dropped_block, again.positions) == (None, "", "kept")
+
+
+@pytest.mark.parametrize("name", ["PatchTransformer"])
+@pytest.mark.parametrize("edits", [
+    {"blocks.*.joint.weights": ex.LocalAttention(1.5, grid=(8, 8))},
+    {"blocks.0.joint.weights": ex.LocalAttention(1.5, grid=(8, 8))},  # of one block only
+    {"blocks.0.joint.weights": Ablate(heads=(0, 1))}, {"blocks.0.joint.weights": Ablate(branch="cond")},
+    {"blocks.0.*.added": Ablate(), "blocks.1.*.added": Ablate()}, {"pos_embed": ex.ShufflePositions(seed=3)},
+    {"blocks.0.img.attn.added": Ablate()}])
+def test_edits_that_the_transformer_cannot_show_stay_as_they_are(pipe: CountingPipeline, name: str, edits):
+    own, others = SOURCES["PatchTransformer"].split(edits, pipe.points())
+    assert own == [] and as_edits(others) == {point: (edit,) for point, edit in edits.items()}
