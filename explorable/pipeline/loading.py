@@ -21,7 +21,7 @@ def load(name: str = "unet-flow", device: str | None = None) -> Pipeline:
         SettingError: the device is not available.
     """
     about, chosen = read_card(name), choose_device(device)
-    if about.get("role") != "denoiser":
+    if about.get("role") not in ("denoiser", "checkpoint"):  # a checkpoint: a denoiser before the end of its training
         raise WeightError(f"{name!r} is not a denoiser but the {about.get('role', 'unnamed part')} of a pipeline: load "
                           "a denoiser, as in load('unet-flow'), which includes it")
     if about.get("path") not in PATHS:

@@ -1,7 +1,7 @@
-"""Train the denoisers: two networks on two paths, with everything else the same.
+"""Train the denoisers: two networks on two paths, with everything else the same; and a small pair.
 
-All four see the same latents, captions, order of images, noise and noise levels: what differs between two of them
-(twins) is the network or the path.
+All see the same latents, captions, order of images, noise and noise levels: what differs between two of the four
+(twins) is the network or the path, and between the two small ones whether their attention was supervised.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..diffusion.paths import PATHS
 from ..diffusion.predictions import PREDICTIONS
 from ..nn.dit import DiT
 from ..nn.text import TextModel, Tokens
-from ..nn.unet import UNet
+from ..nn.unet import UNet, UNetConfig
 from ..nn.vae import VAE
 from .data import NO_THING, TRAIN_SIZE, captions, cell_maps, latents
 from .loop import Batch, Losses, Training, fit
@@ -32,15 +32,22 @@ MEAN_LOG_RATIO = 0.5  # mean of log(sigma / alpha): latents are smooth, so that 
 ALIGNMENT_WEIGHT = 0.5  # as in Yu et al.
 ATTENTION_WEIGHT = 0.1  # times alpha
 FIRST_ROUND = 9_000  # steps; more of them make a second round
+SMALL = UNetConfig(widths=(48, 96, 96), head_width=24)  # as many heads as the large one at 8 x 8 and 4 x 4, nearly
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A denoiser: its network, its noise path and its prediction type."""
+    """A denoiser: its network and the network's sizes, its noise path and its prediction type.
 
-    network: Callable[[], UNet | DiT]
+    supervised: whether its attention is trained on masks. checkpoints: the steps after which its weights are kept.
+    """
+
+    network: Callable[..., UNet | DiT]
     path: str
     prediction: str
+    config: UNetConfig | None = None
+    supervised: bool = True
+    checkpoints: tuple[int, ...] = ()
 
 
 TWINS = {
@@ -49,6 +56,11 @@ TWINS = {
     "dit-flow": Twin(DiT, "straight", "velocity"),
     "dit-diffusion": Twin(DiT, "linear", "v"),
 }
+SMALL_PAIR = {
+    "unet-small": Twin(UNet, "straight", "velocity", SMALL),
+    "unet-small-unsupervised": Twin(UNet, "straight", "velocity", SMALL, supervised=False, checkpoints=(100, 1_000)),
+}
+DENOISERS = TWINS | SMALL_PAIR
 
 
 class DenoiserOutput(NamedTuple):
@@ -96,7 +108,7 @@ def denoising_loss(model: AlignedDenoiser, twin: Twin, words: TextModel, b: Batc
     The batch holds x0, noise (batch, 4, 16, 16); ids, keep (batch, tokens); ratio (batch,), sigma / alpha, from which
     each path computes its t; weight (batch, 1, 16, 16), the weights of positions. Weights do not move the best
     prediction, only what is learnt first. cells (batch, 16, 16) and kinds (batch, tokens), for the supervised
-    attention, are optional.
+    attention, are optional; without supervision it is measured for the loss curve only.
     """
     path, x0, noise = PATHS[twin.path], b["x0"], b["noise"]
     times = [path.time_at(r) for r in b["ratio"].tolist()]
@@ -117,7 +129,8 @@ def denoising_loss(model: AlignedDenoiser, twin: Twin, words: TextModel, b: Batc
     if "kinds" in b:
         alpha = torch.tensor([path.alpha(t) for t in times], device=x0.device)
         losses["attention"] = (alpha * attention_loss(output.attention, b["cells"], b["kinds"])).mean()
-        losses["loss"] = losses["loss"] + ATTENTION_WEIGHT * losses["attention"]
+        if twin.supervised:
+            losses["loss"] = losses["loss"] + ATTENTION_WEIGHT * losses["attention"]
     return losses
 
 
@@ -135,7 +148,7 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, depends_on: str = "
     The noise ratio sigma / alpha is log-normal and the same for every path. On the straight path that is a logit-normal
     t, denser in the middle, where most is decided (Esser et al. 2024, section 3.1).
     """
-    twin, data, cells = TWINS[name], latents(vae), cell_maps(TRAIN_SIZE)
+    twin, data, cells = DENOISERS[name], latents(vae), cell_maps(TRAIN_SIZE)
     rng = np.random.default_rng(3)
     epochs: list[np.ndarray] = []
 
@@ -161,6 +174,6 @@ def train(name: str, vae: VAE, words: TextModel, steps: int, depends_on: str = "
         return denoising_loss(model, twin, words.to(b["x0"].device), b)
 
     torch.manual_seed(0)
-    net = twin.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = twin.network(twin.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return fit(name, AlignedDenoiser(net, words.config.embed_dim), batch, loss,
-               Plan(steps, warmup=300, decay=0.85, restart=FIRST_ROUND), depends_on)
+               Plan(steps, warmup=300, decay=0.85, restart=FIRST_ROUND, checkpoints=twin.checkpoints), depends_on)

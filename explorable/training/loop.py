@@ -14,21 +14,22 @@ import math
 import multiprocessing
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from ..files import write_files
 from .data import cache_folder
+from .interrupt import stop_on_interrupt
 from .muon import Muon, muon_parameters
 from .plan import Plan
 
@@ -138,33 +139,15 @@ def state_path(name: str, tag: str) -> Path:
     return cache_folder() / f"{name}.{tag}.pt"
 
 
+def checkpoint_tag(step: int) -> str:
+    """Return the tag of the state that a plan keeps after a step."""
+    return f"step-{step}"
+
+
 def read_state(name: str, tag: str) -> dict[str, Any] | None:
     """Read a state from disk; None where there is none."""
     path = state_path(name, tag)
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
-
-
-@contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C end the training after its present step, and the second one at once.
-
-    Yields a function: whether Ctrl-C was pressed.
-    """
-    pressed: list[int] = []
-
-    def on_interrupt(number: int, frame: object) -> None:
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(number)
-
-    if threading.current_thread() is not threading.main_thread():  # signals are delivered to the main thread only
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class ModelWithLoss(nn.Module):
@@ -200,7 +183,7 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
     saved = time.monotonic()
     training.is_main_process = accelerator.is_main_process
     bar = tqdm(initial=training.step, total=plan.steps, desc=name, mininterval=5, disable=not training.is_main_process)
-    with stop_on_interrupt() as is_stopped, bar:
+    with stop_on_interrupt() as is_stopped, bar, _attention_kernels(accelerator.device):
         batches = iter(_batches(batch, plan, training.step, accelerator.device))
         while training.step < plan.steps and not _any_process(is_stopped(), accelerator):
             if training.step == plan.decay_start(training.step) and training.is_main_process:
@@ -213,6 +196,8 @@ def fit(name: str, model: nn.Module, batch: Callable[[int], Batch], loss: Callab
             training.seconds = time.monotonic() - began
             if training.step % LOG_EVERY == 0:
                 bar.set_postfix({k: f"{v:.4g}" for k, v in training.curve[-1].items() if k != "step"}, refresh=False)
+            if training.step in plan.checkpoints and training.is_main_process:
+                training.save(checkpoint_tag(training.step))
             if time.monotonic() - saved > plan.save_every and training.is_main_process:
                 training.save()
                 saved = time.monotonic()
@@ -263,6 +248,11 @@ def _accelerator() -> Accelerator:
     # Without a GPU accelerate's own setting decides: ACCELERATE_MIXED_PRECISION=bf16 is faster on some processors.
     return Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else None,
                        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+
+
+def _attention_kernels(device: torch.device) -> AbstractContextManager[None]:
+    """Compute attention by plain matrix products on a CPU, whose fused kernel has a slow backward pass."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def _shard(batch: Batch, accelerator: Accelerator) -> Batch:

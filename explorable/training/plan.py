@@ -15,6 +15,7 @@ class Plan:
     restart:     the step at which a second round begins, with half the rates (Loshchilov and Hutter 2017).
     ema_decay:   of the moving average of the weights, which is what is shipped.
     save_every:  seconds between two states on disk.
+    checkpoints: steps after which the state is kept for good.
     """
 
     steps: int
@@ -27,6 +28,7 @@ class Plan:
     weight_decay: float = 0.01
     grad_clip: float = 1.0
     save_every: float = 45.0
+    checkpoints: tuple[int, ...] = ()
     seed: int = 0
 
     def step_seed(self, step: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -14,7 +15,7 @@ from ..zoo import fingerprint, read_card, write_weights
 from ..zoo.loading import load_text, load_vae
 from . import classifier, decoder, denoiser, examiner, reflow, text, text_t5, vae
 from .data import world_fingerprint
-from .loop import Training
+from .loop import Training, checkpoint_tag, read_state
 
 # The part of a model that later ones depend on: a new decoder leaves all latents valid.
 SHARED_PART = {"vae": "encoder", "text": "", "unet-flow": ""}
@@ -28,7 +29,7 @@ class Recipe:
     requires: models that must be in the zoo first. finish: turns the trained module into the shipped one.
     card_entries: further entries of the card. weight_file: whose file it becomes, if not its own. int8: store matrices
     as int8; the autoencoder is exempt, since latents depend on its exact weights. supervised: its attention was trained
-    on masks, which the card then says.
+    on masks, which the card then says. checkpoints: steps after which the weights become a model of their own.
     """
 
     role: str
@@ -43,6 +44,7 @@ class Recipe:
     weight_file: str = ""
     int8: bool = True
     supervised: bool = False
+    checkpoints: tuple[int, ...] = ()
 
 
 RECIPES = {
@@ -69,19 +71,22 @@ RECIPES = {
 
 
 def _denoiser(name: str) -> Recipe:
-    """Return the recipe of a denoiser: the four differ in network and path only."""
-    twin = denoiser.TWINS[name]
+    """Return the recipe of a denoiser: twins differ in network and path only, the small pair in supervision only."""
+    twin = denoiser.DENOISERS[name]
     network = "U-Net with cross-attention" if twin.network is UNet else "diffusion transformer with joint attention"
-    return Recipe("denoiser", f"a {network} on the {twin.path} path, predicting {twin.prediction}",
+    stands_for = f"a {network} on the {twin.path} path, predicting {twin.prediction}"
+    if name in denoiser.SMALL_PAIR:
+        stands_for = f"a smaller {network}, its attention {'' if twin.supervised else 'not '}trained on masks"
+    return Recipe("denoiser", stands_for,
                   f"latents of {DRAWINGS}, captioned anew each time, a tenth of the captions dropped",
-                  denoiser.BATCH_SIZE, 14_000,
+                  denoiser.BATCH_SIZE, 4_000 if name in denoiser.SMALL_PAIR else 14_000,
                   lambda steps, depends_on: denoiser.train(name, load_vae(), load_text(), steps, depends_on),
                   ("vae", "text"), lambda aligned: aligned.net,
                   {"network": twin.network.__name__, "path": twin.path, "prediction": twin.prediction},
-                  supervised=True)
+                  supervised=twin.supervised, checkpoints=twin.checkpoints)
 
 
-RECIPES |= {name: _denoiser(name) for name in denoiser.TWINS}
+RECIPES |= {name: _denoiser(name) for name in denoiser.DENOISERS}
 RECIPES["unet-reflow"] = replace(
     RECIPES["unet-flow"], stands_for="one round of reflow: straighter paths for fewer steps; default guidance 1",
     data=f"{reflow.PAIR_COUNT:,} pairs of noise and latent, paired by unet-flow's sampler", steps=6_000,
@@ -108,7 +113,8 @@ def train_to_zoo(name: str, steps: int | None = None) -> str | None:
 
 
 def write_to_zoo(name: str, training: Training) -> str:
-    """Write the moving average of a training, finished or not, and its card. Return the name of the weight file."""
+    """Write the moving average of a training, finished or not, its card, and its checkpoints. Return the name of the
+    weight file."""
     recipe = RECIPES[name]
     model = recipe.finish(training.average)
     card = {"role": recipe.role, "stands_for": recipe.stands_for, "data": recipe.data,
@@ -122,9 +128,29 @@ def write_to_zoo(name: str, training: Training) -> str:
         earlier = read_card(recipe.weight_file)
         record = {k: earlier[k] for k in ("data", "steps", "minutes", "curve")}
         card["previous_training"] = [*earlier.get("previous_training", []), record]
-    config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
-    write_weights(recipe.weight_file or name, model, config, card, int8=recipe.int8)
-    return recipe.weight_file or name
+    file = recipe.weight_file or name
+    write_weights(file, model, _config(model), card, int8=recipe.int8)
+    for step in recipe.checkpoints:
+        _write_checkpoint(name, training, step)
+    return file
+
+
+def _write_checkpoint(name: str, training: Training, step: int) -> None:
+    """Write the moving average that a training kept after a step, as the model NAME-STEP."""
+    recipe, state = RECIPES[name], read_state(name, checkpoint_tag(step))
+    if state is None:  # the training ended before this step
+        return
+    average = copy.deepcopy(training.average)
+    average.load_state_dict(state["average"])
+    card = {"role": "checkpoint", "stands_for": f"{name} after {step:,} of {training.plan.steps:,} steps",
+            "depends_on": training.depends_on, **recipe.card_entries, "steps": step,
+            "planned_steps": training.plan.steps}
+    model = recipe.finish(average)
+    write_weights(f"{name}-{step}", model, _config(model), card, int8=recipe.int8)
+
+
+def _config(model: nn.Module) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(model.config).items()}  # type: ignore
 
 
 def thin_curve(curve: list[dict[str, float]], rows: int = 40) -> list[dict[str, float]]:

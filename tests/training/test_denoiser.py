@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,13 +12,21 @@ from tiny_denoisers import CONTEXT, NETWORKS, words
 from explorable.diffusion.paths import PATHS
 from explorable.diffusion.predictions import check_prediction
 from explorable.training.data import NO_THING
-from explorable.training.denoiser import TWINS, AlignedDenoiser, DenoiserOutput, denoising_loss, position_weights
+from explorable.training.denoiser import (
+    DENOISERS,
+    SMALL_PAIR,
+    TWINS,
+    AlignedDenoiser,
+    DenoiserOutput,
+    denoising_loss,
+    position_weights,
+)
 
 
 def losses(model, name: str, x0: torch.Tensor) -> dict[str, torch.Tensor]:
     tokens = words().text_encoder.tokenizer(["red"] * len(x0))  # the first call draws weights by lot
     torch.manual_seed(11)
-    return denoising_loss(model, TWINS[name], words(), {
+    return denoising_loss(model, DENOISERS[name], words(), {
         "x0": x0, "ids": tokens.ids, "keep": tokens.keep, "noise": torch.randn_like(x0),
         "ratio": torch.exp(torch.randn(len(x0))), "weight": torch.ones(len(x0), 1, 16, 16)})
 
@@ -26,7 +36,7 @@ class Oracle(torch.nn.Module):
 
     def __init__(self, name: str, x0: torch.Tensor):
         super().__init__()
-        self.twin, self.x0, self.asked = TWINS[name], x0, []
+        self.twin, self.x0, self.asked = DENOISERS[name], x0, []
 
     def forward(self, x, t, context, keep):
         path, out = PATHS[self.twin.path], []
@@ -39,7 +49,7 @@ class Oracle(torch.nn.Module):
         return DenoiserOutput(torch.stack(out), words().image_encoder(self.x0)[0], [])
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", DENOISERS)
 def test_an_oracle_has_zero_loss(name):
     x0 = torch.randn(6, 4, 16, 16)
     said = losses(Oracle(name, x0), name, x0)
@@ -62,6 +72,26 @@ def test_every_twin_can_be_sampled_from_and_they_differ_in_one_thing_at_a_time()
         check_prediction(twin.prediction, PATHS[twin.path])
     made = {(t.network.__name__, t.path) for t in TWINS.values()}
     assert made == {(n, p) for n in ("UNet", "DiT") for p in ("straight", "linear")}
+
+
+def test_the_small_pair_differs_in_supervision_only():
+    supervised, unsupervised = SMALL_PAIR.values()
+    assert supervised == replace(unsupervised, supervised=True, checkpoints=())
+
+
+@pytest.mark.parametrize("name", SMALL_PAIR)
+def test_without_supervision_the_attention_loss_is_measured_and_has_no_gradient(name):
+    torch.manual_seed(0)
+    net = NETWORKS["unet"]()
+    torch.nn.init.normal_(net.conv_out.weight)  # which starts at zero: without it nothing before it has a gradient
+    ids = words().text_encoder.tokenizer(["red"] * 2)
+    batch = {"x0": torch.randn(2, 4, 16, 16), "ids": ids.ids, "keep": ids.keep, "noise": torch.randn(2, 4, 16, 16),
+             "ratio": torch.ones(2), "weight": torch.ones(2, 1, 16, 16)}
+    truth = {"cells": torch.zeros(2, 16, 16, dtype=torch.long), "kinds": torch.zeros_like(ids.ids)}
+    model, twin = AlignedDenoiser(net, 8), SMALL_PAIR[name]
+    without, given = denoising_loss(model, twin, words(), batch), denoising_loss(model, twin, words(), batch | truth)
+    assert given["attention"].item() > 0
+    assert (given["loss"].item() == without["loss"].item()) == (not twin.supervised)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,10 @@ from tiny_denoisers import NETWORKS
 from torch import nn
 
 from explorable.nn.vae import VAE, VAEConfig
+from explorable.training import loop
 from explorable.training import recipes as shipping
 from explorable.training.denoiser import AlignedDenoiser
-from explorable.training.loop import Training
+from explorable.training.loop import Training, checkpoint_tag
 from explorable.training.plan import Plan
 from explorable.zoo import model_names, read_card
 
@@ -52,12 +54,35 @@ def test_a_card_lists_the_supervised_attention_layers(monkeypatch):
     assert "supervised_attention" not in shipped("classifier", monkeypatch, EARLIER)
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", [name for name in model_names() if name in shipping.RECIPES])
 def test_the_cards_of_shipped_models_list_them_too(name):
-    """`attention` is the loss that tells it: a card that has it in its curve and says nothing hides what was taught."""
-    about = read_card(name)
-    assert not any("attention" in row for row in about["curve"]) or about.get("supervised_attention"), (
+    assert bool(read_card(name).get("supervised_attention")) == shipping.RECIPES[name].supervised, (
         "explorable.zoo.update_card(name, supervised_attention=sorted(net.supervised_attention))")
+
+
+def test_every_shipped_model_has_a_recipe_or_is_a_checkpoint_of_one():
+    for name in model_names():
+        training, _, step = name.rpartition("-")
+        is_checkpoint = read_card(name)["role"] == "checkpoint"
+        assert int(step) in shipping.RECIPES[training].checkpoints if is_checkpoint else name in shipping.RECIPES
+
+
+def test_checkpoints_become_models_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(loop, "cache_folder", lambda: tmp_path)
+    written: dict[str, tuple[nn.Module, dict]] = {}
+    monkeypatch.setattr(shipping, "write_weights", lambda name, model, config, about, int8: written.update(
+        {name: (copy.deepcopy(model), about)}))
+    recipe = replace(shipping.RECIPES["unet-flow"], checkpoints=(2, 4))
+    monkeypatch.setitem(shipping.RECIPES, "tiny", recipe)
+    training = Training("tiny", AlignedDenoiser(NETWORKS["unet"](), 8), Plan(5))
+    for training.step in (2, 3):
+        nn.init.constant_(training.average.net.conv_in.bias, training.step)
+        if training.step in recipe.checkpoints:
+            training.save(checkpoint_tag(training.step))
+    assert shipping.write_to_zoo("tiny", training) == "tiny"
+    assert set(written) == {"tiny", "tiny-2"}, "it ended before step 4"
+    assert [float(model.conv_in.bias[0]) for model, _ in written.values()] == [3, 2]
+    assert written["tiny-2"][1]["role"] == "checkpoint" and written["tiny-2"][1]["steps"] == 2
 
 
 def test_only_the_main_process_writes_the_files(monkeypatch):
