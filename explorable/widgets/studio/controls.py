@@ -38,6 +38,8 @@ def main_controls(w: ModelMenu, on_draw: Callable[[], None]) -> list[ipw.Widget]
                         button_style="primary", layout=ipw.Layout(width="70px"))
     button.on_click(lambda _: on_draw())
     models = [] if w._pipe is not None else [w.model_menu("1 1 150px"), beside_menu(w)]
+    for menu in models[:1]:
+        menu.layout.min_width = "150px"  # else it is as wide as its longest line, and the row breaks at 1024 pixels
     return [row(*prompt_controls(w), examples(w), button),
             row(*models, *seed_controls(w), guidance_control(w, "w in uncond + w (cond - uncond). 1: plain conditional."
                                                              " 0: the prompt is ignored"))]
