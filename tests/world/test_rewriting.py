@@ -52,6 +52,10 @@ def check(cases):
     ("two kittens next to a lorry", "two kittens and a lorry", "next to -> and"),
     ("a house in front of the sea", "a house on a beach", "in front of -> on; sea -> beach"),
     ("a tiger to the left of a hut", "a lion to the left of a cabin", "tiger -> lion; hut -> cabin"),
+    ("a grey horse and a white horse", "two dogs", "horse -> two dogs. I left out: grey, white"),
+    ("sheep on a hill", "two dogs in a meadow", "sheep -> two dogs; hill -> meadow"),
+    ("a sheep on a hill", "a dog in a meadow", "sheep -> dog; hill -> meadow"),
+    ("two balls, one green and one yellow", "two balls", "I left out: green, yellow"),
     ("a herd of horses", "three dogs", "herd -> three; horses -> dogs"),
     ("oil painting of a tulip field", "two flowers in a field", "tulip -> two flowers. I left out: oil painting"),
 ])

@@ -1,4 +1,4 @@
-"""From noun phrases to the parts of a caption: what is drawn, in which relation, where and when.
+"""From noun phrases to the parts of a caption: which things are drawn, and in which relation.
 
 What is negated ("no cars"), a likeness ("shaped like a castle") or without a counterpart is not drawn, and neither is
 what describes it: the red of "a woman in a red dress" is not given to anything else.
@@ -6,30 +6,29 @@ what describes it: the red of "a woman in a red dress" is not given to anything 
 
 from __future__ import annotations
 
-from .function_words import COUNTS, DEPICTIONS, GROUPS, OPEN_AIR, PARTS, RELATIVES
-from .meanings import WEAK_PLACES
-from .phrases import Phrase, noun_phrases
-from .scene_parts import ADJECTIVES, PLACE_PHRASES, Parts, Thing
-from .tokens import is_silent
-from .words import Item, singulars
+from .function_words import COUNTS, DEPICTIONS, GROUPS, PARTS, RELATIVES
+from .phrases import Phrase, drawn, noun_phrases
+from .scene_parts import ADJECTIVES, Parts, Thing
+from .setting import choose_mood_of_place, choose_place, choose_time
+from .words import SAME_PLURAL, Item, singulars
 
-Places = list[tuple[Phrase, Item]]
 SYMMETRIC = {"left of": "right of", "right of": "left of", "in front of": "behind", "behind": "in front of"}
 
 
 def gather(items: list[Item]) -> Parts:
     """Return the parts of a caption from the items of a text."""
-    gatherer = _Gatherer(noun_phrases(items))
+    phrases = noun_phrases(items)
+    gatherer = _Gatherer(phrases)
     gatherer.join_of()
     gatherer.join_groups()
     gatherer.attach_adjectives()
     gatherer.choose_things()
-    gatherer.choose_place()
-    gatherer.choose_time()
-    gatherer.choose_mood_of_place()
-    if not gatherer.parts.things and not gatherer.parts.place:
-        gatherer.parts.add_place()
-    return gatherer.parts
+    parts = gatherer.parts
+    for choose in (choose_place, choose_time, choose_mood_of_place):
+        choose(phrases, parts)
+    if not parts.things and not parts.place:
+        parts.add_place()
+    return parts
 
 
 class _Gatherer:
@@ -37,14 +36,13 @@ class _Gatherer:
         self.phrases = phrases
         self.parts = Parts()
         self.chosen: list[Phrase] = []  # the phrases of parts.things
-        self.replaced: set[Phrase] = set()  # phrases for which another one stands: "a herd" of sheep
 
     # ---- which phrases belong together ------------------------------------------------------------------------------
 
     def before(self, phrase: Phrase) -> Phrase | None:
         """Return the phrase before, without those that have no head or for which another one stands."""
         some = self.phrases[: self.phrases.index(phrase)]
-        return next((p for p in reversed(some) if p.head and p not in self.replaced), None)
+        return next((p for p in reversed(some) if p.head and not p.replaced), None)
 
     def join_of(self) -> None:
         """Resolve "X of Y": a number or group of Y, a picture or part of Y, or X itself."""
@@ -54,15 +52,15 @@ class _Gatherer:
             last = phrase.items[-1]
             if last.role == "count" or not GROUPS.isdisjoint(singulars(last.text.lower())):
                 following.count = last if last.role == "count" else _group(last)
-                self.replaced.add(phrase)
+                phrase.replaced = True
             elif phrase.head is None or phrase.head.role not in ("noun", "time"):
                 if phrase.head and phrase.head.role == "thing" and following.head and following.head.role != "place":
-                    self.replaced.add(following)
+                    following.replaced = True
                 continue
             following.link, following.begins = phrase.link, phrase.begins
             following.negation = following.negation or phrase.negation
             if phrase.head is None or phrase.head.role == "noun":
-                self.replaced.add(phrase)
+                phrase.replaced = True
 
     def join_groups(self) -> None:
         """Read "a lion family" as several lions."""
@@ -75,7 +73,7 @@ class _Gatherer:
         """Give adjectives without a noun of their own to the noun before ("the car is red")."""
         for phrase in self.phrases:
             target = self.before(phrase) if phrase.head else self.subject(phrase)
-            if phrase.head is None and target and not phrase.negation:
+            if phrase.head is None and target and not phrase.negation and not phrase.has_determiner:
                 target.after += [i for i in phrase.items if i.role in ADJECTIVES]
             elif phrase.head and phrase.head.role in ("side", "depth"):
                 following = self.phrases[self.phrases.index(phrase) + 1 :]
@@ -92,17 +90,10 @@ class _Gatherer:
             found = self.before(found)
         return found
 
-    def is_drawn(self, phrase: Phrase) -> bool:
-        likeness = phrase.link is not None and phrase.link.role == "simile"
-        return not (phrase.negation or likeness or phrase in self.replaced)
-
-    def heads(self, role: str) -> list[Phrase]:
-        return [p for p in self.phrases if p.head and p.head.role == role and self.is_drawn(p)]
-
     # ---- things and their relation ----------------------------------------------------------------------------------
 
     def choose_things(self) -> None:
-        phrases = self.heads("thing") or self.last_resort()
+        phrases = drawn(self.phrases, "thing") or self.last_resort()
         accessories = [p for p in phrases if p.link and p.link.role == "with"]  # only if there is room for them
         for phrase in [p for p in phrases if p not in accessories] + accessories:
             self.add_thing(phrase)
@@ -124,8 +115,9 @@ class _Gatherer:
 
     def add_thing(self, phrase: Phrase) -> None:
         assert phrase.head
-        count = next((i for i in phrase.items if i.role == "count"), None)
-        thing = Thing.of(phrase.head if not phrase.count else phrase.head._replace(plural=True), phrase.count or count)
+        count = phrase.count or next((i for i in phrase.items if i.role == "count"), None)
+        several = phrase.count or (phrase.head.text.lower() in SAME_PLURAL and not phrase.has_determiner)
+        thing = Thing.of(phrase.head._replace(plural=True) if several else phrase.head, count)
         for item in phrase.modifiers:
             if item.role in ADJECTIVES:
                 self.describe(thing, item)
@@ -134,7 +126,7 @@ class _Gatherer:
             elif item.role == "side" and thing.number == 1 and not thing.side:
                 thing.side = item
         same = next((t for t in self.parts.things if t.item.meaning == thing.item.meaning), None)
-        if same and same.item.near and thing.item.near:
+        if same and (same.item.base == thing.item.base or (same.item.near and thing.item.near)):
             _merge(same, thing)
         elif not same and len(self.chosen) < 2:
             self.parts.things.append(thing)
@@ -149,7 +141,7 @@ class _Gatherer:
 
     def add_flowers_of_places(self) -> None:
         """Draw the flowers of "a tulip field"."""
-        for phrase in self.heads("place"):
+        for phrase in drawn(self.phrases, "place"):
             for item in phrase.modifiers:
                 if item.meaning == "flower" and not any(t.item.meaning == "flower" for t in self.parts.things):
                     self.parts.things.append(Thing(item, number=2))
@@ -207,81 +199,9 @@ class _Gatherer:
             found = self.before(found)
         return found
 
-    # ---- place, time and mood ---------------------------------------------------------------------------------------
-
-    def choose_place(self) -> None:
-        heads = self.heads("place")
-        strong = [(p, p.head) for p in heads if p.head and p.head.base not in WEAK_PLACES]
-        of_things = [(p, i) for p in self.heads("thing") for i in p.modifiers if i.role == "place" and not _weak(i)]
-        of_places = [(p, i) for p in heads for i in p.modifiers if i.role == "place"]
-        weak = [(p, p.head) for p in heads if p.head and p.head.base in WEAK_PLACES]
-        adjectives = [(p, i) for p in self.phrases if self.is_drawn(p) and _is_outdoors(p) for i in p.items
-                      if _weak(i) and i is not p.head]
-        places = [*strong, *of_things, *weak, *adjectives, *of_places] or self.far_places()
-        for phrase, place in places:
-            if self.parts.place is None:
-                self.parts.place = place
-                self.say_preposition(phrase)
-            elif place.meaning == self.parts.place.meaning:
-                self.parts.same.setdefault(place.at, self.parts.place.word)
-
-    def far_places(self) -> Places:
-        """Return the places that stand for a text without any, and without things: "city lights", "as a forest"."""
-        if self.parts.things:
-            return []
-        described: Places = [(p, i) for p in self.phrases if self.is_drawn(p) for i in p.items
-                             if i.role == "place" and not _weak(i)]
-        return described or [(p, p.head) for p in self.phrases if p.head and p.head.role == "place" and not p.negation]
-
-    def say_preposition(self, phrase: Phrase) -> None:
-        """Note which preposition stands for the one before the place ("next to the pond": "by")."""
-        link, place = phrase.link, self.parts.place
-        if not (place and phrase.head is place and self.parts.things):
-            return
-        if link and link.role == "relation" and not is_silent(link):
-            self.parts.same[link.at] = PLACE_PHRASES[place.word].split()[0]
-
-    def choose_time(self) -> None:
-        for phrase in self.phrases:
-            for item in phrase.items if self.is_drawn(phrase) or phrase in self.replaced else ():
-                if item.role != "time" or not self.tells_time(phrase, item):
-                    continue
-                if self.parts.time is None:
-                    self.parts.time = item
-                elif item.meaning == self.parts.time.meaning:
-                    self.parts.same.setdefault(item.at, self.parts.time.word)
-
-    def tells_time(self, phrase: Phrase, item: Item) -> bool:
-        """Whether a word of time before a noun is about the picture ("night sky") and not a kind ("night table")."""
-        head = phrase.head
-        if item.base == "moon" and phrase.link and phrase.link.text.lower() == "on":
-            return False
-        return item is head or _is_outdoors(phrase) or (
-            item.base in ("starry", "moonlit", "starlit", "sunny", "sunlit"))
-
-    def choose_mood_of_place(self) -> None:
-        for phrase in self.heads("place"):
-            for item in phrase.modifiers:
-                moods = [t.described["mood"][0] for t in self.parts.things if "mood" in t.described]
-                if moods and moods[0].meaning == item.meaning:
-                    self.parts.same[item.at] = moods[0].word
-                elif item.meaning == "magical" and phrase.head is self.parts.place and not moods:
-                    self.parts.place_mood = self.parts.place_mood or item
-
-
 def _group(item: Item) -> Item:
     """Return the noun of a group ("herd", "pair") as a number."""
     return Item(item.text, "count", str(COUNTS.get(item.text.lower(), 3)), near=False, at=item.at)
-
-
-def _is_outdoors(phrase: Phrase) -> bool:
-    """Whether what describes the phrase may describe the picture ("snowy hill", "night sky"; not "snowy owl")."""
-    head = phrase.head
-    return head is None or head.role != "noun" or head.text.lower() in OPEN_AIR | DEPICTIONS
-
-
-def _weak(item: Item) -> bool:
-    return item.role == "place" and item.base in WEAK_PLACES
 
 
 def _merge(thing: Thing, other: Thing) -> None:

@@ -26,6 +26,9 @@ class Phrase:
             "simile"; None at the beginning.
         negation: the "no" or "without" in whose scope it is.
         begins: whether a clause begins with it.
+        count: its number, where another phrase says it ("a herd of").
+        after: what follows and describes it: "red" in "the car is red", a side or depth of the picture.
+        replaced: whether another phrase stands for it: "sheep" for "a herd of sheep".
     """
 
     items: list[Item]
@@ -34,7 +37,8 @@ class Phrase:
     negation: Item | None = None
     begins: bool = False
     count: Item | None = None
-    after: list[Item] = field(default_factory=list)  # adjectives that follow: "a car painted red"
+    after: list[Item] = field(default_factory=list)
+    replaced: bool = False
 
     @property
     def modifiers(self) -> list[Item]:
@@ -42,8 +46,17 @@ class Phrase:
         return [*(i for i in self.items if i is not self.head), *self.after]
 
     @property
+    def is_drawn(self) -> bool:
+        return not (self.negation or self.replaced or (self.link and self.link.role == "simile"))
+
+    @property
     def has_determiner(self) -> bool:
         return any(i.role in ("determiner", "count") for i in self.items)
+
+
+def drawn(phrases: list[Phrase], role: str) -> list[Phrase]:
+    """Return the phrases whose head has a role, without those that are negated, a likeness or replaced."""
+    return [p for p in phrases if p.head and p.head.role == role and p.is_drawn]
 
 
 def noun_phrases(items: list[Item]) -> list[Phrase]:
