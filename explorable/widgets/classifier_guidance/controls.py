@@ -8,7 +8,7 @@ import ipywidgets as ipw
 
 from ...flow2d.guidance import CLASSES
 from ...measure.classifier_guidance import SAMPLERS, TARGETS
-from ..core.controls import prompt_controls, seed_controls, steps_control
+from ..core.controls import prompt_controls, seed_controls, split_panels, steps_control
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from ..core.scale_grid import by_interest
@@ -47,21 +47,21 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
     w.bind("target", target)
     w.bind("distribution", points)
     w.bind("noise_aware", told, lambda value: not value, lambda value: not value)
-    prompt = prompt_controls(w, PROMPT_TIP)
+    prompt, panels = split_panels(prompt_controls(w, PROMPT_TIP))
     seed = seed_controls(w, "Sets the initial noise, the same for both images")
 
     def update_visibility(change: Any = None) -> None:
         is_plane = w.mode == "plane"
-        for control in (*prompt[:2], target, scale):
+        for control in (*prompt, target, scale):
             control.layout.display = "none" if is_plane else None
         for control in (points, plane_scale):
             control.layout.display = None if is_plane else "none"
-        for words in prompt[2:]:  # unfolded by the button before it
-            words.layout.display = None if prompt[1].value and not is_plane else "none"
+        for button in prompt[1:] if is_plane else ():
+            button.value = False  # fold the panels
 
     w.observe(update_visibility, names="mode")
     update_visibility()
-    return row(*prompt[:2], *seed, told, *prompt[2:]), row(target, scale, points, plane_scale, mode)
+    return row(*prompt, *seed, told, *panels), row(target, scale, points, plane_scale, mode)
 
 
 def scale_slider(w: Explorable, trait: str, name: str, scales: tuple[float, ...], tip: str) -> ipw.SelectionSlider:

@@ -7,12 +7,13 @@ and `guidance_slider` create one without binding it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import ipywidgets as ipw
 
 from .explorable import Explorable
 from .layout import NARROW, row
+from .rewriting import rewrite_controls
 from .vocabulary import with_vocabulary
 
 MAX_RANDOM_SEED = 10_000  # of the "new" button: short enough to read aloud
@@ -61,10 +62,16 @@ def guidance_slider(name: str = "guidance", tip: str = "") -> ipw.FloatSlider:
 
 def prompt_controls(w: Explorable, tip: str = "What the image should show. Press Enter to apply.",
                     ) -> tuple[ipw.Widget, ...]:
-    """The prompt, and the words that it can use, to unfold."""
+    """The prompt, and to unfold: the words that it can use, and a line for free English."""
     box = text_box("prompt", tip)
     w.bind("prompt", box)
-    return with_vocabulary(w, box)
+    return *with_vocabulary(w, box), *rewrite_controls(w, box)
+
+
+def split_panels(controls: Iterable[ipw.Widget]) -> tuple[list[ipw.Widget], list[ipw.Widget]]:
+    """Return `prompt_controls` as the controls of one line, and the panels that two of them unfold below it."""
+    found = list(controls)
+    return [c for c in found if not isinstance(c, ipw.VBox)], [c for c in found if isinstance(c, ipw.VBox)]
 
 
 def seed_controls(w: Explorable, tip: str = "Sets the initial noise: the same seed gives the same image",

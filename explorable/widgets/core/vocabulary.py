@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as ipw
@@ -55,18 +56,24 @@ def with_vocabulary(w: Explorable, box: ipw.Text) -> tuple[ipw.Widget, ...]:
     """
     if not w.capabilities.has_limited_vocabulary:
         return (box,)
-    button = ipw.ToggleButton(description=f"{FOLDED} words", layout=ipw.Layout(width="78px"),
-                              tooltip=f"Show or hide the words that the {box.description} can use")
+    tip = f"Show or hide the words that the {box.description} can use"
+    return box, *unfolding_panel("words", "78px", tip, lambda: _word_buttons(box))
+
+
+def unfolding_panel(name: str, width: str, tip: str, make: Callable[[], tuple[ipw.Widget, ...]],
+                    ) -> tuple[ipw.ToggleButton, ipw.VBox]:
+    """Return a button that unfolds a panel, and the panel, which is made when it is first shown."""
+    button = ipw.ToggleButton(description=f"{FOLDED} {name}", layout=ipw.Layout(width=width), tooltip=tip)
     panel = ipw.VBox(layout=ipw.Layout(display="none", flex="1 1 100%"))
 
     def fold(change: Any) -> None:
         if not panel.children:
-            panel.children = _word_buttons(box)
+            panel.children = make()
         panel.layout.display = None if change["new"] else "none"
-        button.description = f"{UNFOLDED if change['new'] else FOLDED} words"
+        button.description = f"{UNFOLDED if change['new'] else FOLDED} {name}"
 
     button.observe(fold, names="value")
-    return box, button, panel
+    return button, panel
 
 
 def _word_buttons(box: ipw.Text) -> tuple[ipw.Widget, ...]:

@@ -8,7 +8,14 @@ import ipywidgets as ipw
 
 from ...diffusion.settings import DEFAULT_GUIDANCE
 from ...flow2d import COUPLINGS, DISTRIBUTIONS, SOLVERS
-from ..core.controls import extend_slider, guidance_slider, prompt_controls, seed_controls, steps_control
+from ..core.controls import (
+    extend_slider,
+    guidance_slider,
+    prompt_controls,
+    seed_controls,
+    split_panels,
+    steps_control,
+)
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from .compute import DRAWN, STOCHASTIC
@@ -35,7 +42,7 @@ def control_rows(w: Explorable) -> tuple[list[ipw.Widget], list[ipw.Widget]]:
                   "Images of the trained denoisers, in few and in many steps"])
     w.bind("mode", mode)
     distribution, text, clear = _data_controls(w)
-    prompt = prompt_controls(w)
+    prompt, panels = split_panels(prompt_controls(w))
     prompt[0].layout.flex = "3 1 180px"  # beside the mode where an explorable is narrow
     noise = _noise_slider(w)
     path = row(_choice(w, "path", [(label, name) for name, label in PATH_LABELS.items()], "190px"),
@@ -43,7 +50,7 @@ def control_rows(w: Explorable) -> tuple[list[ipw.Widget], list[ipw.Widget]]:
                _choice(w, "solver", [*((name, name) for name in SOLVERS), ("stochastic", STOCHASTIC)], "150px"),
                steps_control(w, "Steps of the solver from noise to data"), noise)
     count, guidance = _count_slider(w), _guidance_controls(w)
-    images = [*prompt[:2], *guidance]
+    images = [*prompt, *guidance]
 
     def update_visibility(change: object = None) -> None:
         is_points = w.mode == "points"
@@ -51,15 +58,15 @@ def control_rows(w: Explorable) -> tuple[list[ipw.Widget], list[ipw.Widget]]:
                    clear: is_points and w.distribution == DRAWN, path: is_points,
                    noise: is_points and w.solver == STOCHASTIC,
                    count: is_points and w.distribution != DRAWN, **dict.fromkeys(images, not is_points)}
-        if is_points and len(prompt) > 1:
-            prompt[1].value = False  # fold the words
+        for button in prompt[1:] if is_points else ():
+            button.value = False  # fold the panels
         for control, is_visible in visible.items():
             control.layout.display = None if is_visible else "none"
 
     w.observe(update_visibility, names=["mode", "distribution", "solver"])
     update_visibility()
     more = row(*seed_controls(w, "Seed of the noise"), count, *guidance)
-    return [row(mode, distribution, text, clear, *prompt), path], [more]
+    return [row(mode, distribution, text, clear, *prompt, *panels), path], [more]
 
 
 def _choice(w: Explorable, name: str, options: Iterable, width: str) -> ipw.Dropdown:

@@ -78,12 +78,9 @@ class _Chunker:
             following = self.items[at + 1] if at + 1 < len(self.items) else Item("", "comma")
             if item.meaning and self.is_gerund(item, following):
                 item = item._replace(role="verb", meaning="")
-            done: Phrase | None = None
             if self.current and self.closes(item, following):
-                done = self.close(previous)
-            if done:
-                yield done
-                previous = done
+                previous = self.close(previous)
+                yield previous
             if self.extends(item, following):
                 self.current.append(item)
             elif item.role in ("pronoun", "side", "depth"):
@@ -103,14 +100,13 @@ class _Chunker:
         """Whether the current phrase ends before the item."""
         if item.role in ("and", "comma") and self.coordinates(item, following):
             return False
-        if item.role in NOUNS and self.has_noun:
+        if item.role in NOUNS:
             last = self.current[-1]
             is_name = item.role == "noun" and item.text[0].isupper() and last.text.islower()  # "my cat Whiskers"
-            return last.plural or is_name or self.is_verb(item, following)
+            return self.has_noun and (last.plural or is_name or self.is_verb(item, following))
         if item.role == "verb":
             return self.has_noun or not self.participle(item, following)
-        return not (item.role in NOUNS or (item.role in (*_DESCRIBING, "determiner") and not self.has_noun)
-                    ) or item.role == "determiner"
+        return item.role not in _DESCRIBING or self.has_noun
 
     def coordinates(self, item: Item, following: Item) -> bool:
         """Whether "and" or a comma is between two adjectives of one noun ("a red and white boat")."""

@@ -351,7 +351,7 @@ def test_only_controls_with_an_effect_are_visible(made: Make):
     flow.solver, flow.distribution = "euler", "drawn"
     assert visible() == both | points | {"clear"}
     flow.mode = "images"
-    assert visible() == both | {"prompt", "▸ words", "guidance", "each model's default guidance"}
+    assert visible() == both | {"prompt", "▸ words", "▸ rewrite", "guidance", "each model's default guidance"}
     flow.mode = "points"
     for row in rows:
         for control in (c for c in row.children if not isinstance(c, ipw.Box)):  # folded words
