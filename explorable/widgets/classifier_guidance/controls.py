@@ -48,7 +48,7 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
     w.bind("distribution", points)
     w.bind("noise_aware", told, lambda value: not value, lambda value: not value)
     prompt, panels = split_panels(prompt_controls(w, PROMPT_TIP))
-    prompt[0].layout.flex = "3 1 170px"  # in one row with seed and checkbox at 1024 pixels
+    prompt[0].layout.flex, prompt[0].layout.min_width = "3 1 170px", "170px"  # one row at 1024 pixels
     seed = seed_controls(w, "Sets the initial noise, the same for both images")
 
     def update_visibility(change: Any = None) -> None:
