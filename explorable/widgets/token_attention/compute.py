@@ -29,7 +29,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions
 class Request:
     """The image whose attention to compute, and how each word is edited. The chosen word only comes first.
 
-    word_weight: of every word that is not in `own_weights`, pairs of a word and its weight.
+    word_weight: of every word that is not in `own_weights`, pairs of a word and its weight. model: its name.
     """
 
     mode: str
@@ -39,6 +39,7 @@ class Request:
     guidance: float
     word_weight: WordWeight
     own_weights: tuple[tuple[str, WordWeight], ...] = ()
+    model: str = ""
 
     def weight(self, word: str) -> WordWeight:
         """Return how a word is edited."""

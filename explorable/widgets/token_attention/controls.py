@@ -15,6 +15,7 @@ from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD, WEIGHTS, head_coun
 from ..core.controls import extend_slider, guidance_control, prompt_controls, seed_controls, steps_control
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
+from ..core.model_choice import ModelMenu
 from .compute import Result
 
 BRANCHES = [("with the prompt", "cond"), ("without the prompt", "uncond")]
@@ -30,8 +31,9 @@ def image_row(w: Explorable) -> ipw.Widget:
     return row(*prompt_controls(w), mode)
 
 
-def settings_rows(w: Explorable) -> list[ipw.Widget]:
-    """How the image is sampled, which of guidance's two passes is shown, and how all words are edited alike."""
+def settings_rows(w: ModelMenu) -> list[ipw.Widget]:
+    """How the image is sampled, by which model, which of guidance's two passes is shown, and how all words are edited
+    alike."""
     seed = seed_controls(w, "Seed of the noise, and of what the prompt leaves open in a drawing")
     steps = steps_control(w, "Steps of the sampler; not used for a drawing")
     guidance = guidance_control(w, "w in uncond + w (cond - uncond): 1 is plain conditional, 0 ignores the prompt; "
@@ -49,7 +51,8 @@ def settings_rows(w: Explorable) -> list[ipw.Widget]:
     w.bind("scale", scale, lambda v: extend_slider(scale, v))
     w.bind("branch", branch)
     w.bind("mask_in_text_encoder", mask_in_text_encoder)
-    return [row(*seed, branch), row(steps, guidance), row(scale, mask_in_text_encoder)]
+    model = [] if w._pipe is not None else [row(w.model_menu())]
+    return [*model, row(*seed, branch), row(steps, guidance), row(scale, mask_in_text_encoder)]
 
 
 def region_row(w: Explorable) -> ipw.Widget:
@@ -134,6 +137,14 @@ class PageLink(Explorable):
     def _has_head(self, layer: str, head: str) -> bool:
         count = 0 if layer == ALL_LAYERS else self.head_counts[layer]
         return head in (MEAN_HEAD, *map(str, range(1, count + 1)))
+
+    def _leave_missing_layer(self) -> None:
+        """Show all layers, if those of another model do not include the chosen one, or not its head."""
+        with self._syncing():
+            is_known = self.layer in (ALL_LAYERS, *self.head_counts)
+            if not is_known or not self._has_head(self.layer, self.head):
+                self.head = MEAN_HEAD
+                self.layer = self.layer if is_known else ALL_LAYERS
 
     # ---- changes ---------------------------------------------------------------------------------------------------
 

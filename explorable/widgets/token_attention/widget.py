@@ -11,15 +11,16 @@ import ipywidgets as ipw
 import traitlets as tr
 import xarray as xr
 
-from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD, PAD
+from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD, PAD, WEIGHTS
 from ...analysis.word_attention import WordAttention, WordWeight, frame_steps
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
+from ...zoo import denoiser_names, read_card
 from ..core.chart import Chart
-from ..core.explorable import Explorable
 from ..core.inputs import SamplingInputs
 from ..core.layout import scrollable
+from ..core.model_choice import ModelMenu
 from ..core.preview import PREVIEW_LABEL, PREVIEW_STEPS, cancellable_only, known_images, needs_preview, with_images
 from ..stage.layers import Layer
 from .compute import DRAWN, GENERATED, MAX_SCALE, Request, Result, code, compute_attention, report_turn, to_box
@@ -36,12 +37,21 @@ def check_scale(name: str, value: Any) -> float:
     return float(value)
 
 
+def supervision(model: str) -> str:
+    """Return a sentence on whether the attention of a shipped model was trained on masks; empty for other models."""
+    if model not in denoiser_names():
+        return ""
+    layers = [name.removesuffix(WEIGHTS.removeprefix("*")) for name in read_card(model).get("supervised_attention", ())]
+    return f" Trained on masks of things: attention of {', '.join(layers)}." if layers else (
+        " No attention of this model was trained on masks.")
+
+
 def scaled_words(result: Result) -> list[str]:
     """Return the tokens whose attention can be scaled, each once."""
     return [token for token in dict.fromkeys(result.attention.label_tokens) if token != PAD]
 
 
-class TokenAttention(PageLink, SamplingInputs, Explorable):
+class TokenAttention(PageLink, SamplingInputs, ModelMenu):
     """Which word made which part?
 
         w = TokenAttention(prompt="a red sports car on a mountain road", mode="drawn")
@@ -52,6 +62,7 @@ class TokenAttention(PageLink, SamplingInputs, Explorable):
         w.region = (0.2, 0.5, 0.8, 0.8)      # what brushing sets: left, top, right, bottom, from 0 to 1
         w.table()                    # regions by words
 
+    model: a shipped denoiser, as in "unet-small-unsupervised", whose attention was not trained on masks.
     mode: "generated": an image sampled by the model from seed, steps and guidance; "drawn": an image drawn by the
     picture world, with known ground truth, noised and put through the model once at each of several noise times.
     saved_regions: more rows of the table, by name. word, layer, head: labels of the choices on the page; a head belongs
@@ -63,7 +74,7 @@ class TokenAttention(PageLink, SamplingInputs, Explorable):
     question = "Which word made which part?"
     busy_text = "Computing attention, and what each word changes …"
     result_attributes = ("result", "_current", "_preview")
-    inputs = ("prompt", "mode", "steps", "guidance", "seed", "scale", "scales", "mask_in_text_encoder")
+    inputs = ("prompt", "mode", "steps", "guidance", "seed", "scale", "scales", "mask_in_text_encoder", "model")
 
     prompt = tr.Unicode("a red sports car on a mountain road")
     mode = tr.Enum((GENERATED, DRAWN), GENERATED)
@@ -123,7 +134,8 @@ class TokenAttention(PageLink, SamplingInputs, Explorable):
             return WordWeight(scale, masks_text and scale == 0)
 
         own = tuple((word, weight(scale)) for word, scale in sorted(self.scales.items()) if scale != self.scale)
-        return Request(self.mode, self.prompt, self.seed, self.steps, self.guidance, weight(self.scale), own)
+        return Request(self.mode, self.prompt, self.seed, self.steps, self.guidance, weight(self.scale), own,
+                       self.model_name)
 
     def compute(self, pipe: PipelineProtocol, request: Request, progress: Progress) -> Result:
         """Compute the attention if the request changes it, then edit the words one at a time, the chosen one first."""
@@ -180,11 +192,12 @@ class TokenAttention(PageLink, SamplingInputs, Explorable):
         if absent:
             limit += f" The prompt does not contain {', '.join(map(repr, absent))}, which scales names."
         return (f"Recorded {heads} heads of {weights.sizes['layer']} layers at {weights.sizes['step']} {frames}, in "
-                f"half precision: {weights.nbytes / 1e6:.1f} MB.{limit}")
+                f"half precision: {weights.nbytes / 1e6:.1f} MB.{supervision(self.model_name)}{limit}")
 
     def _set_current(self, result: Result, autoplay: bool = False) -> None:
         """Show what is computed so far: the image and its maps, then the chosen word's edit, then all edits."""
         self._current = result
+        self._leave_missing_layer()
         self._update_screen(autoplay and not self.preview_label)
         self.preview_label = ""
 

@@ -560,3 +560,27 @@ def test_panels_say_what_is_still_computed():
     last = came[-1]["layers"]["edited"]
     assert np.array_equal(last[start], notice("is computed\nonce chosen", w.attention.image.shape[:2]))
     w.close()
+
+
+def test_another_model_is_chosen_and_it_says_whose_attention_was_trained_on_masks():
+    w = TokenAttention(prompt=PROMPT, mode="drawn", model="unet-small", scale=1.0)
+    w.wait(TIMEOUT)
+    supervised = w.data.attention
+    assert "Trained on masks of things: attention of up.0.0" in status(w)
+    w.layer, w.head = "up.1.0", "4"
+    w.model = "unet-small-unsupervised"
+    w.wait(TIMEOUT)
+    assert "No attention of this model was trained on masks." in status(w) and (w.layer, w.head) == ("up.1.0", "4")
+    assert w.data.attention.shape == supervised.shape and not np.allclose(w.data.attention, supervised)
+    assert "ex.load('unet-small-unsupervised')" in w.code()
+    w.model = "dit-flow"
+    w.wait(TIMEOUT)
+    assert w.error is None and (w.layer, w.head) == (maps.ALL_LAYERS, maps.MEAN_HEAD), "it has other layers"
+    assert "Trained on masks of things: attention of blocks.3" in status(w)
+    w.close()
+
+
+def test_an_explored_pipeline_has_no_choice_of_models(generated):
+    assert "model" not in controls_of(generated) and "masks" not in status(generated)
+    with pytest.raises(ValueError, match="leave it out"):
+        generated.model = "unet-flow"
