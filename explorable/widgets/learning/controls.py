@@ -13,10 +13,11 @@ from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from ..flow_paths.compute import DRAWN
 
-MODES = {"train": "train", "step": "one step", "image": "one step on an image"}
+MODES = {"train": "train", "step": "one step", "image": "one step on an image", "run": "a real run"}
 MODE_TIPS = ["Train a network on points in the plane, and compare it with the exact field",
              "Draw, mix, predict and compare a single pair in the plane",
-             "Draw, mix, predict and compare an image with a trained model"]
+             "Draw, mix, predict and compare an image with a trained model",
+             "See what a denoiser paints after some steps of its training"]
 TIPS = {
     "path": ["x = (1 - t) x0 + t noise: flow matching", "alpha² + sigma² = 1, DDPM's schedule",
              "alpha² + sigma² = 1, alpha falls along a cosine"],
@@ -39,17 +40,17 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
     clear = ipw.Button(description="Clear", tooltip="Start a new drawing", layout=ipw.Layout(width="70px"))
     clear.on_click(lambda _: w.clear_drawing())
     seed = seed_controls(w, "Seed of the first weights and of everything that is drawn in training")
-    draw, another = seed_box(w, "draw", "Seed of the x0 and the noise of this step")
+    draw, another = seed_box(w, "draw", "Seed of the x0 and the noise")
     w.bind("draw", draw)
     draw.layout.width = "110px"
     path = _buttons(w, "path", {name: name for name in PATHS}, TIPS["path"])
     prediction = _buttons(w, "prediction", {name: name for name in PREDICTIONS}, TIPS["prediction"])
-    prompt = row(*prompt_controls(w, "What the drawing shows. Press Enter to apply."))
+    prompt = row(*prompt_controls(w, "What the image shows. Press Enter to apply."))
     pause = _pause_button(w)
     choices = row(ipw.Label("path"), path, ipw.Label("prediction"), prediction)
-    in_plane, with_draw = ("train", "step"), ("step", "image")
+    in_plane, with_draw = ("train", "step"), ("step", "image", "run")
     places = {distribution: in_plane, clear: ("train",), choices: in_plane, pause: ("train",), seed[0]: ("train",),
-              seed[1]: ("train",), draw: with_draw, another: with_draw, prompt: ("image",)}
+              seed[1]: ("train",), draw: with_draw, another: with_draw, prompt: ("image", "run")}
 
     def update_visibility(change: object = None) -> None:
         for control, modes in places.items():

@@ -90,10 +90,11 @@ def loss_by_time(step: xr.Dataset, frame: int, dark: bool = False) -> go.Figure:
     return fig.update_xaxes(title_text="t", row=2, col=1)
 
 
-def real_runs(curves: Mapping[str, Sequence[Mapping[str, float]]], dark: bool = False) -> go.Figure:
+def real_runs(curves: Mapping[str, Sequence[Mapping[str, float]]], dark: bool = False,
+              marked: Sequence[int] = ()) -> go.Figure:
     """Plot the loss curves of trained models, on logarithmic axes.
 
-    curves: by model, entries with `step` and `mse`.
+    curves: by model, entries with `step` and `mse`. marked: steps to mark.
     """
     fig = figure("step", "mean squared error", dark, HEIGHT)
     for k, (name, curve) in enumerate(curves.items()):
@@ -101,6 +102,8 @@ def real_runs(curves: Mapping[str, Sequence[Mapping[str, float]]], dark: bool = 
                         mode="lines", line={"color": colour(COLOURS[k % len(COLOURS)], dark),
                                             "dash": DASHES[k % len(DASHES)]},
                         hovertemplate=f"{name}: %{{y:.3f}} at step %{{x:,.0f}}<extra></extra>")
+    for step in marked:
+        fig.add_vline(x=step, line={"color": colour("plain", dark), "width": 1, "dash": "dot"})
     values = [entry["mse"] for curve in curves.values() for entry in curve]
     steps = [entry["step"] for curve in curves.values() for entry in curve]
     fig.update_xaxes(type="log", **log_ticks(min(steps), max(steps)))

@@ -22,11 +22,13 @@ from ...pipeline.progress import Progress
 from ...zoo import denoiser_names, read_card
 from ..core.chart import Chart
 from ..core.explorable import Explorable
+from ..core.preview import PREVIEW_LABEL
 from ..flow_paths.compute import DRAWN
 from ..flow_paths.view import add_stroke, to_plane
-from . import figure, view
+from . import figure, real_run, view
 from .compute import Data, LiveTraining, Request, Result
 from .controls import MODES, main_rows, setting_rows
+from .exports import AnyResult, code_of, data_of, table_of
 from .microscope import (
     FIRST_TIME,
     IMAGE_TIMES,
@@ -38,6 +40,7 @@ from .microscope import (
     compute_image,
     compute_step,
 )
+from .real_run import RealRunRequest, RealRunResult, compute_real_run
 
 # Trained on before the first stroke.
 RING = tuple((round(float(np.cos(a)), 3), round(float(np.sin(a)), 3)) for a in np.linspace(0, 2 * np.pi, 60, False))
@@ -46,8 +49,7 @@ REAL_RUNS_NOTE = ("The mean squared error in the training of the shipped denoise
                   "two paths, or of two predictions, cannot be compared by their height: each has a lowest possible "
                   "loss of its own.")
 
-AnyRequest = Request | StepRequest | ImageRequest
-AnyResult = Result | StepResult | ImageResult
+AnyRequest = Request | StepRequest | ImageRequest | RealRunRequest
 
 
 class Learning(Explorable):
@@ -61,11 +63,12 @@ class Learning(Explorable):
 
     Args:
         mode: "train": a training in the plane; "step": one of its steps; "image": a step of a trained model on a
-            drawing.
+            drawing; "run": images of a denoiser after some steps of its training.
         distribution, drawing: the data, a name of `flow2d.DISTRIBUTIONS`, or "drawn" and its points.
         path, prediction, times, width, batch, steps, seed: see `flow2d.training.TrainingSettings`.
         paused: whether the training rests.
-        prompt: of the drawing in the mode "image". draw: the seed of x0 and noise in the modes "step" and "image".
+        prompt: of the drawing or images in the modes "image" and "run". draw: the seed of x0 and noise in the modes
+            "step", "image" and "run".
     """
 
     question = "How did it learn?"
@@ -141,8 +144,8 @@ class Learning(Explorable):
     # ---- from a request to the screen --------------------------------------------------------------------------------
 
     def request(self) -> AnyRequest:
-        if self.mode == "image":
-            return ImageRequest(self.prompt, self.draw)
+        if self.mode in ("image", "run"):
+            return (ImageRequest if self.mode == "image" else RealRunRequest)(self.prompt, self.draw)
         drawing = (self.drawing or RING) if self.distribution == DRAWN else None
         settings = TrainingSettings(self.path, self.prediction, self.times, self.width, self.batch, self.steps,
                                     self.seed)
@@ -153,6 +156,8 @@ class Learning(Explorable):
         if isinstance(request, ImageRequest):
             return compute_image(pipe, request, progress, lambda result: self._preview(
                 result, f"a preview at {result.step.sizes['t']} of {len(IMAGE_TIMES)} noise times"))
+        if isinstance(request, RealRunRequest):
+            return compute_real_run(request, progress, lambda result: self._preview(result, PREVIEW_LABEL))
         live = self._training(request.data, request.settings)
         if isinstance(request, StepRequest):
             return compute_step(live, request)
@@ -180,6 +185,10 @@ class Learning(Explorable):
             self.set_caption(view.describe_step_result(result))
             self.set_score(*view.step_score(result, self.stage.frame))
             return f"One draw of x0 and noise, mixed at {len(PLANE_TIMES)} noise times."
+        if isinstance(result, RealRunResult):
+            self.set_caption(real_run.describe(result))
+            self.set_score(*real_run.score(result))
+            return f"{len(result.stages)} images from the same noise, each in {real_run.STEPS} steps of the sampler."
         self.set_caption(view.describe_image(result))
         self.set_score(*view.image_score(result, self.stage.frame))
         return f"One drawing and one noise, mixed at {len(IMAGE_TIMES)} noise times; no weight was changed."
@@ -198,6 +207,9 @@ class Learning(Explorable):
         elif isinstance(result, StepResult):
             frame = self.stage.frame if isinstance(before, StepResult) else len(PLANE_TIMES) // 2
             recording = view.step_recording(result)
+        elif isinstance(result, RealRunResult):
+            recording = real_run.recording(result)
+            frame = len(recording["captions"]) - 1
         else:
             times = result.step.t.values
             at = (before.step.t.values[self.stage.frame]
@@ -221,6 +233,9 @@ class Learning(Explorable):
             self._quantities.value = view.step_table_html(result, frame)
         elif isinstance(result, ImageResult):
             self.chart.draw(figure.loss_by_time(result.step, frame, dark))
+        elif isinstance(result, RealRunResult):
+            steps = [stage.trained for stage in result.stages]
+            self.chart.draw(figure.real_runs({real_run.MODEL: read_card(real_run.MODEL)["curve"]}, dark, steps))
 
     def _follow_frame(self) -> None:
         """The frame was moved: mark it in the chart, and say the numbers of this t."""
@@ -265,25 +280,17 @@ class Learning(Explorable):
     @property
     def data(self) -> xr.Dataset:
         """What is on the screen. Mode "train": both fields, samples, errors and losses; "step": the draw at every t,
-        and its conversions; "image": latents, predictions, loss and gradient at every t."""
-        result = self.wait_for_result()
-        if isinstance(result, Result):
-            return view.training_dataset(result)
-        return result.arrays if isinstance(result, StepResult) else result.step
+        and its conversions; "image": latents, predictions, loss and gradient at every t; "run": predicted images."""
+        return data_of(self.wait_for_result())
 
     def table(self) -> Any:
-        """A pandas table. Mode "train": loss and errors by checkpoint; the other modes: loss and gradient by t."""
-        result = self.wait_for_result()
-        if isinstance(result, Result):
-            return view.training_table(result)
-        return view.step_table(result) if isinstance(result, StepResult) else view.image_table(result)
+        """A pandas table. Mode "train": loss and errors by checkpoint; "step" and "image": loss and gradient by t;
+        "run": what the examiner sees in each image."""
+        return table_of(self.wait_for_result())
 
     def code(self) -> str:
-        """Code that repeats the training, or takes the step, without the explorable."""
-        result = self.wait_for_result()
-        if isinstance(result, Result):
-            return view.training_code(result.request.data, result.request.settings, result.steps_taken)
-        return view.step_code(result) if isinstance(result, StepResult) else view.image_code(result, self.pipe_code)
+        """Code that repeats the training, the step or the images, without the explorable."""
+        return code_of(self.wait_for_result(), self.pipe_code)
 
 
 def real_runs_figure(dark: bool) -> go.Figure:
