@@ -41,6 +41,8 @@ MEASURES: dict[str, tuple[str, str]] = {
                         "memory that each family of diffusers pipelines needs for weights and attention maps"),
     "attention": ("attention:attention", "IoU of the attention maps of words with their ground-truth masks"),
     "attention-layers": ("attention:attention_layers", "the same IoU for each layer alone"),
+    "supervision": ("supervision:supervision",
+                    "what training attention on masks changes: the exam, and attention, of a pair that differs in it"),
     "regions": ("regions:regions", "how often a correct word ranks first in the region-by-word table"),
     "attention-ablation": ("attention_ablation:attention_ablation",
                            "correlation of a word's attention with the effect of masking the word"),
