@@ -1,19 +1,32 @@
-"""The computation of Learning in the plane: a training that can be paused, and what is recorded of it on the way."""
+"""The computation of Learning: a training that can be paused, a step on an image, and a real run's checkpoints."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
+import xarray as xr
 
+from ...analysis.training_step import training_step
+from ...analysis.verdict import Verdict
 from ...diffusion.paths import PATHS
 from ...diffusion.timesteps import uniform_timesteps
 from ...flow2d import ideal_field, integrate, sample_distribution
 from ...flow2d.couplings import DEFAULT_WIDTH
 from ...flow2d.learnt import FieldTest, expected_loss, learnt_field
 from ...flow2d.training import Training, TrainingSettings
+from ...pipeline import Pipeline, PipelineProtocol
+from ...pipeline.progress import Progress, ProgressCounter
+from ...run import Run
+from ...world import draw as draw_scene
+from ...world import parse
+from ...zoo import model_names, read_card
+from ..core.explorable import shipped_pipeline
+from ..core.preview import PREVIEW_STEPS
+from ..core.verdict import examine_images
 from ..flow_paths.compute import DRAWN, velocity_arrows
 
 POINT_COUNT = 1024  # of the data
@@ -22,6 +35,11 @@ FIELD_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # at which the stage shows the field
 CHECKPOINTS = 24  # close to each other at the beginning, where most is learnt
 SECONDS_BETWEEN_VIEWS = 0.4  # of a training that runs
 MAX_POSITION = 1e3  # samples of a network that predicts nonsense
+IMAGE_TIMES = tuple(round(1 - 0.05 * k, 2) for k in range(20))
+FIRST_TIME = 0.5  # shown first
+PREVIEW_TIMES = ((FIRST_TIME,), IMAGE_TIMES[::5])  # of the previews: a step at 20 times takes two seconds
+REAL_RUN = "unet-small-unsupervised"  # the model whose checkpoints are kept
+REAL_RUN_STEPS = 20  # of the sampler
 
 Array = np.ndarray
 
@@ -170,3 +188,111 @@ def smoothed(losses: Array, parts: int = 100) -> tuple[Array, Array]:
     return np.array([part.mean() + 1 for part in split]), np.array([losses[part].mean() for part in split])
 
 
+# ---- a step on an image ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """A training step on a drawing of a prompt. draw: the seed of the drawing and of the noise."""
+
+    prompt: str
+    draw: int
+
+
+@dataclass(frozen=True, eq=False)
+class ImageResult:
+    """A training step on an image at several times.
+
+    Args:
+        step: see `analysis.training_step`. image: the drawing, (y, x, rgb) uint8.
+        noisy, denoised: decoded, (t, y, x, rgb) uint8.
+    """
+
+    request: ImageRequest
+    step: xr.Dataset
+    image: Array
+    noisy: Array
+    denoised: Array
+
+
+def compute_image(pipe: PipelineProtocol, request: ImageRequest, progress: Progress,
+                  show_partial: Callable[[ImageResult], object]) -> ImageResult:
+    """Take a step on a drawing apart; at one time and at a few first, which show_partial receives.
+
+    Raises:
+        ValueError: the pipeline was not trained on the picture world, or a word is unknown.
+    """
+    if not pipe.has_limited_vocabulary:
+        raise ValueError(f"{pipe.name} was not trained on drawings of the picture world, on which this step is taken: "
+                         "choose the mode “train” or “one step”, or open Learning without a pipeline")
+    pipe = cast(Pipeline, pipe)
+    image = draw_scene(replace(parse(request.prompt).scene, seed=request.draw), masks=False).image
+    for times in PREVIEW_TIMES:
+        few = training_step(pipe, image, request.prompt, times, request.draw, lambda done, total: progress(0, 1))
+        show_partial(_decoded(pipe, request, image, few))
+    step = training_step(pipe, image, request.prompt, IMAGE_TIMES, request.draw, progress)
+    return _decoded(pipe, request, image, step)
+
+
+def _decoded(pipe: Pipeline, request: ImageRequest, image: Array, step: xr.Dataset) -> ImageResult:
+    return ImageResult(request, step, image, pipe.decode(step.noisy.values), pipe.decode(step.denoised.values))
+
+
+# ---- a real run -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RealRunRequest:
+    """The prompt to paint, and the seed of the noise."""
+
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedFor:
+    """A model after some steps of its training: a run of it, its denoised estimates, decoded (step, y, x, rgb) uint8,
+    the last the finished image, and the examiner's verdict on that."""
+
+    model: str
+    trained: int
+    run: Run
+    images: np.ndarray
+    verdict: Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class RealRunResult:
+    """The stages of a training, in order."""
+
+    request: RealRunRequest
+    stages: tuple[TrainedFor, ...]
+
+
+def stage_models() -> dict[int, str]:
+    """Return the kept models of the run, by the steps that they were trained for."""
+    kept = [name for name in model_names() if name.startswith(f"{REAL_RUN}-")]
+    return dict(sorted((read_card(name)["steps"], name) for name in (*kept, REAL_RUN)))
+
+
+def compute_real_run(request: RealRunRequest, progress: Progress, show_partial: Callable[[RealRunResult], object],
+                     ) -> RealRunResult:
+    """Paint the prompt from the same noise with every stage; in few steps first, shown as a preview.
+
+    Raises:
+        ValueError: the prompt describes no scene of the picture world.
+    """
+    parse(request.prompt)
+    models = stage_models()
+    show_partial(_painted(request, models, PREVIEW_STEPS, lambda done, total: progress(0, 1)))
+    return _painted(request, models, REAL_RUN_STEPS, progress)
+
+
+def _painted(request: RealRunRequest, models: dict[int, str], steps: int, progress: Progress) -> RealRunResult:
+    counter, stages = ProgressCounter(progress, 1.5 * steps * len(models)), []
+    for trained, name in models.items():
+        pipe = shipped_pipeline(name)
+        run = pipe(request.prompt, steps=steps, seed=request.seed, progress=counter.step)
+        images = np.concatenate([counter.decode(pipe, run.denoised.values[:-1]), run.image[None]])
+        stages.append(TrainedFor(name, trained, run, images, *examine_images(run.image)))
+    return RealRunResult(request, tuple(stages))

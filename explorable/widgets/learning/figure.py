@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from ...diffusion.predictions import PREDICTIONS
 from ...flow2d.learnt import ERROR_TIMES
+from ...zoo import denoiser_names, read_card
 from ..core.palette import colour
 from ..core.theme import DASHES, figure, log_ticks, template
 from .compute import Result, smoothed
@@ -108,3 +109,8 @@ def real_runs(curves: Mapping[str, Sequence[Mapping[str, float]]], dark: bool = 
     steps = [entry["step"] for curve in curves.values() for entry in curve]
     fig.update_xaxes(type="log", **log_ticks(min(steps), max(steps)))
     return fig.update_yaxes(type="log", **log_ticks(min(values), max(values)))
+
+
+def shipped_runs(dark: bool = False) -> go.Figure:
+    """Plot the loss curves of the shipped denoisers, from their cards."""
+    return real_runs({name: read_card(name)["curve"] for name in denoiser_names()}, dark)

@@ -1,33 +1,29 @@
-"""One training step, at every noise time: of a network in the plane, and of a shipped model on an image."""
+"""One training step of a network in the plane, at every noise time: its computation, and what is shown of it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
+from html import escape
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from torch.nn import functional as F
 
-from ...analysis.training_step import training_step
 from ...diffusion.paths import PATHS
 from ...diffusion.predictions import PREDICTIONS, convert, error_gain
 from ...flow2d import MixtureField
 from ...flow2d.learnt import exact_prediction
 from ...flow2d.training import Training, TrainingSettings, mix
-from ...pipeline import Pipeline, PipelineProtocol
-from ...pipeline.progress import Progress
-from ...world import draw as draw_scene
-from ...world import parse
+from ..core.layout import scrollable
+from ..stage.layers import Panel
 from .compute import Data, LiveTraining
+from .view import MAX_SHOWN_POINTS, code_of, data_of, points, table_of, training_code
 
 PLANE_TIMES = tuple(round(0.98 - 0.02 * k, 2) for k in range(49))  # from noise to data, as a sampler goes
-IMAGE_TIMES = tuple(round(1 - 0.05 * k, 2) for k in range(20))
-FIRST_TIME = 0.5  # shown first
-PREVIEW_TIMES = ((FIRST_TIME,), IMAGE_TIMES[::5])  # of the previews: a step at 20 times takes two seconds
 POSSIBLE_POINTS = 60  # drawn of those that x could come from
 
 Array = np.ndarray
@@ -59,33 +55,6 @@ class StepResult:
     trained: int
     arrays: xr.Dataset
     points: Array
-
-
-@dataclass(frozen=True)
-class ImageRequest:
-    """A training step on a drawing of a prompt. draw: the seed of the drawing and of the noise."""
-
-    prompt: str
-    draw: int
-
-
-@dataclass(frozen=True, eq=False)
-class ImageResult:
-    """A training step on an image at several times.
-
-    Args:
-        step: see `analysis.training_step`. image: the drawing, (y, x, rgb) uint8.
-        noisy, denoised: decoded, (t, y, x, rgb) uint8.
-    """
-
-    request: ImageRequest
-    step: xr.Dataset
-    image: Array
-    noisy: Array
-    denoised: Array
-
-
-# ---- in the plane ---------------------------------------------------------------------------------------------------
 
 
 def compute_step(live: LiveTraining, request: StepRequest) -> StepResult:
@@ -155,27 +124,93 @@ def possible_points(exact: MixtureField, path_name: str, x: Array) -> Array:
     return np.stack(found)
 
 
-# ---- on an image ----------------------------------------------------------------------------------------------------
+# ---- what is shown --------------------------------------------------------------------------------------------------
 
 
-def compute_image(pipe: PipelineProtocol, request: ImageRequest, progress: Progress,
-                  show_partial: Callable[[ImageResult], object]) -> ImageResult:
-    """Take a step on a drawing apart; at one time and at a few first, which show_partial receives.
-
-    Raises:
-        ValueError: the pipeline was not trained on the picture world, or a word is unknown.
-    """
-    if not pipe.has_limited_vocabulary:
-        raise ValueError(f"{pipe.name} was not trained on drawings of the picture world, on which this step is taken: "
-                         "choose the mode “train” or “one step”, or open Learning without a pipeline")
-    pipe = cast(Pipeline, pipe)
-    image = draw_scene(replace(parse(request.prompt).scene, seed=request.draw), masks=False).image
-    for times in PREVIEW_TIMES:
-        few = training_step(pipe, image, request.prompt, times, request.draw, lambda done, total: progress(0, 1))
-        show_partial(_decoded(pipe, request, image, few))
-    step = training_step(pipe, image, request.prompt, IMAGE_TIMES, request.draw, progress)
-    return _decoded(pipe, request, image, step)
+@data_of.register
+def step_dataset(result: StepResult) -> xr.Dataset:
+    """Return the draw at every t, and its conversions."""
+    return result.arrays
 
 
-def _decoded(pipe: Pipeline, request: ImageRequest, image: Array, step: xr.Dataset) -> ImageResult:
-    return ImageResult(request, step, image, pipe.decode(step.noisy.values), pipe.decode(step.denoised.values))
+def step_recording(result: StepResult) -> dict[str, Any]:
+    """Return the arguments of `Stage.show`: x on its way from noise to its point, and what could be seen from it."""
+    a = result.arrays
+    layers = [
+        points("data", "data points", result.points[:MAX_SHOWN_POINTS], "plain", is_still=True, size=4),
+        points("possible", "points that x can come from", a.possible.values, "image"),
+        points("noise", "the noise", a.noise.values[None], "noise", is_still=True, size=11),
+        points("x0", "x0", a.x0.values[None], "image", is_still=True, size=11, has_ring=True),
+        points("x", "x, their mixture", a.x.values[:, None], "plain", size=13, trail=True),
+        points("best", "their mean: the best prediction", a.best.values[:, None], "word", size=10),
+        points("network", "the network's prediction", a.converted.sel(kind="x0").values[:, None], "guidance",
+               size=8),
+    ]
+    panels = [Panel("draw", ("data", "noise", "x0", "x", "network"), "draw, mix, predict: all as x0", ratio=1.0),
+              Panel("possible", ("data", "possible", "x", "best", "network"), "what x can come from", ratio=1.0)]
+    captions = [f"t = {t:.2f}: loss {loss:.2f}" for t, loss in zip(a.t.values, a.loss.values, strict=True)]
+    return {"layers": layers, "captions": captions, "panels": panels, "columns": 2, "file_name": "training-step"}
+
+
+def describe_step_result(result: StepResult) -> str:
+    """Return two sentences on what the panels show."""
+    return (f"Left: x0 (blue, ringed) and noise (brown) are mixed to x (grey). The network, trained for "
+            f"{result.trained:,} steps, sees x and t; its prediction, as x0, is orange. Right: points that x can come "
+            "from (blue), and their mean (green): the best possible prediction.")
+
+
+def step_score(result: StepResult, frame: int) -> tuple[str, str, str]:
+    """Return the score's name, value and note."""
+    a = result.arrays.isel(t=frame)
+    best = float(np.square(a.target - a.exact).mean())
+    return (f"Loss of this draw at t = {float(a.t):.2f}:", f"{float(a.loss):.3g}",
+            f"(the best possible prediction has {best:.3g} here; the gradient's length is "
+            f"{float(a.gradient_norm):.2g})")
+
+
+def step_table_html(result: StepResult, frame: int) -> str:
+    """Return one step in six quantities, and its prediction as every kind of prediction, as HTML."""
+    a = result.arrays.isel(t=frame)
+    rows = [("1 draw x0", _pair(a.x0)), ("2 draw noise", _pair(a.noise)), ("3 draw t", f"{float(a.t):.2f}"),
+            ("4 mix to x", _pair(a.x)), (f"5 predict {a.attrs['prediction']}", f"{_pair(a.prediction)}"),
+            ("6 compare with the target", _pair(a.target))]
+    head = "<tr><th>the same as</th><th>network</th><th>target</th><th>error × </th></tr>"
+    kinds = "".join(f"<tr><th>{kind}</th><td>{_pair(a.converted.sel(kind=kind))}</td>"
+                    f"<td>{_pair(a.truth.sel(kind=kind))}</td><td>{_gain(float(a.gain.sel(kind=kind)))}</td></tr>"
+                    for kind in PREDICTIONS)
+    steps = "".join(f"<tr><th>{escape(name)}</th><td>{value}</td></tr>" for name, value in rows)
+    tables = {"One training step in six quantities": steps, "The prediction as every kind of prediction": head + kinds}
+    return "".join(scrollable(f'<table class="ex-table">{rows}</table>', name) for name, rows in tables.items())
+
+
+def _pair(values: xr.DataArray) -> str:
+    x, y = values.values
+    return f"({x:.2f}, {y:.2f})"
+
+
+def _gain(gain: float) -> str:
+    return "∞" if np.isinf(gain) else f"{gain:.2g}"
+
+
+@table_of.register
+def step_table(result: StepResult) -> pd.DataFrame:
+    """Return a row per t: loss, gradient, and by how much each conversion makes an error grow."""
+    a = result.arrays
+    return pd.DataFrame({"loss": a.loss.values, "gradient": a.gradient_norm.values}
+                        | {f"error × as {kind}": a.gain.sel(kind=kind).values for kind in PREDICTIONS},
+                        index=pd.Index(a.t.values, name="t"))
+
+
+@code_of.register
+def step_code(result: StepResult, pipe_code: str) -> str:
+    """Return code that draws and mixes the same pair, and converts its target."""
+    request, times = result.request, [0.9, 0.5, 0.1]
+    return (f"{training_code(request.data, request.settings, result.trained)}\n\n"
+            f"import torch\nfrom explorable.diffusion.predictions import PREDICTIONS, convert\n"
+            f"from explorable.flow2d.training import mix\n\n"
+            f"x0, noise = (torch.tensor([v] * {len(times)}) for v in ({result.arrays.x0.values.tolist()!r},\n"
+            f"                                                {result.arrays.noise.values.tolist()!r}))\n"
+            f"batch = mix(x0, noise, torch.tensor({times!r}), {request.settings.path!r}, "
+            f"{request.settings.prediction!r})\n"
+            f"with torch.no_grad():\n    prediction = training.network(batch.x, batch.t)\n"
+            f"loss = (prediction - batch.target).square().mean()")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
 from html import escape
 from typing import Any
 
@@ -9,16 +10,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...diffusion.predictions import PREDICTIONS
+from ...analysis.verdict import matches_scene
 from ...flow2d.learnt import ERROR_TIMES
 from ...flow2d.training import TrainingSettings
 from ...measure.learning import QUANTITIES
 from ...measure.results import SavedTable, save_command
+from ...world import parse
+from ...zoo import read_card
 from ..core.layout import format_duration, scrollable
+from ..core.verdict import describe_verdict
 from ..flow_paths.compute import DRAWN, HALF_EXTENT
 from ..stage.layers import Arrows, Axis, Heatmap, Images, Panel, Points
-from .compute import FIELD_TIMES, POINT_COUNT, Data, Result
-from .microscope import ImageResult, StepResult
+from .compute import FIELD_TIMES, POINT_COUNT, Data, ImageResult, RealRunResult, Result
 
 EXTENT = (-HALF_EXTENT, HALF_EXTENT, -HALF_EXTENT, HALF_EXTENT)
 MAX_SHOWN_POINTS = 300
@@ -29,6 +32,24 @@ def points(name: str, label: str, positions: np.ndarray, colour: str, *, is_stil
     """Return a layer of points in the plane, (frames, points, 2), or without frames if they are still."""
     return Points(name, label, positions, axes=() if is_still else ("frame",), extent=EXTENT, colours=(colour,),
                   size=size, trail=trail, highlighted=(0,) if has_ring else (), legend=(legend,))
+
+
+@singledispatch
+def data_of(result: Any) -> xr.Dataset:
+    """Return what is on the screen."""
+    raise TypeError(f"{result!r} is no result of Learning")
+
+
+@singledispatch
+def table_of(result: Any) -> pd.DataFrame:
+    """Return its numbers by checkpoint, or by t."""
+    raise TypeError(f"{result!r} is no result of Learning")
+
+
+@singledispatch
+def code_of(result: Any, pipe_code: str) -> str:
+    """Return code that computes it without the explorable. pipe_code: the line that loads its pipeline."""
+    raise TypeError(f"{result!r} is no result of Learning")
 
 
 # ---- a training -----------------------------------------------------------------------------------------------------
@@ -90,6 +111,7 @@ def training_status(result: Result) -> str:
     return f"Paused after {result.steps_taken:,} of {result.request.settings.steps:,} steps, {took}: press “continue”."
 
 
+@data_of.register
 def training_dataset(result: Result) -> xr.Dataset:
     """Return everything on the stage, the losses of all steps, and the errors of each checkpoint."""
     of = result.checkpoints
@@ -105,6 +127,7 @@ def training_dataset(result: Result) -> xr.Dataset:
         attrs={"floor": np.nan if result.floor is None else result.floor})
 
 
+@table_of.register
 def training_table(result: Result) -> pd.DataFrame:
     """Return a row per checkpoint: the loss since the one before, and the error in percent, also by t."""
     rows, before = [], 0
@@ -145,6 +168,12 @@ def training_code(data: Data, settings: TrainingSettings, steps: int) -> str:
             f"test.errors(learnt_field(training)).share")
 
 
+@code_of.register
+def live_training_code(result: Result, pipe_code: str) -> str:
+    """Return code that repeats the training as far as it is."""
+    return training_code(result.request.data, result.request.settings, result.steps_taken)
+
+
 def measured_html(saved: SavedTable | None) -> str:
     """Return the saved table of `measure learning`, with its notes, as HTML; how to measure it if there is none."""
     if saved is None:
@@ -156,90 +185,6 @@ def measured_html(saved: SavedTable | None) -> str:
     notes = escape(". ".join(note[0].upper() + note[1:] for note in saved.table.notes))
     table = scrollable(f'<table class="ex-table"><tr>{head}</tr>{rows}</table>', "Which is easier to train, measured")
     return f'{table}<span class="ex-help">{notes}. Measured by {escape(saved.command)}.</span>'
-
-
-# ---- one step in the plane ------------------------------------------------------------------------------------------
-
-
-def step_recording(result: StepResult) -> dict[str, Any]:
-    """Return the arguments of `Stage.show`: x on its way from noise to its point, and what could be seen from it."""
-    a = result.arrays
-    layers = [
-        points("data", "data points", result.points[:MAX_SHOWN_POINTS], "plain", is_still=True, size=4),
-        points("possible", "points that x can come from", a.possible.values, "image"),
-        points("noise", "the noise", a.noise.values[None], "noise", is_still=True, size=11),
-        points("x0", "x0", a.x0.values[None], "image", is_still=True, size=11, has_ring=True),
-        points("x", "x, their mixture", a.x.values[:, None], "plain", size=13, trail=True),
-        points("best", "their mean: the best prediction", a.best.values[:, None], "word", size=10),
-        points("network", "the network's prediction", a.converted.sel(kind="x0").values[:, None], "guidance",
-               size=8),
-    ]
-    panels = [Panel("draw", ("data", "noise", "x0", "x", "network"), "draw, mix, predict: all as x0", ratio=1.0),
-              Panel("possible", ("data", "possible", "x", "best", "network"), "what x can come from", ratio=1.0)]
-    captions = [f"t = {t:.2f}: loss {loss:.2f}" for t, loss in zip(a.t.values, a.loss.values, strict=True)]
-    return {"layers": layers, "captions": captions, "panels": panels, "columns": 2, "file_name": "training-step"}
-
-
-def describe_step_result(result: StepResult) -> str:
-    """Return two sentences on what the panels show."""
-    return (f"Left: x0 (blue, ringed) and noise (brown) are mixed to x (grey). The network, trained for "
-            f"{result.trained:,} steps, sees x and t; its prediction, as x0, is orange. Right: points that x can come "
-            "from (blue), and their mean (green): the best possible prediction.")
-
-
-def step_score(result: StepResult, frame: int) -> tuple[str, str, str]:
-    """Return the score's name, value and note."""
-    a = result.arrays.isel(t=frame)
-    best = float(np.square(a.target - a.exact).mean())
-    return (f"Loss of this draw at t = {float(a.t):.2f}:", f"{float(a.loss):.3g}",
-            f"(the best possible prediction has {best:.3g} here; the gradient's length is "
-            f"{float(a.gradient_norm):.2g})")
-
-
-def step_table_html(result: StepResult, frame: int) -> str:
-    """Return one step in six quantities, and its prediction as every kind of prediction, as HTML."""
-    a = result.arrays.isel(t=frame)
-    rows = [("1 draw x0", _pair(a.x0)), ("2 draw noise", _pair(a.noise)), ("3 draw t", f"{float(a.t):.2f}"),
-            ("4 mix to x", _pair(a.x)), (f"5 predict {a.attrs['prediction']}", f"{_pair(a.prediction)}"),
-            ("6 compare with the target", _pair(a.target))]
-    head = "<tr><th>the same as</th><th>network</th><th>target</th><th>error × </th></tr>"
-    kinds = "".join(f"<tr><th>{kind}</th><td>{_pair(a.converted.sel(kind=kind))}</td>"
-                    f"<td>{_pair(a.truth.sel(kind=kind))}</td><td>{_gain(float(a.gain.sel(kind=kind)))}</td></tr>"
-                    for kind in PREDICTIONS)
-    steps = "".join(f"<tr><th>{escape(name)}</th><td>{value}</td></tr>" for name, value in rows)
-    tables = {"One training step in six quantities": steps, "The prediction as every kind of prediction": head + kinds}
-    return "".join(scrollable(f'<table class="ex-table">{rows}</table>', name) for name, rows in tables.items())
-
-
-def _pair(values: xr.DataArray) -> str:
-    x, y = values.values
-    return f"({x:.2f}, {y:.2f})"
-
-
-def _gain(gain: float) -> str:
-    return "∞" if np.isinf(gain) else f"{gain:.2g}"
-
-
-def step_table(result: StepResult) -> pd.DataFrame:
-    """Return a row per t: loss, gradient, and by how much each conversion makes an error grow."""
-    a = result.arrays
-    return pd.DataFrame({"loss": a.loss.values, "gradient": a.gradient_norm.values}
-                        | {f"error × as {kind}": a.gain.sel(kind=kind).values for kind in PREDICTIONS},
-                        index=pd.Index(a.t.values, name="t"))
-
-
-def step_code(result: StepResult) -> str:
-    """Return code that draws and mixes the same pair, and converts its target."""
-    request, times = result.request, [0.9, 0.5, 0.1]
-    return (f"{training_code(request.data, request.settings, result.trained)}\n\n"
-            f"import torch\nfrom explorable.diffusion.predictions import PREDICTIONS, convert\n"
-            f"from explorable.flow2d.training import mix\n\n"
-            f"x0, noise = (torch.tensor([v] * {len(times)}) for v in ({result.arrays.x0.values.tolist()!r},\n"
-            f"                                                {result.arrays.noise.values.tolist()!r}))\n"
-            f"batch = mix(x0, noise, torch.tensor({times!r}), {request.settings.path!r}, "
-            f"{request.settings.prediction!r})\n"
-            f"with torch.no_grad():\n    prediction = training.network(batch.x, batch.t)\n"
-            f"loss = (prediction - batch.target).square().mean()")
 
 
 # ---- one step on an image -------------------------------------------------------------------------------------------
@@ -274,11 +219,19 @@ def image_score(result: ImageResult, frame: int) -> tuple[str, str, str]:
             f"{float(at.gradient_norm):.2g}. The chart has every t.")
 
 
+@data_of.register
+def image_dataset(result: ImageResult) -> xr.Dataset:
+    """Return latents, predictions, loss and gradient at every t."""
+    return result.step
+
+
+@table_of.register
 def image_table(result: ImageResult) -> pd.DataFrame:
     """Return a row per t: loss, and length of the gradient."""
     return result.step[["loss", "gradient_norm"]].to_dataframe()
 
 
+@code_of.register
 def image_code(result: ImageResult, pipe_code: str) -> str:
     """Return code that takes the same step."""
     request = result.request
@@ -290,3 +243,58 @@ def image_code(result: ImageResult, pipe_code: str) -> str:
             f"times = {result.step.t.values.tolist()!r}\n"
             f"step = training_step(pipe, image, {request.prompt!r}, times, {request.draw})\n"
             f"step.loss")
+
+
+# ---- a real run -----------------------------------------------------------------------------------------------------
+
+
+def real_run_recording(result: RealRunResult) -> dict[str, Any]:
+    """Return the arguments of `Stage.show`: the predicted images of every stage, by the step of the sampler."""
+    layers = [Images(f"after {stage.trained}", f"after {stage.trained:,} training steps", stage.images)
+              for stage in result.stages]
+    times = result.stages[0].run.denoised.t.values[:-1]
+    captions = [f"sampler step {k}, t = {t:.2f}: the predicted images" for k, t in enumerate(times)]
+    return {"layers": layers, "captions": [*captions, "the finished images"],
+            "panels": [Panel(layer.name, (layer.name,), layer.label) for layer in layers],
+            "columns": len(layers), "thumbnails": layers[-1].name, "file_name": "real-run"}
+
+
+def describe_real_run(result: RealRunResult) -> str:
+    """Return what the examiner sees in each finished image."""
+    seen = "; ".join(f"after {s.trained:,} steps {describe_verdict(s.verdict)}" for s in result.stages)
+    return f"One training, with the same prompt and noise. The examiner sees {seen}."
+
+
+def real_run_score(result: RealRunResult) -> tuple[str, str, str]:
+    """Return the score's name, value and note."""
+    right = sum(matches_scene(stage.verdict, parse(result.request.prompt).scene) for stage in result.stages)
+    last = result.stages[-1]
+    return ("Images as the prompt says:", f"{right} of {len(result.stages)}",
+            f"by the examiner; {last.model}, a small network, was trained for {last.trained:,} steps of "
+            f"{read_card(last.model)['batch']} drawings. The chart has its loss.")
+
+
+@data_of.register
+def real_run_dataset(result: RealRunResult) -> xr.Dataset:
+    """Return the predicted images, (trained, step, y, x, rgb)."""
+    images = np.stack([stage.images for stage in result.stages])
+    return xr.Dataset({"images": (("trained", "step", "y", "x", "rgb"), images)},
+                      {"trained": [stage.trained for stage in result.stages]})
+
+
+@table_of.register
+def real_run_table(result: RealRunResult) -> pd.DataFrame:
+    """Return a row per stage: what the examiner sees, and whether the prompt says so."""
+    scene = parse(result.request.prompt).scene
+    rows = {stage.trained: {"model": stage.model, "the examiner sees": describe_verdict(stage.verdict),
+                            "as the prompt says": matches_scene(stage.verdict, scene)} for stage in result.stages}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("trained")
+
+
+@code_of.register
+def real_run_code(result: RealRunResult, pipe_code: str) -> str:
+    """Return code that paints the same images."""
+    names = [stage.model for stage in result.stages]
+    return (f"import explorable as ex\nfrom PIL import Image\n\nfor name in {names!r}:\n"
+            f"    run = ex.load(name)({result.request.prompt!r}, steps={result.stages[0].run.steps}, "
+            f"seed={result.request.seed})\n    display(Image.fromarray(run.image))")

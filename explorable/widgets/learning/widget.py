@@ -7,7 +7,6 @@ from typing import Any
 
 import ipywidgets as ipw
 import numpy as np
-import plotly.graph_objects as go
 import traitlets as tr
 import xarray as xr
 
@@ -19,28 +18,32 @@ from ...flow2d.training import RANGES, TIME_DISTRIBUTIONS, TrainingSettings
 from ...measure.results import saved_table
 from ...pipeline import PipelineProtocol
 from ...pipeline.progress import Progress
-from ...zoo import denoiser_names, read_card
+from ...zoo import read_card
 from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.preview import PREVIEW_LABEL
 from ..flow_paths.compute import DRAWN
 from ..flow_paths.view import add_stroke, to_plane
-from . import figure, real_run, view
-from .compute import Data, LiveTraining, Request, Result
-from .controls import MODES, main_rows, setting_rows
-from .exports import AnyResult, code_of, data_of, table_of
-from .microscope import (
+from . import figure, microscope, view
+from .compute import (
     FIRST_TIME,
     IMAGE_TIMES,
-    PLANE_TIMES,
+    REAL_RUN,
+    REAL_RUN_STEPS,
+    Data,
     ImageRequest,
     ImageResult,
-    StepRequest,
-    StepResult,
+    LiveTraining,
+    RealRunRequest,
+    RealRunResult,
+    Request,
+    Result,
     compute_image,
-    compute_step,
+    compute_real_run,
 )
-from .real_run import RealRunRequest, RealRunResult, compute_real_run
+from .controls import MODES, main_rows, setting_rows
+from .microscope import PLANE_TIMES, StepRequest, StepResult, compute_step
+from .view import code_of, data_of, table_of
 
 # Trained on before the first stroke.
 RING = tuple((round(float(np.cos(a)), 3), round(float(np.sin(a)), 3)) for a in np.linspace(0, 2 * np.pi, 60, False))
@@ -50,6 +53,7 @@ REAL_RUNS_NOTE = ("The mean squared error in the training of the shipped denoise
                   "loss of its own.")
 
 AnyRequest = Request | StepRequest | ImageRequest | RealRunRequest
+AnyResult = Result | StepResult | ImageResult | RealRunResult
 
 
 class Learning(Explorable):
@@ -182,13 +186,13 @@ class Learning(Explorable):
             self.set_score(*view.training_score(result))
             return view.training_status(result)
         if isinstance(result, StepResult):
-            self.set_caption(view.describe_step_result(result))
-            self.set_score(*view.step_score(result, self.stage.frame))
+            self.set_caption(microscope.describe_step_result(result))
+            self.set_score(*microscope.step_score(result, self.stage.frame))
             return f"One draw of x0 and noise, mixed at {len(PLANE_TIMES)} noise times."
         if isinstance(result, RealRunResult):
-            self.set_caption(real_run.describe(result))
-            self.set_score(*real_run.score(result))
-            return f"{len(result.stages)} images from the same noise, each in {real_run.STEPS} steps of the sampler."
+            self.set_caption(view.describe_real_run(result))
+            self.set_score(*view.real_run_score(result))
+            return f"{len(result.stages)} images from the same noise, each in {REAL_RUN_STEPS} steps of the sampler."
         self.set_caption(view.describe_image(result))
         self.set_score(*view.image_score(result, self.stage.frame))
         return f"One drawing and one noise, mixed at {len(IMAGE_TIMES)} noise times; no weight was changed."
@@ -206,9 +210,9 @@ class Learning(Explorable):
             recording = view.training_recording(result)
         elif isinstance(result, StepResult):
             frame = self.stage.frame if isinstance(before, StepResult) else len(PLANE_TIMES) // 2
-            recording = view.step_recording(result)
+            recording = microscope.step_recording(result)
         elif isinstance(result, RealRunResult):
-            recording = real_run.recording(result)
+            recording = view.real_run_recording(result)
             frame = len(recording["captions"]) - 1
         else:
             times = result.step.t.values
@@ -230,12 +234,12 @@ class Learning(Explorable):
             self.chart.draw(figure.training_curves(result, frame, dark))
         elif isinstance(result, StepResult):
             self.chart.draw(figure.conversion_gains(result.arrays, frame, dark))
-            self._quantities.value = view.step_table_html(result, frame)
+            self._quantities.value = microscope.step_table_html(result, frame)
         elif isinstance(result, ImageResult):
             self.chart.draw(figure.loss_by_time(result.step, frame, dark))
         elif isinstance(result, RealRunResult):
             steps = [stage.trained for stage in result.stages]
-            self.chart.draw(figure.real_runs({real_run.MODEL: read_card(real_run.MODEL)["curve"]}, dark, steps))
+            self.chart.draw(figure.real_runs({REAL_RUN: read_card(REAL_RUN)["curve"]}, dark, steps))
 
     def _follow_frame(self) -> None:
         """The frame was moved: mark it in the chart, and say the numbers of this t."""
@@ -243,7 +247,7 @@ class Learning(Explorable):
             return
         self._draw_chart()
         if isinstance(self._on_stage, StepResult):
-            self.set_score(*view.step_score(self._on_stage, self.stage.frame))
+            self.set_score(*microscope.step_score(self._on_stage, self.stage.frame))
         elif isinstance(self._on_stage, ImageResult) and not self.preview_label:
             self.set_score(*view.image_score(self._on_stage, self.stage.frame))
 
@@ -254,7 +258,7 @@ class Learning(Explorable):
         self._draw_real_runs()
 
     def _draw_real_runs(self) -> None:
-        self._real_runs.draw(real_runs_figure(self.stage.dark))
+        self._real_runs.draw(figure.shipped_runs(self.stage.dark))
 
     # ---- the pointer -------------------------------------------------------------------------------------------------
 
@@ -291,8 +295,3 @@ class Learning(Explorable):
     def code(self) -> str:
         """Code that repeats the training, the step or the images, without the explorable."""
         return code_of(self.wait_for_result(), self.pipe_code)
-
-
-def real_runs_figure(dark: bool) -> go.Figure:
-    """Return the loss curves of the shipped denoisers, from their cards."""
-    return figure.real_runs({name: read_card(name)["curve"] for name in denoiser_names()}, dark)

@@ -18,19 +18,14 @@ from explorable.widgets.learning.compute import (
     FIELD_TIMES,
     POINT_COUNT,
     Data,
+    ImageRequest,
     LiveTraining,
     Request,
     checkpoint_steps,
+    compute_image,
     smoothed,
 )
-from explorable.widgets.learning.microscope import (
-    PLANE_TIMES,
-    ImageRequest,
-    StepRequest,
-    compute_image,
-    compute_step,
-    possible_points,
-)
+from explorable.widgets.learning.microscope import PLANE_TIMES, StepRequest, compute_step, possible_points
 
 MOONS = Data("two moons", None)
 SETTINGS = TrainingSettings(width=16, batch=32, steps=40)

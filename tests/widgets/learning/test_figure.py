@@ -9,7 +9,6 @@ from explorable.flow2d.training import TrainingSettings
 from explorable.widgets.learning import figure
 from explorable.widgets.learning.compute import Data, LiveTraining, Request
 from explorable.widgets.learning.microscope import StepRequest, compute_step
-from explorable.widgets.learning.widget import real_runs_figure
 from explorable.zoo import denoiser_names, read_card
 
 SETTINGS = TrainingSettings(prediction="noise", width=8, batch=16, steps=30)
@@ -44,7 +43,7 @@ def test_gains_are_drawn_with_the_time_that_is_shown(live):
 
 
 def test_the_real_runs_are_those_of_the_cards():
-    fig = real_runs_figure(False)
+    fig = figure.shipped_runs()
     assert [trace.name for trace in fig.data] == list(denoiser_names())
     for trace in fig.data:
         assert list(trace.y) == [entry["mse"] for entry in read_card(trace.name)["curve"]]

@@ -14,9 +14,8 @@ from tiny_pipes import tiny
 import explorable as ex
 from explorable.analysis.training_step import training_step
 from explorable.widgets.flow_paths.compute import DRAWN
-from explorable.widgets.learning import real_run
-from explorable.widgets.learning.compute import LiveTraining, Result
-from explorable.widgets.learning.microscope import PLANE_TIMES, ImageResult, StepResult
+from explorable.widgets.learning.compute import REAL_RUN_STEPS, ImageResult, LiveTraining, Result, stage_models
+from explorable.widgets.learning.microscope import PLANE_TIMES, StepResult
 from explorable.widgets.learning.widget import Learning
 from explorable.world import draw, parse
 
@@ -235,20 +234,20 @@ def test_a_saved_page_has_the_chart_and_the_settings(made, tmp_path):
 def test_a_real_run_paints_the_same_noise_with_every_checkpoint(made):
     w = made(mode="run", prompt="a red car on a beach")
     stages = w.result.stages
-    assert w.error is None and [stage.trained for stage in stages] == sorted(real_run.stage_models())
+    assert w.error is None and [stage.trained for stage in stages] == sorted(stage_models())
     assert len({stage.run.latents.values[0].tobytes() for stage in stages}) == 1, "the same initial noise"
     assert [layer["name"] for layer in w.stage.layers] == [f"after {stage.trained}" for stage in stages]
-    assert w.stage.frame == len(w.stage.captions) - 1 == real_run.STEPS - 1
+    assert w.stage.frame == len(w.stage.captions) - 1 == REAL_RUN_STEPS - 1
     for stage in stages:
         assert np.array_equal(stage.images[-1], ex.load(stage.model)("a red car on a beach", steps=20, seed=0).image)
     right = sum(w.table()["as the prompt says"])
     assert f"{right} of {len(stages)}" in w.status_area.score.value
-    assert w.data.images.shape == (len(stages), real_run.STEPS, 128, 128, 3)
+    assert w.data.images.shape == (len(stages), REAL_RUN_STEPS, 128, 128, 3)
 
 
 def test_a_longer_training_comes_closer_to_the_data():
     """The noise and prompts are the same, so only the weights differ."""
-    first, *_, last = (ex.load(name) for name in real_run.stage_models().values())
+    first, *_, last = (ex.load(name) for name in stage_models().values())
     step = [training_step(pipe, draw(parse(text).scene, masks=False).image, text, (0.3, 0.6)).loss.mean()
             for pipe in (first, last) for text in ("a red car on a beach", "a cat in a forest at night")]
     assert sum(step[2:]) < 0.7 * sum(step[:2])
