@@ -52,8 +52,8 @@ class TokenLayout:
     tokens) of 0 and 1, which merges pieces into words; None where each piece is a token. names: of the first prompt's
     tokens. positions: of the image in the sequence of joint attention, where the rest is not all text; 0: all of it.
     lengths: pieces of each text of the batch, where sequences are padded behind text and image; empty: where each text
-    is padded. frames: of a video's latent, in patches; 0: it is an image. by_branch: pieces, assignment and lengths of
-    each branch, where the network is called for one at a time.
+    is padded. frames: of a video's latent, in patches; 0: it is an image. branches: that the present batch holds.
+    by_branch: pieces, assignment and lengths of each branch, where the network is called for one at a time.
     """
 
     tokens: int
@@ -63,6 +63,7 @@ class TokenLayout:
     positions: int = 0
     lengths: tuple[int, ...] = ()
     frames: int = 0
+    branches: tuple[str, ...] = ()
     by_branch: dict[str, tuple[int, Tensor | None, tuple[int, ...]]] = field(default_factory=dict)
 
     def select(self, branch: str) -> None:

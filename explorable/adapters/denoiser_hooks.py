@@ -49,7 +49,7 @@ class DenoiserHooks:
         """Height and width of the image in pixels."""
         height, width = self.latent_size
         factor = "vae_scale_factor_spatial" if self.family.is_video else "vae_scale_factor"
-        stride = getattr(self.pipeline, factor) * self.family.latent_stride
+        stride = int(getattr(self.pipeline, factor) * self.family.latent_stride)
         return height * stride, width * stride
 
     @property
@@ -64,7 +64,7 @@ class DenoiserHooks:
             dispatcher.image_size = self.image_size
         level = self.level(timestep_value(inputs[self.family.timestep_argument]) * self.family.timestep_divisor)
         dispatcher.set_step(self.single.step if self.single else len(self.steps_taken), level.t)
-        branches = self.call_branches
+        branches = self.layout.branches = self.call_branches
         if self.layout.by_branch and branches:
             self.layout.select(branches[0])
         if self.family.is_video:
@@ -117,7 +117,7 @@ class DenoiserHooks:
         """Return zeros in place of a prediction that is not used."""
         if isinstance(x, list):
             return [torch.zeros_like(part) for part in x]
-        channels = self.denoiser.config.out_channels or x.shape[1]
+        channels = self.denoiser.config.get("out_channels") or x.shape[1]
         return torch.zeros_like(x) if self.patch_grid else x.new_zeros(len(x), channels, *x.shape[2:])
 
     def replace_inputs(self, inputs: CallArguments, single: SingleEvaluation) -> None:

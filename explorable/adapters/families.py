@@ -65,15 +65,16 @@ class Family:
     distilled: guidance is an input of the denoiser. latents_have: what its pipelines take from the autoencoder's config
     beside the scale: "shift"; "statistics": each channel's mean and deviation, and float32 where float16 overflows;
     "frames": the same of latents with an axis for time, of one frame; "video": of several; "batch_norm": of 2 x 2
-    patches, in its own layer.
+    patches, in its own layer. scales_in_float32: before decoding, latents are divided by the scale in float32, whatever
+    the autoencoder's type.
 
     context_argument, timestep_argument: the denoiser's. timestep_reversed: it gets 1 - t. sign: of its prediction, in
     the scheduler's terms. branch_order: in its batch; separate_calls: each branch is an evaluation of its own.
     guidance_argument: of the call. guidance_offset: w here less the pipeline's. needs_negative: branches are compared
     only with a negative prompt. rescaled_to_cond: the parts ("patch", "row") of the guided prediction that get the norm
     of those with the prompt. patch: side of the patches in which latents are packed; latent_stride: pixels of a
-    latent's position, in the autoencoder's. reserved: arguments of the call that cannot be set, and why. unsupported:
-    components that a pipeline must not have, and why.
+    latent's position, in units of the pipeline's vae_scale_factor. reserved: arguments of the call that cannot be set,
+    and why. unsupported: components that a pipeline must not have, and why.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Family:
     timestep_divisor: float = 1.0
     distilled: bool = False
     latents_have: str = ""
+    scales_in_float32: bool = False
     context_argument: str = "encoder_hidden_states"
     timestep_argument: str = "timestep"
     timestep_reversed: bool = False
@@ -96,7 +98,7 @@ class Family:
     needs_negative: bool = False
     rescaled_to_cond: str = ""
     patch: int = 2
-    latent_stride: int = 1
+    latent_stride: float = 1
     reserved: tuple[tuple[str, str], ...] = ()
     unsupported: tuple[tuple[str, str], ...] = ()
 
@@ -178,6 +180,11 @@ FAMILIES = (
     Family("Chroma", ("ChromaPipeline", "ChromaImg2ImgPipeline"), "transformer", "hidden_states",
            (TextInput(("tokenizer",), "max_sequence_length"),), text_first=True, timestep_divisor=1000.0,
            latents_have="shift", branch_order=("cond", "uncond"), separate_calls=True),
+    Family("Bria", ("BriaPipeline",), "transformer", "hidden_states",
+           (TextInput(("tokenizer",), "max_sequence_length"),), text_first=True, latents_have="shift",
+           scales_in_float32=True, latent_stride=0.5,
+           reserved=tuple((name, "cannot be set: it changes the prediction after guidance has been applied")
+                          for name in ("clip_value", "normalize"))),
     Family("Z-Image", ("ZImagePipeline",), "transformer", "x",
            (TextInput(("tokenizer",), "max_sequence_length", chat_template(enable_thinking=True), multiple_of=32),),
            timestep_divisor=1000.0, latents_have="shift", context_argument="cap_feats", timestep_argument="t",

@@ -43,14 +43,14 @@ def decode_frames(pipeline: Any, family: Family, latents: np.ndarray) -> list[np
     draws_noise = hasattr(vae, "decoder_scheduler")  # it decodes by diffusion (ConsistencyDecoderVAE)
     with upcast_if_needed(vae, family):
         for z in torch.from_numpy(np.array(latents, np.float32)).split(1):
-            z = z.to(vae.device, vae.dtype)
+            z = z.to(vae.device, torch.float32 if family.scales_in_float32 else vae.dtype)
             shift, std = latent_statistics(vae, family, z)
             more = {"generator": torch.Generator().manual_seed(0)} if draws_noise else {}
             # the same product is rounded in another way where pipelines divide by 1 / std
             divides = family.latents_have in ("frames", "video")
             z = z / (1 / std) + shift if divides else z * std / scaling_factor(vae) + shift
             z = pipeline._unpatchify_latents(z) if family.latents_have == "batch_norm" else z
-            image = vae.decode(with_time(family, z), return_dict=False, **more)[0]
+            image = vae.decode(with_time(family, z).to(vae.dtype), return_dict=False, **more)[0]
             image = image[:, :, 0] if family.latents_have == "frames" else image
             if getattr(pipeline, "watermark", None) is not None:
                 image = pipeline.watermark.apply_watermark(image)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..nn.hook_points import ACTIVE, hook_point, is_hooked
+from ..nn.hook_points import ACTIVE, hook_point, is_hooked, set_branches
 from .attention import AttentionHook, TokenLayout
 from .patching import Wrapper
 from .points import LINEAR, OpenedPointFinder
@@ -57,7 +57,7 @@ def module_hooks(denoiser: nn.Module, layout: TokenLayout, text_first: bool,
     if hasattr(denoiser, "down_blocks"):
         yield from _unet(denoiser, attention)
         return
-    yield from _position_hooks(denoiser, layout.pieces)
+    yield from _position_hooks(denoiser, layout)
     for group, prefix in SEQUENCES.items():
         for k, block in enumerate(getattr(denoiser, group, None) or ()):
             if "refiner" in prefix:
@@ -136,7 +136,7 @@ def _linear_attention(module: nn.Module, prefix: str) -> ModuleHook:
     return ModuleHook(module, (name,), wrapper)
 
 
-def _position_hooks(denoiser: Any, pieces: int) -> Iterator[ModuleHook]:
+def _position_hooks(denoiser: Any, layout: TokenLayout) -> Iterator[ModuleHook]:
     """Yield the hook of the positions, where it is known how the network adds them."""
     module: Any = getattr(denoiser, "pos_embed", None)
     name, axes = "pos_embed", SEQUENCE_AXES
@@ -153,9 +153,16 @@ def _position_hooks(denoiser: Any, pieces: int) -> Iterator[ModuleHook]:
         return out if new is old else patches + new
 
     def rotary(original: Callable[..., Any], ids: Tensor, *args: Any, **kwargs: Any) -> Any:
-        old = ids[None, pieces:]  # the coordinates of the text, all 0, are before them
-        new = hook_point(name, old, axes) if is_hooked(name) else old
-        return original(ids if new is old else torch.cat([ids[:pieces], new[0]]), *args, **kwargs)
+        if not is_hooked(name):
+            return original(ids, *args, **kwargs)
+        text, image = ids[:layout.pieces], ids[layout.pieces:]  # the coordinates of the text are all 0
+        is_shared = len(layout.branches) > 1  # by the branches of a batch, which are not apart at this point
+        if is_shared:
+            set_branches("")
+        new = hook_point(name, image[None], axes)[0]
+        if is_shared:
+            set_branches(*layout.branches)
+        return original(torch.cat([text, new]), *args, **kwargs)
 
     if hasattr(module, "proj") and hasattr(module, "layer_norm"):
         yield ModuleHook(module, (name,), added)

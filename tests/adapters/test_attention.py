@@ -21,6 +21,7 @@ NAMES = {
     "sd3": ["blocks.0.joint.weights", "blocks.0.self.weights", "blocks.1.joint.weights", "blocks.2.joint.weights"],
     "flux": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "chroma": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
+    "bria": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "ovis": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "flux2": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
     "klein": [f"{way}.joint.weights" for way in ("blocks.0", "blocks.1", "single.0", "single.1")],
@@ -42,15 +43,14 @@ PIECES = {"klein": CHAT + [10] * (MAX_TOKENS - 13), "zimage": CHAT + [10] * (32 
           "ovis": CHAT[1:] + [10] * (MAX_TOKENS - 12),
           "lumina": [0] * 4 + CHAT[1:-1], "sana": CHAT[:-1] + [10] * (MAX_TOKENS - 12),
           "sd": CLIP, "sdxl": CLIP, "sd3": CLIP + [1 + k for k in T5], "flux": T5, "pixart": T5,
-          "chroma": T5}
+          "chroma": T5, "bria": T5}
 # The same of the empty prompt of the uncond branch: <start> <end>, and padding.
 BLANK_CLIP, BLANK_T5 = [0, 1] + [2] * (MAX_TOKENS - 2), [0] + [1] * (MAX_TOKENS - 1)
 BLANKS = {"klein": [0, 0] + [1] * (MAX_TOKENS - 2), "zimage": [0, 0] + [1] * 30, "qwen": [0] * 5, "lumina": [0],
           "ovis": [0, 0] + [1] * (MAX_TOKENS - 2), "sana": [0] + [1] * (MAX_TOKENS - 1),
           "sd": BLANK_CLIP, "sdxl": BLANK_CLIP, "sd3": BLANK_CLIP + [1 + k for k in BLANK_T5], "pixart": BLANK_T5,
-          "chroma": BLANK_T5}
+          "chroma": BLANK_T5, "bria": BLANK_T5}
 PROMPT_PIECES = {tp.PROMPT: 15, tp.OTHER: 7}  # Lumina's, with its template
-TEXT_FIRST = ("flux", "chroma", "klein", "qwen", "lumina", "flux2", "ovis")
 
 
 def image_first(weights: np.ndarray, positions: int, pieces: int) -> np.ndarray:
@@ -67,7 +67,7 @@ def by_point(family: str, recorded: list[torch.Tensor], positions: int = 16,
     assert len(recorded) % len(names) == 0
     for k, name in enumerate(names):
         calls = [w.numpy() for w in recorded[k::len(names)]]  # (branch, head, query, key)
-        if "joint" in name and family in TEXT_FIRST:
+        if "joint" in name and family in tp.TEXT_FIRST:
             lengths = [[w.shape[-1] - positions] * len(w) for w in calls]
             if family == "lumina" and len(prompts) > 1:  # the shorter of two texts is padded behind the image
                 lengths = [[PROMPT_PIECES[p] for p in prompts], [1] * len(prompts)] * (len(calls) // 2)

@@ -33,6 +33,12 @@ def test_an_invalid_argument_is_named_with_what_to_do(pipe):
     refused(pipe, r"guidance_scale is called guidance here", guidance_scale=2.0)
 
 
+@pytest.mark.parametrize("name", ("clip_value", "normalize"))
+def test_what_changes_brias_guided_prediction_is_refused(name):
+    with ex.open(tp.shared("bria"), **tp.CALL_DEFAULTS["bria"]) as pipe:
+        refused(pipe, f"{name} cannot be set: it changes the prediction", **{name: 1.0})
+
+
 def test_a_negative_prompt_that_is_too_long_is_called_the_negative_prompt(pipe, family):
     if family == "klein":
         refused(pipe, "leave it out; a Flux2KleinPipeline always compares with the empty prompt", negative="night")
@@ -73,7 +79,7 @@ def embeddings(pipeline: Any, family: str, text: str) -> dict[str, torch.Tensor]
         return dict(zip(names, pipeline.encode_prompt(text, None, None, **short), strict=True))
     if family == "flux":
         return dict(zip(names[::2], pipeline.encode_prompt(text, None, **short), strict=False))
-    if family == "ovis":
+    if family in ("ovis", "bria"):
         return dict(zip(names[:2], pipeline.encode_prompt(text, **short), strict=False))
     if family in ("klein", "flux2"):
         return {"prompt_embeds": pipeline.encode_prompt(text, text_encoder_out_layers=(0, 1, 2), **short)[0]}

@@ -79,8 +79,23 @@ def test_scaling_a_skip_equals_scaling_it_by_a_forward_hook(family, pipeline):
     assert np.array_equal(edited.image, expected) and not np.array_equal(edited.image, plain.image)
 
 
+def test_coordinates_shared_by_both_branches_have_no_branch_axis():
+    """Bria computes rotary positions once for its batch of uncond and cond."""
+    with ex.open(tp.shared("bria"), **tp.CALL_DEFAULTS["bria"]) as pipe:
+        run = pipe(tp.PROMPT, steps=2, record="pos_embed")
+        coordinates = run["pos_embed"].isel(step=-1)
+        assert coordinates.dims == ("y", "x", "channel")
+        grid = np.stack([np.zeros((4, 4)), *np.mgrid[:4, :4]], -1)
+        np.testing.assert_array_equal(coordinates, grid)
+        with ex.edit(pipe, {"pos_embed": ex.Ablate()}):
+            assert not np.array_equal(pipe(tp.PROMPT, steps=2).image, run.image)
+        with pytest.raises(ex.EditError, match="pos_embed has no branches"), \
+                ex.edit(pipe, {"pos_embed": ex.Ablate(branch="cond")}):
+            pipe(tp.PROMPT, steps=2)
+
+
 def test_edited_joint_weights_change_the_image_and_text_comes_last(pipe, family):
-    if family not in ("sd3", "flux", "chroma", "zimage", "klein", "qwen", "lumina", "flux2", "ovis"):
+    if family not in tp.JOINT:
         assert not [p for p in pipe.points() if "joint" in p.name]
         return
     edited = []

@@ -46,12 +46,12 @@ def with_autoencoder(family: str, kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", AUTOENCODERS)
 def test_the_last_latent_decodes_to_the_pipelines_own_image(family, kind):
-    if family in ("sd3", "flux", "chroma", "zimage", "lumina", "ovis") and kind == "asymmetric":
+    if family in tp.SHIFTED and kind == "asymmetric":
         return  # diffusers has no shift for it, and fails
     if family in OWN_AUTOENCODER and kind != "plain":
         return
     pipeline = tp.fresh(family) if family in OWN_AUTOENCODER else with_autoencoder(family, kind)
-    if family in ("sd3", "flux", "chroma", "zimage", "lumina", "ovis") and pipeline.vae.config.shift_factor is None:
+    if family in tp.SHIFTED and pipeline.vae.config.shift_factor is None:
         pipeline.vae.register_to_config(shift_factor=0.3)
     with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
         run = pipe(tp.OTHER, steps=2)

@@ -27,7 +27,7 @@ def test_the_family_follows_from_the_class(pipe, family):
                            "flux": "Flux", "pixart": "PixArt", "chroma": "Chroma",
                            "zimage": "Z-Image", "klein": "FLUX.2 Klein",
                            "qwen": "Qwen-Image", "lumina": "Lumina 2", "sana": "Sana", "flux2": "FLUX.2",
-                           "ovis": "Ovis-Image"}[family]
+                           "ovis": "Ovis-Image", "bria": "Bria"}[family]
     assert pipe.image_size == (16, 16) and pipe.samplers == (type(pipe.pipeline.scheduler).__name__,)
     assert repr(pipe).startswith("OpenedPipeline(") and pipe.family in repr(pipe)
 
@@ -160,6 +160,7 @@ def test_points_have_the_names_and_axes_of_the_shipped_networks(family, pipe):
               "zimage": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "klein": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "chroma": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
+              "bria": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "lumina": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "qwen": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),
               "ovis": ("blocks.0.joint.weights", "blocks.1.img.out", "blocks.1.txt.out", "sampler.difference"),

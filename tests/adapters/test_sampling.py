@@ -44,7 +44,7 @@ def test_recording_attention_does_not_change_the_image(pipe, pipeline, family):
     assert len(run.recorded) >= 4
     assert np.abs(run.latents.values - unrecorded.latents.values).max() <= 1e-5
     assert np.abs(run.image.astype(int) - unrecorded.image).max() <= 1
-    if family not in ("flux", "chroma", "klein", "qwen", "flux2", "ovis"):  # diffusers returns its latent packed
+    if family not in tp.PACKED:  # diffusers returns its latent packed
         np.testing.assert_allclose(run.latents.values[-1], latent, atol=1e-5)
 
 

@@ -11,7 +11,7 @@ import explorable as ex
 
 ENCODERS = {"sd": ["text_encoder"], "sdxl": ["text_encoder", "text_encoder_2"],
             "sd3": ["text_encoder", "text_encoder_2", "text_encoder_3"], "flux": ["text_encoder_2"],
-            "pixart": ["text_encoder"], "chroma": ["text_encoder"],
+            "pixart": ["text_encoder"], "chroma": ["text_encoder"], "bria": ["text_encoder"],
             "zimage": ["text_encoder"], "klein": ["text_encoder"], "qwen": ["text_encoder"],
             "lumina": ["text_encoder"], "sana": ["text_encoder"],
             "flux2": ["text_encoder"], "ovis": ["text_encoder"]}

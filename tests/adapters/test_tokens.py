@@ -12,7 +12,7 @@ import explorable as ex
 from explorable.adapters.tokens import END, PAD, START, TEMPLATE, Piece, _merge_subwords
 
 WORDS = ("a", "golden", "dog", "on", "a", "road", ",", "at", "night")
-STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": (), "chroma": (),
+STARTS = {"sd": (START,), "sdxl": (START,), "sd3": (START,), "flux": (), "pixart": (), "chroma": (), "bria": (),
           "zimage": (TEMPLATE,), "klein": (TEMPLATE,), "qwen": (TEMPLATE,), "lumina": (TEMPLATE,),
           "sana": (TEMPLATE,), "flux2": (TEMPLATE,), "ovis": (TEMPLATE,)}
 # What ends the prompt is the template's, or nothing.
@@ -38,7 +38,7 @@ def test_pieces_can_be_kept_separate(pipeline, family):
         t5 = clip[1:]
         padded = {"clip": clip + (PAD,) * (tp.MAX_TOKENS - len(clip)), "t5": t5 + (PAD,) * (tp.MAX_TOKENS - len(t5))}
         rows = {"sd": ("clip",), "sdxl": ("clip",), "sd3": ("clip", "t5"), "flux": ("t5",), "pixart": ("t5",),
-                "chroma": ("t5",), "zimage": ("chat",), "klein": ("chat",),
+                "chroma": ("t5",), "bria": ("t5",), "zimage": ("chat",), "klein": ("chat",),
                 **{name: (name,) for name in ("qwen", "lumina", "sana", "flux2", "ovis")}}
         padded["chat"] = (TEMPLATE, *t5[:-1], TEMPLATE, *[PAD] * ((32 if family == "zimage" else tp.MAX_TOKENS) - 13))
         padded["qwen"] = (*t5[:-1], *[TEMPLATE] * 5)  # the beginning of the template is dropped

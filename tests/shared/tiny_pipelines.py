@@ -146,6 +146,15 @@ def chroma(folder: Path) -> Any:
                                     network)
 
 
+def bria(folder: Path) -> Any:
+    tokenizer = t5_tokenizer(folder / "t5")
+    network = diffusers.BriaTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=WIDTH, axes_dims_rope=(4, 4, 8))
+    return diffusers.BriaPipeline(network, flow(1.0), vae(shift_factor=0.11, scaling_factor=0.36), t5(tokenizer),
+                                  tokenizer)
+
+
 def qwen_tokenizer(template: str = "") -> Any:
     """Return a byte-level tokenizer with the pieces of WORDS, each word of a template as one piece, and a chat template
     of two special tokens."""
@@ -339,16 +348,21 @@ def fit(pipeline: Any) -> None:
 BUILDERS: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart,
                                               "chroma": chroma, "zimage": zimage, "klein": klein,
                                               "qwen": qwen, "lumina": lumina, "sana": sana, "flux2": flux2,
-                                              "ovis": ovis}
+                                              "ovis": ovis, "bria": bria}
 FAMILIES = tuple(BUILDERS)  # of images
 BUILDERS["wan"] = wan
 SEPARATE = ("chroma", "klein", "qwen", "lumina", "ovis")  # call the network for cond, then for uncond
+PACKED = ("flux", "chroma", "bria", "klein", "qwen", "flux2", "ovis")  # return their latent in patches
+TEXT_FIRST = (*PACKED, "lumina")  # attention to image and text jointly, with the text first
+JOINT = (*TEXT_FIRST, "sd3", "zimage")
+SHIFTED = ("sd3", "flux", "chroma", "bria", "zimage", "lumina", "ovis")  # need an autoencoder with a shift
 # Arguments that a call of a tiny pipeline needs: the size where the family has a fixed one, and a short context.
 CALL_DEFAULTS: dict[str, dict[str, Any]] = {
     "sd": {}, "sdxl": {}, "sd3": {"max_sequence_length": MAX_TOKENS},
     "flux": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "pixart": {"use_resolution_binning": False, "max_sequence_length": MAX_TOKENS, "clean_caption": False},
     "chroma": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
+    "bria": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "zimage": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
     "klein": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS, "text_encoder_out_layers": (0, 1, 2)},
     "ovis": {"height": 16, "width": 16, "max_sequence_length": MAX_TOKENS},
