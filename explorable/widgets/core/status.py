@@ -33,7 +33,8 @@ class StatusArea:
 
     def set_scores(self, rows: Sequence[tuple[str, str, str]]) -> None:
         """Set the score. Each row: what was measured, the number with its unit, and how to read it."""
-        self.score_text = ". ".join(f"{name}: {value}" + (f"; {note}" if note else "") for name, value, note in rows)
+        self.score_text = ". ".join(f"{name.removesuffix(':')}: {value}" + (f"; {note}" if note else "")
+                                    for name, value, note in rows)
         self.score.value = "".join(
             f'<div class="ex-score"><span>{html.escape(name)}</span> <b>{html.escape(value)}</b> '
             f'<span class="ex-help">{html.escape(note)}</span></div>' for name, value, note in rows)
