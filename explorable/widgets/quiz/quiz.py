@@ -23,7 +23,7 @@ from ..core.cells import register
 from ..core.explorable import CSS
 from ..core.layout import close_styles, close_widgets, row
 from ..core.status import StatusArea, error_text
-from ..core.worker import Check, Worker
+from ..core.worker import Check, Superseded, Worker
 from ..predict.controls import save_row
 from ..predict.prediction import Predict, Reveal
 from ..registry import EXPLORABLES
@@ -141,11 +141,15 @@ class Quiz(ipw.VBox):
         return bool(self.question.is_right)
 
     def next(self) -> None:
-        """Go on to the next question, or to the results. Returns at once; see `wait`.
+        """Go on to the next question, or to the results; make a question that could not be made again. Returns at
+        once; see `wait`.
 
         Raises:
             ValueError: the question on the screen is not answered.
         """
+        if self.error is not None:
+            self._start(self.number)
+            return
         self.wait()
         if len(self.answered) < self.number:
             raise ValueError("answer this question first: `answer`, or the controls")
@@ -215,7 +219,7 @@ class Quiz(ipw.VBox):
 
     def _start(self, number: int) -> None:
         """Make a question, on the worker's thread."""
-        self.number, count = number, len(self.paper.kinds)
+        self.number, self.error, count = number, None, len(self.paper.kinds)
         self._title.value = (f'<style>{CSS}</style><div class="ex-help">Question {number} of {count}, about '
                              f"{escape(self.paper.kinds[number - 1].idea)} (quiz of seed {self.paper.seed})</div>")
         self._next_button.disabled = True
@@ -232,16 +236,23 @@ class Quiz(ipw.VBox):
             self.question = Question(self, item)
             self._body.children = [self.question]
             self._area.set_status("")
-            self.error = None
+            check()  # it may have been closed meanwhile
+        except Superseded:
+            if self.question is not None:
+                self.question.close()
+            raise
         except Exception as error:
             self.error = error
             self._area.set_status(error_text(error), "error")
+            self._next_button.description, self._next_button.disabled = "Try again", False
         finally:
             self._area.end_progress()
 
     def _note(self, said: str, confidence: str, true: str, is_right: bool) -> None:
         which, question = self.paper.kinds[self.number - 1], self.question
         assert question is not None
+        if len(self.answered) == self.number:  # it counts once, also if it could not be shown and was checked again
+            return
         self.answered.append(Answered(which.idea, which.name, question.question, said, confidence, true, is_right))
         self._next_button.disabled = False
 

@@ -15,7 +15,7 @@ from explorable.widgets.core.layout import descendants
 from explorable.widgets.predict.answers import make_kind
 from explorable.widgets.quiz import item as quiz_item
 from explorable.widgets.quiz.item import IDEAS, KINDS, Item, Opens, ask_choice, generate, kind
-from explorable.widgets.quiz.paper import make_paper
+from explorable.widgets.quiz.paper import Paper, make_paper
 
 ASKS = {"choices": None, "number": None, "order": None, "image": None, "unit": "", "within": None, "factor": None}
 LIVE = {"which map belongs to the word", "predictions in order", "how the classifier sees noise", "which has w = 15",
@@ -179,3 +179,43 @@ def test_every_control_has_a_name_and_closing_leaves_nothing():
     quiz.close()
     assert set(ipw.widgets.widget._instances) == before and threading.active_count() == threads
     assert repr(quiz) == "Quiz(seed=5, 2 questions)"
+
+
+def test_a_question_that_could_not_be_made_can_be_made_again(monkeypatch):
+    make, failures = Paper.item, [RuntimeError("no memory")]
+    monkeypatch.setattr(Paper, "item", lambda paper, k: (_ for _ in ()).throw(failures.pop()) if failures
+                        else make(paper, k))
+    quiz = ex.Quiz(seed=5, ideas=["learning"], count=2)
+    with pytest.raises(RuntimeError, match="no memory"):
+        quiz.wait()
+    assert "no memory" in state_of(quiz) and quiz._next_button.description == "Try again"
+    assert not quiz._next_button.disabled
+    quiz._next_button.click()
+    quiz.wait()
+    assert quiz.number == 1 and quiz._next_button.description == "Next question" and quiz._next_button.disabled
+    assert quiz.answer(quiz.question.item.answer)
+    quiz.close()
+
+
+def test_an_answer_counts_once(quiz):
+    for _ in range(2):
+        quiz.question._note("4", "a guess", "4", True)
+    assert len(quiz.answered) == 1 and quiz.results() == {"learning": (1, 1)}
+
+
+def test_a_quiz_that_is_closed_while_a_question_is_made_leaves_nothing(monkeypatch):
+    before, reached, go_on, make = set(ipw.widgets.widget._instances), threading.Event(), threading.Event(), Paper.item
+
+    def slow(paper, k):
+        item = make(paper, k)
+        reached.set()
+        assert go_on.wait(20)
+        return item
+
+    monkeypatch.setattr(Paper, "item", slow)
+    quiz = ex.Quiz(seed=5, ideas=["learning"], count=2)
+    assert reached.wait(20)
+    quiz.close()
+    go_on.set()
+    assert quiz._worker.close(20)
+    assert set(ipw.widgets.widget._instances) == before and quiz.error is None

@@ -53,7 +53,7 @@ def count_weights(rng: random.Random) -> Item:
     answer = side**2 * tokens * heads
     return ask_number(f"A cross-attention layer with {heads} head{'s' * (heads > 1)} works on a {side} × {side} "
                       "feature map and a "
-                      f"prompt of {tokens} tokens. How many attention weights has it?", answer,
+                      f"prompt of {tokens} tokens. How many attention weights does it have?", answer,
                       [side * tokens * heads, side**4 * heads, tokens**2 * heads, side**2 * heads],
                       f"{side}² positions · {tokens} tokens · {heads} = {answer}: one for each position, token and "
                       "head.",

@@ -25,9 +25,8 @@ def count_tokens(rng: random.Random) -> Item:
     tokenizer = pipeline().text.tokenizer
     names = tokenizer.token_names(caption)
     answer, words = len([name for name in names if name != "<pad>"]), len(tokenizer.words(caption))
-    return ask_number("The tokenizer makes each word a token, and adds a start and an end. How many tokens has "
-                      f"{caption!r}, without "
-                      "padding?", answer, [words, words + 1, len(names)],
+    return ask_number("The tokenizer makes each word a token, and adds a start and an end. How many tokens does "
+                      f"{caption!r} have, without padding?", answer, [words, words + 1, len(names)],
                       f"{words} words, start and end: {answer}. Padding fills them up to {len(names)}.",
                       Opens("WordSpace", {"prompt": caption}), low=0, high=41, within=0.5)
 
