@@ -49,6 +49,11 @@ def measured_model(name: str, model: str | None = None) -> str:
     return model or ("" if default is None else str(default.default))
 
 
+def compared_models(name: str) -> tuple[str, ...]:
+    """Return the models that a measure without a choice compares: `MODELS` beside its function."""
+    return getattr(inspect.getmodule(function_of(name)), "MODELS", ())
+
+
 def save_command(name: str, model: str = "") -> str:
     """Return the command that measures a model and saves the table."""
     is_default = model == measured_model(name)
@@ -58,7 +63,7 @@ def save_command(name: str, model: str = "") -> str:
 def save_table(name: str, table: Table, model: str | None = None, folder: Path | None = None) -> Path:
     """Save the table of a full measurement beside those of other models. Returns the file's path."""
     path, model = (folder or FOLDER) / f"{name}.json", measured_model(name, model)
-    used = [part for part in (model, *SHARED_MODELS) if part in model_names()]
+    used = [part for part in (model, *compared_models(name), *SHARED_MODELS) if part in model_names()]
     entry = {"command": save_command(name, model), "weights": {part: read_card(part)["sha256"] for part in used},
              "table": table.as_dict()}
     path.parent.mkdir(exist_ok=True)

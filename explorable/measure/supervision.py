@@ -6,8 +6,6 @@ says what that changed in the images, and the true masks say what attention show
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..pipeline import load
@@ -20,6 +18,7 @@ from .statistics import bootstrap
 from .table import Table, check_counts
 
 UNSUPERVISED, SUPERVISED = sorted(SMALL_PAIR, key=lambda name: SMALL_PAIR[name].supervised)
+MODELS = (SUPERVISED, UNSUPERVISED)
 PROMPTS = 20  # per task, seen and held-out each
 STEPS = 20
 RULES = ("mean of all maps", "best single map", "all maps, weighted")  # in the order of `fit_rules`
@@ -34,11 +33,13 @@ def supervision(prompts: int = PROMPTS, count: int = COUNT, quick: bool = False)
     """
     check_counts(1, prompts=prompts)
     count, prompts = drawing_count(count, quick), max(2, prompts // 10) if quick else prompts
-    rows = [_row(what, *both) for what, both in
-            (_exam_scores(prompts, SEEDS[:1] if quick else SEEDS) | _attention_scores(count)).items()]
+    seeds = SEEDS[:1] if quick else SEEDS
+    scores = _exam_scores(prompts, seeds) | _attention_scores(count)
+    rows = [_row(what, *both) for what, both in scores.items()]
     return Table("A pair that differs in the supervision of its attention", rows, [
-        f"exam: images that pass, {STEPS} steps, default guidance, {prompts} prompts a task, seen and held-out each; "
-        "attention: of the words of unseen drawings against their true masks",
+        f"exam: images that pass, {STEPS} steps, default guidance, {prompts} prompts a task, seen and held-out each, "
+        f"with {len(seeds)} seeds each; attention: of the words of unseen drawings against their true masks; n: "
+        "prompts or words",
         "the best single map, weights and thresholds are fitted for each model on other drawings",
         "difference: supervised less unsupervised, of the same prompts or words; 95% bootstrap over these"])
 
@@ -51,15 +52,15 @@ def _row(what: str, supervised: np.ndarray, unsupervised: np.ndarray) -> dict[st
             "95% difference": f"{low:.1f} to {high:.1f}", "n": len(gap)}
 
 
-def _exam_scores(prompts: int, seeds: Sequence[int]) -> Scores:
+def _exam_scores(prompts: int, seeds: tuple[int, ...]) -> Scores:
     """Return how many images of each prompt pass."""
     passed: dict[str, dict[str, np.ndarray]] = {}
-    for model in (SUPERVISED, UNSUPERVISED):
+    for model in MODELS:
         pipe = load(model)
         source = generated_by(pipe, STEPS, pipe.default_guidance)
         for task in TASKS:
             for split, unseen in SPLITS.items():
-                shares = 100 * grade(task_prompts(task, unseen, prompts), tuple(seeds), source, task).mean(1)
+                shares = 100 * grade(task_prompts(task, unseen, prompts), seeds, source, task).mean(1)
                 passed.setdefault(f"exam, {task}, {split}", {})[model] = shares
     for split in SPLITS:
         each = [by_model for what, by_model in passed.items() if what.endswith(f", {split}")]
@@ -70,7 +71,7 @@ def _exam_scores(prompts: int, seeds: Sequence[int]) -> Scores:
 def _attention_scores(count: int) -> Scores:
     """Return the IoU of each word by three rules, and whether the maximum of the best single map lies in the mask."""
     scores: dict[str, list[np.ndarray]] = {}
-    for model in (SUPERVISED, UNSUPERVISED):
+    for model in MODELS:
         pipe = load(model)
         for role, words in words_by_role(pipe, count, list(ROLES)).items():
             scored: list[WordMaps] = [word for split in SCORED for word in words[split]]

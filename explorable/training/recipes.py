@@ -138,8 +138,8 @@ def write_to_zoo(name: str, training: Training) -> str:
 def _write_checkpoint(name: str, training: Training, step: int) -> None:
     """Write the moving average that a training kept after a step, as the model NAME-STEP."""
     recipe, state = RECIPES[name], read_state(name, checkpoint_tag(step))
-    if state is None:  # the training ended before this step
-        return
+    if state is None or step > training.step or state["depends_on"] != training.depends_on:
+        return  # the training ended before this step; a state on disk is of another one
     average = copy.deepcopy(training.average)
     average.load_state_dict(state["average"])
     card = {"role": "checkpoint", "stands_for": f"{name} after {step:,} of {training.plan.steps:,} steps",

@@ -62,3 +62,9 @@ def test_what_the_package_ships_is_of_its_own_measures_and_models(path):
         saved = saved_table(path.stem, model)
         assert saved is not None and saved.table.rows and model in (*model_names(), "")
         assert saved.command == save_command(path.stem, model)
+
+
+def test_a_measure_that_compares_models_is_saved_with_their_weights(tmp_path):
+    save_table("supervision", TABLE, folder=tmp_path)
+    saved = saved_table("supervision", folder=tmp_path)
+    assert saved is not None and {"unet-small", "unet-small-unsupervised"} < set(saved.weights)

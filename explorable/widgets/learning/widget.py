@@ -120,7 +120,7 @@ class Learning(Explorable):
 
     @property
     def pipe(self) -> PipelineProtocol:
-        """The pipeline given, or the shipped one. None in the other modes than "image", which load none."""
+        """The pipeline given, or the shipped one. None in the other modes: "run" loads its own models."""
         return super().pipe if self.mode == "image" or self._pipe else None  # type: ignore[return-value]
 
     @tr.validate("mode", "distribution", "path", "prediction", "times", "width", "batch", "steps", "seed", "draw")
@@ -243,7 +243,7 @@ class Learning(Explorable):
 
     def _follow_frame(self) -> None:
         """The frame was moved: mark it in the chart, and say the numbers of this t."""
-        if self._is_sending:
+        if self._is_sending or isinstance(self._on_stage, RealRunResult):  # whose chart is of the training
             return
         self._draw_chart()
         if isinstance(self._on_stage, StepResult):

@@ -53,14 +53,12 @@ class LastRuns:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is sampled with several seeds, of which `seed` is the first. text: what it is, in words.
-
-    sample(seeds, progress): returns the images. edits: those of the run, by point.
-    """
+    """What is sampled with several seeds. settings: the traits of the run, whose seed is the first of them; edits: its
+    edits, by point; text: what it is, in words. sample(seeds, progress): returns the images."""
 
     pipe: PipelineProtocol
     edits: dict
-    seed: int
+    settings: dict[str, Any]
     text: str
     sample: Callable[[list[int], Progress], np.ndarray]
 
@@ -68,11 +66,11 @@ class Batch:
 class FourSeeds:
     """The same request with four seeds, as a strip; computed when the button is pressed.
 
-    request(): returns what is sampled. choose(seed): called with the seed of the one that was clicked. held: a context
-    with further edits. report(text, kind): sets the status line.
+    request(): returns what is sampled. restore(settings): called with the settings of the one that was clicked. held: a
+    context with further edits. report(text, kind): sets the status line.
     """
 
-    def __init__(self, request: Callable[[], Batch], choose: Callable[[int], None], held: Callable[[], Any],
+    def __init__(self, request: Callable[[], Batch], restore: Callable[[dict[str, Any]], None], held: Callable[[], Any],
                  report: Callable[..., None]):
         self.strip = PictureStrip()
         self.button = ipw.Button(description="four seeds", layout=ipw.Layout(width="100px"),
@@ -80,14 +78,15 @@ class FourSeeds:
         self._worker = Worker("Studio-seeds")
         self._request, self._held, self._report = request, held, report
         self.button.on_click(lambda _: self.sample())
-        self._choose = choose
+        self._restore = restore
+        self._settings: dict[str, Any] = {}  # of the images in the strip
         self.strip.observe(lambda change: self._on_chosen(change["new"]), names="chosen")
 
     def _on_chosen(self, key: str) -> None:
         if key:
             self.strip.chosen = ""
         if key in [item["key"] for item in self.strip.items]:
-            self._choose(int(key))
+            self._restore(self._settings | {"seed": int(key)})
 
     def sample(self) -> None:
         """Sample, on a thread of its own."""
@@ -103,7 +102,7 @@ class FourSeeds:
 
     def _sample(self, check: Check) -> None:
         batch = self._request()
-        seeds = [batch.seed + k for k in range(SEEDS)]
+        seeds = [batch.settings["seed"] + k for k in range(SEEDS)]
         try:
             with COMPUTE_LOCK, torch.inference_mode(), self._held(), edit(batch.pipe, batch.edits):
                 images = batch.sample(seeds, lambda *_: check())
@@ -113,8 +112,9 @@ class FourSeeds:
         except Exception as error:
             self._report(error_text(error), "error")
             return
+        self._settings = batch.settings
         with self.strip.hold_sync():
             self.strip.title = f"{batch.text} with seeds {seeds[0]} to {seeds[-1]}: click one to open it."
             self.strip.items = [{"key": str(seed), "text": f"seed {seed}", "image": small_image(image)}
                                 for seed, image in zip(seeds, images, strict=True)]
-            self.strip.present = str(batch.seed)
+            self.strip.present = str(seeds[0])

@@ -53,7 +53,7 @@ NODES = {node.name: node for node in (
     Node("words", "WordSpace", "What each word of the prompt becomes, layer by layer.", (0, 0, 136, 50), "word",
          lesson=("Text Encoder",)),
     Node("reading", "TokenAttention", "Which word each part of the image reads; words can be masked and re-weighted.",
-         (162, 0, 136, 50), "word", steps=_spread(ATTENTION_FRAMES), lesson=("Cross-Attention",)),
+         (162, 0, 136, 50), "word", (*RUN, "model"), steps=_spread(ATTENTION_FRAMES), lesson=("Cross-Attention",)),
     Node("how it learned", "Learning", "One training step of a denoiser on a drawing of this prompt.",
          (324, 0, 136, 50), "plain", ("prompt",), {"mode": "image"}),
     Node("noise", "NoiseTrajectory", "From noise to image, step by step; rewind, and go on another way.",

@@ -166,7 +166,8 @@ class Navigation:
         frame = min(studio.stage.frame, len(result.steps) - 1)
         names = [name for name in studio.inputs if name not in ("model", "edits")]
         picture = as_picture(result.denoised[frame], f"predicted image of step {self._step}")
-        return {name: getattr(studio, name) for name in names} | {"picture": picture}
+        model = {} if studio._pipe is not None else {"model": studio.model_name}
+        return {name: getattr(studio, name) for name in names} | model | {"picture": picture}
 
     def draw(self, result: Result) -> None:
         """Draw the map for a result, with the numbers of the step that Studio shows."""

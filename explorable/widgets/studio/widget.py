@@ -80,9 +80,7 @@ class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
         self._chips, self._diagram, self._timings, self._start_text, self._map_note = (ipw.HTML() for _ in range(5))
         self._navigation = Navigation(self, self._edits.holding)
         self._last = LastRuns(self._restore)
-        self._batch: dict[str, Any] = {}
-        self._seeds = FourSeeds(self._batch_request, lambda seed: self._restore(self._batch | {"seed": seed}),
-                                self._edits.holding, self.set_status)
+        self._seeds = FourSeeds(self._batch_request, self._restore, self._edits.holding, self.set_status)
         side = [self._map_note, self._navigation.map, self._chips]
         self.set_layout(*main_controls(self, self._draw_or_replay), side=side, groups={
             "more settings": further_settings(self), "start from a picture": picture_settings(self, self._start_text),
@@ -200,10 +198,10 @@ class Studio(SamplingInputs, SamplerInput, StrengthInput, ModelMenu):
 
     def _batch_request(self) -> Batch:
         request, pipe = self.request(), self.pipe
-        self._batch = _settings_of(request)
         text = f"“{request.settings.prompt}”" + (f" from “{request.picture.name}”" if request.picture else "") + (
             f" by {request.model}" if request.beside else "")
-        return Batch(pipe, request.active_edits, request.settings.seed, text, partial(sample_seeds, pipe, request))
+        return Batch(pipe, request.active_edits, _settings_of(request), text,
+                     partial(sample_seeds, pipe, request))
 
     def _restore(self, settings: dict[str, Any]) -> None:
         """Return to an earlier run: the model first, which clears the edits and may set the guidance."""

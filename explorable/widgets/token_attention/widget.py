@@ -42,7 +42,7 @@ def supervision(model: str) -> str:
     if model not in denoiser_names():
         return ""
     layers = [name.removesuffix(WEIGHTS.removeprefix("*")) for name in read_card(model).get("supervised_attention", ())]
-    return f" Trained on masks of things: attention of {', '.join(layers)}." if layers else (
+    return f" Attention of {', '.join(layers)} was trained on masks of things." if layers else (
         " No attention of this model was trained on masks.")
 
 
@@ -192,7 +192,7 @@ class TokenAttention(PageLink, SamplingInputs, ModelMenu):
         if absent:
             limit += f" The prompt does not contain {', '.join(map(repr, absent))}, which scales names."
         return (f"Recorded {heads} heads of {weights.sizes['layer']} layers at {weights.sizes['step']} {frames}, in "
-                f"half precision: {weights.nbytes / 1e6:.1f} MB.{supervision(self.model_name)}{limit}")
+                f"half precision: {weights.nbytes / 1e6:.1f} MB.{supervision(result.request.model)}{limit}")
 
     def _set_current(self, result: Result, autoplay: bool = False) -> None:
         """Show what is computed so far: the image and its maps, then the chosen word's edit, then all edits."""

@@ -317,3 +317,15 @@ def test_a_part_does_not_sample_the_run_again(long_studio: Studio, pipe: Countin
     opened.seed = 5
     settle(long_studio)
     assert np.array_equal(opened.run.image, long_studio.run.image)
+
+
+def test_another_model_chosen_in_a_part_is_the_model_of_the_run(shipped: Studio):
+    """With its own default guidance."""
+    shipped.open_part("reading")
+    settle(shipped)
+    before = shipped.opened_explorable
+    before.model = "unet-reflow"
+    settle(shipped)
+    assert shipped.model == "unet-reflow" and shipped.guidance == 1.0 and shipped.error is None
+    assert before.closed_text and shipped.opened_explorable not in (None, before)
+    assert shipped.opened_explorable.model == "unet-reflow" and shipped.opened_explorable.guidance == 1.0

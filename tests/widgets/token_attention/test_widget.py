@@ -566,7 +566,7 @@ def test_another_model_is_chosen_and_it_says_whose_attention_was_trained_on_mask
     w = TokenAttention(prompt=PROMPT, mode="drawn", model="unet-small", scale=1.0)
     w.wait(TIMEOUT)
     supervised = w.data.attention
-    assert "Trained on masks of things: attention of up.0.0" in status(w)
+    assert "Attention of up.0.0, up.0.1, up.1.0, up.1.1 was trained on masks" in status(w)
     w.layer, w.head = "up.1.0", "4"
     w.model = "unet-small-unsupervised"
     w.wait(TIMEOUT)
@@ -576,7 +576,7 @@ def test_another_model_is_chosen_and_it_says_whose_attention_was_trained_on_mask
     w.model = "dit-flow"
     w.wait(TIMEOUT)
     assert w.error is None and (w.layer, w.head) == (maps.ALL_LAYERS, maps.MEAN_HEAD), "it has other layers"
-    assert "Trained on masks of things: attention of blocks.3" in status(w)
+    assert "Attention of blocks.3, blocks.4, blocks.5 was trained on masks" in status(w)
     w.close()
 
 
