@@ -42,11 +42,17 @@ def rewriting(prompts: int = 300) -> Table:
 
 
 def silent_losses(result: Rewritten) -> list[str]:
-    """Return the content words of the text that are neither in the caption nor in the notes, or not as often."""
+    """Return the content words of the text that are neither kept nor in the notes, or not as often.
+
+    A kept word has to be in the caption. One word of it can stand for several: "a red car and a red car" is "two red
+    cars".
+    """
     replaced = {w for old, _ in result.replaced for w in split_words(old)}
-    said = Counter(split_words(result.caption) + [w for text in result.left_out for w in split_words(text)])
+    caption = set(split_words(result.caption))
+    kept = [w for text in result.kept for w in split_words(text)]
+    accounted = Counter([w for w in kept if w in caption] + [w for text in result.left_out for w in split_words(text)])
     return [word for word, times in Counter(_content_words(result.text)).items()
-            if word not in replaced and times > said[word]]
+            if word not in replaced and times > accounted[word]]
 
 
 def _content_words(text: str) -> list[str]:

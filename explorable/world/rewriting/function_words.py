@@ -12,11 +12,12 @@ RELATIONS: dict[str, str] = {  # phrases between two things: the grammar's relat
     **{f"{way}right {side}of": "right of" for way in ("to the ", "on the ", "") for side in ("", "side ")},
     **dict.fromkeys(("in front of", "before"), "in front of"),
     **dict.fromkeys(("behind", "in back of", "at the back of", "hidden by"), "behind"),
+    **dict.fromkeys(("behind the wheel of", "at the wheel of"), "and"),  # a driver is no thing behind another
     **dict.fromkeys(("next to", "close to", "near to", "on top of", "inside of", "outside of", "out of"), "and"),
     **dict.fromkeys(_words(
         "beside near alongside against atop above below under underneath beneath over inside between around across "
         "through along outside among amid past beyond opposite towards toward within down up by on in at into onto "
-        "upon from to off"), "and"),
+        "upon from to off during amongst amidst despite until via versus vs"), "and"),
 }
 SIMILES = ("like", "as", "than", "made of", "made from", "made out of", "built of", "built from", "cut out of",
            "carved from", "carved out of", "shaped like", "in the shape of", "looking like", "looks like", "dressed as",
@@ -32,11 +33,12 @@ NEGATIONS = ("without", "without any", "no", "not", "not any", "never", "neither
 RELATIVES = ("that", "which", "who")
 COPULAS = _words("is are was were be being been am that which who whose it's there's looks looking seems painted "
                  "coloured colored dyed stays")
-CONJUNCTIONS = _words("and & plus but while when where then yet also")
+CONJUNCTIONS = _words("and & plus but while whilst because when where then yet also")
 DETERMINERS = _words("a an the this these those my your his her their our its another each every any single one")
 PRONOUNS = _words("it him them they he she we me us you i itself something somebody someone")
-ADVERBS = _words("very so too just there here has have had do does did what some's if for")
-FUNCTION_WORDS = _words(  # not listed when they are lost
+ADVERBS = _words("very so too just there here has have had do does did what some's if for can could should would may "
+                 "might must will can't cannot couldn't shouldn't wouldn't mustn't won't")
+FUNCTION_WORDS = CONJUNCTIONS | _words(  # not listed when they are lost
     "by on in at to of for with from into onto up out off over or as and while also just then if when where but than "
     "what a an the this that these those any my your his her their our its it it's i he she you we they me him them us "
     "is are was were be being been am which who whose has have had do does did there here very so too some's one one's")
@@ -45,7 +47,6 @@ _MANY = _words("four five six seven eight nine ten dozen several many some few h
                "countless numerous various multiple 4 5 6 7 8 9 10")
 COUNTS = {**dict.fromkeys(_words("two 2 both pair couple twin"), 2), **dict.fromkeys(_words("three 3 trio"), 3),
           **dict.fromkeys(_MANY, 3)}
-SAME_COUNT = ("2", "3", "both", "pair", "couple", "twin", "trio")  # say the same number as the word in the caption
 GROUPS = _words(  # before "of", a count of what follows
     "pair couple trio lots dozen dozens hundreds thousands herd flock group bunch row crowd family pack fleet "
     "bouquet school pile cluster swarm line litter pride colony collection stack gang bundle handful team set "
@@ -58,6 +59,5 @@ DEPICTIONS = _words(  # "a drawing of a cat" is a cat
 OPENERS = ("a picture of", "a photo of", "a photograph of", "a drawing of", "an image of", "photo of", "picture of",
            "image of", "drawing of", "there is", "there are", "a photo", "photo")  # nothing is lost without them
 PARTS = _words(  # "a tiger face" is of a tiger
-    "face head roof door window wheel tail paw paws eye eyes ear ears wing wings engine silhouette shadow "
-    "figurine facade")
+    "face head roof door window wheel tail paw eye ear wing engine silhouette shadow figurine facade")
 OPEN_AIR = _words("sky skies light fog mist glow air sun clouds horizon")  # "night sky": it is night

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from .function_words import COUNTS, DEPICTIONS, GROUPS, PARTS, RELATIVES
 from .phrases import Phrase, drawn, noun_phrases
-from .scene_parts import ADJECTIVES, Parts, Thing
+from .scene_parts import Parts, Thing
 from .setting import choose_mood_of_place, choose_place, choose_time
-from .words import SAME_PLURAL, Item, singulars
+from .words import ADJECTIVES, SAME_PLURAL, Item, singulars
 
 SYMMETRIC = {"left of": "right of", "right of": "left of", "in front of": "behind", "behind": "in front of"}
 
@@ -109,7 +109,8 @@ class _Gatherer:
         """Return what stands for a text without things of its own: "a tiger face" is of a tiger."""
         for phrase in self.phrases:
             things = [i for i in phrase.modifiers if i.role == "thing"]
-            if things and phrase.head and phrase.head.text.lower() in PARTS | DEPICTIONS and not phrase.negation:
+            names = singulars(phrase.head.text.lower()) if phrase.head else []
+            if things and not phrase.negation and not (PARTS | DEPICTIONS).isdisjoint(names):
                 return [Phrase(phrase.items[: phrase.items.index(things[-1]) + 1], things[-1], phrase.link)]
         return []
 
@@ -199,9 +200,10 @@ class _Gatherer:
             found = self.before(found)
         return found
 
+
 def _group(item: Item) -> Item:
     """Return the noun of a group ("herd", "pair") as a number."""
-    return Item(item.text, "count", str(COUNTS.get(item.text.lower(), 3)), near=False, at=item.at)
+    return Item(item.text, "count", str(COUNTS.get(item.text.lower(), 3)), at=item.at)
 
 
 def _merge(thing: Thing, other: Thing) -> None:

@@ -96,6 +96,7 @@ PHRASES: dict[str, str] = {  # several words: one word, known or in the tables
     "tennis ball": "ball", "beach ball": "ball", "soccer ball": "ball", "crystal ball": "ball",
     "country road": "mountain road", "mountain path": "mountain road", "mountain pass": "mountain road",
     "big city": "city", "new york": "city", "town square": "city", "city square": "city",
+    "desert island": "beach",
     "winter wonderland": "snowy mountains", "golden hour": "sunset", "blue hour": "twilight", "full moon": "night",
     "milky way": "night",
     **dict.fromkeys(("hot dog", "depth of field", "full bloom", "in bloom", "doll house", "bird house", "star wars",

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .function_words import RELATIVES
-from .words import Item, entries, verb_stem
+from .words import ADJECTIVES, Item, entries, verb_stem
 
-ADJECTIVES = ("size", "mood", "colour")
 NOUNS = ("thing", "place", "time", "noun")
 _DESCRIBING = (*ADJECTIVES, "adjective", "count", "adverb")
 _FRUIT = ("orange", "cherry", "plum", "peach", "lemon", "lime", "olive", "apricot", "tangerine", "chestnut")
@@ -53,6 +52,11 @@ class Phrase:
     def has_determiner(self) -> bool:
         return any(i.role in ("determiner", "count") for i in self.items)
 
+    @property
+    def continues_list(self) -> bool:
+        """Whether a comma joins it to the phrase before, and it has neither an article nor a negation of its own."""
+        return self.link is not None and self.link.role == "comma" and not (self.has_determiner or self.negation)
+
 
 def drawn(phrases: list[Phrase], role: str) -> list[Phrase]:
     """Return the phrases whose head has a role, without those that are negated, a likeness or replaced."""
@@ -61,7 +65,21 @@ def drawn(phrases: list[Phrase], role: str) -> list[Phrase]:
 
 def noun_phrases(items: list[Item]) -> list[Phrase]:
     """Split the items of a text into phrases."""
-    return list(_Chunker(items).phrases())
+    phrases = list(_Chunker(items).phrases())
+    _negate_lists(phrases)
+    return phrases
+
+
+def _negate_lists(phrases: list[Phrase]) -> None:
+    """Carry a negation through a list with commas up to its "or" ("no cars, dogs or cats")."""
+    for end in range(1, len(phrases)):
+        if (link := phrases[end].link) is None or link.role != "or":
+            continue
+        start = end - 1
+        while start > 0 and phrases[start].continues_list:
+            start -= 1
+        for phrase in phrases[start + 1 : end + 1]:
+            phrase.negation = phrase.negation or phrases[start].negation
 
 
 class _Chunker:

@@ -8,11 +8,11 @@ Here a table of nearest words and a small parser do it, so that what happens to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..grammar import MAX_WORDS, WORD, GrammarError, parse, split_words
 from .gather import gather
-from .tokens import is_silent, tokenize
+from .tokens import QUOTES, is_silent, tokenize
 from .words import Item
 
 
@@ -21,17 +21,20 @@ class Rewritten:
     """A caption, and how it came about. `str` is the caption.
 
     Args:
+        text: what was written, with straight quotes for typographic ones.
         caption: a caption that the grammar of the picture world accepts.
         replaced: what was written, and the words of the caption that stand for it.
         left_out: what was written and has no counterpart, in the order of the text.
         added: what the caption has and the text has not.
+        kept: what was written and is in the caption as it is, in the order of the text.
     """
 
     text: str
     caption: str
     replaced: tuple[tuple[str, str], ...] = ()
     left_out: tuple[str, ...] = ()
-    added: tuple[str, ...] = field(default=())
+    added: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def notes(self) -> str:
@@ -64,16 +67,18 @@ def rewrite(text: str) -> Rewritten:
     """
     if not isinstance(text, str):
         raise TypeError(f"text is {type(text).__name__}: give a string")
+    text = text.translate(QUOTES)
     if not WORD.findall(text):
         raise ValueError("the text is empty: say what the picture should show")
     if is_caption(text):
-        return Rewritten(text, " ".join(split_words(text)))
+        words = split_words(text)
+        return Rewritten(text, " ".join(words), kept=tuple(words))
     items = tokenize(text)
     parts = gather(items)
     while not is_caption(caption := parts.caption()):
         parts.shorten()
-    replaced, left_out = _account(items, parts.said())
-    return Rewritten(text, caption, replaced, left_out, tuple(parts.added))
+    kept, replaced, left_out = _account(items, parts.said())
+    return Rewritten(text, caption, replaced, left_out, tuple(parts.added), kept)
 
 
 def is_caption(text: str) -> bool:
@@ -85,19 +90,22 @@ def is_caption(text: str) -> bool:
     return len(split_words(text)) <= MAX_WORDS
 
 
-def _account(items: list[Item], said: dict[int, str]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Return (replaced, left out) from the items of a text and the words of the caption for those that are in it."""
+def _account(
+    items: list[Item], said: dict[int, str]
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return (kept, replaced, left out) from the items of a text and the words of the caption for those in it."""
+    kept: list[str] = []
     replaced: list[tuple[str, str]] = []
     left_out: list[str] = []
-    kept: set[str] = set()
     joined = False  # whether the item before was left out: "tiny top hat" is listed as one
     last = items[0]
     for item in items:
         if item.at in said:
             same = item.text.lower() in (said[item.at], said[item.at].split()[-1] if item.role == "time" else "")
-            if not same or item.text.lower() in kept:
+            if same:
+                kept.append(item.text)
+            else:
                 replaced.append((item.text, said[item.at]))
-            kept.add(item.text.lower())
             joined = False
         elif is_silent(item):
             joined = joined and item.role == "determiner" and last.role == "negation"
@@ -109,4 +117,4 @@ def _account(items: list[Item], said: dict[int, str]) -> tuple[tuple[tuple[str, 
             left_out.append(item.text)
             joined = item.role not in ("relation", "verb", "side", "depth")
         last = item
-    return tuple(dict.fromkeys(replaced)), tuple(left_out)
+    return tuple(kept), tuple(dict.fromkeys(replaced)), tuple(left_out)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..words import COUNT_WORDS, PLACE_WORDS, THING_WORDS
-from .words import SAME_PLURAL, Item
+from .words import ADJECTIVES, SAME_PLURAL, Item
 
-ADJECTIVES = ("size", "mood", "colour")
 DEFAULT_PLACE = "meadow"
 PLACE_PHRASES = {name: f"{preposition} {article}".strip() for ways in PLACE_WORDS.values()
                  for preposition, article, name in reversed(ways)}

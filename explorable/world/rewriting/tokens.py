@@ -22,6 +22,7 @@ from .function_words import (
 from .words import LONGEST_PHRASE, Item, is_phrase, look_up
 
 TOKEN = re.compile(WORD.pattern + r"|[,;:.!?()]")
+QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")  # typographic to straight
 LONGEST = 5  # words of a phrase of the closed classes
 _CLOSED: dict[str, tuple[str, str]] = {  # phrase: (role, meaning)
     **{w: ("adverb", "") for w in ADVERBS}, **{w: ("and", "") for w in CONJUNCTIONS},

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..words import COLOUR_WORDS, MOOD_WORDS, PLACE_WORDS, SIZE_WORDS, THING_WORDS, TIME_WORDS
-from .function_words import COUNTS, DEPICTIONS, SAME_COUNT
+from .function_words import COUNTS, DEPICTIONS
 from .meanings import (
     COLOUR_NOUNS,
     COLOURS,
@@ -22,6 +22,7 @@ from .meanings import (
 
 TABLE = Path(__file__).parent / "nearest_words.tsv"
 LONGEST_PHRASE = 3
+ADJECTIVES = ("size", "mood", "colour")  # the roles that a caption has, in its order
 ROLES: dict[str, str] = {  # role of each meaning
     **dict.fromkeys(THING_WORDS, "thing"), **dict.fromkeys(COLOUR_WORDS, "colour"), **dict.fromkeys(SIZE_WORDS, "size"),
     **dict.fromkeys(MOOD_WORDS, "mood"), **dict.fromkeys(PLACE_WORDS, "place"), **dict.fromkeys(TIME_WORDS, "time"),
@@ -137,7 +138,7 @@ def look_up(text: str) -> Item:
     """Return the item of a word, or of a phrase of PHRASES, the table or the vocabulary."""
     word = text.lower().removesuffix("'s")
     if word in COUNTS:
-        return Item(text, "count", str(COUNTS[word]), "two" if COUNTS[word] == 2 else "three", near=word in SAME_COUNT)
+        return Item(text, "count", str(COUNTS[word]), "two" if COUNTS[word] == 2 else "three")
     if word in KNOWN:
         meaning, known, plural = KNOWN[word]
         return Item(text, ROLES[meaning], meaning, known, plural, base=word)
@@ -190,11 +191,13 @@ def _word_for(meaning: str) -> str:
 
 
 def _unknown(text: str, word: str) -> Item:
-    """Return the item of a word without a row: a compound with a hyphen counts by its last part."""
+    """Return the item of a word without a row. A compound with a hyphen counts by its last part, unless with "non-"."""
     for end in ("-coloured", "-colored"):
         if word.endswith(end):
             found = look_up(word.removesuffix(end))
             return found._replace(text=text) if found.role == "colour" else Item(text, "adjective")
+    if word.startswith("non-"):
+        return Item(text, "adjective")
     if "-" in word.strip("-"):
         last = look_up(word.strip("-").rpartition("-")[2])
         if last.role in ("thing", "place", "colour"):
