@@ -34,8 +34,8 @@ _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyD
 
 
 class FoundPoints(NamedTuple):
-    """The points of a call, the size of its image, and the points that cannot be reached, and those that this network
-    cannot have, with the reasons."""
+    """The points of a call, and the size of its image. hidden: unreachable points and why; missing: points this network
+    lacks and why."""
 
     points: tuple[Point, ...]
     image_size: tuple[int, int]
@@ -125,18 +125,20 @@ class HookedPipeline:
 
     def _branch_tokens(self, text: str, settings: OpenedSettings, branch: str = "cond") -> TokenAxis:
         """Return the token axis of a branch. Embeddings have the words of the text that has as many pieces; without
-        one, their positions are numbered."""
+        one, their positions are numbered. So has a negative text beside embeddings, where these set its length."""
         arguments = dict(settings.arguments)
-        given = arguments.get("prompt_embeds")
-        own = given if branch == "cond" else arguments.get("negative_prompt_embeds")
-        pieces = 0 if given is None else (given if own is None else own).shape[1]
-        mask = arguments.get(f"{'' if own is given else 'negative_'}prompt_attention_mask")
+        prefix = "" if branch == "cond" else "negative_"
+        given: Any = arguments.get("prompt_embeds")
+        own: Any = arguments.get(f"{prefix}prompt_embeds")
+        is_encoded = own is None and (given is None or self._family.separate_calls)  # by the pipeline, from the text
+        pieces = 0 if is_encoded else (given if own is None else own).shape[1]
+        mask = arguments.get(f"{prefix}prompt_attention_mask")
         if self._family.is_trimmed and mask is not None:
             pieces = int(mask.sum())
-        with self.lock, suppress(*([] if given is None else [SettingError])):
+        with self.lock, suppress(*([] if is_encoded else [SettingError])):
             # locked, for a tokenizer keeps its truncation and padding from one call to the next
             axis = token_axis(self.pipeline, self._family, text, arguments, self.merge_subwords, branch == "uncond")
-            if given is None or ((text or own is None) and axis.pieces == pieces):
+            if is_encoded or ((text or own is None) and axis.pieces == pieces):
                 return axis
         return numbered_axis(pieces)
 

@@ -113,6 +113,37 @@ def test_embeddings_stand_for_the_prompt_and_keep_its_words(pipe, pipeline, fami
     refused(pipe, "prompt_embeds has 2 prompts: give the embeddings of one", **two)
 
 
+@pytest.mark.parametrize("family", ("lumina", "qwen", "chroma", "ovis"))
+def test_beside_embeddings_the_negative_text_has_its_own_length_and_words(pipe, pipeline, family):
+    """The pipeline encodes it itself, in a call of its own."""
+    given = {name: value[:, :12] for name, value in embeddings(pipeline, family, tp.PROMPT).items()
+             if not name.startswith("negative")}
+    for negative in ("", tp.OTHER):
+        run = pipe(negative=negative, steps=2, guidance=4, record="*.cross.weights", **given)
+        own = pipe(tp.PROMPT, negative=negative, steps=2, guidance=4, record="*.cross.weights")
+        assert np.array_equal(run.image, pipe(negative=negative, steps=2, guidance=4, **given).image)
+        name = next(iter(run.recorded))
+        words, expected = ([token for token in found[name].token_uncond.values.tolist() if token != "<pad>"]
+                           for found in (run, own))
+        assert words == expected and run.tokens == tuple(f"<{k}>" for k in range(12))
+        for word in expected:
+            np.testing.assert_array_equal(run[name].sel(branch="uncond", step=0)[..., words.index(word)],
+                                          own[name].sel(branch="uncond", step=0)[..., expected.index(word)])
+
+
+def test_embeddings_of_a_negative_text_are_numbered_where_no_text_is_given():
+    pipeline = tp.shared("qwen")
+    given = pipeline.encode_prompt(tp.OTHER, max_sequence_length=tp.MAX_TOKENS)[0]
+    with ex.open(pipeline, height=16, width=16, max_sequence_length=tp.MAX_TOKENS) as pipe:
+        run = pipe(tp.PROMPT, steps=2, guidance=4, record="*.cross.weights", negative_prompt_embeds=given)
+        named = next(iter(pipe(tp.PROMPT, negative=tp.OTHER, steps=2, guidance=4, record="*.cross.weights")
+                          .recorded.values()))
+    weights = next(iter(run.recorded.values()))
+    pieces = [f"<{k}>" for k in range(given.shape[1])]
+    assert weights.token_uncond.values.tolist()[:len(pieces)] == pieces
+    np.testing.assert_array_equal(weights.sel(branch="cond", token="golden"), named.sel(branch="cond", token="golden"))
+
+
 @pytest.mark.parametrize("family", ("sd", "sdxl", "sd3", "flux"))
 def test_a_callback_changes_the_run_as_it_changes_the_pipelines_own(pipe, pipeline, family):
     seen = []
