@@ -109,8 +109,9 @@ class Pipeline(LatentDiffusion):
                                  strength=strength, **more)
         if image is None and (known := find_known_run(self, settings, record)):
             check_progress(progress)
-            if progress:
-                progress(known.steps, known.steps)
+            for k in range(known.steps):
+                if progress:
+                    progress(k + 1, known.steps)
             return known
         image = None if image is None else starting_image(image, self.image_size, LATENT_SHAPE)
         return self._sample(settings, record, progress, image=image)

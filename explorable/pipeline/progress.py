@@ -29,11 +29,14 @@ def decode_in_chunks(pipe: PipelineProtocol, latents: np.ndarray, progress: Prog
     """Decode latents (n, channel, y, x) to images (n, height, width, 3) uint8, a few at a time. Those of a known run
     (run/known.py) are there already.
 
-    progress: called after each chunk with the number of decoded images and n.
+    progress: called with the number of images that are there and n: first for those of a known run, then after each
+    chunk.
     """
     known = used_known_run()
     found = {k: image for k, latent in enumerate(latents) if known and (image := known.image(pipe, latent)) is not None}
     missing = [k for k in range(len(latents)) if k not in found]
+    if found:
+        progress(len(found), len(latents))
     for start in range(0, len(missing), DECODE_CHUNK):
         chunk = missing[start : start + DECODE_CHUNK]
         found |= zip(chunk, pipe.decode(latents[chunk]), strict=True)

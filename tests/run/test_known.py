@@ -7,7 +7,7 @@ import pytest
 from tiny_pipes import OTHER, PROMPT, same, tiny
 
 import explorable as ex
-from explorable.pipeline.progress import decode_in_chunks
+from explorable.pipeline.progress import ProgressCounter, decode_in_chunks
 from explorable.run.known import KnownRun, find_known_run
 
 SETTINGS = {"steps": 3, "guidance": 3.0}
@@ -35,7 +35,20 @@ def test_the_same_call_returns_the_run_and_others_sample(pipe):
         for change in others:
             assert pipe(**{"prompt": PROMPT, **SETTINGS, **change}) is not run, change
         assert tiny()(PROMPT, **SETTINGS) is not run, "another pipeline"
-    assert calls == [(3, 3)] and pipe(PROMPT, **SETTINGS) is not run
+    assert calls == [(1, 3), (2, 3), (3, 3)] and pipe(PROMPT, **SETTINGS) is not run
+
+
+def test_a_known_run_counts_as_all_its_steps_and_images(pipe):
+    run, calls = pipe(PROMPT, **SETTINGS), []
+    counter = ProgressCounter(lambda done, total: calls.append((done, total)), total=3 + 3 / 2)
+    with kept(run).used():
+        assert pipe(PROMPT, **SETTINGS, progress=counter.step) is run
+        assert np.array_equal(counter.decode(pipe, run.denoised.values), run.previews.values)
+    assert calls == [(1, 5), (2, 5), (3, 5), (4, 5)], "as a run that is sampled and decoded"
+    sampled = []
+    again = ProgressCounter(lambda done, total: sampled.append((done, total)), total=3 + 3 / 2)
+    again.decode(pipe, pipe(PROMPT, **SETTINGS, progress=again.step).denoised.values)
+    assert sampled == calls
 
 
 def test_a_run_is_known_only_under_its_own_edits_and_without_a_recorder(pipe):
@@ -69,7 +82,7 @@ def test_images_of_a_known_run_are_not_decoded_again(pipe, monkeypatch):
     with known.used():
         images = decode_in_chunks(pipe, mixed, lambda *numbers: done.append(numbers))
         assert decode_in_chunks(pipe, mixed[:0]).shape == (0, 128, 128, 3)
-    assert counts == [1] and done == [(4, 4)]
+    assert counts == [1] and done == [(3, 4), (4, 4)]
     assert np.array_equal(images[[0, 1, 3]], run.previews.values) and np.array_equal(images[2], expected[0])
     known.forget()
     with known.used():
