@@ -43,7 +43,8 @@ class TextInput:
     template: fills the prompt into what the text encoder reads; None: the prompt is all it reads. in_negative: the
     negative prompt is put into it, too. multiple_of: the pieces are padded to the next multiple of this number; None:
     to the length above. is_trimmed: the context is padded, and the denoiser leaves its padding out of its sequence.
-    padding_side: "right", or "" where it is the tokenizer's.
+    padding_side: "right", or "" where it is the tokenizer's. cleaning_module: diffusers' module whose prompt_clean is
+    applied to a text first; "": none.
     """
 
     tokenizers: tuple[str, ...]
@@ -53,6 +54,7 @@ class TextInput:
     multiple_of: int | None = None
     is_trimmed: bool = False
     padding_side: str = "right"
+    cleaning_module: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,8 @@ FAMILIES = (
            (TextInput(("tokenizer",), "max_sequence_length", instruction("complex_human_instruction"),
                       in_negative=False),)),
     Family("Wan", ("WanPipeline",), "transformer", "hidden_states",
-           (TextInput(("tokenizer",), "max_sequence_length"),), latents_have="video",
+           (TextInput(("tokenizer",), "max_sequence_length",
+                      cleaning_module="diffusers.pipelines.wan.pipeline_wan"),), latents_have="video",
            branch_order=("cond", "uncond"), separate_calls=True,
            reserved=(("guidance_scale_2", "cannot be set: it is the scale of a second network"),),
            unsupported=(("transformer_2", "it has a second network for the later steps, and a run here is of one"),)),

@@ -7,9 +7,9 @@ which by default is a whole word ("golden").
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -148,7 +148,7 @@ def tokenize(pipeline: Any, text_input: TextInput, text: str, arguments: Mapping
         return tokenize_in_template(tokenizers[0], text_input, filled, length)
     if not tokenizers:  # an optional text encoder that was not loaded: the pipeline fills its positions with zeros
         return PieceRow((Piece(PAD),) * length, 0, None) if text_input.length_argument else None
-    rows = [_split(t, _preprocess(pipeline, t, text, arguments), length) for t in tokenizers]
+    rows = [_split(t, _preprocess(pipeline, text_input, t, text, arguments), length) for t in tokenizers]
     pieces = tuple(Piece(a.text if a.text == b.text else f"{a.text}|{b.text}", a.word)
                    for a, b in zip(rows[0][0], rows[-1][0], strict=True))
     return PieceRow(pieces, max(needed for _, needed in rows), text_input.length_argument)
@@ -168,16 +168,14 @@ def max_pieces(pipeline: Any, text_input: TextInput, arguments: Mapping[str, Any
     return int(arguments.get(text_input.length_argument, call_default(pipeline, text_input.length_argument)))
 
 
-def _preprocess(pipeline: Any, tokenizer: Any, text: str, arguments: Mapping[str, Any]) -> str:
+def _preprocess(pipeline: Any, text_input: TextInput, tokenizer: Any, text: str, arguments: Mapping[str, Any]) -> str:
     """Return a text as the pipeline gives it to a tokenizer."""
     if hasattr(pipeline, "_text_preprocessing"):
         clean = arguments.get("clean_caption", call_default(pipeline, "clean_caption"))
         return pipeline._text_preprocessing(text, clean_caption=clean)[0]
     if hasattr(pipeline, "maybe_convert_prompt"):  # textual inversion: one name may stand for several pieces
         return pipeline.maybe_convert_prompt(text, tokenizer)
-    modules = [sys.modules[cls.__module__] for cls in type(pipeline).__mro__]  # Wan has a function there
-    clean_prompt = next((module.prompt_clean for module in modules if hasattr(module, "prompt_clean")), str)
-    return clean_prompt(text)
+    return import_module(text_input.cleaning_module).prompt_clean(text) if text_input.cleaning_module else text
 
 
 def _split(tokenizer: Any, text: str, length: int) -> tuple[list[Piece], int]:
@@ -236,7 +234,7 @@ def fill_template(pipeline: Any, text_input: TextInput, text: str, arguments: Ma
     if is_negative and not text_input.in_negative:
         fill = unfilled
     tokenizer = find_tokenizer(pipeline, text_input.tokenizers[0])
-    return fill(pipeline, _preprocess(pipeline, tokenizer, text, arguments), arguments)
+    return fill(pipeline, _preprocess(pipeline, text_input, tokenizer, text, arguments), arguments)
 
 
 def tokenize_in_template(tokenizer: Any, text_input: TextInput, filled: FilledTemplate, length: int) -> PieceRow:

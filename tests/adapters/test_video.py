@@ -155,6 +155,17 @@ def test_a_prompt_is_cleaned_as_the_pipeline_cleans_it(pipe):
     assert run.tokens[:7] == ("a", "golden", "dog", "&", "a", "car", "<end>")
 
 
+def test_a_function_in_the_users_module_does_not_change_the_words(monkeypatch):
+    """Only Wan cleans prompts, with its own function."""
+    monkeypatch.setitem(globals(), "prompt_clean", lambda text: "something else")
+    for family in ("sd", "wan"):
+        pipeline = tp.fresh(family)
+        pipeline.__class__ = type("Mine", (type(pipeline),), {"__module__": __name__})
+        with ex.open(pipeline, **tp.CALL_DEFAULTS[family]) as pipe:
+            tokens = pipe._branch_tokens("a golden dog", pipe._settings("a golden dog")).names
+            assert [token for token in tokens if not token.startswith("<")] == ["a", "golden", "dog"]
+
+
 def test_a_second_network_is_refused():
     pipeline = tp.fresh("wan")
     pipeline.transformer_2 = pipeline.transformer
