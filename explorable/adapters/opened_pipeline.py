@@ -241,12 +241,13 @@ class OpenedPipeline(HookedPipeline):
         """
         settings = self._settings(prompt or "", None, steps, None, **more)
         with self.lock:
-            points, _, *unreachable = self._find_points(settings)
+            found = self._find_points(settings)
+            points = found.points
             if prompt is not None:
                 texts = {"cond": prompt, "uncond": settings.negative or ""}
                 tokens = max(len(self._branch_tokens(text, settings, b).names) for b, text in texts.items())
                 points = with_token_count(points, tokens)
-            return OpenedPointTable(points, self.schedule.evaluations(settings.steps), *unreachable)
+            return OpenedPointTable(points, self.schedule.evaluations(settings.steps), found.hidden, found.missing)
 
     def encode(self, images: np.ndarray) -> Tensor:
         """Encode images (n, height, width, 3) uint8 as latents (n, channel, y, x) float32, on the CPU; for videos,

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..hooks import EditError, Point, PointFinder, PointTable
+from ..hooks import EditError, Point, PointFinder, PointTable, UnknownPointError
 
 CROSS_WEIGHTS = "cross.weights"  # how the names of maps over the prompt's tokens end
 # Processors that compute the same without torch's kernel, and the ones that call it.
@@ -53,8 +53,8 @@ class OpenedPointTable(PointTable):
     that other networks have, why this one has none."""
 
     def __init__(self, points: Iterable[Point], steps: int, hidden: Mapping[str, str], missing: Mapping[str, str]):
-        super().__init__(points, steps, missing)
-        self.hidden = hidden
+        super().__init__(points, steps)
+        self.hidden, self.missing = hidden, missing
 
     def match(self, patterns: Iterable[str]) -> list[str]:
         """Return the names that match any of the patterns, in order.
@@ -68,6 +68,12 @@ class OpenedPointTable(PointTable):
                 raise EditError(f"{reason}, or leave {name} out")
         return super().match(patterns)
 
+    def _unknown(self, pattern: str) -> UnknownPointError:
+        for name, reason in self.missing.items():
+            if fnmatchcase(name, pattern):
+                return UnknownPointError(f"this network has no {name!r}, which {pattern!r} matches: {reason}")
+        return super()._unknown(pattern)
+
     def __repr__(self) -> str:
         return "\n".join([super().__repr__(), *self._hidden_notes()])
 
@@ -76,7 +82,7 @@ class OpenedPointTable(PointTable):
 
     def _hidden_notes(self) -> list[str]:
         """Return a sentence for each reason why points cannot be reached, or do not exist."""
-        found = (("cannot be reached", self.hidden), ("do not exist", self.others))
+        found = (("cannot be reached", self.hidden), ("do not exist", self.missing))
         return [f"{n} more points {what}: {reason}" for what, points in found
                 for reason, n in Counter(points.values()).items()]
 

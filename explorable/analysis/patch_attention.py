@@ -62,7 +62,8 @@ def patch_layout(points: Iterable[Point]) -> PatchLayout:
             if match[3] == "joint" or label not in found:  # some joint blocks have a self-attention too
                 found[label] = name
     words = tuple(name for name in table if re.fullmatch(r"(blocks|single)\.\d+\.cross\.weights", name))
-    if words and not found and (reason := next(iter(getattr(points, "others", {}).values()), "")):
+    missing = getattr(points, "missing", {}).items()  # of the table of an opened pipeline
+    if words and not found and (reason := next((why for name, why in missing if name.endswith("self.weights")), "")):
         raise ValueError(f"attention between patches cannot be shown: {reason}")
     if not found or not words:
         raise ValueError("this pipeline's denoiser has no patches, for it is not a transformer: look into a U-Net with "

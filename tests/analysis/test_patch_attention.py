@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from tiny_pipes import PROMPT, same, tiny
@@ -24,6 +27,20 @@ def layout(pipe):
 def attention_with(pipe, layout, edits: PatchEdits):
     with edit(pipe, edits.points(layout)):
         return gather_attention(pipe(PROMPT, steps=3, record=layout.record), layout)
+
+
+def test_only_missing_attention_between_patches_is_the_reason_that_it_cannot_be_shown(pipe):
+    """Other points may be missing too."""
+
+    class Table(list):
+        missing: ClassVar = {"blocks.0.mlp.added": "no MLP", "blocks.0.self.weights": "linear"}
+
+    words = [replace(point, name=f"blocks.{k}.cross.weights") for k, point in enumerate(pipe.points()) if k < 2]
+    with pytest.raises(ValueError, match="between patches cannot be shown: linear"):
+        patch_layout(Table(words))
+    Table.missing = {"blocks.0.mlp.added": "no MLP"}
+    with pytest.raises(ValueError, match="has no patches"):
+        patch_layout(Table(words))
 
 
 def test_the_layout_of_a_transformer(layout):

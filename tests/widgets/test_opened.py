@@ -262,7 +262,7 @@ def test_of_linear_attention_it_is_said_that_it_has_no_weights():
         assert "between patches cannot be shown: the self-attention of this network is linear" in str(made.error)
         made.close()
         assert "4 more points do not exist: the self-attention of this network is linear" in repr(pipe.points())
-        with pytest.raises(ex.UnknownPointError, match=r"does not pass 'blocks\.0\.self\.weights'.*is linear"):
+        with pytest.raises(ex.UnknownPointError, match=r"network has no 'blocks\.0\.self\.weights'.*is linear"):
             pipe(tp.PROMPT, record="blocks.*.self.weights")
 
 
