@@ -51,8 +51,8 @@ class TokenLayout:
     tokens: length of that axis. pieces: length of the text that the network reads. assignment: (batch, 1, pieces,
     tokens) of 0 and 1, which merges pieces into words; None where each piece is a token. names: of the first prompt's
     tokens. positions: of the image in the sequence of joint attention, where the rest is not all text; 0: all of it.
-    lengths: pieces of each text of the batch, where sequences are padded behind text and image; empty: where each text
-    is padded. frames: of a video's latent, in patches; 0: it is an image. branches: that the present batch holds.
+    lengths: number of pieces of each text, if the network strips padding; else empty. frames: of a video's latent, in
+    patches; 0: it is an image. branches: in the current batch.
     by_branch: pieces, assignment and lengths of each branch, where the network is called for one at a time.
     """
 

@@ -25,11 +25,12 @@ UNGUIDED_MEANING = "none: this model was trained to sample without guidance, and
 NEGATIVE_NEEDED = ("; but this pipeline compares only where it is given a negative prompt, so that without one w has "
                    "no effect: open it with ex.open(pipeline, negative=\" \") to compare in every run")
 REFUSED = {  # by part of a class's name, why pipelines like it cannot be opened
-    "Inpaint": "it mixes the latent with that of the image around the mask after each step, or gives its network that "
-               "one and the mask too, and a run has one latent; its text-to-image pipeline can be opened",
+    "Inpaint": "inpainting also needs the latent of the given image and a mask, and a Run stores one latent: open its "
+               "text-to-image pipeline",
     "StableDiffusion3ControlNet": "it encodes the image with noise that no generator draws, so that no seed determines "
-                                  "what it samples; its pipeline without a ControlNet can be opened",
-    "ControlNetImg2Img": "it takes two images; the one without ControlNet, or without the image to start from, can be",
+                                  "what it samples: open its pipeline without a ControlNet",
+    "ControlNetImg2Img": "it takes two images: open the pipeline without a ControlNet, or the one that starts from "
+                         "noise",
 }
 BLOCKS = {"down_blocks", "transformer_blocks", "layers", "blocks"}  # the submodules by which a denoiser is recognised
 

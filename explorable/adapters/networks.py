@@ -155,7 +155,7 @@ def _position_hooks(denoiser: Any, layout: TokenLayout) -> Iterator[ModuleHook]:
     def rotary(original: Callable[..., Any], ids: Tensor, *args: Any, **kwargs: Any) -> Any:
         if not is_hooked(name):
             return original(ids, *args, **kwargs)
-        text, image = ids[:layout.pieces], ids[layout.pieces:]  # the coordinates of the text are all 0
+        text, image = ids[:layout.pieces], ids[layout.pieces:]  # the text's coordinates come first, and are not a point
         is_shared = len(layout.branches) > 1  # by the branches of a batch, which are not apart at this point
         if is_shared:
             set_branches("")

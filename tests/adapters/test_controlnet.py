@@ -77,7 +77,7 @@ def test_a_pipeline_with_a_controlnet_is_bit_identical(controlled):
 
 @pytest.mark.parametrize(("kind", "reason"), (
     ("StableDiffusion3ControlNetPipeline", "no seed determines what it samples"),
-    ("StableDiffusionInpaintPipeline", "mixes the latent with that of the image around the mask"),
+    ("StableDiffusionInpaintPipeline", "inpainting also needs the latent of the given image and a mask"),
     ("StableDiffusionControlNetImg2ImgPipeline", "it takes two images")))
 def test_what_cannot_be_opened_is_refused_in_a_sentence(kind, reason):
     made = object.__new__(getattr(diffusers, kind))
