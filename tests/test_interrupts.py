@@ -16,7 +16,7 @@ COUNT = int(os.environ.get("EXPLORABLE_INTERRUPTS", 14))
 
 
 @pytest.mark.parametrize("family", ("sd", "chroma", "bria", "zimage", "klein", "qwen", "lumina", "sana", "flux2",
-                                    "wan"))
+                                    "ovis", "wan"))
 def test_random_interrupts_leave_no_trace(tmp_path, family):
     tests = Path(__file__).parent
     program, env = tests / "shared" / "interrupts.py", {**os.environ, "PYTHONPATH": str(tests.parent)}
