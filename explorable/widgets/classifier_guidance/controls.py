@@ -8,7 +8,7 @@ import ipywidgets as ipw
 
 from ...flow2d.guidance import CLASSES
 from ...measure.classifier_guidance import SAMPLERS, TARGETS
-from ..core.controls import prompt_controls, seed_controls, split_panels, steps_control
+from ..core.controls import narrow, prompt_controls, seed_controls, split_panels, steps_control
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from ..core.scale_grid import by_interest
@@ -47,8 +47,7 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
     w.bind("target", target)
     w.bind("distribution", points)
     w.bind("noise_aware", told, lambda value: not value, lambda value: not value)
-    prompt, panels = split_panels(prompt_controls(w, PROMPT_TIP))
-    prompt[0].layout.flex, prompt[0].layout.min_width = "3 1 170px", "170px"  # one row at 1024 pixels
+    prompt, panels = split_panels(narrow(prompt_controls(w, PROMPT_TIP)))
     seed = seed_controls(w, "Sets the initial noise, the same for both images")
 
     def update_visibility(change: Any = None) -> None:
@@ -57,8 +56,8 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
             control.layout.display = "none" if is_plane else None
         for control in (points, plane_scale):
             control.layout.display = None if is_plane else "none"
-        for button in prompt[1:] if is_plane else ():
-            button.value = False  # fold the panels
+        for button, panel in zip(prompt[1:], panels, strict=True):
+            panel.layout.display = None if button.value and not is_plane else "none"
 
     w.observe(update_visibility, names="mode")
     update_visibility()

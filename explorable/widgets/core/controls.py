@@ -74,6 +74,12 @@ def split_panels(controls: Iterable[ipw.Widget]) -> tuple[list[ipw.Widget], list
     return [c for c in found if not isinstance(c, ipw.VBox)], [c for c in found if isinstance(c, ipw.VBox)]
 
 
+def narrow(prompt: tuple[ipw.Widget, ...]) -> tuple[ipw.Widget, ...]:
+    """Let the box of `prompt_controls` be narrow enough for one row with two more controls on a page of 1024 pixels."""
+    prompt[0].layout.flex, prompt[0].layout.min_width = "3 1 170px", "170px"
+    return prompt
+
+
 def seed_controls(w: Explorable, tip: str = "Sets the initial noise: the same seed gives the same image",
                   ) -> tuple[ipw.Widget, ipw.Widget]:
     """The seed, and a button for a random one."""

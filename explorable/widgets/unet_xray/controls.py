@@ -7,7 +7,15 @@ from typing import Any
 import ipywidgets as ipw
 
 from ...analysis.unet_activations import UNetPart
-from ..core.controls import extend_slider, guidance_control, prompt_controls, seed_controls, steps_control, text_box
+from ..core.controls import (
+    extend_slider,
+    guidance_control,
+    narrow,
+    prompt_controls,
+    seed_controls,
+    steps_control,
+    text_box,
+)
 from ..core.explorable import Explorable
 from ..core.layout import NARROW, row
 from ..core.vocabulary import with_vocabulary
@@ -17,7 +25,7 @@ MAX_MAIN_FADERS = 4  # in view above the stage; a network with more skips and ba
 
 def prompt_row(w: Explorable) -> ipw.Widget:
     """Prompt and seed."""
-    return row(*prompt_controls(w), *seed_controls(w))
+    return row(*narrow(prompt_controls(w)), *seed_controls(w))
 
 
 def sampling_row(w: Explorable) -> ipw.Widget:

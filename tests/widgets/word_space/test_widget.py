@@ -115,7 +115,7 @@ def test_a_sum_is_ranked_with_its_own_words_marked(made):
     switch(made, mode="sum", expression="dog - cat + cat")
     assert made.table().index[0] == "dog" and made.images.shape[0] == 2
     inputs, others = made.chart.data
-    assert inputs.name == "in the sum" and any(name.startswith("dog") for name in inputs.y)
+    assert inputs.name == "in the sum" and any(name.startswith("1. dog") for name in inputs.y)
     assert not set(inputs.y) & set(others.y) and len(inputs.y) + len(others.y) == 8
     switch(made, encoder="text-t5")
     assert "Only vectors that the denoiser was trained with" in made.status_area.caption.value
