@@ -11,7 +11,7 @@ import ipywidgets as ipw
 import traitlets as tr
 import xarray as xr
 
-from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD, PAD, WEIGHTS
+from ...analysis.attention_maps import ALL_LAYERS, MEAN_HEAD, PAD
 from ...analysis.word_attention import WordAttention, WordWeight, frame_steps
 from ...diffusion.settings import Settings
 from ...pipeline import PipelineProtocol
@@ -38,12 +38,10 @@ def check_scale(name: str, value: Any) -> float:
 
 
 def supervision(model: str) -> str:
-    """Return a sentence on whether the attention of a shipped model was trained on masks; empty for other models."""
+    """Return how many layers of a shipped model had their attention trained on masks; empty for other models."""
     if model not in denoiser_names():
         return ""
-    layers = [name.removesuffix(WEIGHTS.removeprefix("*")) for name in read_card(model).get("supervised_attention", ())]
-    return f" Attention of {', '.join(layers)} was trained on masks of things." if layers else (
-        " No attention of this model was trained on masks.")
+    return f", {len(read_card(model).get('supervised_attention', ())) or 'none'} trained on masks,"
 
 
 def scaled_words(result: Result) -> list[str]:
@@ -191,8 +189,8 @@ class TokenAttention(PageLink, SamplingInputs, ModelMenu):
             " The text encoder of this pipeline cannot be edited: a masked word still acts through its neighbours.")
         if absent:
             limit += f" The prompt does not contain {', '.join(map(repr, absent))}, which scales names."
-        return (f"Recorded {heads} heads of {weights.sizes['layer']} layers at {weights.sizes['step']} {frames}, in "
-                f"half precision: {weights.nbytes / 1e6:.1f} MB.{supervision(result.request.model)}{limit}")
+        return (f"Recorded {heads} heads of {weights.sizes['layer']} layers{supervision(result.request.model)} at "
+                f"{weights.sizes['step']} {frames}, {weights.nbytes / 1e6:.1f} MB in half precision.{limit}")
 
     def _set_current(self, result: Result, autoplay: bool = False) -> None:
         """Show what is computed so far: the image and its maps, then the chosen word's edit, then all edits."""

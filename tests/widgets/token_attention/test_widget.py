@@ -566,17 +566,17 @@ def test_another_model_is_chosen_and_it_says_whose_attention_was_trained_on_mask
     w = TokenAttention(prompt=PROMPT, mode="drawn", model="unet-small", scale=1.0)
     w.wait(TIMEOUT)
     supervised = w.data.attention
-    assert "Attention of up.0.0, up.0.1, up.1.0, up.1.1 was trained on masks" in status(w)
+    assert "heads of 7 layers, 4 trained on masks, at 5 noise times" in status(w)
     w.layer, w.head = "up.1.0", "4"
     w.model = "unet-small-unsupervised"
     w.wait(TIMEOUT)
-    assert "No attention of this model was trained on masks." in status(w) and (w.layer, w.head) == ("up.1.0", "4")
+    assert "of 7 layers, none trained on masks, at 5 noise times" in status(w) and (w.layer, w.head) == ("up.1.0", "4")
     assert w.data.attention.shape == supervised.shape and not np.allclose(w.data.attention, supervised)
     assert "ex.load('unet-small-unsupervised')" in w.code()
     w.model = "dit-flow"
     w.wait(TIMEOUT)
     assert w.error is None and (w.layer, w.head) == (maps.ALL_LAYERS, maps.MEAN_HEAD), "it has other layers"
-    assert "Attention of blocks.3, blocks.4, blocks.5 was trained on masks" in status(w)
+    assert "of 6 layers, 3 trained on masks, at" in status(w)
     w.close()
 
 
