@@ -81,7 +81,9 @@ def test_every_prompt_can_be_rewritten(name: str, pipe: CountingPipeline):
 def test_the_line_is_hidden_where_there_is_no_prompt(name: str, with_prompt: str, without: str, pipe: CountingPipeline):
     made = getattr(ex, name)(pipe, steps=3, mode=with_prompt)
     toggle = controls(made)[f"{UNFOLDED} rewrite"]
-    assert toggle.layout.display is None and toggle.value
+    row = next(w for w in descendants(made) if toggle in getattr(w, "children", ()))
+    panels = [w for w in row.children if isinstance(w, ipw.VBox)]
+    assert toggle.layout.display is None and [panel.layout.display for panel in panels] == ["none", None]
     made.mode = without
-    assert toggle.layout.display == "none" and not toggle.value
+    assert toggle.layout.display == "none" and [panel.layout.display for panel in panels] == ["none", "none"]
     made.close()
