@@ -2,8 +2,8 @@
 
 The network's own attention processor runs, and its call of scaled_dot_product_attention is intercepted. Whatever else a
 processor does (LoRA layers, rotary positions, masks, an IP-Adapter's second attention) happens as always. The result is
-still computed by the original kernel, so that recording changes no bit of the image; only where weights are edited is
-it computed from them.
+still computed by the original kernel, so that a recorded image is bit-identical; only where weights are edited is it
+computed from them.
 """
 
 from __future__ import annotations

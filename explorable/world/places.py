@@ -19,7 +19,7 @@ GRASS = (122, 184, 84)
 
 
 def place(painter: Callable[[Canvas, random.Random], None]) -> Callable[[Canvas, random.Random], None]:
-    """Register a painter under its function name, with spaces for underscores."""
+    """Register a painting function under its function name, with spaces for underscores."""
     PLACE_PAINTERS[painter.__name__.replace("_", " ")] = painter
     return painter
 

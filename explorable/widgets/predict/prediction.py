@@ -64,7 +64,7 @@ class Predict(PlainTraits, ipw.VBox):
 
     answer: the reader's; a position in an image is (y, x). None as long as nothing is chosen. confidence: "a guess",
     "fairly sure" or "certain", "" at first. is_right: None until it was checked; then the controls are disabled, since
-    whoever knows the answer cannot predict it. To answer again, run the cell again; the first answer counts.
+    a known answer cannot be predicted. To answer again, run the cell again; the first answer counts.
 
     Raises:
         ValueError: none or several kinds of answer, or values that make no question.

@@ -29,8 +29,8 @@ class Prediction:
 
 
 class Predictions:
-    """All predictions of this kernel, in the order of answering. The first answer to a question counts: whoever
-    answers it again knows what came out."""
+    """All predictions of this kernel, in the order of answering. The first answer to a question counts:
+    after it, the answer is known."""
 
     def __init__(self) -> None:
         self._of_question: dict[str, Prediction] = {}

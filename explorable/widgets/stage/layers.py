@@ -32,7 +32,7 @@ class Layer:
     each of their colours means, for the key below the panels; an empty text: it is not in the key.
     """
 
-    kind: ClassVar[str]  # selects the painter in layers.js
+    kind: ClassVar[str]  # selects the painting function in layers.js
     frame_ndim: ClassVar[int]  # dimensions of one frame
     frame_shape: ClassVar[str]  # for error messages
 
