@@ -41,12 +41,12 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
                                "w in grad log p(x) + w grad log p(y | x): 1 is p(x | y)")
     points = ipw.Dropdown(description="points", options=list(CLASSES), style=NARROW, layout=ipw.Layout(width="190px"),
                           tooltip="The data: points in the plane that belong to classes")
-    told = ipw.Checkbox(description="noise-unaware classifier", indent=False, layout=ipw.Layout(width="190px"),
+    noise_unaware = ipw.Checkbox(description="noise-unaware classifier", indent=False, layout=ipw.Layout(width="190px"),
                         tooltip="A classifier that never saw noise: the same one, always told that there is none")
     w.bind("mode", mode)
     w.bind("target", target)
     w.bind("distribution", points)
-    w.bind("noise_aware", told, lambda value: not value, lambda value: not value)
+    w.bind("noise_aware", noise_unaware, lambda value: not value, lambda value: not value)
     prompt, panels = split_panels(narrow(prompt_controls(w, PROMPT_TIP)))
     seed = seed_controls(w, "Sets the initial noise, the same for both images")
 
@@ -61,7 +61,7 @@ def main_rows(w: Explorable) -> tuple[ipw.Widget, ...]:
 
     w.observe(update_visibility, names="mode")
     update_visibility()
-    return row(*prompt, *seed, told, *panels), row(target, scale, points, plane_scale, mode)
+    return row(*prompt, *seed, noise_unaware, *panels), row(target, scale, points, plane_scale, mode)
 
 
 def scale_slider(w: Explorable, trait: str, name: str, scales: tuple[float, ...], tip: str) -> ipw.SelectionSlider:

@@ -10,8 +10,8 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from ..core.palette import colour
-from ..core.theme import log_ticks, template
-from ..guidance_scale.figure import PRESENT, plane_distances, spaced_ticks
+from ..core.theme import PRESENT, log_ticks, template
+from ..guidance_scale.figure import plane_distances, spaced_ticks
 from .compute import Result, Side
 
 JUDGES = {"classifier": "guidance", "examiner": "image"}  # and their colours

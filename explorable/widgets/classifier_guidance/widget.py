@@ -38,7 +38,7 @@ from .compute import (
     without_classifier,
 )
 from .controls import MODES, form_rows, main_rows, setting_rows
-from .figure import PRESENT, against_scale, by_step, distances
+from .figure import against_scale, by_step, distances
 from .scales import LivePoints, ScalesComputation, ScalesRequest, ScalesResult, scales_code, side_facts
 
 AnyRequest = Request | ScalesRequest | PlaneRequest
@@ -68,6 +68,7 @@ class ClassifierGuidance(ScaleChoice, SamplingInputs, ModelChoice):
     busy_text = "Sampling …"
     scale_name = "classifier_scale"
     samplers = SAMPLERS  # the two forms, whatever a pipeline has
+    run_result = Result
     result_attributes = ("result", "_on_stage", "_cache", "_scales", "_live")
     inputs = ("prompt", "target", "classifier_scale", "seed", "steps", "sampler", "noise_aware", "classifier_interval",
               "guidance", "model", "mode", "distribution", "plane_scale")
@@ -93,7 +94,7 @@ class ClassifierGuidance(ScaleChoice, SamplingInputs, ModelChoice):
         self.set_layout(*main_rows(self), side=[self.chart], wide=True, groups={
             "DDIM or DDPM form": form_rows(self), "window, guidance, model": setting_rows(self, models)})
         self.observe_choices()
-        self.stage.observe(lambda change: self._mark_step(), names="frame")
+        self.stage.observe(lambda change: self.mark_step(), names="frame")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
         self.launch()
 
@@ -231,20 +232,11 @@ class ClassifierGuidance(ScaleChoice, SamplingInputs, ModelChoice):
         if isinstance(result, ArrowsResult):
             self.chart.draw(distances(result.plane.distances, result.request.w, dark))
         elif isinstance(result, Result):
-            self.chart.draw(by_step(result, self._step(result), dark))
+            self.chart.draw(by_step(result, self.step_of(result), dark))
         elif result is not None:
             sweep, at = self.sweep, {"prompt": self.condition, "sampler": self.sampler}
             curves = sweep.curves.sel(at) if sweep and self.condition else None
             self.chart.draw(against_scale(curves, self._live.means(), dark))
-
-    def _step(self, result: Result) -> int:
-        """The step of the frame on the stage."""
-        return int(result.steps[min(self.stage.frame, len(result.steps) - 1)])
-
-    def _mark_step(self) -> None:
-        shown = self._on_stage
-        if isinstance(shown, Result) and shown is self.result:
-            self.chart.move_line(PRESENT, self._step(shown))
 
     # ---- results for code ------------------------------------------------------------------------------------------
 

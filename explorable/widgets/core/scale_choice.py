@@ -1,4 +1,4 @@
-"""The scale and the seed chosen among images at many scales: on the page, and in an explorable's traits."""
+"""The scale and the seed chosen among images at many scales, and the step of a run: on the page and in the traits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Protocol
 import traitlets as tr
 
 from ..stage.stage import Stage
+from .chart import Chart
 from .scale_grid import by_interest, cell_at
+from .theme import PRESENT
 
 
 class Grid(Protocol):
@@ -28,11 +30,16 @@ class ScaleChoice(tr.HasTraits):
     """Keeps the frame and the seed on the stage in step with two traits, while a grid of images is shown.
 
     scale_name: the trait that has the scale. `observe_choices` is called once, when there is a stage.
+    run_result: the results of single runs, whose `steps` are those of the frames; the chart marks the one on the stage.
     """
 
     scale_name: ClassVar[str]
+    run_result: ClassVar[type]
     stage: Stage
+    chart: Chart
+    result: Any
     seed: Any
+    _on_stage: Any
 
     _is_following = False  # the stage follows the traits, or gets a recording: it is not the user
 
@@ -67,6 +74,16 @@ class ScaleChoice(tr.HasTraits):
             yield
         finally:
             self._is_following = False
+
+    def step_of(self, run_result: Any) -> int:
+        """The step of the frame on the stage."""
+        return int(run_result.steps[min(self.stage.frame, len(run_result.steps) - 1)])
+
+    def mark_step(self) -> None:
+        """Mark this step in the chart of a single run; not in that of a preview."""
+        shown = self._on_stage
+        if isinstance(shown, self.run_result) and shown is self.result:
+            self.chart.move_line(PRESENT, self.step_of(shown))
 
     def _follow_stage(self) -> None:
         """Choose the scale and the seed that the page shows."""

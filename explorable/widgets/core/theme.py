@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from .palette import colour
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # tell lines apart without colour
+PRESENT = "this step"  # name of the line at the step on the stage, for Chart.move_line
 HEIGHT = 255  # pixels, without the legend, which legend.js puts above the plot
 
 

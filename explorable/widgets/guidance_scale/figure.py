@@ -11,9 +11,8 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from ..core.palette import colour
-from ..core.theme import figure, template
+from ..core.theme import PRESENT, figure, template
 
-PRESENT = "this step"  # name of the line at the step on the stage, for Chart.move_line
 ESTIMATE_STYLES = {"uncond": ("without", "plain", "dash"), "cond": ("with", "image", "solid"),
                    "difference": ("with − without", "guidance", "solid"), "guided": ("extrapolated", "word", "dot")}
 BAND_MARGIN = 0.06  # on either side of a marked range, so that a single scale is visible

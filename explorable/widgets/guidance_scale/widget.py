@@ -30,7 +30,7 @@ from . import grid as grids
 from . import view
 from .compute import PlaneRequest, PlaneResult, Request, Result, compute, compute_plane
 from .controls import MODES, convention_rows, main_rows, setting_rows
-from .figure import PRESENT, against_scale, by_step, plane_distances
+from .figure import against_scale, by_step, plane_distances
 from .grid import SCALES, GridComputation, GridRequest, GridResult, LivePoints
 from .view import CONVENTIONS
 
@@ -58,6 +58,7 @@ class GuidanceScale(ScaleChoice, SamplingInputs, ModelChoice):
     question = "What is “with minus without”?"
     busy_text = "Sampling …"
     scale_name = "guidance"
+    run_result = Result
     result_attributes = ("result", "_on_stage", "_grid", "_live")
     inputs = ("prompt", "negative", "seed", "steps", "guidance", "interval", "rescale", "model", "mode", "distribution")
 
@@ -79,7 +80,7 @@ class GuidanceScale(ScaleChoice, SamplingInputs, ModelChoice):
             "more settings": setting_rows(self, models), "w or w − 1": convention_rows(self),
             "a popular lesson's table": [self._lesson]})
         self.observe_choices()
-        self.stage.observe(lambda change: self._mark_step(), names="frame")
+        self.stage.observe(lambda change: self.mark_step(), names="frame")
         self.stage.observe(lambda change: self._draw_chart(), names="dark")
         self.observe(lambda change: self._show_again(), names="convention")
         self.launch()
@@ -199,20 +200,11 @@ class GuidanceScale(ScaleChoice, SamplingInputs, ModelChoice):
         if isinstance(result, PlaneResult):
             self.chart.draw(plane_distances(result.distances, result.request.w, offset, dark))
         elif isinstance(result, Result) and result.mix is None:
-            self.chart.draw(by_step(result.guided_run.geometry, self._step(result), dark))
+            self.chart.draw(by_step(result.guided_run.geometry, self.step_of(result), dark))
         elif result is not None:
             sweep = self.sweep
             self.chart.draw(against_scale(sweep.curves if sweep else None, self._live.means(),
                                           sweep.best if sweep else None, offset, dark))
-
-    def _step(self, result: Result) -> int:
-        """The step of the frame on the stage."""
-        return int(result.steps[min(self.stage.frame, len(result.steps) - 1)])
-
-    def _mark_step(self) -> None:
-        shown = self._on_stage
-        if isinstance(shown, Result) and shown is self.result:
-            self.chart.move_line(PRESENT, self._step(shown))
 
     def _show_again(self) -> None:
         """Write the scale of what is on the screen in another convention."""

@@ -9,11 +9,10 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from ..core.palette import colour
-from ..core.theme import figure
+from ..core.theme import PRESENT, figure
 
 LABELS = {"latent": "noisy latent", "estimate": "predicted image"}
 BRANCH_LABELS = {"latent": "branch: noisy latent", "estimate": "branch: predicted"}
-PRESENT = "this step"  # name of the line at the step on the stage, for Chart.move_line
 
 
 def distance_chart(distances: xr.Dataset, dark: bool = False, threshold: float | None = None,

@@ -19,10 +19,11 @@ from ..core.chart import Chart
 from ..core.explorable import Explorable
 from ..core.inputs import SamplerInput, SamplingInputs, validate_setting
 from ..core.preview import IMAGE_LABEL, cancellable_only, needs_preview
+from ..core.theme import PRESENT
 from . import recording, view
 from .compute import BranchRequest, Request, Result, compute, frame_of_step, preview_request, with_image
 from .controls import FORWARD_IMAGES, branch_settings, main_rows, run_settings
-from .figure import PRESENT, distance_chart
+from .figure import distance_chart
 from .recording import StageContent
 
 BRANCH_SETTINGS = ("prompt", "seed", "guidance")
